@@ -1,0 +1,140 @@
+package change
+
+import (
+	"encoding/binary"
+	"math"
+)
+
+// Packer builds a list or map in the packed form that [Reader] reads. The zero
+// Packer is ready; one list or map is opened, filled, closed, and taken with
+// [Packer.Value].
+type Packer struct {
+	buf  []byte
+	open []mark
+}
+
+// mark remembers an open collection: where its header goes and how many values
+// it has so far.
+type mark struct {
+	at    int
+	count uint64
+	kind  Kind
+}
+
+// headerRoom is left for a collection's header until its length is known; it is
+// the length of the longest.
+const headerRoom = 5
+
+// Open begins a list or map; values added until the matching Close are its
+// elements, or its keys and values in turn.
+func (p *Packer) Open(kind Kind, order Order) {
+	p.added()
+	p.open = append(p.open, mark{at: len(p.buf), kind: kind})
+	p.buf = append(p.buf, make([]byte, headerRoom)...)
+	if order == Unordered {
+		return
+	}
+	p.buf = append(p.buf, 0xc7, 0, byte(order))
+	p.added()
+	if kind == KindMap {
+		p.buf = append(p.buf, 0xc0)
+		p.added()
+	}
+}
+
+// Close ends the collection that was opened last.
+func (p *Packer) Close() {
+	m := p.open[len(p.open)-1]
+	p.open = p.open[:len(p.open)-1]
+	var header [headerRoom]byte
+	h := appendHead(header[:0], m.kind, m.count)
+	body := copy(p.buf[m.at+len(h):], p.buf[m.at+headerRoom:])
+	copy(p.buf[m.at:], h)
+	p.buf = p.buf[:m.at+len(h)+body]
+}
+
+// Add adds a value that is no collection.
+func (p *Packer) Add(v Value) {
+	p.added()
+	switch v.kind {
+	case KindNil:
+		p.buf = append(p.buf, 0xc0)
+	case KindBool:
+		p.buf = append(p.buf, 0xc2+byte(v.num))
+	case KindInteger:
+		p.buf = appendInteger(p.buf, v.Integer())
+	case KindUnsigned:
+		p.buf = binary.BigEndian.AppendUint64(append(p.buf, 0xcf), v.num)
+	case KindDouble:
+		p.buf = binary.BigEndian.AppendUint64(append(p.buf, 0xcb), v.num)
+	case KindOpaque:
+		p.buf = append(p.buf, v.raw...)
+	default:
+		content := v.Bytes()
+		p.buf = appendStringHead(p.buf, uint64(len(content))+1)
+		p.buf = append(append(p.buf, byte(v.kind)), content...)
+	}
+}
+
+// Value returns the finished list or map and readies p for the next one. The
+// value owns its bytes. It is an error to take a collection that nests deeper
+// than [MaxDepth].
+func (p *Packer) Value(kind Kind) (Value, error) {
+	packed := p.buf
+	*p = Packer{open: p.open[:0]}
+	return collection(kind, packed)
+}
+
+func (p *Packer) added() {
+	if n := len(p.open); n > 0 {
+		p.open[n-1].count++
+	}
+}
+
+func appendHead(b []byte, kind Kind, n uint64) []byte {
+	short, long := byte(0x90), byte(0xdc)
+	if kind == KindMap {
+		short, long, n = 0x80, 0xde, n/2
+	}
+	switch {
+	case n < 16:
+		return append(b, short|byte(n))
+	case n <= math.MaxUint16:
+		return binary.BigEndian.AppendUint16(append(b, long), uint16(n))
+	}
+	return binary.BigEndian.AppendUint32(append(b, long+1), uint32(n))
+}
+
+func appendStringHead(b []byte, n uint64) []byte {
+	switch {
+	case n < 32:
+		return append(b, 0xa0|byte(n))
+	case n <= math.MaxUint8:
+		return append(b, 0xd9, byte(n))
+	case n <= math.MaxUint16:
+		return binary.BigEndian.AppendUint16(append(b, 0xda), uint16(n))
+	}
+	return binary.BigEndian.AppendUint32(append(b, 0xdb), uint32(n))
+}
+
+func appendInteger(b []byte, v int64) []byte {
+	switch {
+	case v >= -32 && v <= math.MaxInt8:
+		return append(b, byte(v))
+	case v < math.MinInt32:
+		return binary.BigEndian.AppendUint64(append(b, 0xd3), uint64(v))
+	case v < math.MinInt16:
+		return binary.BigEndian.AppendUint32(append(b, 0xd2), uint32(v))
+	case v < math.MinInt8:
+		return binary.BigEndian.AppendUint16(append(b, 0xd1), uint16(v))
+	case v < 0:
+		return append(b, 0xd0, byte(v))
+	case v <= math.MaxUint8:
+		return append(b, 0xcc, byte(v))
+	case v <= math.MaxUint16:
+		return binary.BigEndian.AppendUint16(append(b, 0xcd), uint16(v))
+	case v <= math.MaxUint32:
+		return binary.BigEndian.AppendUint32(append(b, 0xce), uint32(v))
+	}
+	return binary.BigEndian.AppendUint64(append(b, 0xcf), uint64(v))
+}

@@ -1,0 +1,96 @@
+package xdr
+
+import "encoding/binary"
+
+// message is a cursor over a plain message: header, then fields, then ops.
+type message struct {
+	rest []byte
+	at   int // offset of rest in the frame
+}
+
+type header struct {
+	info1, info2, info3 byte
+	generation, ttl     uint32
+	fields, ops         int
+}
+
+func (m *message) header() (header, error) {
+	b := m.rest
+	if len(b) < messageHeader {
+		return header{}, faulty(ShortBody, m.at, "%d bytes, the header alone has %d", len(b), messageHeader)
+	}
+	if b[0] != messageHeader {
+		return header{}, faulty(BadHeaderSize, m.at, "%d, not %d", b[0], messageHeader)
+	}
+	m.skip(messageHeader)
+	return header{
+		info1:      b[1],
+		info2:      b[2],
+		info3:      b[3],
+		generation: binary.BigEndian.Uint32(b[6:]),
+		ttl:        binary.BigEndian.Uint32(b[10:]),
+		fields:     int(binary.BigEndian.Uint16(b[18:])),
+		ops:        int(binary.BigEndian.Uint16(b[20:])),
+	}, nil
+}
+
+// field returns the next field's type and data, and where its data is.
+func (m *message) field() (id byte, data []byte, at int, err error) {
+	const length, head = 4, 5
+	if len(m.rest) < head {
+		return 0, nil, 0, faulty(TruncatedField, m.at, "%d bytes left, a field begins with %d", len(m.rest), head)
+	}
+	size := binary.BigEndian.Uint32(m.rest)
+	if size == 0 {
+		return 0, nil, 0, faulty(ZeroFieldSize, m.at, "a field has at least its type")
+	}
+	if uint64(size) > uint64(len(m.rest)-length) {
+		return 0, nil, 0, faulty(FieldOverrunsBody, m.at, "size %d, %d bytes left", size, len(m.rest)-length)
+	}
+	end := length + int(size)
+	id, data, at = m.rest[length], m.rest[head:end:end], m.at+head
+	m.skip(end)
+	return id, data, at, nil
+}
+
+type op struct {
+	op, particle byte
+	name         []byte
+	lut          []byte // nil when the op has none
+	value        []byte
+	at           int // offset of the op in the frame
+}
+
+func (m *message) op() (op, error) {
+	const length, head = 4, 4 + opHeader
+	if len(m.rest) < head {
+		return op{}, faulty(TruncatedOp, m.at, "%d bytes left, an op begins with %d", len(m.rest), head)
+	}
+	size := binary.BigEndian.Uint32(m.rest)
+	if size < opHeader || uint64(size) > uint64(len(m.rest)-length) {
+		return op{}, faulty(OpOverrunsBody, m.at, "size %d, %d bytes left, at least %d", size, len(m.rest)-length, opHeader)
+	}
+	end := length + int(size)
+	b := m.rest[length:end:end]
+	o := op{op: b[0], particle: b[1], at: m.at}
+	flags, nameLen := b[2], int(b[3])
+	b = b[opHeader:]
+	if nameLen > len(b) {
+		return op{}, faulty(OpNameOverrunsOp, m.at, "name of %d bytes, %d left in the op", nameLen, len(b))
+	}
+	o.name, b = b[:nameLen:nameLen], b[nameLen:]
+	if flags&opHasLUT != 0 {
+		if len(b) < lutBytes {
+			return op{}, faulty(OpLUTOverrunsOp, m.at, "%d bytes left in the op, a LUT has %d", len(b), lutBytes)
+		}
+		o.lut, b = b[:lutBytes:lutBytes], b[lutBytes:]
+	}
+	o.value = b
+	m.skip(end)
+	return o, nil
+}
+
+func (m *message) skip(n int) {
+	m.rest = m.rest[n:]
+	m.at += n
+}
