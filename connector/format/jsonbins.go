@@ -1,0 +1,256 @@
+package format
+
+import (
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+
+	"github.com/aerosink/aerosink/connector/change"
+)
+
+// typedBins reads the member "bins" of [JSON].
+func (r *jsonReader) typedBins(bins []byte, c *change.Change) error {
+	if bins[0] != '[' {
+		return r.fault(bins, `"bins" is no array`)
+	}
+	for elements := into(bins); ; {
+		e, ok := elements.element()
+		if !ok {
+			return nil
+		}
+		if e[0] != '{' {
+			return r.fault(e, "a bin is no object")
+		}
+		b, err := r.typedBin(e)
+		if err != nil {
+			return err
+		}
+		c.Bins = append(c.Bins, b)
+	}
+}
+
+func (r *jsonReader) typedBin(object []byte) (change.Bin, error) {
+	var name, label, value []byte
+	order := change.Unordered
+	for members := into(object); ; {
+		n, v, ok := members.member()
+		if !ok {
+			break
+		}
+		switch {
+		case is(n, "name"):
+			name = v
+		case is(n, "type"):
+			label = v
+		case is(n, "value"):
+			value = v
+		case is(n, "ordered") && string(v) == "true":
+			order = change.Ordered
+		case is(n, "order") && v[0] == '"':
+			order = orders[string(unquote(v))]
+		}
+	}
+	if name == nil || name[0] != '"' || value == nil || label == nil || label[0] != '"' {
+		return change.Bin{}, r.fault(object, `a bin needs "name" and "type", which are strings, and "value"`)
+	}
+	v, err := r.typed(string(unquote(label)), value, order)
+	if err != nil {
+		return change.Bin{}, err
+	}
+	return change.Bin{Name: r.names.Of(unquote(name)), Value: v}, nil
+}
+
+var orders = map[string]change.Order{"key": change.KeyOrdered, "key-value": change.KeyValueOrdered}
+
+// typed reads the value of a bin whose type is known by label. A label that is
+// not here is of a newer sender: the value is taken for what it looks like.
+func (r *jsonReader) typed(label string, value []byte, order change.Order) (change.Value, error) {
+	switch label {
+	case "blob":
+		return r.base64(change.KindBlob, value)
+	case "hll":
+		return r.base64(change.KindHLL, value)
+	case "float":
+		return r.float(value)
+	case "list":
+		return r.expect(value[0] == '[', value, order)
+	case "map":
+		return r.expect(value[0] == '{', value, order)
+	case "str":
+		return r.expect(value[0] == '"', value, order)
+	case "bool":
+		return r.expect(value[0] == 't' || value[0] == 'f', value, order)
+	case "null":
+		return r.expect(value[0] == 'n', value, order)
+	case "int":
+		v, err := r.untyped("a bin", value, order)
+		if err == nil && v.Kind() != change.KindInteger && v.Kind() != change.KindUnsigned {
+			return r.expect(false, value, order)
+		}
+		return v, err
+	case "geojson":
+		if value[0] == '{' {
+			return change.GeoJSONValue(value[:len(value):len(value)]), nil
+		}
+		return r.expect(false, value, order)
+	}
+	return r.untyped("a bin", value, order)
+}
+
+// expect reads the value when it is what its bin's type says.
+func (r *jsonReader) expect(fits bool, value []byte, order change.Order) (change.Value, error) {
+	if !fits {
+		return change.Value{}, r.fault(value, "the value does not fit its bin's type")
+	}
+	return r.untyped("a bin", value, order)
+}
+
+func (r *jsonReader) base64(kind change.Kind, value []byte) (change.Value, error) {
+	if value[0] != '"' {
+		return r.expect(false, value, change.Unordered)
+	}
+	b, err := base64.StdEncoding.AppendDecode(nil, unquote(value))
+	if err != nil {
+		return change.Value{}, r.fault(value, "the value is not Base64")
+	}
+	return change.BytesValue(kind, b), nil
+}
+
+// float reads a double, which an integer may stand for, and the three that JSON
+// has no number for.
+func (r *jsonReader) float(value []byte) (change.Value, error) {
+	text := string(value)
+	if value[0] == '"' {
+		switch text = string(unquote(value)); text {
+		case "NaN", "Infinity", "-Infinity":
+		default:
+			return change.Value{}, r.fault(value, "the value does not fit its bin's type")
+		}
+	}
+	f, err := strconv.ParseFloat(text, 64)
+	if err != nil {
+		return change.Value{}, r.fault(value, "the value is no double")
+	}
+	return change.DoubleValue(f), nil
+}
+
+// flatBins reads every member of the object but the metadata.
+func (r *jsonReader) flatBins(metadata []byte, c *change.Change) error {
+	for members := into(r.object); ; {
+		name, value, ok := members.member()
+		if !ok {
+			return nil
+		}
+		if &value[0] == &metadata[0] {
+			continue
+		}
+		v, err := r.untyped("a bin", value, change.Unordered)
+		if err != nil {
+			return err
+		}
+		c.Bins = append(c.Bins, change.Bin{Name: r.names.Of(unquote(name)), Value: v})
+	}
+}
+
+// untyped takes a value for what it looks like. The order is that of a list or
+// map.
+func (r *jsonReader) untyped(what string, value []byte, order change.Order) (change.Value, error) {
+	kind := change.KindMap
+	switch value[0] {
+	case '[':
+		kind = change.KindList
+		fallthrough
+	case '{':
+		var p change.Packer
+		if _, err := pack(&p, value, order, 1); err != nil {
+			return change.Value{}, r.fault(value, "%s: %v", what, err)
+		}
+		v, err := p.Value(kind)
+		if err != nil {
+			return change.Value{}, r.fault(value, "%s: %v", what, err)
+		}
+		return v, nil
+	}
+	v, err := parseScalar(value)
+	if err != nil {
+		return change.Value{}, r.fault(value, "%s: %v", what, err)
+	}
+	return v, nil
+}
+
+var errDepth = fmt.Errorf("lists and maps nest deeper than %d", change.MaxDepth)
+
+// pack adds the valid JSON value that b begins with to p, and returns what
+// follows it. It reads each byte once, however deep values nest.
+func pack(p *change.Packer, b []byte, order change.Order, depth int) ([]byte, error) {
+	kind := change.KindList
+	switch b[0] {
+	case '{':
+		kind = change.KindMap
+	case '[':
+	default:
+		end := valueEnd(b)
+		v, err := parseScalar(b[:end])
+		p.Add(v)
+		return b[end:], err
+	}
+	if depth > change.MaxDepth {
+		return nil, errDepth
+	}
+	p.Open(kind, order)
+	for b = between(b[1:]); b[0] != ']' && b[0] != '}'; b = between(b) {
+		if kind == change.KindMap {
+			end := stringEnd(b)
+			p.Add(change.StringValue(unquote(b[:end])))
+			b = between(b[end:])
+		}
+		var err error
+		if b, err = pack(p, b, change.Unordered, depth+1); err != nil {
+			return nil, err
+		}
+	}
+	p.Close()
+	return b[1:], nil
+}
+
+// parseScalar reads a valid JSON value that is neither object nor array.
+func parseScalar(value []byte) (change.Value, error) {
+	switch value[0] {
+	case 'n':
+		return change.Value{}, nil
+	case 't', 'f':
+		return change.BoolValue(value[0] == 't'), nil
+	case '"':
+		return change.StringValue(unquote(value)), nil
+	}
+	return parseNumber(value)
+}
+
+var (
+	errInteger = errors.New("an integer of more than 64 bits")
+	errDouble  = errors.New("a number beyond the range of doubles")
+)
+
+// parseNumber reads a valid JSON number: without fraction and exponent it is an
+// integer, and never passes through a double.
+func parseNumber(value []byte) (change.Value, error) {
+	text := string(value)
+	if strings.ContainsAny(text, ".eE") {
+		f, err := strconv.ParseFloat(text, 64)
+		if err != nil || math.IsInf(f, 0) {
+			return change.Value{}, errDouble
+		}
+		return change.DoubleValue(f), nil
+	}
+	if i, err := strconv.ParseInt(text, 10, 64); err == nil {
+		return change.IntegerValue(i), nil
+	}
+	u, err := strconv.ParseUint(text, 10, 64)
+	if err != nil {
+		return change.Value{}, errInteger
+	}
+	return change.UnsignedValue(u), nil
+}

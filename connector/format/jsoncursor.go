@@ -1,0 +1,109 @@
+package format
+
+import (
+	"bytes"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// jsonCursor walks JSON whose syntax was checked before, without copying it. What
+// it returns ends where it should but keeps its capacity, by which jsonReader
+// knows where a part stands in the whole. The zero cursor is at its end.
+type jsonCursor struct{ rest []byte }
+
+// into returns a cursor of the members or elements of a valid object or array.
+func into(value []byte) jsonCursor { return jsonCursor{rest: value[1 : len(value)-1]} }
+
+// member returns the next member of an object: its name in quotes, and its value.
+func (c *jsonCursor) member() (name, value []byte, ok bool) {
+	if name, ok = c.element(); !ok {
+		return nil, nil, false
+	}
+	value, _ = c.element()
+	return name, value, true
+}
+
+// element returns the next element of an array.
+func (c *jsonCursor) element() (value []byte, ok bool) {
+	b := between(c.rest)
+	if len(b) == 0 {
+		return nil, false
+	}
+	end := valueEnd(b)
+	c.rest = b[end:]
+	return b[:end], true
+}
+
+// between steps over what separates values.
+func between(b []byte) []byte {
+	for len(b) > 0 {
+		switch b[0] {
+		case ' ', '\t', '\r', '\n', ',', ':':
+			b = b[1:]
+		default:
+			return b
+		}
+	}
+	return b
+}
+
+// valueEnd returns the length of the valid JSON value that b begins with.
+func valueEnd(b []byte) int {
+	switch b[0] {
+	case '"':
+		return stringEnd(b)
+	case '{', '[':
+		return nestedEnd(b)
+	}
+	for i, c := range b {
+		switch c {
+		case ' ', '\t', '\r', '\n', ',', ']', '}':
+			return i
+		}
+	}
+	return len(b)
+}
+
+func stringEnd(b []byte) int {
+	for i := 1; ; i++ {
+		switch b[i] {
+		case '\\':
+			i++
+		case '"':
+			return i + 1
+		}
+	}
+}
+
+func nestedEnd(b []byte) int {
+	for i, depth := 0, 0; ; i++ {
+		switch b[i] {
+		case '"':
+			i += stringEnd(b[i:]) - 1
+		case '{', '[':
+			depth++
+		case '}', ']':
+			if depth--; depth == 0 {
+				return i + 1
+			}
+		}
+	}
+}
+
+// is reports whether value is the string plain.
+func is(value []byte, plain string) bool {
+	return value[0] == '"' && string(unquote(value)) == plain
+}
+
+// unquote returns what a valid JSON string says. It shares the string's memory
+// where nothing is escaped.
+func unquote(quoted []byte) []byte {
+	if inner := quoted[1 : len(quoted)-1 : len(quoted)-1]; bytes.IndexByte(inner, '\\') < 0 {
+		return inner
+	}
+	text, err := jsontext.AppendUnquote(nil, quoted)
+	if err != nil {
+		panic("format: unquote of JSON that was not checked: " + err.Error())
+	}
+	return text
+}

@@ -1,0 +1,92 @@
+package format
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/aerosink/aerosink/connector/change"
+)
+
+// jsonDecoder checks the syntax of a body, with all that RFC 8259 and I-JSON
+// (RFC 7493) ask for: UTF-8, no lone surrogates, no member twice. It gives the
+// values of the body one by one.
+type jsonDecoder struct {
+	text   *jsontext.Decoder
+	buffer bytes.Buffer
+	body   []byte
+	base   int // offset of body in the request body
+	names  change.Names
+}
+
+func newJSONDecoder() *jsonDecoder {
+	return &jsonDecoder{text: new(jsontext.Decoder), names: change.Names{}}
+}
+
+// reset makes d decode body, which stands at base in the request body.
+func (d *jsonDecoder) reset(body []byte, base int) {
+	d.buffer = *bytes.NewBuffer(body)
+	d.body, d.base = body, base
+	d.text.Reset(&d.buffer)
+}
+
+// offset returns where in the request body d is.
+func (d *jsonDecoder) offset() int { return d.base + int(d.text.InputOffset()) }
+
+// next returns the next whole value.
+func (d *jsonDecoder) next() ([]byte, error) {
+	value, err := d.text.ReadValue()
+	if err != nil {
+		return nil, d.syntax(err)
+	}
+	end := int(d.text.InputOffset())
+	return d.body[end-len(value) : end : end], nil
+}
+
+// nextElement returns the next object, in an array or outside, and nil at the
+// end of the body.
+func (d *jsonDecoder) nextElement() ([]byte, error) {
+	for {
+		switch kind := d.text.PeekKind(); {
+		case kind == '{':
+			return d.next()
+		case kind == '[' && d.text.StackDepth() == 0, kind == ']':
+			if _, err := d.text.ReadToken(); err != nil {
+				return nil, d.syntax(err)
+			}
+		case kind == 0:
+			_, err := d.text.ReadToken()
+			if errors.Is(err, io.EOF) && d.text.StackDepth() == 0 {
+				return nil, nil
+			}
+			return nil, d.syntax(err)
+		default:
+			return nil, d.fault("a change is a JSON object, and several are an array of objects")
+		}
+	}
+}
+
+// syntax rewrites a decoder's error, which may quote the data.
+func (d *jsonDecoder) syntax(err error) error {
+	var s *jsontext.SyntacticError
+	switch {
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return fault(d.base+len(d.body), "the JSON ends too early")
+	case errors.Is(err, jsontext.ErrDuplicateName) && errors.As(err, &s):
+		return fault(d.base+int(s.ByteOffset), "the same member twice in a JSON object")
+	case errors.As(err, &s):
+		return fault(d.base+int(s.ByteOffset), "not JSON in UTF-8")
+	}
+	return d.fault("not JSON in UTF-8")
+}
+
+func (d *jsonDecoder) fault(detail string) error { return fault(d.offset(), "%s", detail) }
+
+// fault is the error of bytes that are no change. The offset counts from the
+// start of the request body.
+func fault(offset int, detail string, args ...any) error {
+	return change.Permanent(fmt.Errorf("byte %d: %s", offset, fmt.Sprintf(detail, args...)))
+}

@@ -1,0 +1,118 @@
+package format
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+
+	"github.com/aerosink/aerosink/connector/change"
+)
+
+// Parsed is a change and the bytes of the body it was read from, in its own
+// format and without what joins it to its neighbours.
+type Parsed struct {
+	Change change.Change
+	Data   []byte // shares the body's memory
+	Format string // the name of the Format that Data is in
+
+	// Err says why Data is no change. It is permanent; Change is then empty but
+	// for what could be read before.
+	Err error
+}
+
+// Parser reads request bodies. The zero Parser reads no flat JSON.
+type Parser struct {
+	// MetadataKey is the member that holds the metadata of flat JSON. A JSON
+	// object that has it is flat JSON, any other is JSON.
+	MetadataKey string
+
+	// Bins asks for the bins as well. Without it only the metadata is read, and
+	// the bins are checked for no more than their syntax.
+	Bins bool
+}
+
+// ErrMediaType is wrapped by the error for a media type that no format has. It
+// is permanent.
+var ErrMediaType = errors.New("unsupported media type")
+
+// Parse reads the changes in body, whose media type must be in lower case and
+// without parameters. Changes share body's memory.
+//
+// One change that cannot be read has its own Err. An error of Parse itself means
+// that the whole body cannot be read; it is permanent and names a byte offset,
+// never the data.
+func (p Parser) Parse(mediaType string, body []byte) ([]Parsed, error) {
+	switch mediaType {
+	case MediaJSON:
+		return p.json(body)
+	case MediaNDJSON:
+		return p.lines(body), nil
+	}
+	return nil, change.Permanent(fmt.Errorf("%w %q; understood are %s and %s", ErrMediaType, mediaType, MediaJSON, MediaNDJSON))
+}
+
+// lines reads a JSON object from each line. Lines stand for themselves: one that
+// cannot be read says nothing about the next.
+func (p Parser) lines(body []byte) []Parsed {
+	parsed := make([]Parsed, 0, bytes.Count(body, []byte{'\n'})+1)
+	d := newJSONDecoder()
+	for at := 0; at < len(body); {
+		end := len(body)
+		if i := bytes.IndexByte(body[at:], '\n'); i >= 0 {
+			end = at + i + 1
+		}
+		line := bytes.Trim(body[at:end], " \t\r\n")
+		if len(line) > 0 {
+			d.reset(line, at)
+			parsed = append(parsed, p.line(d, line))
+		}
+		at = end
+	}
+	return parsed
+}
+
+func (p Parser) line(d *jsonDecoder, line []byte) Parsed {
+	object, err := d.next()
+	switch {
+	case err != nil:
+	case len(object) != len(line):
+		err = d.fault("more than one JSON value on the line")
+	case object[0] != '{':
+		err = d.fault("a line holds one JSON object")
+	}
+	if err != nil {
+		return Parsed{Data: line, Err: err}
+	}
+	return p.object(d, object)
+}
+
+// json reads one JSON object, several one after another, or arrays of them.
+func (p Parser) json(body []byte) ([]Parsed, error) {
+	var parsed []Parsed
+	d := newJSONDecoder()
+	d.reset(body, 0)
+	for {
+		value, err := d.nextElement()
+		switch {
+		case err != nil:
+			return nil, err
+		case value == nil:
+			return parsed, nil
+		}
+		parsed = append(parsed, p.object(d, value))
+	}
+}
+
+// object makes a change of one JSON value whose syntax was checked.
+func (p Parser) object(d *jsonDecoder, object []byte) Parsed {
+	parsed := Parsed{Data: object}
+	r := jsonReader{object: object, at: d.offset() - len(object), metadataKey: p.MetadataKey, bins: p.Bins, names: d.names}
+	if metadata, ok := r.metadata(); ok {
+		parsed.Format = FlatJSON{}.Name()
+		parsed.Err = r.flatJSON(metadata, &parsed.Change)
+	} else {
+		parsed.Format = JSON{}.Name()
+		parsed.Err = r.json(&parsed.Change)
+	}
+	return parsed
+}
