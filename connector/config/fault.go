@@ -1,0 +1,71 @@
+package config
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Fault is one thing that is wrong with a configuration, or not as its writer
+// may think.
+type Fault struct {
+	Path string // as in destinations.sink.urls[0]
+	Line int    // in the file; 0 when the fault has none
+	What string // says also what to do
+}
+
+// String returns "line 12: destinations.sink.urls[0]: no URL".
+func (f Fault) String() string {
+	var s strings.Builder
+	if f.Line > 0 {
+		fmt.Fprintf(&s, "line %d: ", f.Line)
+	}
+	if f.Path != "" {
+		fmt.Fprintf(&s, "%s: ", f.Path)
+	}
+	return s.String() + f.What
+}
+
+// Faults are all that is wrong with a configuration, in the order of the file.
+type Faults []Fault
+
+// Error lists the faults, one a line.
+func (f Faults) Error() string {
+	lines := make([]string, len(f))
+	for i := range f {
+		lines[i] = f[i].String()
+	}
+	return strings.Join(lines, "\n")
+}
+
+// nearest returns the word of known that is most like key, and "" when none is
+// near.
+func nearest(key string, known []string) string {
+	best, distance := "", 1+len(key)/3
+	for _, k := range known {
+		if d := editDistance(strings.ToLower(key), strings.ToLower(k)); d <= distance && (best == "" || d < distance) {
+			best, distance = k, d
+		}
+	}
+	return best
+}
+
+// editDistance counts the letters to insert, delete or replace (Levenshtein).
+func editDistance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			replace := diagonal
+			if a[i] != b[j] {
+				replace++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(replace, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}

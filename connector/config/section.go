@@ -1,0 +1,281 @@
+package config
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v4"
+)
+
+// section reads one mapping of the document. It remembers which keys it was asked
+// for: those are the known ones, and any other is a fault. A nil section reads as
+// an empty one.
+type section struct {
+	path  string
+	line  int
+	doc   *document
+	nodes map[string]*yaml.Node
+	order []string
+	asked []string
+}
+
+// document collects what is found in it.
+type document struct {
+	faults, warnings Faults
+}
+
+func (d *document) fault(path string, n *yaml.Node, what string, args ...any) {
+	d.faults = append(d.faults, Fault{path, lineOf(n), fmt.Sprintf(what, args...)})
+}
+
+func (d *document) warn(path string, n *yaml.Node, what string, args ...any) {
+	d.warnings = append(d.warnings, Fault{path, lineOf(n), fmt.Sprintf(what, args...)})
+}
+
+func lineOf(n *yaml.Node) int {
+	if n == nil {
+		return 0
+	}
+	return n.Line
+}
+
+// mapping returns n as a section. Null is an empty one.
+func (d *document) mapping(path string, n *yaml.Node) *section {
+	n = resolve(n)
+	s := &section{path: path, line: lineOf(n), doc: d, nodes: map[string]*yaml.Node{}}
+	if isNull(n) {
+		return s
+	}
+	if n.Kind != yaml.MappingNode {
+		d.fault(path, n, "%s where a mapping of keys to values should be", describe(n))
+		return s
+	}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		key, value := n.Content[i], n.Content[i+1]
+		if s.nodes[key.Value] != nil {
+			d.fault(join(path, key.Value), key, "the same key as on line %d; remove one", s.nodes[key.Value].Line)
+			continue
+		}
+		s.nodes[key.Value] = value
+		s.order = append(s.order, key.Value)
+	}
+	return s
+}
+
+func resolve(n *yaml.Node) *yaml.Node {
+	for n != nil && n.Kind == yaml.AliasNode {
+		n = n.Alias
+	}
+	return n
+}
+
+func isNull(n *yaml.Node) bool { return n == nil || n.Kind == yaml.ScalarNode && n.Tag == "!!null" }
+
+func describe(n *yaml.Node) string {
+	switch n.Kind {
+	case yaml.MappingNode:
+		return "a mapping"
+	case yaml.SequenceNode:
+		return "a list"
+	}
+	return fmt.Sprintf("the value %q", n.Value)
+}
+
+func join(path, key string) string {
+	if path == "" {
+		return key
+	}
+	return path + "." + key
+}
+
+// has reports whether key is there and not null.
+func (s *section) has(key string) bool { return !isNull(s.get(key)) }
+
+func (s *section) get(key string) *yaml.Node {
+	s.asked = append(s.asked, key)
+	return resolve(s.nodes[key])
+}
+
+// fault reports what is wrong with the value of key, or with its absence.
+func (s *section) fault(key, what string, args ...any) {
+	n := s.nodes[key]
+	if n == nil {
+		n = &yaml.Node{Line: s.line}
+	}
+	s.doc.fault(join(s.path, key), n, what, args...)
+}
+
+// sub returns the mapping under key.
+func (s *section) sub(key string) *section { return s.doc.mapping(join(s.path, key), s.get(key)) }
+
+// shorthand returns the mapping under key. A single value there is short for a
+// mapping that has it under inner.
+func (s *section) shorthand(key, inner string) *section {
+	n := s.get(key)
+	if n == nil || n.Kind != yaml.ScalarNode || isNull(n) {
+		return s.sub(key)
+	}
+	return &section{
+		path: join(s.path, key), line: n.Line, doc: s.doc,
+		nodes: map[string]*yaml.Node{inner: n}, order: []string{inner},
+	}
+}
+
+// scalar returns the value of key, and false when it is absent or none.
+func (s *section) scalar(key string) (*yaml.Node, bool) {
+	n := s.get(key)
+	if isNull(n) {
+		return nil, false
+	}
+	if n.Kind != yaml.ScalarNode {
+		s.fault(key, "%s where a single value should be", describe(n))
+		return nil, false
+	}
+	return n, true
+}
+
+func (s *section) text(key, absent string) string {
+	if n, ok := s.scalar(key); ok {
+		return n.Value
+	}
+	return absent
+}
+
+// word returns the value of key, which must be one of words.
+func (s *section) word(key, absent string, words ...string) string {
+	n, ok := s.scalar(key)
+	if !ok {
+		return absent
+	}
+	if slices.Contains(words, n.Value) {
+		return n.Value
+	}
+	s.fault(key, "%q is none of %s%s", n.Value, strings.Join(words, ", "), hint(n.Value, words))
+	return absent
+}
+
+func hint(word string, known []string) string {
+	if near := nearest(word, known); near != "" {
+		return fmt.Sprintf("; did you mean %s?", near)
+	}
+	return ""
+}
+
+func (s *section) boolean(key string, absent bool) bool {
+	n, ok := s.scalar(key)
+	if !ok {
+		return absent
+	}
+	b, err := strconv.ParseBool(n.Value)
+	if err != nil || n.Tag != "!!bool" {
+		s.fault(key, "%q is neither true nor false", n.Value)
+		return absent
+	}
+	return b
+}
+
+func (s *section) integer(key string, absent, least, most int) int {
+	n, ok := s.scalar(key)
+	if !ok {
+		return absent
+	}
+	return s.parseInteger(key, n, absent, least, most)
+}
+
+func (s *section) parseInteger(key string, n *yaml.Node, absent, least, most int) int {
+	i, err := strconv.ParseInt(strings.ReplaceAll(n.Value, "_", ""), 10, 64)
+	if err != nil {
+		s.doc.fault(join(s.path, key), n, "%q is no whole number", n.Value)
+		return absent
+	}
+	if i < int64(least) || i > int64(most) {
+		s.doc.fault(join(s.path, key), n, "%d is not between %d and %d", i, least, most)
+		return absent
+	}
+	return int(i)
+}
+
+// duration reads a number of units, as ESP has it, or a text such as 1500ms.
+func (s *section) duration(key string, absent, least, most, unit time.Duration) time.Duration {
+	n, ok := s.scalar(key)
+	if !ok {
+		return absent
+	}
+	d, err := time.ParseDuration(n.Value)
+	if i, notNumber := strconv.ParseInt(n.Value, 10, 64); notNumber == nil {
+		d, err = time.Duration(i)*unit, nil
+		if i > int64(most/unit) {
+			d = most + 1
+		}
+	}
+	switch {
+	case err != nil:
+		s.fault(key, "%q is no duration; write a number of %s or, for example, 1500ms", n.Value, unitName(unit))
+		return absent
+	case d < least || d > most:
+		s.fault(key, "%s is not between %s and %s", n.Value, least, most)
+		return absent
+	}
+	return d
+}
+
+func unitName(unit time.Duration) string {
+	if unit == time.Second {
+		return "seconds"
+	}
+	return "milliseconds"
+}
+
+// list returns the elements of key; a single value is a list of one.
+func (s *section) list(key string) []*yaml.Node {
+	n := s.get(key)
+	switch {
+	case isNull(n):
+		return nil
+	case n.Kind == yaml.SequenceNode:
+		for i := range n.Content {
+			n.Content[i] = resolve(n.Content[i])
+		}
+		return n.Content
+	}
+	return []*yaml.Node{n}
+}
+
+// texts returns the elements of key, which must be single values.
+func (s *section) texts(key string) []string {
+	var texts []string
+	for i, n := range s.list(key) {
+		if n.Kind != yaml.ScalarNode || isNull(n) {
+			s.doc.fault(fmt.Sprintf("%s[%d]", join(s.path, key), i), n, "%s where a single value should be", describe(n))
+			continue
+		}
+		texts = append(texts, n.Value)
+	}
+	return texts
+}
+
+// ignored warns that key is accepted and means nothing here.
+func (s *section) ignored(key, why string) {
+	if s.has(key) {
+		s.doc.warn(join(s.path, key), s.nodes[key], "ignored: %s", why)
+	}
+}
+
+// refused reports that key is known and cannot be used.
+func (s *section) refused(key, why string) {
+	if s.has(key) {
+		s.fault(key, "%s", why)
+	}
+}
+
+// end reports the keys that nobody asked for.
+func (s *section) end() {
+	for _, key := range s.order {
+		if !slices.Contains(s.asked, key) {
+			s.fault(key, "unknown key%s", hint(key, s.asked))
+		}
+	}
+}
