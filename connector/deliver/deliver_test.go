@@ -1,0 +1,496 @@
+package deliver_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"io"
+	"log"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/aerosink/aerosink/connector/change"
+	_ "github.com/aerosink/aerosink/connector/change/changetest" // the flag -update
+	"github.com/aerosink/aerosink/connector/deliver"
+)
+
+// lines is an envelope of records that end in a newline.
+type lines struct{}
+
+func (lines) Seal(records []byte, n int) ([]byte, string) {
+	return records, fmt.Sprintf("text/plain; n=%d", n)
+}
+
+func batches(records, bytes int) *deliver.Stream {
+	return &deliver.Stream{Envelope: lines{}, MaxRecords: records, MaxBytes: bytes}
+}
+
+var alone = batches(1, 1<<20)
+
+// config returns a Config for urls with room for everything.
+func config(t *testing.T, urls ...string) deliver.Config {
+	t.Helper()
+	c := deliver.Config{
+		Name: "there", Connections: 1, Streams: 100, Queue: 32768,
+		CallTimeout: time.Minute, ConnectTimeout: time.Minute,
+	}
+	for _, s := range urls {
+		u, err := url.Parse(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.URLs = append(c.URLs, u)
+	}
+	return c
+}
+
+func open(t *testing.T, c deliver.Config) *deliver.Destination {
+	t.Helper()
+	d := deliver.New(c)
+	t.Cleanup(func() {
+		ctx, cancel := context.WithCancel(context.Background())
+		cancel()
+		d.Close(ctx)
+	})
+	return d
+}
+
+// server speaks HTTP/1.1 and clear-text HTTP/2 on one port.
+func server(t *testing.T, handler http.HandlerFunc) *httptest.Server {
+	t.Helper()
+	s := httptest.NewUnstartedServer(handler)
+	s.Config.Protocols = new(http.Protocols)
+	s.Config.Protocols.SetHTTP1(true)
+	s.Config.Protocols.SetUnencryptedHTTP2(true)
+	s.Start()
+	t.Cleanup(s.Close)
+	return s
+}
+
+// verdict is a recipient that one can wait for.
+type verdict chan error
+
+func (v verdict) Settle(err error) { v <- err }
+
+func (v verdict) wait(t *testing.T) error {
+	t.Helper()
+	select {
+	case err := <-v:
+		return err
+	case <-time.After(30 * time.Second):
+		t.Fatal("no verdict")
+		return nil
+	}
+}
+
+func send(d *deliver.Destination, s *deliver.Stream, partition int, record string) verdict {
+	v := make(verdict, 1)
+	d.Send(deliver.Parcel{Stream: s, Record: []byte(record), Partition: partition, Deadline: time.Now().Add(time.Minute), To: v})
+	return v
+}
+
+func TestProtocols(t *testing.T) {
+	handler := func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		fmt.Fprintln(w, "ignored")
+		if got := fmt.Sprintf("%s %s %q %s %s", r.Method, r.RequestURI, body, r.Header.Get("Content-Type"), r.Header.Get("X-Fixed")); got !=
+			`POST /in?k=v "hello\n" text/plain; n=1 yes` {
+			t.Errorf("request %s", got)
+		}
+		w.Header().Set("Proto", r.Proto)
+	}
+	var proto atomic.Value
+	record := func(w http.ResponseWriter, r *http.Request) { proto.Store(r.Proto); handler(w, r) }
+	plain := server(t, record)
+	secure := httptest.NewUnstartedServer(http.HandlerFunc(record))
+	secure.EnableHTTP2 = true
+	secure.StartTLS()
+	t.Cleanup(secure.Close)
+	old := httptest.NewUnstartedServer(http.HandlerFunc(record)) // speaks no HTTP/2
+	old.Config.ErrorLog = log.New(io.Discard, "", 0)
+	old.StartTLS()
+	t.Cleanup(old.Close)
+	trust := x509.NewCertPool()
+	trust.AddCert(secure.Certificate())
+	trust.AddCert(old.Certificate())
+
+	for _, tt := range []struct {
+		name     string
+		protocol deliver.Protocol
+		url      string
+		want     string
+		err      string
+	}{
+		{"clear-text HTTP/2 with prior knowledge", deliver.HTTP2, plain.URL, "HTTP/2.0", ""},
+		{"clear-text HTTP/1.1", deliver.HTTP1, plain.URL, "HTTP/1.1", ""},
+		{"HTTP/2 over TLS", deliver.HTTP2, secure.URL, "HTTP/2.0", ""},
+		{"HTTP/1.1 over TLS", deliver.HTTP1, secure.URL, "HTTP/1.1", ""},
+		{"no HTTP/2 on the other side", deliver.HTTP2, old.URL, "", "set HTTP_1_1"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			c := config(t, tt.url+"/in?k=v")
+			c.Protocol = tt.protocol
+			c.TLS = &tls.Config{RootCAs: trust, MinVersion: tls.VersionTLS12}
+			c.Header = http.Header{"X-Fixed": {"yes"}}
+			err := send(open(t, c), alone, 0, "hello\n").wait(t)
+			if tt.err != "" {
+				wantError(t, err, tt.err)
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := proto.Load(); got != tt.want {
+				t.Errorf("came over %v, want %s", got, tt.want)
+			}
+		})
+	}
+}
+
+func wantError(t *testing.T, err error, want string) {
+	t.Helper()
+	if err == nil || !strings.Contains(err.Error(), want) || change.IsPermanent(err) {
+		t.Errorf("error %v, want one that says %q and is worth trying again", err, want)
+	}
+}
+
+func TestStatus(t *testing.T) {
+	var status atomic.Int64
+	s := server(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Location", "/elsewhere")
+		w.WriteHeader(int(status.Load()))
+	})
+	d := open(t, config(t, s.URL))
+	picky := config(t, s.URL)
+	picky.Success = func(status int) bool { return status == 202 }
+	p := open(t, picky)
+	for _, tt := range []struct {
+		d         *deliver.Destination
+		status    int64
+		delivered bool
+		permanent bool
+	}{
+		{d, 200, true, false}, {d, 204, true, false}, {d, 299, true, false},
+		{d, 301, false, false}, {d, 302, false, false}, {d, 304, false, false},
+		{d, 400, false, true}, {d, 413, false, true}, {d, 415, false, true}, {d, 422, false, true},
+		{d, 401, false, false}, {d, 403, false, false}, {d, 404, false, false}, {d, 405, false, false},
+		{d, 408, false, false}, {d, 409, false, false}, {d, 429, false, false},
+		{d, 500, false, false}, {d, 502, false, false}, {d, 503, false, false}, {d, 504, false, false},
+		{p, 202, true, false}, {p, 200, false, false},
+	} {
+		status.Store(tt.status)
+		err := send(tt.d, alone, 0, "x\n").wait(t)
+		if (err == nil) != tt.delivered || change.IsPermanent(err) != tt.permanent {
+			t.Errorf("status %d: %v, want delivered: %t, permanent: %t", tt.status, err, tt.delivered, tt.permanent)
+		}
+		if err != nil && !strings.Contains(err.Error(), fmt.Sprintf("destination there: POST %s: status %d", s.URL, tt.status)) {
+			t.Errorf("status %d: %v", tt.status, err)
+		}
+	}
+}
+
+// Of a refused batch it is not known which change is meant.
+func TestStatusOfABatch(t *testing.T) {
+	h := newHeld(t)
+	h.status = http.StatusBadRequest
+	d := open(t, config(t, h.URL))
+	stream := batches(10, 1000)
+	alone := send(d, stream, 0, "alone\n")
+	<-h.arrived
+	verdicts := []verdict{send(d, stream, 0, "a\n"), send(d, stream, 0, "b\n")}
+	h.release <- struct{}{}
+	if err := alone.wait(t); !change.IsPermanent(err) {
+		t.Errorf("alone: %v, want a permanent error", err)
+	}
+	h.release <- struct{}{}
+	for _, v := range verdicts {
+		wantError(t, v.wait(t), "status 400 Bad Request of a batch of 2")
+	}
+}
+
+// held is a server that answers when told to, and records what came.
+type held struct {
+	*httptest.Server
+	arrived chan string   // bodies, as they come
+	release chan struct{} // one for each answer
+	status  int           // of every answer; 0 means 200
+	most    atomic.Int64  // requests at once
+	now     atomic.Int64
+}
+
+func newHeld(t *testing.T) *held {
+	h := &held{arrived: make(chan string, 1000), release: make(chan struct{}, 1000)}
+	h.Server = server(t, func(w http.ResponseWriter, r *http.Request) {
+		now := h.now.Add(1)
+		defer h.now.Add(-1)
+		for most := h.most.Load(); now > most && !h.most.CompareAndSwap(most, now); most = h.most.Load() {
+		}
+		body, _ := io.ReadAll(r.Body)
+		h.arrived <- string(body)
+		select {
+		case <-h.release:
+			w.WriteHeader(max(h.status, http.StatusOK))
+		case <-r.Context().Done():
+		}
+	})
+	return h
+}
+
+// While a request is out, what comes queues behind it and is the next batch.
+func TestBatchesGrowBehindARequest(t *testing.T) {
+	h := newHeld(t)
+	d := open(t, config(t, h.URL))
+	s := batches(4, 1<<20)
+	verdicts := []verdict{send(d, s, 7, "0\n")}
+	first := <-h.arrived // at once, alone
+	for i := 1; i <= 9; i++ {
+		verdicts = append(verdicts, send(d, s, 7, fmt.Sprintf("%d\n", i)))
+	}
+	got := []string{first}
+	for range 3 {
+		h.release <- struct{}{}
+		got = append(got, <-h.arrived)
+	}
+	h.release <- struct{}{}
+	for _, v := range verdicts {
+		if err := v.wait(t); err != nil {
+			t.Error(err)
+		}
+	}
+	want := []string{"0\n", "1\n2\n3\n4\n", "5\n6\n7\n8\n", "9\n"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if d.Queued() != 0 {
+		t.Errorf("%d changes still queued", d.Queued())
+	}
+}
+
+func TestBatchesAreOfOneStreamAndBounded(t *testing.T) {
+	h := newHeld(t)
+	d := open(t, config(t, h.URL))
+	wide, narrow := batches(100, 1<<20), batches(100, 10)
+	send(d, wide, 0, "first\n")
+	<-h.arrived
+	for _, r := range []string{"w1\n", "w2\n"} {
+		send(d, wide, 0, r)
+	}
+	for _, r := range []string{"n1....\n", "n2....\n", "n3....\n"} {
+		send(d, narrow, 0, r)
+	}
+	send(d, wide, 0, "w3\n")
+	send(d, alone, 0, "a1\n")
+	send(d, alone, 0, "a2\n")
+	var got []string
+	for range 6 {
+		h.release <- struct{}{}
+		got = append(got, <-h.arrived)
+	}
+	h.release <- struct{}{}
+	want := []string{"w1\nw2\n", "n1....\nn2....\n", "n3....\n", "w3\n", "a1\n", "a2\n"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestLanesRunBesideEachOther(t *testing.T) {
+	h := newHeld(t)
+	c := config(t, h.URL)
+	c.Streams = 8
+	d := open(t, c)
+	var verdicts []verdict
+	for i := range 32 {
+		verdicts = append(verdicts, send(d, alone, i, fmt.Sprintf("%d\n", i)))
+	}
+	var got []string
+	for range 32 {
+		got = append(got, <-h.arrived)
+		if len(got) >= 8 {
+			h.release <- struct{}{}
+		}
+	}
+	for range 8 {
+		h.release <- struct{}{}
+	}
+	for _, v := range verdicts {
+		if err := v.wait(t); err != nil {
+			t.Error(err)
+		}
+	}
+	if most := h.most.Load(); most != 8 {
+		t.Errorf("%d requests at once, want 8", most)
+	}
+	for lane := range 8 { // of one lane they came in order
+		var of []string
+		for _, body := range got {
+			var i int
+			fmt.Sscan(body, &i)
+			if i%8 == lane {
+				of = append(of, body)
+			}
+		}
+		if want := []string{fmt.Sprintln(lane), fmt.Sprintln(lane + 8), fmt.Sprintln(lane + 16), fmt.Sprintln(lane + 24)}; !slices.Equal(of, want) {
+			t.Errorf("lane %d: %q, want %q", lane, of, want)
+		}
+	}
+}
+
+// A server that allows fewer streams than there are lanes gets more connections;
+// no request fails.
+func TestFewerStreamsThanLanes(t *testing.T) {
+	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+	}))
+	s.Config.Protocols = new(http.Protocols)
+	s.Config.Protocols.SetUnencryptedHTTP2(true)
+	s.Config.HTTP2 = &http.HTTP2Config{MaxConcurrentStreams: 2}
+	s.Start()
+	t.Cleanup(s.Close)
+	d := open(t, config(t, s.URL))
+	var verdicts []verdict
+	for i := range 500 {
+		verdicts = append(verdicts, send(d, alone, i, "x\n"))
+	}
+	for _, v := range verdicts {
+		if err := v.wait(t); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestQueueIsBounded(t *testing.T) {
+	h := newHeld(t)
+	c := config(t, h.URL)
+	c.Queue = 3
+	d := open(t, c)
+	var verdicts []verdict
+	for i := range 5 {
+		verdicts = append(verdicts, send(d, alone, 0, fmt.Sprint(i)))
+	}
+	for _, v := range verdicts[3:] {
+		wantError(t, v.wait(t), "destination there: queue is full")
+	}
+	for range 3 {
+		h.release <- struct{}{}
+	}
+	for _, v := range verdicts[:3] {
+		if err := v.wait(t); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestDeadlines(t *testing.T) {
+	h := newHeld(t)
+	d := open(t, config(t, h.URL))
+	s := batches(10, 1000)
+	gate := send(d, s, 0, "gate\n")
+	<-h.arrived
+	inTime := func(in time.Duration, record string) verdict {
+		v := make(verdict, 1)
+		d.Send(deliver.Parcel{Stream: s, Record: []byte(record), Deadline: time.Now().Add(in), To: v})
+		return v
+	}
+	a, late, b := inTime(time.Minute, "a\n"), inTime(-time.Second, "late\n"), inTime(time.Minute, "b\n")
+	h.release <- struct{}{}
+	if err := gate.wait(t); err != nil {
+		t.Error(err)
+	}
+	wantError(t, late.wait(t), "no time left for a request")
+	if body := <-h.arrived; body != "a\nb\n" {
+		t.Errorf("sent %q without the late one", body)
+	}
+	h.release <- struct{}{}
+	for _, v := range []verdict{a, b} {
+		if err := v.wait(t); err != nil {
+			t.Error(err)
+		}
+	}
+	hung := inTime(50*time.Millisecond, "hung\n")
+	<-h.arrived
+	wantError(t, hung.wait(t), "no answer in time")
+}
+
+func TestCallTimeout(t *testing.T) {
+	h := newHeld(t)
+	c := config(t, h.URL)
+	c.CallTimeout = 50 * time.Millisecond
+	wantError(t, send(open(t, c), alone, 0, "x").wait(t), "no answer in time")
+}
+
+func TestNobodyThere(t *testing.T) {
+	s := server(t, func(http.ResponseWriter, *http.Request) {})
+	u := s.URL
+	s.Close()
+	err := send(open(t, config(t, strings.Replace(u, "http://", "http://user:secret@", 1)+"/?token=secret")), alone, 0, "x").wait(t)
+	wantError(t, err, "connection refused")
+	if strings.Contains(err.Error(), "secret") {
+		t.Errorf("the error shows a secret: %v", err)
+	}
+}
+
+func TestInterval(t *testing.T) {
+	h := newHeld(t)
+	d := open(t, config(t, h.URL))
+	s := &deliver.Stream{Envelope: lines{}, MaxRecords: 2, MaxBytes: 1000, Interval: time.Hour}
+	send(d, s, 0, "1\n")
+	send(d, s, 0, "2\n") // full: sent at once
+	h.release <- struct{}{}
+	if body := <-h.arrived; body != "1\n2\n" {
+		t.Errorf("sent %q", body)
+	}
+	soon := &deliver.Stream{Envelope: lines{}, MaxRecords: 100, MaxBytes: 1000, Interval: 10 * time.Millisecond}
+	send(d, soon, 0, "3\n")
+	send(d, soon, 0, "4\n")
+	h.release <- struct{}{}
+	if body := <-h.arrived; body != "3\n4\n" {
+		t.Errorf("sent %q", body)
+	}
+}
+
+func TestClose(t *testing.T) {
+	t.Run("sends what is there", func(t *testing.T) {
+		var got bytes.Buffer
+		var mu sync.Mutex
+		s := server(t, func(w http.ResponseWriter, r *http.Request) {
+			mu.Lock()
+			defer mu.Unlock()
+			_, _ = got.ReadFrom(r.Body)
+		})
+		d := deliver.New(config(t, s.URL))
+		patient := &deliver.Stream{Envelope: lines{}, MaxRecords: 100, MaxBytes: 1000, Interval: time.Hour}
+		verdicts := []verdict{send(d, patient, 0, "a\n"), send(d, patient, 0, "b\n")}
+		d.Close(t.Context())
+		for _, v := range verdicts {
+			if err := v.wait(t); err != nil {
+				t.Error(err)
+			}
+		}
+		if got.String() != "a\nb\n" {
+			t.Errorf("sent %q", got.String())
+		}
+		wantError(t, send(d, patient, 0, "c\n").wait(t), "shutting down")
+	})
+	t.Run("breaks off when told to", func(t *testing.T) {
+		h := newHeld(t)
+		d := deliver.New(config(t, h.URL))
+		inFlight, waiting := send(d, alone, 0, "a"), send(d, alone, 0, "b")
+		<-h.arrived
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		d.Close(ctx)
+		wantError(t, inFlight.wait(t), "shutting down")
+		wantError(t, waiting.wait(t), "shutting down")
+	})
+}
