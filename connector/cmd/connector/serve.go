@@ -1,0 +1,139 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"github.com/aerosink/aerosink/connector"
+	"github.com/aerosink/aerosink/connector/config"
+	"github.com/aerosink/aerosink/connector/deliver"
+	"github.com/aerosink/aerosink/connector/route"
+)
+
+// serve runs the connector until ctx ends. Nothing is opened before the whole
+// configuration is known to be good.
+func serve(ctx context.Context, path string, stderr io.Writer) error {
+	c, err := load(path)
+	if err != nil {
+		return err
+	}
+	logger, closeLog, err := openLog(c.Logging, stderr)
+	if err != nil {
+		return err
+	}
+	defer closeLog()
+	for _, w := range c.Warnings {
+		logger.Warn("configuration", "path", w.Path, "line", w.Line, "warning", w.What)
+	}
+	xdr, err := listen(ctx, c.Service.Listen)
+	if err != nil {
+		return err
+	}
+	defer closeAll(xdr)
+	manage, err := listen(ctx, c.Service.Manage)
+	if err != nil {
+		return err
+	}
+	defer closeAll(manage)
+
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	destinations := map[string]*deliver.Destination{}
+	for name, d := range c.Destinations {
+		destinations[name] = deliver.New(d)
+	}
+	server := connector.New(connector.Config{
+		Treatments:      bind(c.Treatments, destinations),
+		MaxRecords:      c.Service.MaxRecords,
+		MaxBytes:        c.Service.MaxBytes,
+		MaxMessageBytes: c.Service.MaxMessageBytes,
+		ReceiveBuffer:   c.Service.ReceiveBuffer,
+		DrainTimeout:    c.Service.DrainTimeout,
+		Metrics:         connector.NewMetrics(registry, c.Service.ClusterName),
+		Logger:          logger,
+	})
+	logger.Info("connector started", "version", version(), "xdr", addresses(xdr), "manage", addresses(manage))
+	err = serveAll(ctx, server, xdr, manage, server.Manage(registry))
+	closeDestinations(destinations)
+	logger.Info("connector stopped")
+	return err
+}
+
+// bind puts destinations where the configuration has their names.
+func bind(levels route.Levels[config.Treatment], destinations map[string]*deliver.Destination) route.Levels[connector.Treatment] {
+	return route.Map(levels, func(t config.Treatment) connector.Treatment {
+		bound := connector.Treatment{Format: t.Format, Stream: t.Stream}
+		for _, name := range t.Rule.Destinations {
+			bound.Destinations = append(bound.Destinations, destinations[name])
+		}
+		return bound
+	})
+}
+
+// serveAll serves both kinds of port until ctx ends or one of them fails. The
+// manage port stays open while XDR drains.
+func serveAll(ctx context.Context, server *connector.Server, xdr, manage []net.Listener, handler http.Handler) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	admin := &http.Server{Handler: handler, ReadHeaderTimeout: 5 * time.Second, WriteTimeout: 30 * time.Second, IdleTimeout: time.Minute}
+	var serving sync.WaitGroup
+	failures := make([]error, len(manage))
+	for i, l := range manage {
+		serving.Go(func() {
+			if err := admin.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+				failures[i] = fmt.Errorf("manage port %s: %w", l.Addr(), err)
+				stop()
+			}
+		})
+	}
+	err := server.Serve(ctx, xdr...)
+	closing := admin.Close()
+	serving.Wait()
+	return errors.Join(append(failures, err, closing)...)
+}
+
+// closeDestinations breaks off what is still in flight: every session has ended,
+// so nobody waits for a verdict.
+func closeDestinations(destinations map[string]*deliver.Destination) {
+	now, cancel := context.WithCancel(context.Background())
+	cancel()
+	for _, d := range destinations {
+		d.Close(now)
+	}
+}
+
+func listen(ctx context.Context, addresses []string) ([]net.Listener, error) {
+	var listeners []net.Listener
+	for _, a := range addresses {
+		l, err := new(net.ListenConfig).Listen(ctx, "tcp", a)
+		if err != nil {
+			closeAll(listeners)
+			return nil, fmt.Errorf("listen on %s: %w; is another connector running there?", a, err)
+		}
+		listeners = append(listeners, l)
+	}
+	return listeners, nil
+}
+
+func closeAll(listeners []net.Listener) {
+	for _, l := range listeners {
+		_ = l.Close() // closed twice when it was served
+	}
+}
+
+func addresses(listeners []net.Listener) []string {
+	list := make([]string, len(listeners))
+	for i, l := range listeners {
+		list[i] = l.Addr().String()
+	}
+	return list
+}

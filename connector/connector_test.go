@@ -1,0 +1,636 @@
+package connector
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"github.com/aerosink/aerosink/connector/change"
+	"github.com/aerosink/aerosink/connector/change/changetest"
+	"github.com/aerosink/aerosink/connector/deliver"
+	"github.com/aerosink/aerosink/connector/format"
+	"github.com/aerosink/aerosink/connector/route"
+	"github.com/aerosink/aerosink/connector/xdr"
+	"github.com/aerosink/aerosink/connector/xdr/xdrtest"
+)
+
+// rig is a connector between a test that ships frames and one that takes
+// requests.
+type rig struct {
+	address  string
+	server   *Server
+	registry *prometheus.Registry
+	log      *lockedBuffer
+	stop     func()
+	stopped  chan error
+}
+
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+func start(t *testing.T, treatments route.Levels[Treatment], adjust func(*Config)) *rig {
+	t.Helper()
+	r := &rig{registry: prometheus.NewRegistry(), log: new(lockedBuffer), stopped: make(chan error, 1)}
+	c := Config{
+		Treatments: treatments, MaxRecords: 1000, MaxBytes: 1 << 20, MaxMessageBytes: 1 << 20, DrainTimeout: 10 * time.Second,
+		Metrics: NewMetrics(r.registry, "test"), Logger: slog.New(slog.NewJSONHandler(r.log, nil)),
+	}
+	if adjust != nil {
+		adjust(&c)
+	}
+	r.server = New(c)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.address = l.Addr().String()
+	ctx, cancel := context.WithCancel(context.Background())
+	r.stop = cancel
+	go func() { r.stopped <- r.server.Serve(ctx, l) }()
+	t.Cleanup(func() {
+		cancel()
+		r.server.running.Wait()
+	})
+	return r
+}
+
+// node is a test that plays a database node by hand.
+type node struct {
+	net.Conn
+	replies *xdr.Reader
+}
+
+func (r *rig) dial(t *testing.T) *node {
+	t.Helper()
+	conn, err := net.Dial("tcp", r.address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	if err := conn.SetDeadline(time.Now().Add(30 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	return &node{conn, xdr.NewReader(conn, 0)}
+}
+
+func (n *node) ship(t *testing.T, frames ...[]byte) {
+	t.Helper()
+	if _, err := n.Write(bytes.Join(frames, nil)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (n *node) wantReplies(t *testing.T, want ...xdr.Code) {
+	t.Helper()
+	var got []xdr.Code
+	for range want {
+		f, err := n.replies.Next()
+		if err != nil {
+			t.Fatalf("after replies %v: %v", got, err)
+		}
+		code, err := xdr.ParseReply(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, code)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("replies (-want +got):\n%s", diff)
+	}
+}
+
+func (n *node) wantEnd(t *testing.T) {
+	t.Helper()
+	if f, err := n.replies.Next(); !errors.Is(err, io.EOF) {
+		t.Errorf("%x, %v, want the end of the connection", f, err)
+	}
+}
+
+// write returns a write of record i, in a partition of its own, as a frame.
+func write(t testing.TB, set string, i int) []byte {
+	t.Helper()
+	c := change.Change{
+		Namespace: "test", Set: set, Digest: change.Digest{byte(i), byte(i >> 8)}, Mode: change.Replace, Generation: 1,
+		LUT: changetest.Receipt.UnixMilli(), Bins: []change.Bin{{Name: "i", Value: change.IntegerValue(int64(i))}},
+	}
+	f, err := xdr.AppendMessage(nil, &c, changetest.Receipt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+// endpoint is a destination's other side: it answers with what the test says for
+// the value of bin i, or leaves a request waiting until it says it.
+type endpoint struct {
+	*httptest.Server
+	mu      sync.Mutex
+	answers map[int64]chan int
+	bodies  []string
+}
+
+func newEndpoint(t *testing.T) *endpoint {
+	e := &endpoint{answers: map[int64]chan int{}}
+	e.Server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			return
+		}
+		e.mu.Lock()
+		e.bodies = append(e.bodies, string(body))
+		e.mu.Unlock()
+		var c struct{ Bins []struct{ Value int64 } }
+		if err := json.Unmarshal(body, &c); err != nil {
+			w.WriteHeader(http.StatusBadRequest)
+			return
+		}
+		select {
+		case status := <-e.answer(c.Bins[0].Value):
+			w.WriteHeader(status)
+		case <-r.Context().Done():
+		}
+	}))
+	e.Config.Protocols = new(http.Protocols)
+	e.Config.Protocols.SetUnencryptedHTTP2(true)
+	e.Start()
+	t.Cleanup(e.Close)
+	return e
+}
+
+func (e *endpoint) answer(i int64) chan int {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.answers[i] == nil {
+		e.answers[i] = make(chan int, 100)
+	}
+	return e.answers[i]
+}
+
+func (e *endpoint) say(i int64, status int) { e.answer(i) <- status }
+
+func (e *endpoint) destination(t *testing.T, name string) *deliver.Destination {
+	t.Helper()
+	u, err := url.Parse(e.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := deliver.New(deliver.Config{
+		Name: name, URLs: []*url.URL{u}, Connections: 1, Streams: 100, Queue: 10000, CallTimeout: time.Minute, ConnectTimeout: time.Minute,
+	})
+	t.Cleanup(func() {
+		ctx, cancel := context.WithCancel(context.Background())
+		cancel()
+		d.Close(ctx)
+	})
+	return d
+}
+
+func to(destinations ...*deliver.Destination) Treatment {
+	f := format.JSON{StringifyMapKeys: true}
+	return Treatment{Format: f, Stream: &deliver.Stream{Envelope: f, MaxRecords: 1, MaxBytes: 1 << 20}, Destinations: destinations}
+}
+
+func everywhere(tr Treatment) route.Levels[Treatment] { return route.Levels[Treatment]{Root: tr} }
+
+func TestRepliesComeInTheOrderOfFrames(t *testing.T) {
+	e := newEndpoint(t)
+	n := start(t, everywhere(to(e.destination(t, "there"))), nil).dial(t)
+	n.ship(t, write(t, "s", 1), write(t, "s", 2), write(t, "s", 3), write(t, "s", 4))
+	e.say(3, 200)
+	e.say(2, 503)
+	e.say(4, 200)
+	e.say(1, 200)
+	n.wantReplies(t, xdr.OK, xdr.Retry, xdr.OK, xdr.OK)
+}
+
+func TestVerdicts(t *testing.T) {
+	e, other := newEndpoint(t), newEndpoint(t)
+	treatments := route.Levels[Treatment]{
+		Root: to(e.destination(t, "there")),
+		Namespaces: map[string]route.Namespace[Treatment]{"test": {
+			Value: to(e.destination(t, "there")),
+			Sets:  map[string]Treatment{"both": to(e.destination(t, "there"), other.destination(t, "other")), "none": {}},
+		}},
+	}
+	r := start(t, treatments, nil)
+	n := r.dial(t)
+
+	t.Run("of one destination", func(t *testing.T) {
+		for i, tt := range []struct {
+			status int
+			want   xdr.Code
+		}{{200, xdr.OK}, {204, xdr.OK}, {503, xdr.Retry}, {429, xdr.Retry}, {400, xdr.Retry}, {401, xdr.Retry}} {
+			n.ship(t, write(t, "s", 100+i))
+			e.say(int64(100+i), tt.status)
+			n.wantReplies(t, tt.want)
+		}
+	})
+	t.Run("of two, which must both have it", func(t *testing.T) {
+		for i, tt := range []struct {
+			one, two int
+			want     xdr.Code
+		}{{200, 200, xdr.OK}, {200, 503, xdr.Retry}, {503, 200, xdr.Retry}, {400, 503, xdr.Retry}, {400, 400, xdr.Retry}} {
+			n.ship(t, write(t, "both", 200+i))
+			e.say(int64(200+i), tt.one)
+			other.say(int64(200+i), tt.two)
+			n.wantReplies(t, tt.want)
+		}
+	})
+	t.Run("of none", func(t *testing.T) {
+		n.ship(t, write(t, "none", 1), write(t, xdr.MonitorSet, 1))
+		n.wantReplies(t, xdr.OK, xdr.OK)
+	})
+	const want = `
+		# HELP aerospike_esp_outbound_requests Change notifications answered, by status.
+		# TYPE aerospike_esp_outbound_requests counter
+		aerospike_esp_outbound_requests{cluster_name="test",status="error"} 8
+		aerospike_esp_outbound_requests{cluster_name="test",status="skipped"} 2
+		aerospike_esp_outbound_requests{cluster_name="test",status="success"} 3
+	`
+	if err := testutil.GatherAndCompare(r.registry, strings.NewReader(want), "aerospike_esp_outbound_requests"); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestWorstVerdictWins(t *testing.T) {
+	never, again := change.Permanent(errors.New("never")), errors.New("again")
+	for _, tt := range []struct {
+		verdicts []error
+		want     error
+	}{
+		{[]error{nil, nil}, nil},
+		{[]error{nil, again}, again},
+		{[]error{never, nil}, never},
+		{[]error{never, again}, again},
+		{[]error{again, never}, again},
+		{[]error{again, errors.New("another")}, again},
+	} {
+		ss := &session{server: &Server{bounds: newBounds(1, 1)}, wake: make(chan struct{}, 1)}
+		sl := &slot{session: ss}
+		sl.missing.Store(int32(len(tt.verdicts)))
+		sl.holders.Store(2)
+		for _, v := range tt.verdicts {
+			sl.Settle(v)
+		}
+		if got := sl.verdict(); got != tt.want || !sl.settled.Load() {
+			t.Errorf("%v: %v, want %v", tt.verdicts, got, tt.want)
+		}
+	}
+}
+
+// What cannot be decoded neither ends the session nor is forgotten.
+func TestMalformedMessages(t *testing.T) {
+	e := newEndpoint(t)
+	r := start(t, everywhere(to(e.destination(t, "there"))), func(c *Config) { c.MaxMessageBytes = 1000 })
+	n := r.dial(t)
+	bad := write(t, "s", 1)
+	bad[8] = 99 // the size of the message header
+	large := append([]byte{2, 3, 0, 0, 0, 0, 0x10, 0}, make([]byte, 4096)...)
+	n.ship(t, write(t, "s", 1), bad, large, write(t, "s", 2))
+	e.say(1, 200)
+	e.say(2, 200)
+	n.wantReplies(t, xdr.OK, xdr.Retry, xdr.Retry, xdr.OK)
+	log := r.log.String()
+	for _, want := range []string{`"reason":"bad-header-size"`, `"offset":8`, "message cannot be read"} {
+		if !strings.Contains(log, want) {
+			t.Errorf("the log does not say %s:\n%s", want, log)
+		}
+	}
+	if got := testutil.ToFloat64(r.server.metrics.requests.WithLabelValues("parse-error")); got != 2 {
+		t.Errorf("%v parse errors counted, want 2", got)
+	}
+}
+
+func TestInexpressibleChange(t *testing.T) {
+	e := newEndpoint(t)
+	tr := to(e.destination(t, "there"))
+	tr.Format = format.FlatJSON{MetadataKey: "i"} // like the bin
+	r := start(t, everywhere(tr), nil)
+	n := r.dial(t)
+	n.ship(t, write(t, "s", 1))
+	n.wantReplies(t, xdr.Retry)
+	if log := r.log.String(); !strings.Contains(log, "is named like the metadata") {
+		t.Errorf("the log does not say why:\n%s", log)
+	}
+}
+
+func TestLostFramingEndsTheSession(t *testing.T) {
+	e := newEndpoint(t)
+	r := start(t, everywhere(to(e.destination(t, "there"))), nil)
+	n := r.dial(t)
+	n.ship(t, write(t, "s", 1), []byte("GET / HTTP/1.1\r\n\r\n"))
+	e.say(1, 200)
+	n.wantReplies(t, xdr.OK) // what came before is not lost
+	n.wantEnd(t)
+	if log := r.log.String(); !strings.Contains(log, "this is no XDR") {
+		t.Errorf("the log does not say why:\n%s", log)
+	}
+}
+
+// A change without a verdict is answered in time, and so are those behind it.
+func TestBudget(t *testing.T) {
+	e := newEndpoint(t)
+	r := start(t, everywhere(to(e.destination(t, "there"))), func(c *Config) { c.Budget = 100 * time.Millisecond })
+	n := r.dial(t)
+	begin := time.Now()
+	n.ship(t, write(t, "s", 1), write(t, "s", 2))
+	e.say(2, 200)
+	n.wantReplies(t, xdr.Retry, xdr.OK)
+	if took := time.Since(begin); took < 100*time.Millisecond {
+		t.Errorf("answered after %v, before the budget was used up", took)
+	}
+	n.ship(t, write(t, "s", 3))
+	e.say(3, 200)
+	n.wantReplies(t, xdr.OK)
+}
+
+// Reading stops when enough is in flight, and goes on when there is room.
+func TestBackPressure(t *testing.T) {
+	e := newEndpoint(t)
+	r := start(t, everywhere(to(e.destination(t, "there"))), func(c *Config) { c.MaxRecords = 3 })
+	one, two := r.dial(t), r.dial(t)
+	one.ship(t, write(t, "s", 1), write(t, "s", 2), write(t, "s", 3), write(t, "s", 4))
+	waitFor(t, "three changes in flight", func() bool { records, _ := r.server.bounds.inFlight(); return records == 3 })
+	two.ship(t, write(t, "s", 5))
+	waitFor(t, "two sessions that wait", func() bool {
+		r.server.bounds.mu.Lock()
+		defer r.server.bounds.mu.Unlock()
+		return r.server.bounds.waiting == 2
+	})
+	for i := range 5 {
+		e.say(int64(i+1), 200)
+	}
+	one.wantReplies(t, xdr.OK, xdr.OK, xdr.OK, xdr.OK)
+	two.wantReplies(t, xdr.OK)
+	waitFor(t, "nothing in flight", func() bool {
+		records, bytes := r.server.bounds.inFlight()
+		return records == 0 && bytes == 0
+	})
+}
+
+func waitFor(t *testing.T, what string, met func() bool) {
+	t.Helper()
+	look, end := time.NewTicker(time.Millisecond), time.After(30*time.Second)
+	defer look.Stop()
+	for !met() {
+		select {
+		case <-look.C:
+		case <-end:
+			t.Fatalf("there never was %s", what)
+		}
+	}
+}
+
+func TestBounds(t *testing.T) {
+	b := newBounds(10, 100)
+	if !b.admit(500) {
+		t.Error("a change larger than the bound is not let in alone")
+	}
+	admitted := make(chan bool)
+	go func() { admitted <- b.admit(1) }()
+	waitFor(t, "someone who waits", func() bool { b.mu.Lock(); defer b.mu.Unlock(); return b.waiting == 1 })
+	b.release(500)
+	if !<-admitted {
+		t.Error("not admitted")
+	}
+	b.grow(99)
+	go func() { admitted <- b.admit(1) }()
+	waitFor(t, "someone who waits", func() bool { b.mu.Lock(); defer b.mu.Unlock(); return b.waiting == 1 })
+	b.close()
+	if <-admitted {
+		t.Error("admitted to bounds that are closed")
+	}
+}
+
+// On the way down: no more is read, what is in flight gets its true reply.
+func TestDrain(t *testing.T) {
+	e := newEndpoint(t)
+	r := start(t, everywhere(to(e.destination(t, "there"))), nil)
+	n, idle := r.dial(t), r.dial(t)
+	n.ship(t, write(t, "s", 1), write(t, "s", 2))
+	waitFor(t, "two changes in flight", func() bool { records, _ := r.server.bounds.inFlight(); return records == 2 })
+	r.stop()
+	idle.wantEnd(t)
+	if _, err := net.Dial("tcp", r.address); err == nil {
+		t.Error("new connections are accepted")
+	}
+	e.say(2, 503)
+	e.say(1, 200)
+	n.wantReplies(t, xdr.OK, xdr.Retry)
+	n.wantEnd(t)
+	n.Close()
+	idle.Close()
+	if err := <-r.stopped; err != nil {
+		t.Error(err)
+	}
+}
+
+func TestDrainEnds(t *testing.T) {
+	e := newEndpoint(t)
+	r := start(t, everywhere(to(e.destination(t, "there"))), func(c *Config) { c.DrainTimeout = 50 * time.Millisecond; c.Budget = 300 * time.Millisecond })
+	n := r.dial(t)
+	n.ship(t, write(t, "s", 1))
+	waitFor(t, "a change in flight", func() bool { records, _ := r.server.bounds.inFlight(); return records == 1 })
+	r.stop()
+	if err := <-r.stopped; err != nil {
+		t.Error(err)
+	}
+	if log := r.log.String(); !strings.Contains(log, "longer than the drain timeout") {
+		t.Errorf("the log does not say that a connection was cut:\n%s", log)
+	}
+}
+
+func TestListenerFails(t *testing.T) {
+	r := start(t, route.Levels[Treatment]{}, nil)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.Close()
+	if err := r.server.Serve(t.Context(), l); err == nil || !strings.Contains(err.Error(), "accept XDR connections on") {
+		t.Errorf("error %v", err)
+	}
+}
+
+// Many connections, many frames, a destination that fails now and then: every
+// change arrives.
+func TestSourceShipsEverything(t *testing.T) {
+	var mu sync.Mutex
+	seen, calls := map[int64]bool{}, 0
+	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		mu.Lock()
+		defer mu.Unlock()
+		if calls++; calls%3 == 0 {
+			w.WriteHeader(http.StatusServiceUnavailable)
+			return
+		}
+		for line := range strings.Lines(string(body)) {
+			var c struct{ Bins []struct{ Value int64 } }
+			if err := json.Unmarshal([]byte(line), &c); err != nil {
+				t.Error(err)
+				continue
+			}
+			seen[c.Bins[0].Value] = true
+		}
+	}))
+	s.Config.Protocols = new(http.Protocols)
+	s.Config.Protocols.SetUnencryptedHTTP2(true)
+	s.Start()
+	t.Cleanup(s.Close)
+	tr := to((&endpoint{Server: s}).destination(t, "there"))
+	tr.Stream.MaxRecords = 50
+	r := start(t, everywhere(tr), nil)
+	var frames []xdr.Frame
+	for i := range 3000 {
+		frames = append(frames, write(t, "s", i))
+	}
+	source := &xdrtest.Source{Address: r.address, Connections: 8, Window: 200, RetryAfter: 5 * time.Millisecond}
+	if err := source.Play(t.Context(), frames); err != nil {
+		t.Fatal(err)
+	}
+	stats := source.Stats()
+	if len(seen) != len(frames) || stats.Success != len(frames) || stats.RetryDest == 0 || stats.Abandoned > 0 {
+		t.Errorf("%d of %d changes arrived; %+v", len(seen), len(frames), stats)
+	}
+	waitFor(t, "nothing in flight", func() bool { records, bytes := r.server.bounds.inFlight(); return records == 0 && bytes == 0 })
+}
+
+func TestStories(t *testing.T) {
+	changetest.EachStory(t, func(t *testing.T, s *changetest.Story) {
+		var request string
+		there := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			body, _ := io.ReadAll(r.Body)
+			request = fmt.Sprintf("%s %s HTTP/1.1\nContent-Type: %s\n\n%s\n", r.Method, r.URL.Path, r.Header.Get("Content-Type"), body)
+		}))
+		there.Config.Protocols = new(http.Protocols)
+		there.Config.Protocols.SetUnencryptedHTTP2(true)
+		there.Start()
+		defer there.Close()
+		tr := to((&endpoint{Server: there}).destination(t, "there"))
+		if strings.TrimSpace(string(s.Section(t, "format"))) == "flat-json" {
+			tr.Format = format.FlatJSON{MetadataKey: "metadata", StringifyMapKeys: true}
+			tr.Stream.Envelope = tr.Format
+		}
+		r := start(t, everywhere(tr), func(c *Config) { c.Now = func() time.Time { return changetest.Receipt } })
+		n := r.dial(t)
+		n.ship(t, s.Hex(t, "frame.hex"))
+		f, err := n.replies.Next()
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Check(t, "reply.hex", fmt.Appendf(nil, "%x\n", []byte(f)))
+		if diff := cmp.Diff(string(s.Section(t, "request.http")), request); diff != "" {
+			t.Errorf("request (-want +got):\n%s", diff)
+		}
+	}, "frame.hex", "format", "request.http", "reply.hex")
+}
+
+func TestManage(t *testing.T) {
+	r := start(t, route.Levels[Treatment]{}, nil)
+	r.dial(t).ship(t, write(t, "s", 1))
+	waitFor(t, "readiness", r.server.ready.Load)
+	waitFor(t, "a change", func() bool {
+		return testutil.ToFloat64(r.server.metrics.requests.WithLabelValues("skipped")) == 1
+	})
+	h := r.server.Manage(r.registry)
+	for _, tt := range []struct {
+		path   string
+		status int
+		body   string
+	}{
+		{"/healthz", 200, ""},
+		{"/readyz", 200, ""},
+		{"/manage/rest/v1", 200, ""},
+		{"/metrics", 200, `aerospike_esp_outbound_connections{cluster_name="test",status="active"} 1`},
+		{"/manage/rest/v1/prometheus", 200, "aerosink_connector_ready"},
+		{"/other", 404, ""},
+	} {
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, tt.path, nil))
+		if w.Code != tt.status || !strings.Contains(w.Body.String(), tt.body) {
+			t.Errorf("%s: %d, want %d with %q:\n%s", tt.path, w.Code, tt.status, tt.body, w.Body)
+		}
+	}
+	r.stop()
+	if err := <-r.stopped; err != nil {
+		t.Error(err)
+	}
+	w := httptest.NewRecorder()
+	if h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/readyz", nil)); w.Code != http.StatusServiceUnavailable {
+		t.Errorf("ready after the end: %d", w.Code)
+	}
+}
+
+// The two goroutines of a session agree on every slot, over many segments.
+func TestLine(t *testing.T) {
+	l := newLine()
+	const n = 10 * segmentSize
+	go func() {
+		for i := range n {
+			s := l.join()
+			s.size = i
+			l.push(s)
+		}
+	}()
+	for i := range n {
+		var s *slot
+		for s == nil {
+			s = l.front()
+		}
+		if s.size != i || s.seq != uint64(i+1) {
+			t.Fatalf("slot %d is number %d of size %d", i, s.seq, s.size)
+		}
+		l.pop()
+	}
+	if l.front() != nil {
+		t.Error("the line does not end")
+	}
+}
+
+func TestBurstsAreLoggedOnce(t *testing.T) {
+	var out bytes.Buffer
+	b := newBursts(slog.New(slog.NewTextHandler(&out, nil)))
+	for range 100 {
+		b.warn("one", "i", 1)
+	}
+	b.warn("another")
+	if n := strings.Count(out.String(), "\n"); n != 2 {
+		t.Errorf("%d lines:\n%s", n, out.String())
+	}
+	b.unsaid["one"].until = time.Now()
+	b.warn("one", "i", 2)
+	if !strings.Contains(out.String(), "i=2 times_unsaid_before=99") {
+		t.Errorf("nothing says how often it was left unsaid:\n%s", out.String())
+	}
+}
