@@ -31,12 +31,16 @@ func (p *Packer) Open(kind Kind, order Order) {
 	p.added()
 	p.open = append(p.open, mark{at: len(p.buf), kind: kind})
 	p.buf = append(p.buf, make([]byte, headerRoom)...)
-	if order == Unordered {
-		return
+	if order != Unordered {
+		p.mark(order)
 	}
+}
+
+// mark adds the order of the collection that was opened last.
+func (p *Packer) mark(order Order) {
 	p.buf = append(p.buf, 0xc7, 0, byte(order))
 	p.added()
-	if kind == KindMap {
+	if p.open[len(p.open)-1].kind == KindMap {
 		p.buf = append(p.buf, 0xc0)
 		p.added()
 	}
@@ -55,6 +59,9 @@ func (p *Packer) Close() {
 
 // Add adds a value that is no collection.
 func (p *Packer) Add(v Value) {
+	if n := len(p.open); v.kind == KindOpaque && n > 0 && p.open[n-1].count == 0 {
+		p.mark(Unordered) // or the extension, coming first, would be taken for the order
+	}
 	p.added()
 	switch v.kind {
 	case KindNil:

@@ -24,14 +24,13 @@ func Permanent(err error) error {
 // [Permanent]. Of joined errors all must be: one that is worth trying again
 // makes the whole worth it.
 func IsPermanent(err error) bool {
-	for err != nil {
-		switch e := err.(type) {
-		case permanent:
+	for ; err != nil; err = errors.Unwrap(err) {
+		if _, ok := err.(permanent); ok { //nolint:errorlint // the loop unwraps
 			return true
-		case interface{ Unwrap() []error }:
-			return allPermanent(e.Unwrap())
 		}
-		err = errors.Unwrap(err)
+		if joined, ok := err.(interface{ Unwrap() []error }); ok {
+			return allPermanent(joined.Unwrap())
+		}
 	}
 	return false
 }

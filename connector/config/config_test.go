@@ -4,13 +4,15 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
-	_ "github.com/aerosink/aerosink/connector/change/changetest" // the flag -update
+	"github.com/aerosink/aerosink/connector/change/changetest"
 	"github.com/aerosink/aerosink/connector/config"
 	"github.com/aerosink/aerosink/connector/deliver"
 	"github.com/aerosink/aerosink/connector/format"
@@ -52,6 +54,26 @@ func TestSample(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// The README's configuration has every key and is without fault.
+func TestReadme(t *testing.T) {
+	readme, err := os.ReadFile(filepath.Join(changetest.Testdata(t), "..", "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, after, _ := strings.Cut(string(readme), "```yaml\n")
+	text, _, found := strings.Cut(after, "```")
+	if !found {
+		t.Fatal("no YAML in the README")
+	}
+	c, err := config.Parse([]byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(c.Warnings) > 0 || c.Treatments.Of("shop", "sessions").Format != nil || c.Treatments.Of("shop", "orders").Stream.MaxRecords != 500 {
+		t.Errorf("%v, %+v", c.Warnings, c.Treatments)
 	}
 }
 

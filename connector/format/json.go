@@ -20,15 +20,16 @@ import (
 //     does; in a name, which has to stay what it is, they are refused;
 //   - blobs of every kind, HLLs and particles of an unknown type in Base64;
 //   - a deleted bin as type "null", value null;
-//   - map keys that are numbers as strings, see StringifyMapKeys; all others that
-//     are not strings are refused, and so are two keys that would become one.
+//   - map keys that are numbers, bools or blobs as strings, see StringifyMapKeys;
+//     all others that are not strings are refused, and so are two keys that would
+//     become one.
 //
 // A string, a blob, and GeoJSON inside a list or map cannot be told apart when
 // they are read back, nor can the order of such a list or map be known. Batches
 // are one change a line.
 type JSON struct {
-	// StringifyMapKeys turns the integer and double keys of maps into strings;
-	// without it they are refused.
+	// StringifyMapKeys turns the integer, double, bool and blob keys of maps into
+	// strings; without it they are refused. ESP knows only the numbers.
 	StringifyMapKeys bool
 }
 

@@ -38,9 +38,10 @@ func (r *jsonReader) metadata() ([]byte, bool) {
 
 // header is what JSON and flat JSON both say of a change, under the same names.
 type header struct {
-	msg     []byte
-	durable bool
-	hasExp  bool
+	msg       []byte
+	durable   bool
+	hasExp    bool
+	hasDigest bool
 }
 
 // json reads the object as [JSON].
@@ -95,6 +96,7 @@ func (r *jsonReader) flatJSON(metadata []byte, c *change.Change) error {
 		case is(name, "set"):
 			c.Set, err = r.text("set", value)
 		case is(name, "digest"):
+			h.hasDigest = true
 			err = r.digest(value, c)
 		case is(name, "userKey"):
 			c.Key, err = r.userKey(value)
@@ -105,7 +107,7 @@ func (r *jsonReader) flatJSON(metadata []byte, c *change.Change) error {
 			return err
 		}
 	}
-	if c.Digest == (change.Digest{}) || c.Namespace == "" {
+	if !h.hasDigest || c.Namespace == "" {
 		return r.fault(metadata, `the metadata needs "namespace" and "digest"`)
 	}
 	if err := r.operation(&h, c); err != nil {

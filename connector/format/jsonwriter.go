@@ -82,21 +82,20 @@ func (w *jsonWriter) list(where string, v change.Value, r *change.Reader) {
 
 func (w *jsonWriter) mapping(where string, v change.Value, r *change.Reader) {
 	begin := *r
-	var strings, numbers bool
+	stringified := false
 	w.dst = append(w.dst, '{')
 	for i := range v.Len() {
 		if i > 0 {
 			w.dst = append(w.dst, ',')
 		}
 		key := r.Next()
-		strings = strings || key.Kind() == change.KindString
-		numbers = numbers || key.Kind() != change.KindString
+		stringified = stringified || key.Kind() != change.KindString
 		w.key(where, key, r)
 		w.dst = append(w.dst, ':')
 		w.value(where, r.Next(), r)
 	}
 	w.dst = append(w.dst, '}')
-	if strings && numbers && w.err == nil {
+	if stringified && v.Len() > 1 && w.err == nil {
 		w.distinct(where, v.Len(), begin)
 	}
 }
@@ -107,31 +106,24 @@ func (w *jsonWriter) key(where string, key change.Value, r *change.Reader) {
 		if !utf8.Valid(key.Bytes()) {
 			w.fail("bin "+where, "a map key is not UTF-8")
 		}
-		w.dst = appendString(w.dst, key.Bytes())
-	case change.KindInteger, change.KindUnsigned, change.KindDouble:
+	case change.KindInteger, change.KindUnsigned, change.KindDouble, change.KindBool, change.KindBlob:
 		if !w.stringify {
-			w.fail("bin "+where, "a map key is a number; set stringify-map-keys")
+			w.fail("bin "+where, "a map key is no string; set stringify-map-keys")
 		}
-		w.dst = appendNumericKey(w.dst, key)
 	default:
-		w.fail("bin "+where, "a map key is of kind %s, neither string nor number", key.Kind())
+		w.fail("bin "+where, "a map key is of kind %s, which no string stands for", key.Kind())
 		r.Skip(key)
 	}
+	w.dst = appendKey(w.dst, key)
 }
 
 // distinct fails when two of the map's n keys are the same once they are strings.
 func (w *jsonWriter) distinct(where string, n int, r change.Reader) {
 	seen := make(map[string]bool, n)
 	for range n {
-		key := r.Next()
-		var name string
-		if key.Kind() == change.KindString {
-			name = string(appendString(nil, key.Bytes()))
-		} else {
-			name = string(appendNumericKey(nil, key))
-		}
+		name := string(appendKey(nil, r.Next()))
 		if seen[name] {
-			w.fail("bin "+where, "a number and a string would become the same map key")
+			w.fail("bin "+where, "two map keys would become the same string")
 			return
 		}
 		seen[name] = true
@@ -139,18 +131,26 @@ func (w *jsonWriter) distinct(where string, n int, r change.Reader) {
 	}
 }
 
-func appendNumericKey(dst []byte, key change.Value) []byte {
+// appendKey appends a map key as a JSON string.
+func appendKey(dst []byte, key change.Value) []byte {
+	start := len(dst)
 	dst = append(dst, '"')
 	switch key.Kind() {
 	case change.KindInteger:
 		dst = strconv.AppendInt(dst, key.Integer(), 10)
 	case change.KindUnsigned:
 		dst = strconv.AppendUint(dst, key.Unsigned(), 10)
-	default:
+	case change.KindBool:
+		dst = strconv.AppendBool(dst, key.Bool())
+	case change.KindBlob:
+		dst = base64.StdEncoding.AppendEncode(dst, key.Bytes())
+	case change.KindDouble:
 		if d := key.Double(); math.IsNaN(d) || math.IsInf(d, 0) {
-			return appendDouble(dst[:len(dst)-1], d)
+			return appendDouble(dst[:start], d)
 		}
 		dst = appendDouble(dst, key.Double())
+	default:
+		return appendString(dst[:start], key.Bytes())
 	}
 	return append(dst, '"')
 }

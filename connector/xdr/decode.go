@@ -153,11 +153,11 @@ func (d *Decoder) op(m *message, c *change.Change) error {
 }
 
 // lut splits a last update time into Unix milliseconds and source id. A time of 0
-// on Aerospike's clock is no time.
+// on Aerospike's clock is no time, and says nothing of a source.
 func lut(b []byte) (ms int64, source uint8) {
 	u := binary.BigEndian.Uint64(b)
 	if u&lutMask == 0 {
-		return 0, uint8(u >> lutSource)
+		return 0, 0
 	}
 	return int64(u&lutMask) + citrusleafEpoch, uint8(u >> lutSource)
 }

@@ -14,8 +14,8 @@
 //	ops, one for each bin            length (32 bits, of all after it) · op · particle type ·
 //	                                 flags · name length · name · LUT if flags say so · value
 //
-// The layout is that of aerospike-server, as/include/base/proto.h (cl_proto,
-// cl_msg, as_msg_field, as_msg_op). The package knows nothing of networks,
+// The layout is that of aerospike-server, as/include/base/proto.h (as_proto,
+// as_msg, as_msg_field, as_msg_op). The package knows nothing of networks,
 // configuration, HTTP or logs.
 package xdr
 
@@ -59,18 +59,19 @@ const (
 const (
 	opWrite   = 2    // proto.h, AS_MSG_OP_WRITE
 	opHeader  = 4    // op, particle type, flags and name length
-	opHasLUT  = 0x01 // proto.h, AS_MSG_OP_FLAG_HAS_LUT as the captures show it
+	opHasLUT  = 0x01 // proto.h, as_msg_op, has_lut
 	lutBytes  = 8
 	lutMask   = 1<<40 - 1 // aerospike-server, index.h: last_update_time has 40 bits
 	lutSource = 40        // the source id rides above the time
 
 	// citrusleafEpoch is 2010-01-01T00:00:00Z in Unix milliseconds, where
-	// Aerospike's clock starts (aerospike-common, cf_clock.h, CITRUSLEAF_EPOCH).
+	// Aerospike's clock starts (aerospike-common, cf_clock.h,
+	// cf_clepoch_milliseconds).
 	citrusleafEpoch = 1262304000000
 )
 
-// A ttl counts seconds from now, but for these: aerospike-server, ttl.h,
-// TTL_NAMESPACE_DEFAULT, TTL_NEVER_EXPIRE, TTL_DONT_UPDATE.
+// A ttl counts seconds from now, but for these: aerospike-client-go,
+// write_policy.go, TTLServerDefault, TTLDontExpire, TTLDontUpdate.
 const (
 	ttlDefault    = 0
 	ttlNever      = 0xFFFFFFFF

@@ -92,7 +92,11 @@ func pack(p *change.Packer, kind change.Kind, order change.Order, elements []any
 		if kind == change.KindList {
 			e = []any{e}
 		}
-		for _, x := range e.([]any) {
+		values, ok := e.([]any)
+		if !ok || kind == change.KindMap && len(values) != 2 {
+			return fmt.Errorf("%v is no pair of key and value", e)
+		}
+		for _, x := range values {
 			if err := packElement(p, x); err != nil {
 				return err
 			}

@@ -162,8 +162,9 @@ func (l *link) connect(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer conn.Close()
-	defer context.AfterFunc(ctx, func() { conn.Close() })()
+	hangUp := func() { _ = conn.Close() } // what was lost is shipped again
+	defer hangUp()
+	defer context.AfterFunc(ctx, hangUp)()
 	replies := xdr.NewReader(conn, xdr.MaxSize)
 	for len(l.waiting)+len(l.inFlight) > 0 {
 		if len(l.inFlight) == 0 {
