@@ -79,14 +79,15 @@ func newTransport(c Config, connections int) *http.Transport {
 	}
 }
 
-// post sends one request and makes a verdict of what comes back.
-func (c *client) post(r request) error {
+// post sends one request and makes verdicts of what comes back: one for each
+// change, or one error for all.
+func (c *client) post(r request) ([]error, error) {
 	ctx, cancel := context.WithDeadline(c.ctx, r.deadline)
 	defer cancel()
 	u := c.config.URLs[r.lane%len(c.config.URLs)]
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, u.String(), bytes.NewReader(r.body))
 	if err != nil {
-		return fmt.Errorf("POST %s: %w", place(u), err)
+		return nil, fmt.Errorf("POST %s: %w", place(u), err)
 	}
 	for name, values := range c.config.Header {
 		req.Header[name] = values
@@ -94,31 +95,38 @@ func (c *client) post(r request) error {
 	req.Header.Set("Content-Type", r.mediaType)
 	resp, err := c.transports[r.lane/len(c.config.URLs)%len(c.transports)].RoundTrip(req)
 	if err != nil {
-		return fmt.Errorf("POST %s: %w", place(u), c.explain(err))
+		return nil, fmt.Errorf("POST %s: %w", place(u), c.explain(err))
 	}
 	defer resp.Body.Close()
-	if _, err := io.Copy(io.Discard, io.LimitReader(resp.Body, maxAnswer)); err != nil {
-		return fmt.Errorf("POST %s: status %d, read answer: %w", place(u), resp.StatusCode, err)
+	answer, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	if err != nil {
+		return nil, fmt.Errorf("POST %s: status %d, read answer: %w", place(u), resp.StatusCode, err)
 	}
-	return c.verdict(u, resp, r.changes)
+	if c.succeeded(resp.StatusCode) {
+		return nil, nil
+	}
+	err = fmt.Errorf("POST %s: status %s", place(u), resp.Status)
+	refused := refusesBody(resp.StatusCode)
+	if report := parseReport(resp.Header, answer, r.changes); report != nil {
+		return report.verdicts(err, refused), nil
+	}
+	switch {
+	case refused && r.changes == 1:
+		return nil, change.Permanent(err)
+	case refused: // of several changes it is not known which is meant
+		return nil, fmt.Errorf("%w of a batch of %d", err, r.changes)
+	}
+	return nil, err
 }
 
-// verdict says what a status means. Only what a destination can say of a body is
-// permanent, and only when the body holds one change: of several it is not known
-// which is meant. All else means that the set-up or the hour is wrong.
-func (c *client) verdict(u *url.URL, resp *http.Response, changes int) error {
-	if c.succeeded(resp.StatusCode) {
-		return nil
-	}
-	err := fmt.Errorf("POST %s: status %s", place(u), resp.Status)
-	switch resp.StatusCode {
+// refusesBody reports the statuses by which a destination says that it will never
+// take this body. All others mean that the set-up or the hour is wrong.
+func refusesBody(status int) bool {
+	switch status {
 	case http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType, http.StatusUnprocessableEntity:
-		if changes == 1 {
-			return change.Permanent(err)
-		}
-		return fmt.Errorf("%w of a batch of %d", err, changes)
+		return true
 	}
-	return err
+	return false
 }
 
 func (c *client) succeeded(status int) bool {

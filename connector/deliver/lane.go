@@ -129,8 +129,11 @@ func (d *Destination) send(laneIndex int, b *batch) {
 	if call := now.Add(d.config.CallTimeout); call.Before(deadline) {
 		deadline = call
 	}
-	err := d.client.post(request{lane: laneIndex, body: body, mediaType: mediaType, deadline: deadline, changes: len(b.items)})
-	for _, i := range b.items {
+	each, err := d.client.post(request{lane: laneIndex, body: body, mediaType: mediaType, deadline: deadline, changes: len(b.items)})
+	for n, i := range b.items {
+		if each != nil {
+			err = each[n]
+		}
 		d.settle(i.to, err)
 	}
 }
