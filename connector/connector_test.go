@@ -36,31 +36,14 @@ type rig struct {
 	address  string
 	server   *Server
 	registry *prometheus.Registry
-	log      *lockedBuffer
+	log      *changetest.Output
 	stop     func()
 	stopped  chan error
 }
 
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
-
 func start(t *testing.T, treatments route.Levels[Treatment], adjust func(*Config)) *rig {
 	t.Helper()
-	r := &rig{registry: prometheus.NewRegistry(), log: new(lockedBuffer), stopped: make(chan error, 1)}
+	r := &rig{registry: prometheus.NewRegistry(), log: new(changetest.Output), stopped: make(chan error, 1)}
 	c := Config{
 		Treatments: treatments, MaxRecords: 1000, MaxBytes: 1 << 20, MaxMessageBytes: 1 << 20, DrainTimeout: 10 * time.Second,
 		Metrics: NewMetrics(r.registry, "test"), Logger: slog.New(slog.NewJSONHandler(r.log, nil)),
@@ -302,7 +285,7 @@ func TestWorstVerdictWins(t *testing.T) {
 		for _, v := range tt.verdicts {
 			sl.Settle(v)
 		}
-		if got := sl.verdict(); got != tt.want || !sl.settled.Load() {
+		if got := sl.verdict(); !errors.Is(got, tt.want) || !sl.settled.Load() {
 			t.Errorf("%v: %v, want %v", tt.verdicts, got, tt.want)
 		}
 	}
@@ -380,9 +363,9 @@ func TestBackPressure(t *testing.T) {
 	r := start(t, everywhere(to(e.destination(t, "there"))), func(c *Config) { c.MaxRecords = 3 })
 	one, two := r.dial(t), r.dial(t)
 	one.ship(t, write(t, "s", 1), write(t, "s", 2), write(t, "s", 3), write(t, "s", 4))
-	waitFor(t, "three changes in flight", func() bool { records, _ := r.server.bounds.inFlight(); return records == 3 })
+	changetest.WaitFor(t, "three changes in flight", func() bool { records, _ := r.server.bounds.inFlight(); return records == 3 })
 	two.ship(t, write(t, "s", 5))
-	waitFor(t, "two sessions that wait", func() bool {
+	changetest.WaitFor(t, "two sessions that wait", func() bool {
 		r.server.bounds.mu.Lock()
 		defer r.server.bounds.mu.Unlock()
 		return r.server.bounds.waiting == 2
@@ -392,23 +375,10 @@ func TestBackPressure(t *testing.T) {
 	}
 	one.wantReplies(t, xdr.OK, xdr.OK, xdr.OK, xdr.OK)
 	two.wantReplies(t, xdr.OK)
-	waitFor(t, "nothing in flight", func() bool {
+	changetest.WaitFor(t, "nothing in flight", func() bool {
 		records, bytes := r.server.bounds.inFlight()
 		return records == 0 && bytes == 0
 	})
-}
-
-func waitFor(t *testing.T, what string, met func() bool) {
-	t.Helper()
-	look, end := time.NewTicker(time.Millisecond), time.After(30*time.Second)
-	defer look.Stop()
-	for !met() {
-		select {
-		case <-look.C:
-		case <-end:
-			t.Fatalf("there never was %s", what)
-		}
-	}
 }
 
 func TestBounds(t *testing.T) {
@@ -418,14 +388,14 @@ func TestBounds(t *testing.T) {
 	}
 	admitted := make(chan bool)
 	go func() { admitted <- b.admit(1) }()
-	waitFor(t, "someone who waits", func() bool { b.mu.Lock(); defer b.mu.Unlock(); return b.waiting == 1 })
+	changetest.WaitFor(t, "someone who waits", func() bool { b.mu.Lock(); defer b.mu.Unlock(); return b.waiting == 1 })
 	b.release(500)
 	if !<-admitted {
 		t.Error("not admitted")
 	}
 	b.grow(99)
 	go func() { admitted <- b.admit(1) }()
-	waitFor(t, "someone who waits", func() bool { b.mu.Lock(); defer b.mu.Unlock(); return b.waiting == 1 })
+	changetest.WaitFor(t, "someone who waits", func() bool { b.mu.Lock(); defer b.mu.Unlock(); return b.waiting == 1 })
 	b.close()
 	if <-admitted {
 		t.Error("admitted to bounds that are closed")
@@ -438,7 +408,7 @@ func TestDrain(t *testing.T) {
 	r := start(t, everywhere(to(e.destination(t, "there"))), nil)
 	n, idle := r.dial(t), r.dial(t)
 	n.ship(t, write(t, "s", 1), write(t, "s", 2))
-	waitFor(t, "two changes in flight", func() bool { records, _ := r.server.bounds.inFlight(); return records == 2 })
+	changetest.WaitFor(t, "two changes in flight", func() bool { records, _ := r.server.bounds.inFlight(); return records == 2 })
 	r.stop()
 	idle.wantEnd(t)
 	if _, err := net.Dial("tcp", r.address); err == nil {
@@ -460,7 +430,7 @@ func TestDrainEnds(t *testing.T) {
 	r := start(t, everywhere(to(e.destination(t, "there"))), func(c *Config) { c.DrainTimeout = 50 * time.Millisecond; c.Budget = 300 * time.Millisecond })
 	n := r.dial(t)
 	n.ship(t, write(t, "s", 1))
-	waitFor(t, "a change in flight", func() bool { records, _ := r.server.bounds.inFlight(); return records == 1 })
+	changetest.WaitFor(t, "a change in flight", func() bool { records, _ := r.server.bounds.inFlight(); return records == 1 })
 	r.stop()
 	if err := <-r.stopped; err != nil {
 		t.Error(err)
@@ -523,7 +493,7 @@ func TestSourceShipsEverything(t *testing.T) {
 	if len(seen) != len(frames) || stats.Success != len(frames) || stats.RetryDest == 0 || stats.Abandoned > 0 {
 		t.Errorf("%d of %d changes arrived; %+v", len(seen), len(frames), stats)
 	}
-	waitFor(t, "nothing in flight", func() bool { records, bytes := r.server.bounds.inFlight(); return records == 0 && bytes == 0 })
+	changetest.WaitFor(t, "nothing in flight", func() bool { records, bytes := r.server.bounds.inFlight(); return records == 0 && bytes == 0 })
 }
 
 func TestStories(t *testing.T) {
@@ -559,8 +529,8 @@ func TestStories(t *testing.T) {
 func TestManage(t *testing.T) {
 	r := start(t, route.Levels[Treatment]{}, nil)
 	r.dial(t).ship(t, write(t, "s", 1))
-	waitFor(t, "readiness", r.server.ready.Load)
-	waitFor(t, "a change", func() bool {
+	changetest.WaitFor(t, "readiness", r.server.ready.Load)
+	changetest.WaitFor(t, "a change", func() bool {
 		return testutil.ToFloat64(r.server.metrics.requests.WithLabelValues("skipped")) == 1
 	})
 	h := r.server.Manage(r.registry)

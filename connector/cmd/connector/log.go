@@ -29,7 +29,7 @@ func openLog(c config.Logging, stderr io.Writer) (*slog.Logger, func(), error) {
 }
 
 func openFile(path string) (*os.File, error) {
-	return os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o640)
+	return os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o640) //nolint:gosec // log shippers read it by their group
 }
 
 func isTerminal(w io.Writer) bool {

@@ -38,12 +38,12 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		command, args = args[0], args[1:]
 	}
 	flags := flag.NewFlagSet("connector", flag.ContinueOnError)
-	flags.SetOutput(stderr)
+	flags.SetOutput(io.Discard)
 	path := flags.String("config", defaultConfig, "the configuration `FILE`, YAML as of Aerospike Connect for ESP")
 	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
-		return nil
+		return help(stdout, flags)
 	} else if err != nil {
-		return err
+		return fmt.Errorf("%w; see connector -help", err)
 	}
 	if flags.NArg() > 0 {
 		return fmt.Errorf("connector %s: what is %q? Arguments are flags; see connector -help", command, flags.Arg(0))
@@ -58,6 +58,15 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	return fmt.Errorf("connector: unknown command %q; the commands are check and version, or none to run", command)
+}
+
+func help(stdout io.Writer, flags *flag.FlagSet) error {
+	_, err := fmt.Fprint(stdout, "connector [-config FILE]        run, until SIGTERM or SIGINT\n"+
+		"connector check [-config FILE]  print every fault of the configuration, exit 1 if there is one\n"+
+		"connector version\n\n")
+	flags.SetOutput(stdout)
+	flags.PrintDefaults()
+	return err
 }
 
 // check prints what is wrong and what is noteworthy about a configuration.

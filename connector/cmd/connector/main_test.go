@@ -1,0 +1,306 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"cloud.google.com/go/pubsub/v2/apiv1/pubsubpb"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/aerosink/aerosink/connector/change"
+	"github.com/aerosink/aerosink/connector/change/changetest"
+	"github.com/aerosink/aerosink/connector/xdr"
+	"github.com/aerosink/aerosink/connector/xdr/xdrtest"
+	"github.com/aerosink/aerosink/function"
+	"github.com/aerosink/aerosink/function/sink/sinktest"
+)
+
+func TestMain(m *testing.M) { changetest.Main(m, main) }
+
+// process is the connector as main runs it.
+type process struct {
+	xdr, manage string
+	stop        context.CancelFunc
+	ended       chan error
+}
+
+func startProcess(t *testing.T, config string) *process {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "connector.yml")
+	if err := os.WriteFile(path, []byte(config), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	t.Cleanup(cancel)
+	p := &process{stop: cancel, ended: make(chan error, 1)}
+	var log changetest.Output
+	go func() { p.ended <- run(ctx, []string{"-config", path}, io.Discard, &log) }()
+	p.xdr = log.Find(t, `"xdr":\["([^"]+)"`)
+	p.manage = log.Find(t, `"manage":\["([^"]+)"`)
+	return p
+}
+
+// The README's promise, over real sockets: a source ships changes over TCP, the
+// connector POSTs them over HTTP/2 to Receive, and they are in Pub/Sub and in
+// Cloud Storage. Every third publish and every third upload fails, and nothing is
+// lost.
+func TestEndToEnd(t *testing.T) {
+	cloud := sinktest.New(t)
+	t.Setenv("SINKS", sinktest.PubSubSink+"?ordering=64,"+sinktest.ArchiveSink+"?compression=gzip")
+	var publishes, uploads, requests atomic.Int64
+	cloud.FailPublish(func(*pubsubpb.PublishRequest) error {
+		if publishes.Add(1)%3 == 0 {
+			return status.Error(codes.PermissionDenied, "every third")
+		}
+		return nil
+	})
+	cloud.FailStorage(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, "/upload/") && uploads.Add(1)%3 == 0 {
+			w.WriteHeader(http.StatusForbidden)
+		}
+	})
+	there := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		requests.Add(1)
+		if r.ProtoMajor != 2 {
+			t.Errorf("a request over %s", r.Proto)
+		}
+		function.Receive(w, r)
+	}))
+	there.Config.Protocols = new(http.Protocols)
+	there.Config.Protocols.SetUnencryptedHTTP2(true)
+	there.Start()
+	t.Cleanup(there.Close)
+
+	p := startProcess(t, fmt.Sprintf(`
+service: {port: 0, address: 127.0.0.1, manage: {port: 0, address: 127.0.0.1}}
+destinations:
+  function: {urls: ["%s"], call-timeout: 8000, http2-max-concurrent-streams: 4}
+routing: {mode: static, destination: function}
+format: {mode: flat-json, metadata-key: metadata}
+batching: {max-records: 20}
+namespaces: {test: {sets: {secret: {routing: {mode: skip}}}}}
+`, there.URL))
+
+	want := map[string]bool{}
+	var frames []xdr.Frame
+	for i := range 200 {
+		c := change.Change{
+			Namespace: "test", Set: "s", Digest: change.Digest{byte(i), byte(i)}, Mode: change.Replace, Generation: uint32(i + 1),
+			LUT: changetest.Receipt.UnixMilli() + int64(i), Bins: []change.Bin{{Name: "i", Value: change.IntegerValue(int64(i))}},
+		}
+		if i%10 == 9 {
+			c.Set = "secret"
+		} else {
+			want[c.Digest.String()] = true
+		}
+		f, err := xdr.AppendMessage(nil, &c, changetest.Receipt)
+		if err != nil {
+			t.Fatal(err)
+		}
+		frames = append(frames, f)
+	}
+	source := &xdrtest.Source{Address: p.xdr, Connections: 4, RetryAfter: 10 * time.Millisecond}
+	if err := source.Play(t.Context(), frames); err != nil {
+		t.Fatal(err)
+	}
+	if stats := source.Stats(); stats.RetryDest == 0 {
+		t.Errorf("no change was shipped twice: %+v; the test tests nothing", stats)
+	}
+
+	published := map[string]bool{}
+	for _, m := range cloud.Messages() {
+		published[m.Attributes["digest"]] = true
+	}
+	archived := 0
+	for _, o := range cloud.Objects(t) {
+		if !strings.HasPrefix(o.Attrs.Name, "changes/namespace=test/set=s/dt=2026-11-22/hour=12/") {
+			t.Errorf("object %s", o.Attrs.Name)
+		}
+		archived += len(o.Content)
+	}
+	for digest := range want {
+		if !published[digest] {
+			t.Errorf("record %s was answered with OK and is not in Pub/Sub", digest)
+		}
+	}
+	if len(published) != len(want) || archived == 0 {
+		t.Errorf("%d records in Pub/Sub, want %d; %d bytes in Cloud Storage", len(published), len(want), archived)
+	}
+	metrics := get(t, "http://"+p.manage+"/metrics")
+	for _, line := range []string{
+		`aerospike_esp_outbound_requests{cluster_name="aerosink",status="success"} 180`,
+		`aerospike_esp_outbound_requests{cluster_name="aerosink",status="skipped"} 20`,
+	} {
+		if !strings.Contains(metrics, line) {
+			t.Errorf("the metrics do not say %s", line)
+		}
+	}
+	p.stop()
+	if err := <-p.ended; err != nil {
+		t.Error(err)
+	}
+}
+
+func get(t *testing.T, url string) string {
+	t.Helper()
+	resp, err := http.Get(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+func TestCommands(t *testing.T) {
+	good := filepath.Join(t.TempDir(), "good.yml")
+	bad := filepath.Join(t.TempDir(), "bad.yml")
+	for path, text := range map[string]string{
+		good: "service: {io-threads: 4}\ndestinations: {a: {urls: [\"http://b\"]}}\nrouting: {mode: skip}\n",
+		bad:  "destinations: {a: {urls: [b], c: d}}\nrouting: {mode: skip}\n",
+	} {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, tt := range []struct {
+		args     string
+		out, err string
+	}{
+		{"check -config " + good, "warning: line 1: service.io-threads: ignored", ""},
+		{"check -config " + good, "no faults, 1 warnings", ""},
+		{"check -config " + bad, "", "bad.yml:\nline 1: destinations.a.urls[0]: \"b\" is no URL"},
+		{"check -config " + bad, "", "destinations.a.c: unknown key"},
+		{"-config " + bad, "", "destinations.a.c: unknown key"},
+		{"-config /nonexistent", "", "read configuration: open /nonexistent: no such file or directory; name another with -config FILE"},
+		{"version", "connector ", ""},
+		{"-help", "connector check [-config FILE]", ""},
+		{"check -wat", "", "flag provided but not defined: -wat; see connector -help"},
+		{"check all", "", `what is "all"?`},
+		{"start", "", `unknown command "start"`},
+	} {
+		var out bytes.Buffer
+		err := run(t.Context(), strings.Fields(tt.args), &out, io.Discard)
+		if (err == nil) != (tt.err == "") || err != nil && !strings.Contains(err.Error(), tt.err) || !strings.Contains(out.String(), tt.out) {
+			t.Errorf("connector %s: %q, error %v; want %q, %q", tt.args, out.String(), err, tt.out, tt.err)
+		}
+	}
+}
+
+func TestPortTaken(t *testing.T) {
+	p := startProcess(t, "service: {port: 0, address: 127.0.0.1, manage: {port: 0, address: 127.0.0.1}}\ndestinations: {a: {urls: [\"http://b\"]}}\nrouting: {mode: skip}\n")
+	_, port, _ := strings.Cut(p.xdr, ":")
+	path := filepath.Join(t.TempDir(), "second.yml")
+	config := fmt.Sprintf("service: {port: %s, address: 127.0.0.1}\ndestinations: {a: {urls: [\"http://b\"]}}\nrouting: {mode: skip}\n", port)
+	if err := os.WriteFile(path, []byte(config), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := run(t.Context(), []string{"-config", path}, io.Discard, io.Discard); err == nil || !strings.Contains(err.Error(), "is another connector running there?") {
+		t.Errorf("error %v", err)
+	}
+	p.stop()
+	if err := <-p.ended; err != nil {
+		t.Error(err)
+	}
+}
+
+func TestLogFile(t *testing.T) {
+	folder := t.TempDir()
+	config := "service: {port: 0, address: 127.0.0.1}\ndestinations: {a: {urls: [\"http://b\"]}}\nrouting: {mode: skip}\nlogging: {file: %s, format: %s}\n"
+	write := func(name, file, format string) string {
+		path := filepath.Join(folder, name)
+		if err := os.WriteFile(path, fmt.Appendf(nil, config, file, format), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	for format, want := range map[string]string{"simple": "level=INFO msg=\"connector started\"", "json": `"severity":"INFO","message":"connector started"`} {
+		file := filepath.Join(folder, format+".log")
+		path := write(format+".yml", file, format)
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() { ended <- run(ctx, []string{"-config", path}, io.Discard, io.Discard) }()
+		changetest.WaitFor(t, want+" in "+file, func() bool {
+			text, err := os.ReadFile(file)
+			return err == nil && strings.Contains(string(text), want)
+		})
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	}
+	path := write("none.yml", "/nonexistent/folder/log", "json")
+	if err := run(t.Context(), []string{"-config", path}, io.Discard, io.Discard); err == nil || !strings.Contains(err.Error(), "logging.file: open /nonexistent/folder/log") {
+		t.Errorf("error %v", err)
+	}
+}
+
+// On SIGTERM what is in flight gets its true reply, the connection ends, and the
+// exit is 0.
+func TestSIGTERM(t *testing.T) {
+	arrived, release := make(chan struct{}), make(chan struct{})
+	there := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		close(arrived)
+		<-release
+	}))
+	t.Cleanup(there.Close)
+	path := filepath.Join(t.TempDir(), "connector.yml")
+	text := fmt.Sprintf("service: {port: 0, address: 127.0.0.1}\ndestinations: {a: {urls: [%q], protocol: HTTP_1_1, call-timeout: 9s}}\nrouting: {mode: static, destination: a}\nformat: json\n", there.URL)
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var log changetest.Output
+	process := changetest.Command(t, "-config", path)
+	process.Stderr = &log
+	if err := process.Start(); err != nil {
+		t.Fatal(err)
+	}
+	conn, err := net.Dial("tcp", log.Find(t, `"xdr":\["([^"]+)"`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	frame, err := xdr.AppendMessage(nil, &change.Change{Namespace: "n"}, changetest.Receipt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := conn.Write(frame); err != nil {
+		t.Fatal(err)
+	}
+	<-arrived
+	if err := process.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	changetest.WaitFor(t, "a closed port", func() bool {
+		second, err := net.Dial("tcp", conn.RemoteAddr().String())
+		if err == nil {
+			_ = second.Close()
+		}
+		return err != nil
+	})
+	close(release)
+	replies, err := io.ReadAll(conn)
+	if want := xdr.AppendReply(nil, xdr.OK); err != nil || !bytes.Equal(replies, want) {
+		t.Errorf("replies %x, %v, want %x and the end", replies, err, want)
+	}
+	_ = conn.Close()
+	if err := process.Wait(); err != nil {
+		t.Errorf("%v\n%s", err, log.String())
+	}
+}

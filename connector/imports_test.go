@@ -1,0 +1,98 @@
+package connector_test
+
+import (
+	"encoding/json"
+	"os/exec"
+	"path"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/aerosink/aerosink"
+
+// rooms is the plan of the house: which packages of the module each package may
+// import, and which others it must not know. A room imports no other room; the
+// one door is from format to xdr.
+var rooms = map[string]struct {
+	may     string // packages of the module
+	mustNot string // packages of others, or folders of them
+}{
+	"connector/change":   {"", "*"},
+	"connector/xdr":      {"connector/change", "net net/http log log/slog go.yaml.in"},
+	"connector/route":    {"connector/change", "net/http"},
+	"connector/format":   {"connector/change connector/xdr", "net net/http log log/slog"},
+	"connector/deliver":  {"connector/change", "log log/slog"},
+	"connector":          {"connector/change connector/xdr connector/route connector/format connector/deliver", "go.yaml.in cloud.google.com google.golang.org"},
+	"connector/config":   {"connector/route connector/format connector/deliver connector/xdr", "cloud.google.com google.golang.org"},
+	"function":           {"connector/change connector/format connector/xdr function/sink", "cloud.google.com"},
+	"function/sink":      {"connector/change connector/format connector/xdr", "net/http"},
+	"":                   {"function", ""},
+	"testdata":           {"", ""},
+	"connector/cmd/*":    {"connector connector/config connector/deliver connector/route", "cloud.google.com"},
+	"function/cmd/sink":  {"function", "cloud.google.com"},
+	"function/cmd/local": {"*", ""},
+
+	"function/cmd/framework": {"function", "cloud.google.com"},
+
+	// For tests alone; the local pipeline is a rehearsal.
+	"connector/change/changetest": {"connector/change", ""},
+	"connector/xdr/xdrtest":       {"connector/change connector/xdr", ""},
+	"function/sink/sinktest":      {"", ""},
+}
+
+// forTests are the packages that nothing but tests and the local pipeline imports.
+var forTests = []string{"connector/change/changetest", "connector/xdr/xdrtest", "function/sink/sinktest", "testdata"}
+
+func TestImports(t *testing.T) {
+	out, err := exec.Command("go", "list", "-json=ImportPath,Imports", module+"/...", module+"/testdata").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	listed := 0
+	for dec := json.NewDecoder(strings.NewReader(string(out))); dec.More(); listed++ {
+		var p struct {
+			ImportPath string
+			Imports    []string
+		}
+		if err := dec.Decode(&p); err != nil {
+			t.Fatal(err)
+		}
+		check(t, within(p.ImportPath), p.Imports)
+	}
+	if listed < len(rooms) {
+		t.Errorf("%d packages listed, the plan has %d", listed, len(rooms))
+	}
+}
+
+// within returns a package's path inside the module.
+func within(importPath string) string {
+	return strings.TrimPrefix(strings.TrimPrefix(importPath, module), "/")
+}
+
+func check(t *testing.T, name string, imports []string) {
+	room, ok := rooms[name]
+	if !ok {
+		room, ok = rooms[path.Dir(name)+"/*"]
+	}
+	if !ok {
+		t.Errorf("package %s is not in the plan", name)
+		return
+	}
+	for _, i := range imports {
+		if inner := within(i); inner != i {
+			if room.may != "*" && !slices.Contains(strings.Fields(room.may), inner) {
+				t.Errorf("%s must not import %s", name, inner)
+			}
+			if room.may != "*" && slices.Contains(forTests, inner) && !slices.Contains(forTests, name) {
+				t.Errorf("%s must not import %s, which is for tests", name, inner)
+			}
+			continue
+		}
+		for _, unknown := range strings.Fields(room.mustNot) {
+			if i == unknown || strings.HasPrefix(i, unknown+"/") || unknown == "*" && strings.Contains(i, ".") {
+				t.Errorf("%s must not know %s", name, i)
+			}
+		}
+	}
+}

@@ -1,0 +1,67 @@
+package main
+
+import (
+	"fmt"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/aerosink/aerosink/connector/change/changetest"
+	"github.com/aerosink/aerosink/function/sink/sinktest"
+)
+
+// The function under the framework's own server, which has no way to stop it, nor
+// to choose a port and say which.
+func TestReceiveUnderTheFramework(t *testing.T) {
+	cloud := sinktest.New(t)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := l.Addr().String()
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	_, port, _ := strings.Cut(address, ":")
+	t.Setenv("PORT", port)
+	t.Setenv("FUNCTION_TARGET", "Receive")
+	t.Setenv("SINKS", sinktest.PubSubSink)
+	ended := make(chan error, 1)
+	go func() { ended <- run() }()
+
+	url := "http://" + address
+	changetest.WaitFor(t, "an answer from the framework", func() bool {
+		select {
+		case err := <-ended:
+			t.Fatalf("the framework ended: %v", err)
+		default:
+		}
+		resp, err := http.Get(url)
+		if err == nil {
+			_ = resp.Body.Close()
+		}
+		return err == nil && resp.StatusCode == http.StatusOK
+	})
+	for i := range 3 {
+		body := fmt.Sprintf(`{"msg":"delete","key":["n",null,"4cggTFyCxaDjqb2pso88/imO2Sg=",%d]}`, i)
+		resp, err := http.Post(url, "application/json", strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = resp.Body.Close()
+		if resp.StatusCode != http.StatusOK {
+			t.Errorf("status %d", resp.StatusCode)
+		}
+	}
+	if n := len(cloud.Messages()); n != 3 {
+		t.Errorf("%d messages, want 3", n)
+	}
+}
+
+func TestFaults(t *testing.T) {
+	t.Setenv("SINKS", "x:")
+	if err := run(); err == nil || !strings.Contains(err.Error(), `SINKS: "x:"`) {
+		t.Errorf("error %v", err)
+	}
+}

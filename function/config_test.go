@@ -1,0 +1,88 @@
+package function_test
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aerosink/aerosink/function"
+)
+
+func env(pairs ...string) func(string) string {
+	return func(name string) string {
+		for i := 0; i < len(pairs); i += 2 {
+			if pairs[i] == name {
+				return pairs[i+1]
+			}
+		}
+		return ""
+	}
+}
+
+func TestParseConfig(t *testing.T) {
+	c, err := function.ParseConfig(env("SINKS", " log: , gs://bucket/prefix,", "PORT", "09090", "METADATA_KEY", "meta", "MAX_BODY", "2KiB", "TIMEOUT", "1500ms"), io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Port != "9090" || c.Parser.MetadataKey != "meta" || c.MaxBody != 2048 || c.Timeout != 1500*time.Millisecond ||
+		len(c.Sinks) != 2 || c.Sinks[0].String() != "log:" || c.Sinks[1].String() != "gs://bucket/prefix" {
+		t.Errorf("%+v", c)
+	}
+	c, err = function.ParseConfig(env("SINKS", "log:"), io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Port != "8080" || c.Parser.MetadataKey != "metadata" || c.MaxBody != 32<<20 || c.Timeout != 9*time.Second {
+		t.Errorf("defaults %+v", c)
+	}
+}
+
+func TestParseConfigFaults(t *testing.T) {
+	for _, tt := range []struct {
+		name, value, err string
+	}{
+		{"PORT", "http", `PORT: "http" is no port`},
+		{"PORT", "70000", `PORT: "70000" is no port`},
+		{"MAX_BODY", "lots", `MAX_BODY: "lots" is no size; write for example 32MiB`},
+		{"MAX_BODY", "-1", `MAX_BODY: "-1" is no size`},
+		{"MAX_BODY", "99999999999GiB", "is no size"},
+		{"TIMEOUT", "9", `TIMEOUT: "9" is no duration; write for example 9s`},
+		{"TIMEOUT", "-1s", "is no duration"},
+		{"SINKS", "", "SINKS: empty, so changes have nowhere to go"},
+		{"SINKS", " , ", "SINKS: empty"},
+		{"SINKS", "kafka://a", `SINKS: "kafka://a": unknown kind of sink`},
+	} {
+		pairs := []string{tt.name, tt.value}
+		if tt.name != "SINKS" {
+			pairs = append(pairs, "SINKS", "log:")
+		}
+		_, err := function.ParseConfig(env(pairs...), io.Discard)
+		if err == nil || !strings.Contains(err.Error(), tt.err) {
+			t.Errorf("%s=%s: error %v, want one that says %q", tt.name, tt.value, err, tt.err)
+		}
+	}
+	_, err := function.ParseConfig(env("PORT", "x", "TIMEOUT", "x", "SINKS", "x,y:"), io.Discard)
+	if err == nil || strings.Count(err.Error(), "\n") != 3 {
+		t.Errorf("not all faults at once: %v", err)
+	}
+}
+
+// The README's table is the one in the code.
+func TestReadme(t *testing.T) {
+	readme, err := os.ReadFile("../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, v := range function.Variables() {
+		value := ""
+		if v.Default != "" {
+			value = "`" + v.Default + "` "
+		}
+		if row := fmt.Sprintf("| `%s` | %s| %s |", v.Name, value, v.Meaning); !strings.Contains(string(readme), row) {
+			t.Errorf("the README has no row %s", row)
+		}
+	}
+}

@@ -1,0 +1,362 @@
+package function_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"cloud.google.com/go/pubsub/v2/apiv1/pubsubpb"
+	"github.com/google/go-cmp/cmp"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/aerosink/aerosink/connector/change/changetest"
+	"github.com/aerosink/aerosink/function"
+	"github.com/aerosink/aerosink/function/sink/sinktest"
+)
+
+const both = sinktest.PubSubSink + "?ordering=256," + sinktest.ArchiveSink
+
+func newReceiver(t *testing.T, getenv func(string) string) (*function.Receiver, *bytes.Buffer) {
+	t.Helper()
+	var log bytes.Buffer
+	r := function.New(getenv, slog.New(slog.NewJSONHandler(&log, nil)))
+	t.Cleanup(func() {
+		if err := r.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return r, &log
+}
+
+func post(h http.Handler, mediaType, body string) *httptest.ResponseRecorder {
+	req := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(body))
+	if mediaType != "" {
+		req.Header.Set("Content-Type", mediaType)
+	}
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, req)
+	return w
+}
+
+// jsonChange returns a change of record i, below 100. Those below 10 have ordering
+// keys of their own.
+func jsonChange(i int) string {
+	return fmt.Sprintf(`{"msg":"write","key":["shop","s","%d%d%022d000=",%d],"gen":1,"exp":0,"lut":1795350896789,"bins":[]}`, i%10, i/10, 0, i)
+}
+
+// The response matrix of the contract, for requests.
+func TestRequests(t *testing.T) {
+	cloud := sinktest.New(t)
+	r, log := newReceiver(t, env("SINKS", both, "MAX_BODY", "10KiB"))
+	good := jsonChange(1)
+	for _, tt := range []struct {
+		name                    string
+		method, path, mediaType string
+		body                    string
+		header                  string
+		status                  int
+		detail                  string
+		published               int
+	}{
+		{"one change", "POST", "/", "application/json", good, "", 200, "", 1},
+		{"parameters and case", "POST", "/", "Application/JSON; charset=UTF-8", good, "", 200, "", 1},
+		{"an array", "POST", "/", "application/json", "[" + good + "," + jsonChange(2) + "]", "", 200, "", 2},
+		{"lines", "POST", "/", "application/x-ndjson", good + "\n" + jsonChange(2) + "\n", "", 200, "", 2},
+		{"flat JSON", "POST", "/", "application/json", `{"metadata":{"namespace":"n","digest":"4cggTFyCxaDjqb2pso88/imO2Sg=","msg":"delete"}}`, "", 200, "", 1},
+		{"a content encoding that is none", "POST", "/", "application/json", good, "Content-Encoding: identity", 200, "", 1},
+
+		{"health check", "GET", "/", "", "", "", 200, "", 0},
+		{"health check elsewhere", "GET", "/healthz", "", "", "", 200, "", 0},
+		{"readiness", "GET", "/readyz", "", "", "", 200, "", 0},
+		{"health check with HEAD", "HEAD", "/", "", "", "", 200, "", 0},
+		{"health check with OPTIONS", "OPTIONS", "/", "", "", "", 200, "", 0},
+		{"empty POST", "POST", "/", "", "", "", 200, "", 0},
+		{"empty array", "POST", "/", "application/json", "[]", "", 200, "", 0},
+
+		{"another path", "POST", "/changes", "application/json", good, "", 404, "changes are taken at /", 0},
+		{"no media type", "POST", "/", "", good, "", 415, `Content-Type "" is no media type`, 0},
+		{"a media type of half", "POST", "/", "json", good, "", 415, "unsupported media type", 0},
+		{"another media type", "POST", "/", "text/plain", good, "", 415, "unsupported media type", 0},
+		{"another content encoding", "POST", "/", "application/json", good, "Content-Encoding: br", 415, `Content-Encoding "br" is not understood`, 0},
+		{"no JSON", "POST", "/", "application/json", "secret", "", 400, "byte 0: not JSON", 0},
+		{"no change", "POST", "/", "application/json", `{"secret":"secret"}`, "", 400, `1 of 1 changes cannot be stored: change 0: byte 0: neither JSON`, 0},
+		{"too large", "POST", "/", "application/json", `["` + strings.Repeat("x", 10<<10) + `"]`, "", 413, "more than 10240 bytes, the limit of MAX_BODY", 0},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			before := len(cloud.Messages())
+			log.Reset()
+			req := httptest.NewRequest(tt.method, tt.path, strings.NewReader(tt.body))
+			if tt.mediaType != "" {
+				req.Header.Set("Content-Type", tt.mediaType)
+			}
+			if name, value, ok := strings.Cut(tt.header, ": "); ok {
+				req.Header.Set(name, value)
+			}
+			w := httptest.NewRecorder()
+			r.ServeHTTP(w, req)
+			if w.Code != tt.status {
+				t.Errorf("status %d, want %d: %s", w.Code, tt.status, w.Body)
+			}
+			if n := len(cloud.Messages()) - before; n != tt.published {
+				t.Errorf("%d messages published, want %d", n, tt.published)
+			}
+			if strings.Contains(w.Body.String()+log.String(), "secret") {
+				t.Errorf("data in the answer or the log: %s %s", w.Body, log)
+			}
+			if tt.status == 200 {
+				if w.Body.Len() > 0 || log.Len() > 0 {
+					t.Errorf("body %q, log %q, want neither", w.Body, log)
+				}
+				return
+			}
+			checkProblem(t, w, tt.status, tt.detail)
+			if !strings.Contains(log.String(), "changes not accepted") {
+				t.Errorf("the log does not say so: %s", log)
+			}
+		})
+	}
+}
+
+// checkProblem checks an answer against RFC 9457.
+func checkProblem(t *testing.T, w *httptest.ResponseRecorder, status int, detail string) {
+	t.Helper()
+	var p struct {
+		Type, Title, Detail string
+		Status              int
+	}
+	if err := json.Unmarshal(w.Body.Bytes(), &p); err != nil {
+		t.Fatalf("%v: %s", err, w.Body)
+	}
+	if got := w.Header().Get("Content-Type"); got != "application/problem+json" {
+		t.Errorf("media type %s", got)
+	}
+	if p.Type != "about:blank" || p.Status != status || p.Title != http.StatusText(status) || !strings.Contains(p.Detail, detail) {
+		t.Errorf("problem %+v, want status %d and a detail that says %q", p, status, detail)
+	}
+}
+
+// A body that lies about its length, or has none.
+func TestBodyLength(t *testing.T) {
+	sinktest.New(t)
+	r, _ := newReceiver(t, env("SINKS", both, "MAX_BODY", "1KiB"))
+	s := httptest.NewServer(r)
+	defer s.Close()
+	body, w := io.Pipe() // without a length, the request is chunked
+	go func() {
+		_, err := w.Write(bytes.Repeat([]byte(" "), 4096))
+		_ = w.CloseWithError(err)
+	}()
+	resp, err := http.Post(s.URL, "application/json", body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusRequestEntityTooLarge {
+		t.Errorf("status %d", resp.StatusCode)
+	}
+	cut := httptest.NewRequest(http.MethodPost, "/", io.MultiReader(strings.NewReader(`{"msg"`), failingReader{}))
+	cut.Header.Set("Content-Type", "application/json")
+	rec := httptest.NewRecorder()
+	r.ServeHTTP(rec, cut)
+	checkProblem(t, rec, http.StatusBadRequest, "the body ends after 6 bytes")
+}
+
+type failingReader struct{}
+
+func (failingReader) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
+
+// A sink that fails gives 503 and says which changes to send again; 200 comes only
+// when every sink has every change.
+func TestSinkFailure(t *testing.T) {
+	cloud := sinktest.New(t)
+	r, _ := newReceiver(t, env("SINKS", both, "TIMEOUT", "2s"))
+	var lines strings.Builder
+	for i := range 4 {
+		lines.WriteString(jsonChange(i) + "\n")
+	}
+	cloud.FailPublish(func(p *pubsubpb.PublishRequest) error {
+		if strings.Contains(string(p.Messages[0].Data), `,2],"gen"`) {
+			return status.Error(codes.PermissionDenied, "not you")
+		}
+		return nil
+	})
+	// Each change has its own key, and so its own publish request.
+	w := post(r, "application/x-ndjson", lines.String())
+	checkReport(t, w, http.StatusServiceUnavailable, 4, []int{2}, "1 of 4 changes are not durable: change 2: publish to pubsub")
+	cloud.FailPublish(nil)
+
+	cloud.FailStorage(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, "/upload/") {
+			w.WriteHeader(http.StatusForbidden)
+		}
+	})
+	if w := post(r, "application/x-ndjson", lines.String()); w.Code != http.StatusServiceUnavailable || !strings.Contains(w.Body.String(), `"retry":[0,1,2,3]`) {
+		t.Errorf("storage forbidden: status %d: %s", w.Code, w.Body)
+	}
+	if n := len(cloud.Objects(t)); n != 1 { // of the first try, where only Pub/Sub failed
+		t.Errorf("%d objects", n)
+	}
+	cloud.FailStorage(nil)
+	if w := post(r, "application/x-ndjson", lines.String()); w.Code != http.StatusOK {
+		t.Errorf("tried again: status %d: %s", w.Code, w.Body)
+	}
+}
+
+// What no sink can ever take is not worth trying again.
+func TestPermanentFailure(t *testing.T) {
+	sinktest.New(t)
+	r, _ := newReceiver(t, env("SINKS", sinktest.PubSubSink))
+	big := strings.Replace(jsonChange(1), `"bins":[]`, `"bins":[{"name":"b","type":"str","value":"`+strings.Repeat("x", 10_000_000)+`"}]`, 1)
+	w := post(r, "application/x-ndjson", jsonChange(0)+"\n"+big)
+	checkReport(t, w, http.StatusBadRequest, 2, []int{1}, "1 of 2 changes cannot be stored: change 1: publish to pubsub")
+}
+
+// What cannot be read does not hold back its neighbours, and is named.
+func TestOneOfThreeIsNoChange(t *testing.T) {
+	cloud := sinktest.New(t)
+	r, _ := newReceiver(t, env("SINKS", both))
+	w := post(r, "application/x-ndjson", jsonChange(0)+"\n{}\n"+jsonChange(2))
+	checkReport(t, w, http.StatusBadRequest, 3, []int{1}, "1 of 3 changes cannot be stored: change 1: byte")
+	if n := len(cloud.Messages()); n != 2 {
+		t.Errorf("%d messages published, want 2", n)
+	}
+	cloud.FailPublish(func(*pubsubpb.PublishRequest) error { return status.Error(codes.PermissionDenied, "not you") })
+	w = post(r, "application/x-ndjson", jsonChange(0)+"\n{}")
+	checkReport(t, w, http.StatusServiceUnavailable, 2, []int{0, 1}, "2 of 2 changes are not durable: change 0: publish")
+}
+
+// checkReport checks an answer that speaks of each change.
+func checkReport(t *testing.T, w *httptest.ResponseRecorder, status, changes int, retry []int, reason string) {
+	t.Helper()
+	var report struct {
+		Changes     int
+		Retry, Dead []int
+		Reason      string
+	}
+	if err := json.Unmarshal(w.Body.Bytes(), &report); err != nil {
+		t.Fatalf("%v: %s", err, w.Body)
+	}
+	if w.Code != status || w.Header().Get("Content-Type") != "application/vnd.aerosink.report+json" {
+		t.Errorf("status %d, media type %s", w.Code, w.Header().Get("Content-Type"))
+	}
+	if report.Changes != changes || !slices.Equal(report.Retry, retry) || len(report.Dead) != 0 || !strings.Contains(report.Reason, reason) {
+		t.Errorf("report %+v, want changes %v of %d and a reason that says %q", report, retry, changes, reason)
+	}
+}
+
+// Until the sinks can be opened requests are refused, each tries again.
+func TestSinksOpenLater(t *testing.T) {
+	cloud := sinktest.New(t)
+	emulator := os.Getenv("PUBSUB_EMULATOR_HOST")
+	t.Setenv("PUBSUB_EMULATOR_HOST", "")
+	t.Setenv("GOOGLE_APPLICATION_CREDENTIALS", "/nonexistent/credentials.json")
+	r, _ := newReceiver(t, env("SINKS", both))
+	if err := r.Open(); err == nil {
+		t.Error("opened without credentials")
+	}
+	if w := post(r, "application/json", jsonChange(1)); w.Code != http.StatusServiceUnavailable {
+		t.Errorf("status %d: %s", w.Code, w.Body)
+	}
+	ready := httptest.NewRecorder()
+	if r.ServeHTTP(ready, httptest.NewRequest(http.MethodGet, "/readyz", nil)); ready.Code != http.StatusServiceUnavailable {
+		t.Errorf("ready with status %d", ready.Code)
+	}
+	t.Setenv("PUBSUB_EMULATOR_HOST", emulator)
+	if w := post(r, "application/json", jsonChange(1)); w.Code != http.StatusOK || len(cloud.Messages()) != 1 {
+		t.Errorf("status %d: %s", w.Code, w.Body)
+	}
+}
+
+func TestEnvironmentFault(t *testing.T) {
+	r, log := newReceiver(t, env("SINKS", "kafka://a"))
+	w := post(r, "application/json", jsonChange(1))
+	checkProblem(t, w, http.StatusServiceUnavailable, `environment: SINKS: "kafka://a": unknown kind of sink`)
+	if !strings.Contains(log.String(), `"level":"ERROR"`) {
+		t.Errorf("log %s", log)
+	}
+}
+
+func TestConcurrentRequests(t *testing.T) {
+	cloud := sinktest.New(t)
+	r, _ := newReceiver(t, env("SINKS", both))
+	var wg sync.WaitGroup
+	for i := range 50 {
+		wg.Go(func() {
+			if w := post(r, "application/json", jsonChange(i)); w.Code != http.StatusOK {
+				t.Errorf("status %d: %s", w.Code, w.Body)
+			}
+		})
+	}
+	wg.Wait()
+	if n, m := len(cloud.Messages()), len(cloud.Objects(t)); n != 50 || m != 50 {
+		t.Errorf("%d messages and %d objects, want 50 of each", n, m)
+	}
+}
+
+func TestTrace(t *testing.T) {
+	r, log := newReceiver(t, env("SINKS", "log:", "GOOGLE_CLOUD_PROJECT", "shop"))
+	req := httptest.NewRequest(http.MethodPost, "/", strings.NewReader("x"))
+	req.Header.Set("X-Cloud-Trace-Context", "105445aa7843bc8bf206b12000100000/1;o=1")
+	r.ServeHTTP(httptest.NewRecorder(), req)
+	if want := `"logging.googleapis.com/trace":"projects/shop/traces/105445aa7843bc8bf206b12000100000"`; !strings.Contains(log.String(), want) {
+		t.Errorf("log %s does not hold %s", log, want)
+	}
+}
+
+func TestLoggerForTheCloud(t *testing.T) {
+	var out bytes.Buffer
+	function.NewLogger(&out, env("K_SERVICE", "sink")).Warn("careful", "status", 503)
+	var line map[string]any
+	if err := json.Unmarshal(out.Bytes(), &line); err != nil {
+		t.Fatal(err)
+	}
+	delete(line, "time")
+	if diff := cmp.Diff(map[string]any{"severity": "WARNING", "message": "careful", "status": 503.0}, line); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	out.Reset()
+	function.NewLogger(&out, env()).Warn("careful")
+	if !strings.Contains(out.String(), "level=WARN msg=careful") {
+		t.Errorf("on a terminal: %s", out.String())
+	}
+}
+
+func TestStories(t *testing.T) {
+	changetest.EachStory(t, func(t *testing.T, s *changetest.Story) {
+		cloud := sinktest.New(t)
+		r, _ := newReceiver(t, env("SINKS", both))
+		head, body, _ := bytes.Cut(s.Section(t, "request.http"), []byte("\n\n"))
+		_, mediaType, _ := strings.Cut(string(head), "Content-Type: ")
+		if w := post(r, mediaType, strings.TrimSuffix(string(body), "\n")); w.Code != http.StatusOK {
+			t.Fatalf("status %d: %s", w.Code, w.Body)
+		}
+		if n := len(cloud.Messages()); n != 1 {
+			t.Fatalf("%d messages published, want 1", n)
+		}
+		m := cloud.Messages()[0]
+		message, err := json.MarshalIndent(struct {
+			Attributes  map[string]string `json:"attributes"`
+			OrderingKey string            `json:"ordering_key"`
+		}{m.Attributes, m.OrderingKey}, "", "  ")
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Check(t, "pubsub.json", append(message, '\n'))
+		if string(m.Data)+"\n" != string(body) {
+			t.Errorf("the message's data is not what came: %s", m.Data)
+		}
+		o := cloud.Objects(t)[0]
+		s.Check(t, "object.name", []byte(o.Attrs.Name+"\n"))
+		s.Check(t, "object.ndjson", o.Content)
+	}, "request.http", "pubsub.json", "object.name", "object.ndjson")
+}

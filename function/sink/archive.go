@@ -1,0 +1,201 @@
+package sink
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"net/url"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"cloud.google.com/go/storage"
+	"github.com/klauspost/compress/gzip"
+	"golang.org/x/sync/errgroup"
+	"google.golang.org/api/googleapi"
+
+	"github.com/aerosink/aerosink/connector/change"
+	"github.com/aerosink/aerosink/connector/format"
+)
+
+// archive writes changes to a bucket: each Put makes one object of the changes of
+// a set in an hour.
+//
+//	PREFIX/namespace=shop/set=orders/dt=2026-11-22/hour=12/1795348800000-9f86d081884c7d65.ndjson.gz
+//
+// Day and hour are of the changes' last update time, in UTC. The name follows from
+// the path and the content, and the object must not be there yet, so that a batch
+// that comes again as it was changes nothing.
+type archive struct {
+	name     string
+	client   *storage.Client
+	bucket   *storage.BucketHandle
+	prefix   string
+	compress bool
+	timeout  time.Duration
+}
+
+// none stands in a path where a change has no set or no last update time. It is
+// what Hive, and BigQuery after it, read as NULL.
+const none = "__HIVE_DEFAULT_PARTITION__"
+
+// parallelWrites bounds the objects that one Put writes at once.
+const parallelWrites = 16
+
+func parseArchive(u *url.URL, q *query, o Options) (Spec, error) {
+	bucket, prefix := u.Host, strings.Trim(u.Path, "/")
+	if bucket == "" {
+		return Spec{}, errors.New("write gs://BUCKET/PREFIX")
+	}
+	q.word("format", "ndjson", "ndjson")
+	compress := q.word("compression", "none", "none", "gzip") == "gzip"
+	return Spec{open: func(ctx context.Context, name string) (Sink, error) {
+		client, err := storage.NewClient(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return &archive{name: name, client: client, bucket: client.Bucket(bucket), prefix: prefix, compress: compress, timeout: o.Timeout}, nil
+	}}, nil
+}
+
+// Put implements [Sink]. It waits until every object is finalised.
+func (s *archive) Put(ctx context.Context, batch []format.Parsed) Verdicts {
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
+	defer cancel()
+	objects := s.partition(batch)
+	errs := make([]error, len(objects))
+	var writing errgroup.Group
+	writing.SetLimit(parallelWrites)
+	for i, o := range objects {
+		writing.Go(func() error {
+			errs[i] = s.write(ctx, o)
+			return nil
+		})
+	}
+	_ = writing.Wait() // the errors are in errs, each with its object
+	var verdicts Verdicts
+	for i, o := range objects {
+		for _, change := range o.changes {
+			verdicts.set(len(batch), change, errs[i])
+		}
+	}
+	return verdicts
+}
+
+// object is what becomes one object in the bucket.
+type object struct {
+	folder  string
+	changes []int // in the batch
+	lut     int64 // the earliest of the changes'
+	lines   []byte
+}
+
+// partition sorts the changes into objects, which keep the order of the batch.
+func (s *archive) partition(batch []format.Parsed) []*object {
+	var objects []*object
+	byFolder := map[string]*object{}
+	for i := range batch {
+		p := &batch[i]
+		folder := path.Join(s.prefix, folderOf(&p.Change))
+		o := byFolder[folder]
+		if o == nil {
+			o = &object{folder: folder, lut: p.Change.LUT}
+			byFolder[folder] = o
+			objects = append(objects, o)
+		}
+		o.changes = append(o.changes, i)
+		o.lut = min(o.lut, p.Change.LUT)
+		o.lines = append(appendLine(o.lines, p.Data), '\n')
+	}
+	return objects
+}
+
+// folderOf returns the hive path of a change.
+func folderOf(c *change.Change) string {
+	day, hour := none, none
+	if c.LUT > 0 {
+		t := time.UnixMilli(c.LUT).UTC()
+		day, hour = t.Format(time.DateOnly), t.Format("15")
+	}
+	set := none
+	if c.Set != "" {
+		set = escape(c.Set)
+	}
+	return fmt.Sprintf("namespace=%s/set=%s/dt=%s/hour=%s", escape(c.Namespace), set, day, hour)
+}
+
+// escape makes a name a part of a path: what is no letter, digit, dot, dash,
+// underscore or tilde is percent-encoded.
+func escape(name string) string { return strings.ReplaceAll(url.QueryEscape(name), "+", "%20") }
+
+// appendLine appends JSON on one line.
+func appendLine(dst, text []byte) []byte {
+	if bytes.IndexByte(text, '\n') < 0 {
+		return append(dst, text...)
+	}
+	line := bytes.NewBuffer(dst)
+	if err := json.Compact(line, text); err != nil {
+		panic("sink: a change that was parsed is no JSON: " + err.Error())
+	}
+	return line.Bytes()
+}
+
+// objectName returns the name that follows from the object's content.
+func (s *archive) objectName(o *object) string {
+	const hashBytes = 16
+	sum := sha256.Sum256(o.lines)
+	suffix := ".ndjson"
+	if s.compress {
+		suffix += ".gz"
+	}
+	return fmt.Sprintf("%s/%013d-%x%s", o.folder, o.lut, sum[:hashBytes], suffix)
+}
+
+// write makes the object, unless it is there already.
+func (s *archive) write(ctx context.Context, o *object) error {
+	content, mediaType := o.lines, "application/x-ndjson"
+	if s.compress {
+		content, mediaType = zip(o.lines), "application/gzip"
+	}
+	name := s.objectName(o)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel() // a writer that is not closed leaves nothing behind
+	w := s.bucket.Object(name).If(storage.Conditions{DoesNotExist: true}).NewWriter(ctx)
+	w.ContentType = mediaType
+	w.ChunkSize = 0 // one request
+	w.CRC32C, w.SendCRC32C = crc32.Checksum(content, crc32.MakeTable(crc32.Castagnoli)), true
+	if _, err := w.Write(content); err != nil {
+		cancel()
+		return fmt.Errorf("write %s in %s: %w", name, s.name, errors.Join(err, w.Close()))
+	}
+	if err := w.Close(); err != nil && !isThere(err) {
+		return fmt.Errorf("write %s in %s: %w", name, s.name, err)
+	}
+	return nil
+}
+
+// isThere reports the error of a precondition that was not met: the same content
+// was written before.
+func isThere(err error) bool {
+	const preconditionFailed = 412
+	var e *googleapi.Error
+	return errors.As(err, &e) && e.Code == preconditionFailed
+}
+
+func zip(b []byte) []byte {
+	var out bytes.Buffer
+	w := gzip.NewWriter(&out)
+	_, err := w.Write(b)
+	if err = errors.Join(err, w.Close()); err != nil {
+		panic("sink: compression into memory failed: " + err.Error())
+	}
+	return slices.Clip(out.Bytes())
+}
+
+// Close implements [Sink].
+func (s *archive) Close() error { return s.client.Close() }
