@@ -1,0 +1,228 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"cloud.google.com/go/pubsub/v2/apiv1/pubsubpb"
+
+	"github.com/aerosink/aerosink/connector/change/changetest"
+	"github.com/aerosink/aerosink/connector/xdr"
+	"github.com/aerosink/aerosink/connector/xdr/xdrtest"
+)
+
+func TestMain(m *testing.M) { changetest.Main(m, main) }
+
+func TestOnce(t *testing.T) {
+	hexFile := filepath.Join(t.TempDir(), "frames.hex")
+	frames, err := captures()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var text strings.Builder
+	text.WriteString("# two captures\n")
+	for _, f := range frames[:2] {
+		fmt.Fprintf(&text, "%X\n\n", []byte(f))
+	}
+	if err := os.WriteFile(hexFile, []byte(text.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		name string
+		args []string
+		want string
+	}{
+		{"captures", nil, "9 changes went in. The same came out of Pub/Sub, in 9 messages, and of Cloud Storage, in 9 objects."},
+		{"captures in flat JSON", []string{"-format", "flat-json"}, "9 changes went in."},
+		{"JSON lines", []string{"-xdr", changetest.Testdata(t, "xdr.jsonl")}, "changes went in (and 1 monitor records of transactions, which go nowhere). The same came out"},
+		{"hexadecimal", []string{"-xdr", hexFile}, "2 changes went in."},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var out, errs bytes.Buffer
+			if err := run(t.Context(), append(tt.args, "-once"), &out, &errs); err != nil {
+				t.Fatalf("%v\n%s", err, errs.String())
+			}
+			if !strings.Contains(out.String(), tt.want) || errs.Len() > 0 {
+				t.Errorf("it did not say %q:\n%s\n%s", tt.want, out.String(), errs.String())
+			}
+		})
+	}
+}
+
+func TestObjectsStayInTheFolder(t *testing.T) {
+	folder := t.TempDir()
+	if err := run(t.Context(), []string{"-once", "-dir", folder}, io.Discard, io.Discard); err != nil {
+		t.Fatal(err)
+	}
+	objects, err := filepath.Glob(filepath.Join(folder, "archive/changes/namespace=test/set=myset/dt=*/hour=*/*.ndjson"))
+	if err != nil || len(objects) != 8 {
+		t.Errorf("%d objects, %v", len(objects), err)
+	}
+}
+
+func TestWrongUse(t *testing.T) {
+	empty := filepath.Join(t.TempDir(), "empty")
+	odd := filepath.Join(t.TempDir(), "odd")
+	for path, text := range map[string]string{empty: "\n# nothing\n", odd: "0203\n"} {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, tt := range []struct{ args, err string }{
+		{"-nonce", "flag provided but not defined: -nonce; see -help"},
+		{"once", `what is "once"?`},
+		{"-xdr /nonexistent", "open /nonexistent: no such file"},
+		{"-xdr " + empty, "empty: no messages"},
+		{"-xdr " + odd, "line 1: unexpected EOF"},
+		{"-format csv", "-format csv: the formats are json and flat-json"},
+		{"-listen nowhere", "listen on nowhere"},
+	} {
+		err := run(t.Context(), append(strings.Fields(tt.args), "-once"), io.Discard, io.Discard)
+		if err == nil || !strings.Contains(err.Error(), tt.err) {
+			t.Errorf("%s: error %v, want one that says %q", tt.args, err, tt.err)
+		}
+	}
+	var out bytes.Buffer
+	if err := run(t.Context(), []string{"-help"}, &out, io.Discard); err != nil || !strings.Contains(out.String(), "-once") {
+		t.Errorf("-help: %v: %s", err, out.String())
+	}
+}
+
+// Without -once it stays: it shows the captures, then what another source ships,
+// lets others look at the bucket and the metrics, and ends well.
+func TestStay(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	var out changetest.Output
+	ended := make(chan error, 1)
+	go func() { ended <- run(ctx, nil, &out, io.Discard) }()
+	out.Find(t, `   9  `)
+
+	xdrAddress := out.Find(t, `connector +(\S+)`)
+	c, err := changetest.Parse([]byte(`{"op":"delete","namespace":"mine","digest":"0102030405060708090a0b0c0d0e0f1011121314","generation":5,"lut":1795348800000}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	frame, err := xdr.AppendMessage(nil, &c, changetest.Receipt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	source := &xdrtest.Source{Address: xdrAddress}
+	if err := source.Play(t.Context(), []xdr.Frame{frame}); err != nil {
+		t.Fatal(err)
+	}
+	out.Find(t, `  10  delete +mine  2026-11-22 12:00:00.000 UTC`)
+
+	for url, want := range map[string]string{
+		out.Find(t, `curl (\S+)`):                "namespace=mine",
+		out.Find(t, `metrics at (\S+)`):          `aerospike_esp_outbound_requests{cluster_name="local",status="success"} 10`,
+		out.Find(t, `function +(http\S+)`) + "/": "",
+	} {
+		resp, err := http.Get(url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, _ := io.ReadAll(resp.Body)
+		_ = resp.Body.Close()
+		if resp.StatusCode != http.StatusOK || !strings.Contains(string(text), want) {
+			t.Errorf("%s: status %d: %s", url, resp.StatusCode, text)
+		}
+	}
+	folder := out.Find(t, `in (/\S+)`)
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	if _, err := net.Dial("tcp", xdrAddress); err == nil {
+		t.Error("the connector still listens")
+	}
+	if _, err := os.Stat(folder); !os.IsNotExist(err) {
+		t.Errorf("the folder of the objects is still there: %v", err)
+	}
+}
+
+// The check at the end is worth something: it finds what is missing, added,
+// misplaced or changed.
+func TestLedger(t *testing.T) {
+	frames, err := captures()
+	if err != nil {
+		t.Fatal(err)
+	}
+	fresh := func() (*ledger, []byte) {
+		l, err := newLedger(frames, "json")
+		if err != nil {
+			t.Fatal(err)
+		}
+		l.shipped()
+		line, err := l.format.Append(nil, &l.entries[0].change)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return l, bytes.TrimSuffix(line, []byte("\n"))
+	}
+	l, line := fresh()
+	good := &pubsubpb.PubsubMessage{Data: line, Attributes: expectedAttributes(&l.entries[0].change), OrderingKey: "255"}
+	if err := l.message(good); err != nil || l.missing != len(frames)-1 {
+		t.Fatalf("%v, %d missing", err, l.missing)
+	}
+	if err := l.message(good); err != nil || l.missing != len(frames)-1 {
+		t.Errorf("a message that comes twice: %v, %d missing", err, l.missing)
+	}
+	for _, tt := range []struct {
+		name   string
+		spoil  func(m *pubsubpb.PubsubMessage)
+		reason string
+	}{
+		{"another value", func(m *pubsubpb.PubsubMessage) { m.Data = bytes.Replace(m.Data, []byte("zzz"), []byte("zzy"), 1) }, "this never went in"},
+		{"another record", func(m *pubsubpb.PubsubMessage) { m.Data = bytes.Replace(m.Data, []byte("/+P"), []byte("/+Q"), 1) }, "this never went in"},
+		{"no change", func(m *pubsubpb.PubsubMessage) { m.Data = []byte(`{}`) }, "neither JSON"},
+		{"several", func(m *pubsubpb.PubsubMessage) { m.Data = append(bytes.Clone(line), line...) }, "2 changes where one should be"},
+		{"another ordering key", func(m *pubsubpb.PubsubMessage) { m.OrderingKey = "1" }, `ordering key "1"`},
+		{"no attribute", func(m *pubsubpb.PubsubMessage) { m.Attributes = nil }, "attribute"},
+	} {
+		l, line := fresh()
+		m := &pubsubpb.PubsubMessage{Data: bytes.Clone(line), Attributes: expectedAttributes(&l.entries[0].change), OrderingKey: "255"}
+		tt.spoil(m)
+		if err := l.message(m); err == nil || !strings.Contains(err.Error(), tt.reason) || l.missing != len(frames) {
+			t.Errorf("%s: %v, %d missing", tt.name, err, l.missing)
+		}
+	}
+	object1 := object{name: "changes/namespace=source-ns1/x", text: string(line) + "\n"}
+	if err := l.objects([]object{object1}); err == nil || !strings.Contains(err.Error(), "is in no object of the bucket") {
+		t.Errorf("objects missing: %v", err)
+	}
+	object1.name = "changes/namespace=test/x"
+	if err := l.objects([]object{object1}); err == nil || !strings.Contains(err.Error(), "the change belongs under") {
+		t.Errorf("object misplaced: %v", err)
+	}
+}
+
+func TestExitStatus(t *testing.T) {
+	if out, err := changetest.Command(t, "-once").CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+	out, err := changetest.Command(t, "-once", "-xdr", "/nonexistent").CombinedOutput()
+	if err == nil || string(out) != "local: open /nonexistent: no such file or directory\n" {
+		t.Errorf("%v\n%s", err, out)
+	}
+	var screen changetest.Output
+	process := changetest.Command(t)
+	process.Stdout = &screen
+	if err := process.Start(); err != nil {
+		t.Fatal(err)
+	}
+	screen.Find(t, `   9  `)
+	if err := process.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	if err := process.Wait(); err != nil {
+		t.Errorf("Ctrl-C: %v", err)
+	}
+}
