@@ -50,5 +50,5 @@ func (b *bursts) log(level slog.Level, msg string, facts []any) {
 	if times > 0 {
 		facts = append(facts, "times_unsaid_before", times)
 	}
-	b.logger.Log(context.Background(), level, msg, facts...)
+	b.logger.Log(context.Background(), level, msg, facts...) //nolint:sloglint // callers pass constants
 }

@@ -133,7 +133,7 @@ func (s *Server) accept(ctx context.Context, l net.Listener) error {
 			pause = 5 * time.Millisecond
 			s.start(conn)
 		case ctx.Err() != nil:
-			return nil
+			return nil //nolint:nilerr // the listener was closed because ctx ended
 		case errors.Is(err, net.ErrClosed):
 			return fmt.Errorf("accept XDR connections on %s: %w", l.Addr(), err)
 		default:
