@@ -29,7 +29,7 @@ func Command(t testing.TB, args ...string) *exec.Cmd {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := exec.CommandContext(t.Context(), self, args...)
+	c := exec.CommandContext(t.Context(), self, args...) //nolint:gosec // it is the test itself
 	c.Env = append(os.Environ(), asMain+"=1")
 	return c
 }
