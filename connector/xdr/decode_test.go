@@ -209,7 +209,8 @@ func TestInflate(t *testing.T) {
 		{"length in the byte order of old servers", claiming(bits.ReverseBytes64(5008)), 5000, ""},
 		{"wrong length", claiming(5007), 5000, xdr.BadInflatedSize},
 		{"over the limit", good, 4999, xdr.InflatedSizeTooBig},
-		{"claims little, inflates to much", claiming(10), 4999, xdr.InflatedSizeTooBig},
+		{"claims little, inflates to much", claiming(10), 4999, xdr.BadInflatedSize},
+		{"claims more than it has", claiming(5009), 6000, xdr.BadInflatedSize},
 		{"claims much", claiming(1 << 40), 5000, xdr.InflatedSizeTooBig},
 		{"no stream", good[:16], 5000, xdr.BadZlib},
 		{"stream cut", good[:len(good)-9], 5000, xdr.BadZlib},
@@ -232,18 +233,37 @@ func TestInflate(t *testing.T) {
 	}
 }
 
+// A bomb costs no more than the limit, whether it is honest about its size or not.
 func TestInflateIsBounded(t *testing.T) {
-	bomb, err := xdr.AppendCompressed(nil, message(100<<20, 0))
+	const limit = 1 << 20
+	bomb, err := xdr.AppendCompressed(nil, message(20<<20, 0))
 	if err != nil {
 		t.Fatal(err)
 	}
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
-	_, err = xdr.Inflate(bomb, 1<<20)
-	runtime.ReadMemStats(&after)
-	wantFault(t, err, xdr.InflatedSizeTooBig)
-	if grown := after.TotalAlloc - before.TotalAlloc; grown > 8<<20 {
-		t.Errorf("allocated %d bytes for a limit of 1 MiB", grown)
+	liar := bytes.Clone(bomb)
+	binary.BigEndian.PutUint64(liar[8:], limit)
+	little := bytes.Clone(bomb[:64]) // claims much, can hold little
+	binary.BigEndian.PutUint64(little[8:], limit)
+	for _, tt := range []struct {
+		name  string
+		m     []byte
+		fault xdr.Fault
+		most  uint64
+	}{
+		{"honest", bomb, xdr.InflatedSizeTooBig, 16 << 10},
+		{"lying", liar, xdr.BadInflatedSize, limit + limit/4},
+		{"cut", little, xdr.BadZlib, 256 << 10},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			_, err := xdr.Inflate(tt.m, limit)
+			runtime.ReadMemStats(&after)
+			wantFault(t, err, tt.fault)
+			if grown := after.TotalAlloc - before.TotalAlloc; grown > tt.most {
+				t.Errorf("allocated %d bytes, want at most %d", grown, tt.most)
+			}
+		})
 	}
 }
 

@@ -15,9 +15,14 @@ import (
 // its own proto header (aerospike-server, proto.h, as_comp_proto).
 const claimBytes = 8
 
+// zlib inflates to at most so many times the stream's length: a match of 258 bytes
+// takes at least 2 bits (zlib's technical details, "Maximum Compression Factor").
+const maxRatio = 1032
+
 // Inflate returns the plain message inside a compressed frame, and any other
 // frame as it is. Memory is bounded by limit, in bytes of the plain message's
-// body as in [NewReader], whatever the frame claims. Errors are permanent.
+// body as in [NewReader], and by what the stream can inflate to, whatever it
+// claims. Errors are permanent.
 func Inflate(f Frame, limit int) (Frame, error) {
 	if !f.Compressed() {
 		return f, nil
@@ -25,32 +30,44 @@ func Inflate(f Frame, limit int) (Frame, error) {
 	if len(f) < protoHeader+claimBytes {
 		return nil, faulty(ShortBody, len(f), "a compressed message has at least %d bytes", protoHeader+claimBytes)
 	}
+	most := uint64(protoHeader + limit)
 	claim := binary.BigEndian.Uint64(f[protoHeader:])
-	z, err := zlib.NewReader(bytes.NewReader(f[protoHeader+claimBytes:]))
-	if err != nil {
-		return nil, badClaim(claim, limit, faulty(BadZlib, protoHeader+claimBytes, "%v", err))
+	tooBig := faulty(InflatedSizeTooBig, protoHeader, "says it inflates to %d bytes, the limit is %d", claim, most)
+	size := claim
+	if claim > most { // servers of release 4 wrote it little-endian
+		size = bits.ReverseBytes64(claim)
 	}
-	most := int64(protoHeader + limit)
-	var plain bytes.Buffer
-	n, err := io.Copy(&plain, io.LimitReader(z, most+1))
+	if size > most {
+		return nil, tooBig
+	}
+	plain, err := inflate(f[protoHeader+claimBytes:], int(size))
 	switch {
-	case n > most:
-		return nil, faulty(InflatedSizeTooBig, protoHeader, "inflates to more than %d bytes", most)
+	case err != nil && claim > most: // not little-endian either
+		return nil, tooBig
 	case err != nil:
-		return nil, badClaim(claim, limit, faulty(BadZlib, protoHeader+claimBytes, "%v after %d bytes", err, n))
-	case claim != uint64(n) && bits.ReverseBytes64(claim) != uint64(n): // servers of release 4 wrote it little-endian
-		return nil, badClaim(claim, limit, faulty(BadInflatedSize, protoHeader, "inflates to %d bytes, says %d", n, claim))
+		return nil, err
 	}
-	return single(plain.Bytes())
+	return single(plain)
 }
 
-// badClaim reports a claim that is over the limit instead of the fault that came
-// of it.
-func badClaim(claim uint64, limit int, err error) error {
-	if most := uint64(protoHeader + limit); claim > most {
-		return faulty(InflatedSizeTooBig, protoHeader, "says it inflates to %d bytes, the limit is %d", claim, most)
+// inflate returns what the stream inflates to, which must be size bytes.
+func inflate(stream []byte, size int) ([]byte, error) {
+	const at = protoHeader + claimBytes
+	z, err := zlib.NewReader(bytes.NewReader(stream))
+	if err != nil {
+		return nil, faulty(BadZlib, at, "%v", err)
 	}
-	return err
+	plain := bytes.NewBuffer(make([]byte, 0, min(size, maxRatio*len(stream))+1+bytes.MinRead))
+	n, err := io.Copy(plain, io.LimitReader(z, int64(size)+1))
+	switch {
+	case err != nil:
+		return nil, faulty(BadZlib, at, "%v after %d bytes", err, n)
+	case n > int64(size):
+		return nil, faulty(BadInflatedSize, protoHeader, "says it inflates to %d bytes, and goes on", size)
+	case n < int64(size):
+		return nil, faulty(BadInflatedSize, protoHeader, "says it inflates to %d bytes, and has %d", size, n)
+	}
+	return plain.Bytes(), nil
 }
 
 // single returns b as a frame if it is just one plain message.
