@@ -15,39 +15,47 @@ import (
 //   - an order is an extension object in front of the first element. It counts in
 //     the collection's length; in a map a nil value follows it.
 
-// next reads one value: a scalar whole, of a collection the head with its order
-// marker. The formats are MessagePack's (github.com/msgpack/msgpack, spec.md).
-func next(b []byte) (Value, []byte, error) {
+// read reads one value into v: a scalar whole, of a collection the head with its
+// order marker. The formats are MessagePack's (github.com/msgpack/msgpack,
+// spec.md).
+func (r *Reader) read(v *Value) error {
+	b := r.rest
 	if len(b) == 0 {
-		return Value{}, nil, errTruncated
+		return errTruncated
 	}
 	c := b[0]
 	switch {
 	case c <= 0x7f, c >= 0xe0:
-		return IntegerValue(int64(int8(c))), b[1:], nil
+		*v = Value{kind: KindInteger, num: uint64(int64(int8(c)))}
+		r.rest = b[1:]
+		return nil
 	case c <= 0x8f:
-		return head(KindMap, uint64(c&0x0f), b[1:])
+		return r.head(v, KindMap, uint64(c&0x0f), 1)
 	case c <= 0x9f:
-		return head(KindList, uint64(c&0x0f), b[1:])
+		return r.head(v, KindList, uint64(c&0x0f), 1)
 	case c <= 0xbf:
-		return text(uint64(c&0x1f), b[1:])
+		return r.text(v, uint64(c&0x1f), 1)
 	}
 	switch c {
 	case 0xc0:
-		return Value{}, b[1:], nil
+		*v = Value{}
+		r.rest = b[1:]
+		return nil
 	case 0xc2, 0xc3:
-		return BoolValue(c == 0xc3), b[1:], nil
+		*v = BoolValue(c == 0xc3)
+		r.rest = b[1:]
+		return nil
 	case 0xd4, 0xd5, 0xd6, 0xd7, 0xd8: // fixext 1, 2, 4, 8, 16
-		return extension(b, 1, 1<<(c-0xd4))
+		return r.extension(v, 1, 1<<(c-0xd4))
 	}
 	n := operand(c)
 	if n == 0 {
-		return Value{}, nil, fmt.Errorf("byte 0x%02x begins no packed value", c)
+		return fmt.Errorf("byte 0x%02x begins no packed value", c)
 	}
 	if len(b) < 1+n {
-		return Value{}, nil, errTruncated
+		return errTruncated
 	}
-	return sized(c, b, n)
+	return r.sized(v, c, n)
 }
 
 // operand returns the length of the big-endian number after c.
@@ -65,26 +73,30 @@ func operand(c byte) int {
 	return 0
 }
 
-func sized(c byte, b []byte, n int) (Value, []byte, error) {
-	u, rest := number(b[1:1+n]), b[1+n:]
+// sized reads what begins with c and a number of n bytes.
+func (r *Reader) sized(v *Value, c byte, n int) error {
+	u := number(r.rest[1 : 1+n])
 	switch c {
 	case 0xcc, 0xcd, 0xce, 0xcf:
-		return UnsignedValue(u), rest, nil
+		*v = UnsignedValue(u)
 	case 0xd0, 0xd1, 0xd2, 0xd3:
 		unused := 64 - 8*n
-		return IntegerValue(int64(u<<unused) >> unused), rest, nil
+		*v = IntegerValue(int64(u<<unused) >> unused)
 	case 0xca:
-		return DoubleValue(float64(math.Float32frombits(uint32(u)))), rest, nil
+		*v = DoubleValue(float64(math.Float32frombits(uint32(u))))
 	case 0xcb:
-		return DoubleValue(math.Float64frombits(u)), rest, nil
+		*v = DoubleValue(math.Float64frombits(u))
 	case 0xc7, 0xc8, 0xc9:
-		return extension(b, 1+n, u)
+		return r.extension(v, 1+n, u)
 	case 0xdc, 0xdd:
-		return head(KindList, u, rest)
+		return r.head(v, KindList, u, 1+n)
 	case 0xde, 0xdf:
-		return head(KindMap, u, rest)
+		return r.head(v, KindMap, u, 1+n)
+	default:
+		return r.text(v, u, 1+n)
 	}
-	return text(u, rest)
+	r.rest = r.rest[1+n:]
+	return nil
 }
 
 func number(b []byte) uint64 {
@@ -99,57 +111,66 @@ func number(b []byte) uint64 {
 	return binary.BigEndian.Uint64(b)
 }
 
-// text reads what a string header of n bytes announces: the particle type and
-// the content. A header of 0 bytes has no room for the type; the clients write
-// none such, and it is taken for an empty string.
-func text(n uint64, b []byte) (Value, []byte, error) {
-	if n > uint64(len(b)) {
-		return Value{}, nil, errTruncated
+// text reads what a string header announces: n bytes from at, the particle type
+// and the content. A header of 0 bytes has no room for the type; the clients
+// write none such, and it is taken for an empty string.
+func (r *Reader) text(v *Value, n uint64, at int) error {
+	if n > uint64(len(r.rest)-at) {
+		return errTruncated
 	}
+	end := at + int(n)
 	if n == 0 {
-		return StringValue(nil), b, nil
+		*v = Value{kind: KindString}
+		r.rest = r.rest[end:]
+		return nil
 	}
-	kind, content := Kind(b[0]), b[1:n:n]
+	kind := Kind(r.rest[at])
 	switch kind {
 	case KindNil, KindInteger, KindDouble, KindBool, KindMap, KindList:
-		return Value{}, nil, fmt.Errorf("%s in the form of a string", kind)
+		return fmt.Errorf("%s in the form of a string", kind)
 	}
-	return Value{kind: kind, raw: content}, b[n:], nil
+	*v = Value{kind: kind, raw: r.rest[at+1 : end : end]}
+	r.rest = r.rest[end:]
+	return nil
 }
 
-// extension reads an extension object whose type byte is at b[at] and whose n
-// bytes follow it.
-func extension(b []byte, at int, n uint64) (Value, []byte, error) {
-	if n >= uint64(len(b)-at) {
-		return Value{}, nil, errTruncated
+// extension reads an extension object whose type byte is at and whose n bytes
+// follow it.
+func (r *Reader) extension(v *Value, at int, n uint64) error {
+	if n >= uint64(len(r.rest)-at) {
+		return errTruncated
 	}
 	end := at + 1 + int(n)
-	return Value{kind: KindOpaque, num: uint64(b[at]), raw: b[:end:end]}, b[end:], nil
+	*v = Value{kind: KindOpaque, num: uint64(r.rest[at]), raw: r.rest[:end:end]}
+	r.rest = r.rest[end:]
+	return nil
 }
 
-// head makes the Value of a collection of n elements or pairs, b beginning at the
-// first of them. An order marker is taken off b and off n.
-func head(kind Kind, n uint64, b []byte) (Value, []byte, error) {
-	if n > uint64(len(b)) { // an element has at least one byte
-		return Value{}, nil, errTruncated
+// head makes v a collection of n elements or pairs, of which the first is at. It
+// takes the order marker off what is left to read, and off n.
+func (r *Reader) head(v *Value, kind Kind, n uint64, at int) error {
+	r.rest = r.rest[at:]
+	if n > uint64(len(r.rest)) { // an element has at least one byte
+		return errTruncated
 	}
-	if n == 0 || !isExtension(b[0]) {
-		return Value{kind: kind, num: n << 8}, b, nil
+	*v = Value{kind: kind, num: n << 8}
+	if n == 0 || !isExtension(r.rest[0]) {
+		return nil
 	}
-	marker, rest, err := next(b)
-	if err != nil {
-		return Value{}, nil, err
+	var marker, beside Value
+	if err := r.read(&marker); err != nil {
+		return err
 	}
 	if kind == KindMap {
-		var beside Value
-		if beside, rest, err = next(rest); err != nil {
-			return Value{}, nil, err
+		if err := r.read(&beside); err != nil {
+			return err
 		}
 		if beside.kind != KindNil {
-			return Value{}, nil, fmt.Errorf("%s beside a map's order, where nil should be", beside.kind)
+			return fmt.Errorf("%s beside a map's order, where nil should be", beside.kind)
 		}
 	}
-	return Value{kind: kind, num: (n-1)<<8 | marker.num&0xff}, rest, nil
+	v.num = (n-1)<<8 | marker.num&0xff
+	return nil
 }
 
 func isExtension(c byte) bool { return c >= 0xc7 && c <= 0xc9 || c >= 0xd4 && c <= 0xd8 }

@@ -58,8 +58,8 @@ func (v Value) Packed() []byte { return v.raw }
 // Elements returns a Reader of the elements of a list, or of the keys and values
 // of a map in turn. It must not be asked of a collection met inside another: its
 // elements follow in the Reader that gave it.
-func (v Value) Elements() *Reader {
-	r := &Reader{rest: v.raw}
+func (v Value) Elements() Reader {
+	r := Reader{rest: v.raw}
 	if v.kind.IsCollection() {
 		r.Next()
 	}
@@ -80,42 +80,35 @@ func (v Value) Order() Order { return Order(v.num) & KeyValueOrdered }
 
 // Next returns the next element. Past the end it returns nil values: a Reader is
 // made only over what was checked.
-func (r *Reader) Next() Value {
-	v, rest, err := next(r.rest)
-	if err != nil {
+func (r *Reader) Next() (v Value) {
+	if r.read(&v) != nil {
 		r.rest = nil
 		return Value{}
 	}
-	r.rest = rest
 	return v
 }
 
 // Skip steps over the elements of v, the collection that Next returned last. Of
 // anything else it does nothing.
 func (r *Reader) Skip(v Value) {
-	if !v.kind.IsCollection() {
-		return
-	}
-	if rest, err := skip(r.rest, v); err == nil {
-		r.rest = rest
-	} else {
+	if r.skip(v.slots()) != nil {
 		r.rest = nil
 	}
 }
 
-func collection(kind Kind, packed []byte) (Value, error) {
-	v, rest, err := next(packed)
-	if err != nil {
+func collection(kind Kind, packed []byte) (v Value, err error) {
+	r := Reader{rest: packed}
+	if err = r.read(&v); err != nil {
 		return Value{}, err
 	}
 	if v.kind != kind {
 		return Value{}, fmt.Errorf("%s where a %s should be", v.kind, kind)
 	}
-	if rest, err = skip(rest, v); err != nil {
+	if err = r.skip(v.slots()); err != nil {
 		return Value{}, err
 	}
-	if len(rest) > 0 {
-		return Value{}, fmt.Errorf("%d bytes after the end of the %s", len(rest), kind)
+	if len(r.rest) > 0 {
+		return Value{}, fmt.Errorf("%d bytes after the end of the %s", len(r.rest), kind)
 	}
 	v.raw = packed
 	return v, nil
@@ -126,30 +119,44 @@ var (
 	errDepth     = fmt.Errorf("collections nest deeper than %d", MaxDepth)
 )
 
-// skip checks and steps over the elements of v, whose head was just read, without
-// recursion: left counts what is missing at each depth.
-func skip(b []byte, v Value) ([]byte, error) {
+// skip checks and steps over the n values of a collection at depth 1.
+func (r *Reader) skip(n uint64) error {
+	var v Value
+	for ; n > 0; n-- {
+		if err := r.read(&v); err != nil {
+			return err
+		}
+		if v.kind.IsCollection() {
+			return r.skipNested(n-1, v.slots())
+		}
+	}
+	return nil
+}
+
+// skipNested is skip where there are collections in the collection, without
+// recursion: left counts what is missing at each depth, beginning with outer and
+// inner.
+func (r *Reader) skipNested(outer, inner uint64) error {
+	var v Value
 	var left [MaxDepth]uint64
-	left[0] = v.slots()
-	for depth := 0; depth >= 0; {
+	left[0], left[1] = outer, inner
+	for depth := 1; depth >= 0; {
 		if left[depth] == 0 {
 			depth--
 			continue
 		}
 		left[depth]--
-		e, rest, err := next(b)
-		if err != nil {
-			return nil, err
+		if err := r.read(&v); err != nil {
+			return err
 		}
-		b = rest
-		if e.kind.IsCollection() {
+		if v.kind.IsCollection() {
 			if depth++; depth == MaxDepth {
-				return nil, errDepth
+				return errDepth
 			}
-			left[depth] = e.slots()
+			left[depth] = v.slots()
 		}
 	}
-	return b, nil
+	return nil
 }
 
 // slots returns how many values follow the head of v in its Reader.

@@ -219,7 +219,7 @@ type fataler interface{ Fatalf(string, ...any) }
 func repack(t fataler, v change.Value) change.Value {
 	var p change.Packer
 	r := v.Elements()
-	copyElement(&p, r, v)
+	copyElement(&p, &r, v)
 	again, err := p.Value(v.Kind())
 	if err != nil {
 		t.Fatalf("pack what was read of % x: %v", v.Packed(), err)

@@ -28,7 +28,7 @@ func (FlatJSON) Name() string { return "flat-json" }
 // Append implements [Format].
 func (f FlatJSON) Append(dst []byte, c *change.Change) ([]byte, error) {
 	start := len(dst)
-	w := jsonWriter{format: f, stringify: f.StringifyMapKeys, dst: append(dst, '{')}
+	w := jsonWriter{format: f.Name(), stringify: f.StringifyMapKeys, dst: append(dst, '{')}
 	w.name("metadata-key", f.MetadataKey)
 	w.metadata(c)
 	if !c.Op.IsDelete() {

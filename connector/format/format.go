@@ -36,6 +36,6 @@ const (
 
 // inexpressible is the error of a change that a format cannot express. It tells
 // where, and never what.
-func inexpressible(f Format, where, detail string, args ...any) error {
-	return change.Permanent(fmt.Errorf("write %s: %s: %s", f.Name(), where, fmt.Sprintf(detail, args...)))
+func inexpressible(format, where, detail string, args ...any) error {
+	return change.Permanent(fmt.Errorf("write %s: %s: %s", format, where, fmt.Sprintf(detail, args...)))
 }

@@ -42,7 +42,7 @@ func (f JSON) Append(dst []byte, c *change.Change) ([]byte, error) {
 	dst = append(dst, `{"msg":"`...)
 	dst = append(dst, message(c.Op)...)
 	dst = append(dst, `","key":[`...)
-	w := jsonWriter{format: f, stringify: f.StringifyMapKeys, dst: dst}
+	w := jsonWriter{format: f.Name(), stringify: f.StringifyMapKeys, dst: dst}
 	w.name("namespace", c.Namespace)
 	w.dst = append(w.dst, ',')
 	if c.Set == "" {

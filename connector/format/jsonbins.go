@@ -20,7 +20,7 @@ func (r *jsonReader) typedBins(bins []byte, c *change.Change) error {
 		if e[0] != '{' {
 			return r.fault(e, "a bin is no object")
 		}
-		b, err := r.typedBin(e)
+		b, err := r.typedBin(e, len(c.Bins))
 		if err != nil {
 			return err
 		}
@@ -28,7 +28,7 @@ func (r *jsonReader) typedBins(bins []byte, c *change.Change) error {
 	}
 }
 
-func (r *jsonReader) typedBin(object []byte) (change.Bin, error) {
+func (r *jsonReader) typedBin(object []byte, i int) (change.Bin, error) {
 	var name, label, value []byte
 	order := change.Unordered
 	for members := into(object); ; {
@@ -56,7 +56,7 @@ func (r *jsonReader) typedBin(object []byte) (change.Bin, error) {
 	if err != nil {
 		return change.Bin{}, err
 	}
-	return change.Bin{Name: r.names.Of(unquote(name)), Value: v}, nil
+	return change.Bin{Name: r.names.Of(unquote(name), placeOfBins+i), Value: v}, nil
 }
 
 var orders = map[string]change.Order{"key": change.KeyOrdered, "key-value": change.KeyValueOrdered}
@@ -147,6 +147,6 @@ func (r *jsonReader) flatBins(metadata []byte, c *change.Change) error {
 		if err != nil {
 			return err
 		}
-		c.Bins = append(c.Bins, change.Bin{Name: r.names.Of(unquote(name)), Value: v})
+		c.Bins = append(c.Bins, change.Bin{Name: r.names.Of(unquote(name), placeOfBins+len(c.Bins)), Value: v})
 	}
 }

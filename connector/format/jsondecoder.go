@@ -23,7 +23,7 @@ type jsonDecoder struct {
 }
 
 func newJSONDecoder() *jsonDecoder {
-	return &jsonDecoder{text: new(jsontext.Decoder), names: change.Names{}}
+	return &jsonDecoder{text: new(jsontext.Decoder)}
 }
 
 // reset makes d decode body, which stands at base in the request body.

@@ -13,7 +13,7 @@ type jsonReader struct {
 	at          int // offset of object in the request body
 	metadataKey string
 	bins        bool // read them too
-	names       change.Names
+	names       *change.Names
 }
 
 // fault is an error about part, which lies in the object and keeps its capacity.
@@ -92,9 +92,9 @@ func (r *jsonReader) flatJSON(metadata []byte, c *change.Change) error {
 		var err error
 		switch {
 		case is(name, "namespace"):
-			c.Namespace, err = r.text("namespace", value)
+			c.Namespace, err = r.text("namespace", value, placeOfNamespace)
 		case is(name, "set"):
-			c.Set, err = r.text("set", value)
+			c.Set, err = r.text("set", value, placeOfSet)
 		case is(name, "digest"):
 			h.hasDigest = true
 			err = r.digest(value, c)
@@ -185,13 +185,13 @@ func (r *jsonReader) key(value []byte, c *change.Change) error {
 		return r.fault(value, `"key" has %d elements, not namespace, set, digest and user key`, len(parts))
 	}
 	var err error
-	if c.Namespace, err = r.text("namespace", parts[0]); err != nil {
+	if c.Namespace, err = r.text("namespace", parts[0], placeOfNamespace); err != nil {
 		return err
 	}
 	if c.Namespace == "" {
 		return r.fault(parts[0], "the namespace is empty")
 	}
-	if c.Set, err = r.text("set", parts[1]); err != nil {
+	if c.Set, err = r.text("set", parts[1], placeOfSet); err != nil {
 		return err
 	}
 	if err = r.digest(parts[2], c); err != nil {
@@ -201,11 +201,18 @@ func (r *jsonReader) key(value []byte, c *change.Change) error {
 	return err
 }
 
-// text reads a string or null.
-func (r *jsonReader) text(what string, value []byte) (string, error) {
+// Places for change.Names.
+const (
+	placeOfNamespace = iota
+	placeOfSet
+	placeOfBins
+)
+
+// text reads a string or null; place is for change.Names.
+func (r *jsonReader) text(what string, value []byte, place int) (string, error) {
 	switch {
 	case value[0] == '"':
-		return r.names.Of(unquote(value)), nil
+		return r.names.Of(unquote(value), place), nil
 	case string(value) == "null":
 		return "", nil
 	}

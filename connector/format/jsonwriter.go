@@ -13,7 +13,7 @@ import (
 // jsonWriter appends the values of one change. It keeps the first error and goes
 // on, so that the code reads as the document does.
 type jsonWriter struct {
-	format    Format
+	format    string
 	stringify bool
 	dst       []byte
 	err       error
@@ -27,11 +27,16 @@ func (w *jsonWriter) fail(where, detail string, args ...any) {
 
 // name writes a string that must not change on the way.
 func (w *jsonWriter) name(where, s string) {
-	if !utf8.ValidString(s) {
-		w.fail(where, "is not UTF-8")
-		return
+	for i := range len(s) {
+		if !plain[s[i]] {
+			if !utf8.ValidString(s) {
+				w.fail(where, "is not UTF-8")
+			}
+			w.dst = appendString(w.dst, s)
+			return
+		}
 	}
-	w.dst = appendString(w.dst, s)
+	w.dst = append(append(append(w.dst, '"'), s...), '"')
 }
 
 func (w *jsonWriter) bin(b *change.Bin) {
@@ -39,7 +44,8 @@ func (w *jsonWriter) bin(b *change.Bin) {
 		w.value(b.Name, b.Value, nil)
 		return
 	}
-	w.value(b.Name, b.Value, b.Value.Elements())
+	r := b.Value.Elements()
+	w.value(b.Name, b.Value, &r)
 }
 
 // value writes v; the elements of a collection come from r.

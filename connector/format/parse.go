@@ -106,7 +106,7 @@ func (p Parser) json(body []byte) ([]Parsed, error) {
 // object makes a change of one JSON value whose syntax was checked.
 func (p Parser) object(d *jsonDecoder, object []byte) Parsed {
 	parsed := Parsed{Data: object}
-	r := jsonReader{object: object, at: d.offset() - len(object), metadataKey: p.MetadataKey, bins: p.Bins, names: d.names}
+	r := jsonReader{object: object, at: d.offset() - len(object), metadataKey: p.MetadataKey, bins: p.Bins, names: &d.names}
 	if metadata, ok := r.metadata(); ok {
 		parsed.Format = FlatJSON{}.Name()
 		parsed.Err = r.flatJSON(metadata, &parsed.Change)

@@ -23,36 +23,60 @@ func NewDecoder(limit int, now func() time.Time) *Decoder {
 	if limit <= 0 {
 		limit = DefaultLimit
 	}
-	return &Decoder{limit: limit, now: now, names: change.Names{}}
+	return &Decoder{limit: limit, now: now}
 }
 
 // Decode overwrites c with the change that f holds. Keys and values share f's
 // memory, unless f is compressed. On error c is not to be used; the error is an
 // *[Error], marked permanent.
 func (d *Decoder) Decode(f Frame, c *change.Change) error {
+	bins, err := d.Metadata(f, c)
+	if err != nil {
+		return err
+	}
+	return d.Bins(bins, c)
+}
+
+// Bins are the bins of a message whose metadata was decoded.
+type Bins struct {
+	plain Frame
+	rest  message
+	n     int
+}
+
+// Plain returns the whole message, inflated if it was compressed.
+func (b *Bins) Plain() Frame { return b.plain }
+
+// Metadata is the first half of Decode: all but the bins, which wait in what it
+// returns. It is enough for a change that goes on as the frame it came in.
+func (d *Decoder) Metadata(f Frame, c *change.Change) (Bins, error) {
 	plain, err := Inflate(f, d.limit)
 	if err != nil {
-		return err
+		return Bins{}, err
 	}
 	c.Reset()
-	m := message{rest: plain[protoHeader:], at: protoHeader}
-	h, err := m.header()
+	b := Bins{plain: plain, rest: message{rest: plain[protoHeader:], at: protoHeader}}
+	h, err := b.rest.header()
 	if err != nil {
-		return err
+		return Bins{}, err
 	}
+	b.n = h.ops
 	if err := d.describe(h, c); err != nil {
-		return err
+		return Bins{}, err
 	}
-	if err := d.fields(&m, h.fields, c); err != nil {
-		return err
-	}
-	for range h.ops {
-		if err := d.op(&m, c); err != nil {
+	return b, d.fields(&b.rest, h.fields, c)
+}
+
+// Bins is the second half of Decode.
+func (d *Decoder) Bins(b Bins, c *change.Change) error {
+	for i := range b.n {
+		c.Bins = append(c.Bins, change.Bin{})
+		if err := d.bin(&b.rest, i, &c.Bins[i]); err != nil {
 			return err
 		}
 	}
-	if len(m.rest) > 0 {
-		return faulty(TrailingBytes, m.at, "%d bytes after the last op", len(m.rest))
+	if len(b.rest.rest) > 0 {
+		return faulty(TrailingBytes, b.rest.at, "%d bytes after the last op", len(b.rest.rest))
 	}
 	return nil
 }
@@ -92,6 +116,13 @@ func (d *Decoder) expiry(ttl uint32) int64 {
 	return d.now().Unix() + int64(ttl)
 }
 
+// Places for change.Names.
+const (
+	placeOfNamespace = iota
+	placeOfSet
+	placeOfBins
+)
+
 func (d *Decoder) fields(m *message, n int, c *change.Change) error {
 	const namespace, digest = 1, 2
 	seen := 0
@@ -102,10 +133,10 @@ func (d *Decoder) fields(m *message, n int, c *change.Change) error {
 		}
 		switch id {
 		case fieldNamespace:
-			c.Namespace = d.names.Of(data)
+			c.Namespace = d.names.Of(data, placeOfNamespace)
 			seen |= namespace
 		case fieldSet:
-			c.Set = d.names.Of(data)
+			c.Set = d.names.Of(data, placeOfSet)
 		case fieldDigest:
 			if len(data) != len(c.Digest) {
 				return faulty(BadDigestSize, at, "%d bytes, not %d", len(data), len(c.Digest))
@@ -113,7 +144,7 @@ func (d *Decoder) fields(m *message, n int, c *change.Change) error {
 			copy(c.Digest[:], data)
 			seen |= digest
 		case fieldKey:
-			if c.Key, err = key(data, at); err != nil {
+			if err := key(&c.Key, data, at); err != nil {
 				return err
 			}
 		case fieldLUT:
@@ -132,23 +163,22 @@ func (d *Decoder) fields(m *message, n int, c *change.Change) error {
 	return nil
 }
 
-func (d *Decoder) op(m *message, c *change.Change) error {
-	o, err := m.op()
-	if err != nil {
+// bin reads the i-th op into b.
+func (d *Decoder) bin(m *message, i int, b *change.Bin) error {
+	var o op
+	if err := m.op(&o); err != nil {
 		return err
 	}
 	if o.op != opWrite {
 		return faulty(UnexpectedOp, o.at, "op %d, not %d", o.op, opWrite)
 	}
-	v, err := particle(change.Kind(o.particle), o.value)
-	if err != nil {
+	if err := particle(&b.Value, change.Kind(o.particle), o.value); err != nil {
 		return faulty(BadParticle, o.at, "particle type %d: %v", o.particle, err)
 	}
-	b := change.Bin{Name: d.names.Of(o.name), Value: v}
+	b.Name = d.names.Of(o.name, placeOfBins+i)
 	if o.lut != nil {
 		b.LUT, b.SourceID = lut(o.lut)
 	}
-	c.Bins = append(c.Bins, b)
 	return nil
 }
 

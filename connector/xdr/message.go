@@ -61,33 +61,34 @@ type op struct {
 	at           int // offset of the op in the frame
 }
 
-func (m *message) op() (op, error) {
+// op reads the next op into o.
+func (m *message) op(o *op) error {
 	const length, head = 4, 4 + opHeader
 	if len(m.rest) < head {
-		return op{}, faulty(TruncatedOp, m.at, "%d bytes left, an op begins with %d", len(m.rest), head)
+		return faulty(TruncatedOp, m.at, "%d bytes left, an op begins with %d", len(m.rest), head)
 	}
 	size := binary.BigEndian.Uint32(m.rest)
 	if size < opHeader || uint64(size) > uint64(len(m.rest)-length) {
-		return op{}, faulty(OpOverrunsBody, m.at, "size %d, %d bytes left, at least %d", size, len(m.rest)-length, opHeader)
+		return faulty(OpOverrunsBody, m.at, "size %d, %d bytes left, at least %d", size, len(m.rest)-length, opHeader)
 	}
 	end := length + int(size)
 	b := m.rest[length:end:end]
-	o := op{op: b[0], particle: b[1], at: m.at}
+	o.op, o.particle, o.at = b[0], b[1], m.at
 	flags, nameLen := b[2], int(b[3])
 	b = b[opHeader:]
 	if nameLen > len(b) {
-		return op{}, faulty(OpNameOverrunsOp, m.at, "name of %d bytes, %d left in the op", nameLen, len(b))
+		return faulty(OpNameOverrunsOp, m.at, "name of %d bytes, %d left in the op", nameLen, len(b))
 	}
 	o.name, b = b[:nameLen:nameLen], b[nameLen:]
 	if flags&opHasLUT != 0 {
 		if len(b) < lutBytes {
-			return op{}, faulty(OpLUTOverrunsOp, m.at, "%d bytes left in the op, a LUT has %d", len(b), lutBytes)
+			return faulty(OpLUTOverrunsOp, m.at, "%d bytes left in the op, a LUT has %d", len(b), lutBytes)
 		}
 		o.lut, b = b[:lutBytes:lutBytes], b[lutBytes:]
 	}
 	o.value = b
 	m.skip(end)
-	return o, nil
+	return nil
 }
 
 func (m *message) skip(n int) {

@@ -8,38 +8,40 @@ import (
 	"github.com/aerosink/aerosink/connector/change"
 )
 
-// particle makes a value of a bin's wire bytes (aerospike-server, particle.c and
+// particle makes v of a bin's wire bytes (aerospike-server, particle.c and
 // particle_*.c, the *_from_wire functions). A type without a name is kept as
 // bytes.
-func particle(kind change.Kind, b []byte) (change.Value, error) {
+func particle(v *change.Value, kind change.Kind, b []byte) (err error) {
 	switch kind {
 	case change.KindNil:
 		if len(b) > 0 {
-			return change.Value{}, fmt.Errorf("%d bytes of nothing", len(b))
+			return fmt.Errorf("%d bytes of nothing", len(b))
 		}
-		return change.Value{}, nil
+		*v = change.Value{}
 	case change.KindInteger:
-		return integer(b)
+		*v, err = integer(b)
 	case change.KindDouble:
 		if len(b) != 8 {
-			return change.Value{}, fmt.Errorf("%d bytes, not 8", len(b))
+			return fmt.Errorf("%d bytes, not 8", len(b))
 		}
-		return change.DoubleValue(math.Float64frombits(binary.BigEndian.Uint64(b))), nil
+		*v = change.DoubleValue(math.Float64frombits(binary.BigEndian.Uint64(b)))
 	case change.KindBool:
 		if len(b) != 1 || b[0] > 1 {
-			return change.Value{}, fmt.Errorf("neither 0 nor 1 in one byte, but %d bytes", len(b))
+			return fmt.Errorf("neither 0 nor 1 in one byte, but %d bytes", len(b))
 		}
-		return change.BoolValue(b[0] == 1), nil
+		*v = change.BoolValue(b[0] == 1)
 	case change.KindString:
-		return change.StringValue(b), nil
+		*v = change.StringValue(b)
 	case change.KindList:
-		return change.ListValue(b)
+		*v, err = change.ListValue(b)
 	case change.KindMap:
-		return change.MapValue(b)
+		*v, err = change.MapValue(b)
 	case change.KindGeoJSON:
-		return change.GeoJSONParticle(b)
+		*v, err = change.GeoJSONParticle(b)
+	default:
+		*v = change.BytesValue(kind, b)
 	}
-	return change.BytesValue(kind, b), nil
+	return err
 }
 
 // integer takes the sizes that the server takes.
@@ -57,20 +59,19 @@ func integer(b []byte) (change.Value, error) {
 	return change.Value{}, fmt.Errorf("%d bytes, not 8, 4, 2 or 1", len(b))
 }
 
-// key makes a value of the user key field: a particle type and its bytes.
-func key(b []byte, at int) (change.Value, error) {
+// key makes v of the user key field: a particle type and its bytes.
+func key(v *change.Value, b []byte, at int) error {
 	if len(b) == 0 {
-		return change.Value{}, faulty(BadKey, at, "no bytes, not even a type")
+		return faulty(BadKey, at, "no bytes, not even a type")
 	}
 	kind := change.Kind(b[0])
 	if notKey(kind) {
-		return change.Value{}, faulty(BadKey, at, "particle type %d is no user key", b[0])
+		return faulty(BadKey, at, "particle type %d is no user key", b[0])
 	}
-	v, err := particle(kind, b[1:])
-	if err != nil {
-		return change.Value{}, faulty(BadKey, at, "particle type %d: %v", b[0], err)
+	if err := particle(v, kind, b[1:]); err != nil {
+		return faulty(BadKey, at, "particle type %d: %v", b[0], err)
 	}
-	return v, nil
+	return nil
 }
 
 // notKey reports the particle types that the clients refuse as user keys.

@@ -58,7 +58,8 @@ func Describe(c *change.Change) []byte {
 		d.Key = describeValue(c.Key, nil)
 	}
 	for _, b := range c.Bins {
-		d.Bins = append(d.Bins, bin{b.Name, b.Value.Kind().String(), describeValue(b.Value, b.Value.Elements()), b.LUT, b.SourceID})
+		r := b.Value.Elements()
+		d.Bins = append(d.Bins, bin{b.Name, b.Value.Kind().String(), describeValue(b.Value, &r), b.LUT, b.SourceID})
 	}
 	var out bytes.Buffer
 	enc := json.NewEncoder(&out)
