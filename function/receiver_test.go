@@ -19,7 +19,9 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"github.com/aerosink/aerosink/connector/change"
 	"github.com/aerosink/aerosink/connector/change/changetest"
+	"github.com/aerosink/aerosink/connector/format"
 	"github.com/aerosink/aerosink/function"
 	"github.com/aerosink/aerosink/function/sink/sinktest"
 )
@@ -209,6 +211,50 @@ func TestSinkFailure(t *testing.T) {
 	cloud.FailStorage(nil)
 	if w := post(r, "application/x-ndjson", lines.String()); w.Code != http.StatusOK {
 		t.Errorf("tried again: status %d: %s", w.Code, w.Body)
+	}
+}
+
+// Whatever format a batch comes in, Pub/Sub gets the bytes of each change as they
+// came and says which format that is, and the archive has lines of JSON.
+func TestFormats(t *testing.T) {
+	for _, f := range []format.Format{format.XDR{}, format.MessagePack{}} {
+		t.Run(f.Name(), func(t *testing.T) {
+			cloud := sinktest.New(t)
+			r, _ := newReceiver(t, env("SINKS", both))
+			var records []byte
+			var ends []int
+			for i := range 2 {
+				c := change.Change{
+					Namespace: "shop", Set: "s", Digest: change.Digest{byte(i)}, Generation: 1, LUT: 1795350896789,
+					Bins: []change.Bin{{Name: "b", Value: change.BytesValue(change.KindBlob, []byte{byte(i)})}},
+				}
+				var err error
+				if records, err = f.Append(records, &c); err != nil {
+					t.Fatal(err)
+				}
+				ends = append(ends, len(records))
+			}
+			body, mediaType := f.Seal(records, 2)
+			if w := post(r, mediaType, string(body)); w.Code != http.StatusOK {
+				t.Fatalf("status %d: %s", w.Code, w.Body)
+			}
+			var got []string
+			for _, m := range cloud.Messages() {
+				got = append(got, string(m.Data))
+				if m.Attributes["format"] != f.Name() {
+					t.Errorf("attributes %v", m.Attributes)
+				}
+			}
+			slices.Sort(got) // each has an ordering key of its own
+			want := []string{string(records[:ends[0]]), string(records[ends[0]:])}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("messages (-want +got):\n%s", diff)
+			}
+			line := `{"msg":"write","key":["shop","s","%sAAAAAAAAAAAAAAAAAAAAAAAAA=",null],"gen":1,"exp":0,"lut":1795350896789,"bins":[{"name":"b","type":"blob","value":"%s"}]}` + "\n"
+			if diff := cmp.Diff(fmt.Sprintf(line+line, "AA", "AA==", "AQ", "AQ=="), string(cloud.Objects(t)[0].Content)); diff != "" {
+				t.Errorf("object (-want +got):\n%s", diff)
+			}
+		})
 	}
 }
 

@@ -101,8 +101,8 @@ func (w *jsonWriter) mapping(where string, v change.Value, r *change.Reader) {
 		w.value(where, r.Next(), r)
 	}
 	w.dst = append(w.dst, '}')
-	if stringified && v.Len() > 1 && w.err == nil {
-		w.distinct(where, v.Len(), begin)
+	if stringified && w.err == nil && !distinct(v.Len(), begin) {
+		w.fail("bin "+where, "two map keys would become the same string")
 	}
 }
 
@@ -123,18 +123,22 @@ func (w *jsonWriter) key(where string, key change.Value, r *change.Reader) {
 	w.dst = appendKey(w.dst, key)
 }
 
-// distinct fails when two of the map's n keys are the same once they are strings.
-func (w *jsonWriter) distinct(where string, n int, r change.Reader) {
+// distinct reports whether the n keys of the map in r are different strings once
+// they are strings.
+func distinct(n int, r change.Reader) bool {
+	if n < 2 {
+		return true
+	}
 	seen := make(map[string]bool, n)
 	for range n {
 		name := string(appendKey(nil, r.Next()))
 		if seen[name] {
-			w.fail("bin "+where, "two map keys would become the same string")
-			return
+			return false
 		}
 		seen[name] = true
 		r.Skip(r.Next())
 	}
+	return true
 }
 
 // appendKey appends a map key as a JSON string.

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"strings"
+	"time"
 
 	"github.com/aerosink/aerosink/connector/change"
 )
@@ -26,14 +28,29 @@ type Parser struct {
 	// object that has it is flat JSON, any other is JSON.
 	MetadataKey string
 
-	// Bins asks for the bins as well. Without it only the metadata is read, and
-	// the bins are checked for no more than their syntax.
+	// Bins asks for the bins of JSON as well. Without it only the metadata is read,
+	// and the bins are checked for no more than their syntax. The binary formats
+	// are always read to the end.
 	Bins bool
+
+	// Now is the time of receipt, from which XDR counts the seconds to a record's
+	// expiry. Nil is time.Now.
+	Now func() time.Time
 }
 
 // ErrMediaType is wrapped by the error for a media type that no format has. It
 // is permanent.
 var ErrMediaType = errors.New("unsupported media type")
+
+// mediaTypes are all that Parse understands, aside from their aliases.
+var mediaTypes = []string{MediaJSON, MediaNDJSON, MediaMessagePack, MediaXDR, MediaOctets}
+
+// keyKinds are the kinds of a user key; XDR has some more for blobs of a language.
+var keyKinds = []change.Kind{change.KindNil, change.KindInteger, change.KindDouble, change.KindString, change.KindBlob}
+
+// maxInflated bounds what the parts of one request body inflate to, in bytes,
+// whatever they claim.
+const maxInflated = 64 << 20
 
 // Parse reads the changes in body, whose media type must be in lower case and
 // without parameters. Changes share body's memory.
@@ -47,8 +64,12 @@ func (p Parser) Parse(mediaType string, body []byte) ([]Parsed, error) {
 		return p.json(body)
 	case MediaNDJSON:
 		return p.lines(body), nil
+	case MediaMessagePack, "application/msgpack":
+		return messagePack(body)
+	case MediaXDR, MediaOctets:
+		return p.xdr(body)
 	}
-	return nil, change.Permanent(fmt.Errorf("%w %q; understood are %s and %s", ErrMediaType, mediaType, MediaJSON, MediaNDJSON))
+	return nil, change.Permanent(fmt.Errorf("%w %q; understood are %s", ErrMediaType, mediaType, strings.Join(mediaTypes, ", ")))
 }
 
 // lines reads a JSON object from each line. Lines stand for themselves: one that

@@ -68,7 +68,7 @@ func (r *Reader) Next() (Frame, error) {
 	if err := r.fill(protoHeader); err != nil {
 		return nil, err
 	}
-	size, err := r.bodySize()
+	size, err := bodySize(r.slab[r.start:])
 	if err != nil {
 		return nil, err
 	}
@@ -86,8 +86,8 @@ func (r *Reader) Next() (Frame, error) {
 	return f, nil
 }
 
-func (r *Reader) bodySize() (int, error) {
-	h := r.slab[r.start : r.start+protoHeader]
+// bodySize returns what the proto header h announces.
+func bodySize(h []byte) (int, error) {
 	if h[0] != protoVersion {
 		return 0, &Error{BadProtoVersion, 0, fmt.Sprintf("version %d, not %d", h[0], protoVersion)}
 	}

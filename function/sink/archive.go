@@ -4,10 +4,10 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"math"
 	"net/url"
 	"path"
 	"slices"
@@ -24,7 +24,7 @@ import (
 )
 
 // archive writes changes to a bucket: each Put makes one object of the changes of
-// a set in an hour.
+// a set in an hour, a line of JSON for each in whatever format it came.
 //
 //	PREFIX/namespace=shop/set=orders/dt=2026-11-22/hour=12/1795348800000-9f86d081884c7d65.ndjson.gz
 //
@@ -67,7 +67,7 @@ func parseArchive(u *url.URL, q *query, o Options) (Spec, error) {
 func (s *archive) Put(ctx context.Context, batch []format.Parsed) Verdicts {
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
-	objects := s.partition(batch)
+	objects, verdicts := s.partition(batch)
 	errs := make([]error, len(objects))
 	var writing errgroup.Group
 	writing.SetLimit(parallelWrites)
@@ -78,7 +78,6 @@ func (s *archive) Put(ctx context.Context, batch []format.Parsed) Verdicts {
 		})
 	}
 	_ = writing.Wait() // the errors are in errs, each with its object
-	var verdicts Verdicts
 	for i, o := range objects {
 		for _, change := range o.changes {
 			verdicts.set(len(batch), change, errs[i])
@@ -95,24 +94,31 @@ type object struct {
 	lines   []byte
 }
 
-// partition sorts the changes into objects, which keep the order of the batch.
-func (s *archive) partition(batch []format.Parsed) []*object {
-	var objects []*object
+// partition sorts the changes into objects, which keep the order of the batch. A
+// change that JSON has no form for is in none, and has its verdict.
+func (s *archive) partition(batch []format.Parsed) (objects []*object, verdicts Verdicts) {
 	byFolder := map[string]*object{}
 	for i := range batch {
 		p := &batch[i]
 		folder := path.Join(s.prefix, folderOf(&p.Change))
 		o := byFolder[folder]
 		if o == nil {
-			o = &object{folder: folder, lut: p.Change.LUT}
+			o = &object{folder: folder, lut: math.MaxInt64}
 			byFolder[folder] = o
+		}
+		lines, err := p.AppendLine(o.lines)
+		if err != nil {
+			verdicts.set(len(batch), i, fmt.Errorf("archive in %s: %w", s.name, err))
+			continue
+		}
+		if len(o.changes) == 0 {
 			objects = append(objects, o)
 		}
 		o.changes = append(o.changes, i)
 		o.lut = min(o.lut, p.Change.LUT)
-		o.lines = append(appendLine(o.lines, p.Data), '\n')
+		o.lines = append(lines, '\n')
 	}
-	return objects
+	return objects, verdicts
 }
 
 // folderOf returns the hive path of a change.
@@ -132,18 +138,6 @@ func folderOf(c *change.Change) string {
 // escape makes a name a part of a path: what is no letter, digit, dot, dash,
 // underscore or tilde is percent-encoded.
 func escape(name string) string { return strings.ReplaceAll(url.QueryEscape(name), "+", "%20") }
-
-// appendLine appends JSON on one line.
-func appendLine(dst, text []byte) []byte {
-	if bytes.IndexByte(text, '\n') < 0 {
-		return append(dst, text...)
-	}
-	line := bytes.NewBuffer(dst)
-	if err := json.Compact(line, text); err != nil {
-		panic("sink: a change that was parsed is no JSON: " + err.Error())
-	}
-	return line.Bytes()
-}
 
 // objectName returns the name that follows from the object's content.
 func (s *archive) objectName(o *object) string {

@@ -36,7 +36,7 @@ func (s *logSink) Put(_ context.Context, batch []format.Parsed) Verdicts {
 		c := &batch[i].Change
 		lines = fmt.Appendf(lines, "%s namespace=%q set=%q digest=%s generation=%d lut=%d", c.Op, c.Namespace, c.Set, c.Digest, c.Generation, c.LUT)
 		if s.data {
-			lines = fmt.Appendf(lines, " %s", appendLine(nil, batch[i].Data))
+			lines = appendData(lines, &batch[i])
 		}
 		lines = append(lines, '\n')
 	}
@@ -44,6 +44,15 @@ func (s *logSink) Put(_ context.Context, batch []format.Parsed) Verdicts {
 	defer s.mu.Unlock()
 	_, err := s.out.Write(lines)
 	return all(len(batch), err)
+}
+
+// appendData appends the change as JSON, or the reason why it is none.
+func appendData(lines []byte, p *format.Parsed) []byte {
+	lines, err := p.AppendLine(append(lines, ' '))
+	if err != nil {
+		lines = append(lines, err.Error()...)
+	}
+	return lines
 }
 
 // Close implements [Sink].

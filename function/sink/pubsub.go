@@ -74,7 +74,7 @@ func (s *pubSub) Put(ctx context.Context, batch []format.Parsed) Verdicts {
 		p := &batch[i]
 		results[i] = s.publisher.Publish(ctx, &pubsub.Message{
 			Data:        p.Data,
-			Attributes:  attributes(&p.Change),
+			Attributes:  attributes(p),
 			OrderingKey: s.orderingKey(&p.Change),
 		})
 	}
@@ -117,13 +117,16 @@ func (s *pubSub) orderingKey(c *change.Change) string {
 	return strconv.Itoa(c.Digest.Partition() % s.shards)
 }
 
-// attributes returns the change's metadata, without what it does not have.
-func attributes(c *change.Change) map[string]string {
+// attributes returns the change's metadata, without what it does not have, and the
+// format of its bytes.
+func attributes(p *format.Parsed) map[string]string {
+	c := &p.Change
 	a := map[string]string{
 		"namespace": c.Namespace,
 		"op":        c.Op.String(),
 		"digest":    c.Digest.String(),
 		"partition": strconv.Itoa(c.Digest.Partition()),
+		"format":    p.Format,
 	}
 	if c.Set != "" {
 		a["set"] = c.Set

@@ -109,28 +109,28 @@ func TestPubSubMessage(t *testing.T) {
 		{
 			"a write of which all is known",
 			change.Change{Namespace: "shop", Set: "orders", Digest: digest, Generation: 7, LUT: 1735689600123, Expiry: 1893456000},
-			map[string]string{"namespace": "shop", "set": "orders", "op": "write", "digest": digest.String(), "generation": "7", "lut": "1735689600123", "expiry": "1893456000", "partition": "863"},
+			map[string]string{"format": "json", "namespace": "shop", "set": "orders", "op": "write", "digest": digest.String(), "generation": "7", "lut": "1735689600123", "expiry": "1893456000", "partition": "863"},
 		},
 		{
 			"a write that never expires",
 			change.Change{Namespace: "shop", Digest: digest},
-			map[string]string{"namespace": "shop", "op": "write", "digest": digest.String(), "expiry": "0", "partition": "863"},
+			map[string]string{"format": "json", "namespace": "shop", "op": "write", "digest": digest.String(), "expiry": "0", "partition": "863"},
 		},
 		{
 			"a write of which little is known",
 			change.Change{Namespace: "shop", Digest: digest, Expiry: change.ExpiryUnknown},
-			map[string]string{"namespace": "shop", "op": "write", "digest": digest.String(), "partition": "863"},
+			map[string]string{"format": "json", "namespace": "shop", "op": "write", "digest": digest.String(), "partition": "863"},
 		},
 		{
 			"a durable delete",
 			change.Change{Op: change.DurableDelete, Namespace: "shop", Set: "orders", Digest: digest, Generation: 8, LUT: 1},
-			map[string]string{"namespace": "shop", "set": "orders", "op": "durable-delete", "digest": digest.String(), "generation": "8", "lut": "1", "partition": "863"},
+			map[string]string{"format": "json", "namespace": "shop", "set": "orders", "op": "durable-delete", "digest": digest.String(), "generation": "8", "lut": "1", "partition": "863"},
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			cloud := sinktest.New(t)
 			s := open(t, sinktest.PubSubSink+"?ordering=256", sink.Options{})
-			if verdicts := s.Put(t.Context(), []format.Parsed{{Change: tt.c, Data: []byte(`{"as":"it came"}`)}}); verdicts != nil {
+			if verdicts := s.Put(t.Context(), []format.Parsed{{Change: tt.c, Data: []byte(`{"as":"it came"}`), Format: "json"}}); verdicts != nil {
 				t.Fatal(verdicts)
 			}
 			m := cloud.Messages()[0]
@@ -253,6 +253,33 @@ func lines(t *testing.T, o sinktest.Object) string {
 		t.Fatal(err)
 	}
 	return string(text)
+}
+
+// A change in a binary format is archived as JSON, so that an object is what its
+// name says; one that JSON has no form for is refused, alone and for good.
+func TestArchiveOfBinaryFormats(t *testing.T) {
+	cloud := sinktest.New(t)
+	good, bad := one("orders", 1), one("lonely", 2)
+	good.Data, good.Format = []byte{0x93, '\n', 0}, "message-pack"
+	good.Change.Bins = []change.Bin{{Name: "i", Value: change.IntegerValue(1)}}
+	list, err := change.MapValue([]byte{0x81, 0x90, 0x01}) // its key is a list
+	if err != nil {
+		t.Fatal(err)
+	}
+	bad.Data, bad.Format = good.Data, "xdr"
+	bad.Change.Bins = []change.Bin{{Name: "secrets", Value: list}}
+	verdicts := open(t, sinktest.ArchiveSink, sink.Options{}).Put(t.Context(), []format.Parsed{bad, good})
+	if verdicts == nil || verdicts[1] != nil || !change.IsPermanent(verdicts[0]) || !strings.Contains(verdicts[0].Error(), "a map key is of kind list") {
+		t.Errorf("verdicts %v, want a permanent one on the first", verdicts)
+	}
+	objects := cloud.Objects(t)
+	if len(objects) != 1 {
+		t.Fatalf("%d objects, want 1", len(objects))
+	}
+	want := `{"msg":"write","key":["shop","orders","AQAAAAAAAAAAAAAAAAAAAAAAAAA=",null],"gen":1,"exp":0,"lut":1795350896790,"bins":[{"name":"i","type":"int","value":1}]}` + "\n"
+	if got := string(objects[0].Content); got != want {
+		t.Errorf("object %s, want %s", got, want)
+	}
 }
 
 func TestArchiveObjects(t *testing.T) {
