@@ -22,16 +22,21 @@ type Parsed struct {
 	Err error
 }
 
-// Parser reads request bodies. The zero Parser reads no flat JSON.
+// Parser reads request bodies. The zero Parser reads neither flat JSON nor Avro.
 type Parser struct {
-	// MetadataKey is the member that holds the metadata of flat JSON. A JSON
-	// object that has it is flat JSON, any other is JSON.
+	// MetadataKey is the member that holds the metadata of flat JSON, and the field
+	// or entry that holds that of an Avro container file. A JSON object that has it
+	// is flat JSON, any other is JSON.
 	MetadataKey string
 
 	// Bins asks for the bins of JSON as well. Without it only the metadata is read,
 	// and the bins are checked for no more than their syntax. The binary formats
 	// are always read to the end.
 	Bins bool
+
+	// Avro is the schema of data that come without one. Nil reads none but
+	// container files, which bring their own.
+	Avro *Avro
 
 	// Now is the time of receipt, from which XDR counts the seconds to a record's
 	// expiry. Nil is time.Now.
@@ -43,7 +48,7 @@ type Parser struct {
 var ErrMediaType = errors.New("unsupported media type")
 
 // mediaTypes are all that Parse understands, aside from their aliases.
-var mediaTypes = []string{MediaJSON, MediaNDJSON, MediaMessagePack, MediaXDR, MediaOctets}
+var mediaTypes = []string{MediaJSON, MediaNDJSON, MediaMessagePack, MediaAvro, MediaXDR, MediaOctets}
 
 // keyKinds are the kinds of a user key; XDR has some more for blobs of a language.
 var keyKinds = []change.Kind{change.KindNil, change.KindInteger, change.KindDouble, change.KindString, change.KindBlob}
@@ -66,6 +71,8 @@ func (p Parser) Parse(mediaType string, body []byte) ([]Parsed, error) {
 		return p.lines(body), nil
 	case MediaMessagePack, "application/msgpack":
 		return messagePack(body)
+	case MediaAvro, "avro/binary":
+		return p.avro(body)
 	case MediaXDR, MediaOctets:
 		return p.xdr(body)
 	}

@@ -1,0 +1,199 @@
+package format
+
+import (
+	"math"
+
+	"github.com/hamba/avro/v2"
+
+	"github.com/aerosink/aerosink/connector/change"
+)
+
+// avroReader walks data by their schema. It keeps its first fault and then reads
+// nothing more, so that the code reads as the schema does.
+type avroReader struct {
+	whole []byte // for offsets
+	rest  []byte
+	names change.Names
+	err   error
+
+	// spare is how many values may still be read. Nearly every value takes a byte
+	// at least, but nulls and records of nothing do not, and a few bytes can
+	// announce any number of them.
+	spare int
+}
+
+// Bounds on the values in bytes that hold changes; more is a bomb.
+const (
+	valuesPerByte = 4
+	valuesAlways  = 1024
+)
+
+func newAvroReader(body []byte) *avroReader {
+	return &avroReader{whole: body, rest: body, spare: valuesAlways + valuesPerByte*len(body)}
+}
+
+// fail keeps an error about what is read next.
+func (r *avroReader) fail(detail string, args ...any) {
+	if r.err == nil {
+		r.err = fault(r.offset(), detail, args...)
+	}
+}
+
+func (r *avroReader) offset() int { return len(r.whole) - len(r.rest) }
+
+// change reads a datum as a change, whose metadata has the name metadataKey. The
+// error that it returns is of the change alone; after a fault of the reader itself
+// nothing that follows can be read.
+func (r *avroReader) change(t *avroType, metadataKey string, c *change.Change) error {
+	var metadata avroMetadata
+	at, found := r.offset(), false
+	r.members(r.branch(t), 1, func(name []byte, of *avroType) {
+		if string(name) == metadataKey {
+			metadata, found = r.metadata(of), true
+			return
+		}
+		v := r.value(of)
+		if t.kind == avro.Record && v.Kind() == change.KindNil {
+			return // as good as no bin: a record has a field for each
+		}
+		c.Bins = append(c.Bins, change.Bin{Name: r.names.Of(name, placeOfBins+len(c.Bins)), Value: v})
+	})
+	if r.err != nil {
+		return nil
+	}
+	if !found {
+		return fault(at, "there is no metadata %q", metadataKey)
+	}
+	if err := metadata.describe(c, &r.names); err != nil {
+		return fault(at, "%v", err)
+	}
+	if c.Op.IsDelete() {
+		c.Bins = nil
+	}
+	return nil
+}
+
+func (r *avroReader) metadata(t *avroType) (m avroMetadata) {
+	t = r.branch(t)
+	if !t.isRecordOrMap() {
+		r.resolved(t)
+		return m
+	}
+	r.members(t, 1, func(name []byte, of *avroType) {
+		v := r.value(of)
+		if place := placeOfMetadata(string(name)); place >= 0 {
+			m[place] = v
+		}
+	})
+	return m
+}
+
+// value reads the value of a bin or of metadata.
+func (r *avroReader) value(t *avroType) change.Value { return r.resolved(r.branch(t)) }
+
+// resolved reads a value of the type t, which is no union.
+func (r *avroReader) resolved(t *avroType) change.Value {
+	kind := change.KindMap
+	switch t.kind {
+	case avro.Array:
+		kind = change.KindList
+	case avro.Map, avro.Record:
+	default:
+		return r.plain(t)
+	}
+	var p change.Packer
+	r.pack(&p, t, 1)
+	if r.err != nil {
+		return change.Value{}
+	}
+	v, err := p.Value(kind)
+	if err != nil {
+		r.fail("%v", err)
+	}
+	return v
+}
+
+// pack adds such a value to p.
+func (r *avroReader) pack(p *change.Packer, t *avroType, depth int) {
+	switch t.kind {
+	case avro.Array:
+		p.Open(change.KindList, change.Unordered)
+		r.elements(depth, func() { r.pack(p, r.branch(t.items), depth+1) })
+		p.Close()
+	case avro.Map, avro.Record:
+		p.Open(change.KindMap, change.Unordered)
+		r.members(t, depth, func(name []byte, of *avroType) {
+			p.Add(change.StringValue(name))
+			r.pack(p, r.branch(of), depth+1)
+		})
+		p.Close()
+	default:
+		p.Add(r.plain(t))
+	}
+}
+
+// members reads the fields of a record or the entries of a map: each is called to
+// read one.
+func (r *avroReader) members(t *avroType, depth int, each func(name []byte, of *avroType)) {
+	if t.kind == avro.Map {
+		r.elements(depth, func() { each(r.bytes(), t.items) })
+		return
+	}
+	r.enter(depth)
+	for i := range t.fields {
+		if r.err != nil {
+			return
+		}
+		each([]byte(t.fields[i].name), t.fields[i].of)
+	}
+}
+
+// elements reads the blocks of an array or a map: each is called to read one
+// element. A block that says how many bytes it has must have as many.
+func (r *avroReader) elements(depth int, each func()) {
+	r.enter(depth)
+	for r.err == nil {
+		n, end := r.long(), -1
+		if n < 0 {
+			size := r.long()
+			if n == math.MinInt64 || size < 0 || size > int64(len(r.rest)) {
+				r.fail("a block of %d elements in %d bytes, %d are left", n, size, len(r.rest))
+				return
+			}
+			n, end = -n, r.offset()+int(size)
+		}
+		if n == 0 {
+			return
+		}
+		for ; n > 0 && r.err == nil; n-- {
+			each()
+		}
+		if end >= 0 && r.offset() != end {
+			r.fail("a block ends here that should end at byte %d", end)
+		}
+	}
+}
+
+func (r *avroReader) enter(depth int) {
+	if depth > change.MaxDepth {
+		r.fail("%v", errDepth)
+	}
+}
+
+// branch begins a value of the type t: of a union it reads the branch.
+func (r *avroReader) branch(t *avroType) *avroType {
+	if r.spare--; r.spare < 0 {
+		r.fail("more values than any change has")
+	}
+	if t.kind != avro.Union {
+		return t
+	}
+	i := r.long()
+	if r.err == nil && (i < 0 || i >= int64(len(t.branches))) {
+		r.fail("branch %d of a union of %d", i, len(t.branches))
+	}
+	if r.err != nil {
+		return &avroType{kind: avro.Null}
+	}
+	return t.branches[i]
+}

@@ -1,0 +1,90 @@
+package format
+
+import (
+	"encoding/binary"
+	"math"
+
+	"github.com/hamba/avro/v2"
+
+	"github.com/aerosink/aerosink/connector/change"
+)
+
+// plain reads a value that is neither a union nor a collection.
+func (r *avroReader) plain(t *avroType) change.Value {
+	switch t.kind {
+	case avro.Boolean:
+		b := r.take(1)
+		if r.err == nil && b[0] > 1 {
+			r.fail("a boolean that is neither 0 nor 1")
+		}
+		return change.BoolValue(r.err == nil && b[0] == 1)
+	case avro.Int, avro.Long:
+		i := r.long()
+		if t.kind == avro.Int && int64(int32(i)) != i {
+			r.fail("an int of more than 32 bits")
+		}
+		return change.IntegerValue(i)
+	case avro.Float:
+		if b := r.take(4); r.err == nil {
+			return change.DoubleValue(float64(math.Float32frombits(binary.LittleEndian.Uint32(b))))
+		}
+	case avro.Double:
+		if b := r.take(8); r.err == nil {
+			return change.DoubleValue(math.Float64frombits(binary.LittleEndian.Uint64(b)))
+		}
+	case avro.String:
+		return change.StringValue(r.bytes())
+	case avro.Enum:
+		i := r.long()
+		if r.err == nil && i >= 0 && i < int64(len(t.symbols)) {
+			return change.StringValue([]byte(t.symbols[i]))
+		}
+		r.fail("symbol %d of an enum of %d", i, len(t.symbols))
+	case avro.Bytes:
+		return change.BytesValue(change.KindBlob, r.bytes())
+	case avro.Fixed:
+		return change.BytesValue(change.KindBlob, r.take(t.size))
+	}
+	return change.Value{}
+}
+
+// long reads an integer.
+func (r *avroReader) long() int64 {
+	if r.err != nil {
+		return 0
+	}
+	i, n := binary.Varint(r.rest)
+	switch {
+	case n == 0:
+		r.fail("it ends too early")
+	case n < 0:
+		r.fail("an integer of more than 64 bits")
+	default:
+		r.rest = r.rest[n:]
+	}
+	return i
+}
+
+// bytes reads bytes behind their length.
+func (r *avroReader) bytes() []byte {
+	n := r.long()
+	if n < 0 || n > int64(len(r.rest)) {
+		r.fail("%d bytes announced, %d are left", n, len(r.rest))
+		return nil
+	}
+	return r.take(int(n))
+}
+
+// take reads n bytes, which share the body's memory.
+func (r *avroReader) take(n int) []byte {
+	if r.err != nil {
+		return nil
+	}
+	if n > len(r.rest) {
+		r.fail("%d bytes announced, %d are left", n, len(r.rest))
+		return nil
+	}
+	b := r.rest[:n:n]
+	r.rest = r.rest[n:]
+	return b
+}
