@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -24,7 +25,8 @@ type Variable struct {
 var (
 	port        = Variable{"PORT", "8080", "port of the server"}
 	sinks       = Variable{"SINKS", "", "where changes go, all of them: URLs separated by commas; required"}
-	metadataKey = Variable{"METADATA_KEY", "metadata", "member that holds the metadata of flat JSON"}
+	metadataKey = Variable{"METADATA_KEY", "metadata", "member of flat JSON, or field or entry of Avro, that holds the metadata"}
+	avroSchema  = Variable{"AVRO_SCHEMA", "", "path of the schema of Avro data that come alone; container files bring their own"}
 	maxBody     = Variable{"MAX_BODY", "32MiB", "largest request body"}
 	timeout     = Variable{"TIMEOUT", "9s", "for making a request's changes durable; XDR waits 10s"}
 	project     = Variable{"GOOGLE_CLOUD_PROJECT", "", "project that log lines name in their trace"}
@@ -33,7 +35,7 @@ var (
 // Variables returns all variables that the function reads itself. Google's clients
 // read more, PUBSUB_EMULATOR_HOST and STORAGE_EMULATOR_HOST among them.
 func Variables() []Variable {
-	return []Variable{port, sinks, metadataKey, maxBody, timeout, project}
+	return []Variable{port, sinks, metadataKey, avroSchema, maxBody, timeout, project}
 }
 
 // of returns the variable's value, or its default.
@@ -63,12 +65,14 @@ func ParseConfig(getenv func(string) string, log io.Writer) (Config, error) {
 		}
 	}
 	c := Config{Port: port.of(getenv), Parser: format.Parser{MetadataKey: metadataKey.of(getenv)}}
+	var err error
+	c.Parser.Avro, err = readSchema(avroSchema.of(getenv), c.Parser.MetadataKey)
+	fault(avroSchema, err)
 	if n, err := strconv.ParseUint(c.Port, 10, 16); err != nil {
 		fault(port, fmt.Errorf("%q is no port between 0 and %d", c.Port, math.MaxUint16))
 	} else {
 		c.Port = strconv.FormatUint(n, 10)
 	}
-	var err error
 	c.MaxBody, err = parseSize(maxBody.of(getenv))
 	fault(maxBody, err)
 	c.Timeout, err = parseTimeout(timeout.of(getenv))
@@ -86,6 +90,22 @@ func ParseConfig(getenv func(string) string, log io.Writer) (Config, error) {
 		fault(sinks, errors.New("empty, so changes have nowhere to go; set for example pubsub://PROJECT/TOPIC"))
 	}
 	return c, errors.Join(faults...)
+}
+
+// readSchema reads the schema in the file path; without a path there is none.
+func readSchema(path, metadataKey string) (*format.Avro, error) {
+	if path == "" {
+		return nil, nil
+	}
+	text, err := os.ReadFile(path) //nolint:gosec // the path is the operator's
+	if err != nil {
+		return nil, err
+	}
+	schema, err := format.NewAvro(string(text), metadataKey, true)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return schema, nil
 }
 
 func parseTimeout(text string) (time.Duration, error) {

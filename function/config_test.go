@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aerosink/aerosink/connector/change/changetest"
 	"github.com/aerosink/aerosink/function"
 )
 
@@ -35,7 +36,7 @@ func TestParseConfig(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.Port != "8080" || c.Parser.MetadataKey != "metadata" || c.MaxBody != 32<<20 || c.Timeout != 9*time.Second {
+	if c.Port != "8080" || c.Parser.MetadataKey != "metadata" || c.Parser.Avro != nil || c.MaxBody != 32<<20 || c.Timeout != 9*time.Second {
 		t.Errorf("defaults %+v", c)
 	}
 }
@@ -51,6 +52,8 @@ func TestParseConfigFaults(t *testing.T) {
 		{"MAX_BODY", "99999999999GiB", "is no size"},
 		{"TIMEOUT", "9", `TIMEOUT: "9" is no duration; write for example 9s`},
 		{"TIMEOUT", "-1s", "is no duration"},
+		{"AVRO_SCHEMA", "nowhere.avsc", "AVRO_SCHEMA: open nowhere.avsc: no such file"},
+		{"AVRO_SCHEMA", "config_test.go", "AVRO_SCHEMA: config_test.go: avro schema: it is no JSON"},
 		{"SINKS", "", "SINKS: empty, so changes have nowhere to go"},
 		{"SINKS", " , ", "SINKS: empty"},
 		{"SINKS", "kafka://a", `SINKS: "kafka://a": unknown kind of sink`},
@@ -67,6 +70,19 @@ func TestParseConfigFaults(t *testing.T) {
 	_, err := function.ParseConfig(env("PORT", "x", "TIMEOUT", "x", "SINKS", "x,y:"), io.Discard)
 	if err == nil || strings.Count(err.Error(), "\n") != 3 {
 		t.Errorf("not all faults at once: %v", err)
+	}
+}
+
+// The schema and the name of the metadata in it go together.
+func TestParseConfigOfAvro(t *testing.T) {
+	schema := changetest.Testdata(t, "payloads", "schema-record.avsc")
+	c, err := function.ParseConfig(env("SINKS", "log:", "AVRO_SCHEMA", schema), io.Discard)
+	if err != nil || c.Parser.Avro == nil {
+		t.Errorf("%+v, %v", c, err)
+	}
+	_, err = function.ParseConfig(env("SINKS", "log:", "AVRO_SCHEMA", schema, "METADATA_KEY", "m"), io.Discard)
+	if err == nil || !strings.Contains(err.Error(), `record example.esp.Order has no field "m" for the metadata`) {
+		t.Errorf("error %v", err)
 	}
 }
 

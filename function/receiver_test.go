@@ -2,6 +2,7 @@ package function_test
 
 import (
 	"bytes"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -59,8 +60,11 @@ func jsonChange(i int) string {
 // The response matrix of the contract, for requests.
 func TestRequests(t *testing.T) {
 	cloud := sinktest.New(t)
-	r, log := newReceiver(t, env("SINKS", both, "MAX_BODY", "10KiB"))
+	r, log := newReceiver(t, env("SINKS", both, "MAX_BODY", "10KiB", "AVRO_SCHEMA", changetest.Testdata(t, "payloads", "schema-map.avsc")))
 	good := jsonChange(1)
+	datum := sample(t, "avro-map-write.avro.hex")
+	packed := sample(t, "msgpack-delete.msgpack.hex")
+	message := xdrChange(t)
 	for _, tt := range []struct {
 		name                    string
 		method, path, mediaType string
@@ -75,6 +79,11 @@ func TestRequests(t *testing.T) {
 		{"an array", "POST", "/", "application/json", "[" + good + "," + jsonChange(2) + "]", "", 200, "", 2},
 		{"lines", "POST", "/", "application/x-ndjson", good + "\n" + jsonChange(2) + "\n", "", 200, "", 2},
 		{"flat JSON", "POST", "/", "application/json", `{"metadata":{"namespace":"n","digest":"4cggTFyCxaDjqb2pso88/imO2Sg=","msg":"delete"}}`, "", 200, "", 1},
+		{"XDR behind ESP's version", "POST", "/", "application/octet-stream", "\x01" + message, "", 200, "", 1},
+		{"several XDR messages", "POST", "/", "application/vnd.aerosink.xdr", message + message, "", 200, "", 2},
+		{"MessagePack", "POST", "/", "application/x-msgpack", packed, "", 200, "", 1},
+		{"several, by another name", "POST", "/", "Application/MsgPack", packed + packed, "", 200, "", 2},
+		{"a datum of Avro", "POST", "/", "avro/binary", datum, "", 200, "", 1},
 		{"a content encoding that is none", "POST", "/", "application/json", good, "Content-Encoding: identity", 200, "", 1},
 
 		{"health check", "GET", "/", "", "", "", 200, "", 0},
@@ -91,6 +100,9 @@ func TestRequests(t *testing.T) {
 		{"another media type", "POST", "/", "text/plain", good, "", 415, "unsupported media type", 0},
 		{"another content encoding", "POST", "/", "application/json", good, "Content-Encoding: br", 415, `Content-Encoding "br" is not understood`, 0},
 		{"no JSON", "POST", "/", "application/json", "secret", "", 400, "byte 0: not JSON", 0},
+		{"XDR cut", "POST", "/", "application/octet-stream", message[:20], "", 400, "byte 0: unexpected EOF", 0},
+		{"no MessagePack", "POST", "/", "application/x-msgpack", "\xc1secret", "", 400, "byte 0: no MessagePack", 0},
+		{"a datum cut", "POST", "/", "application/avro", datum[:20], "", 400, "are left", 0},
 		{"no change", "POST", "/", "application/json", `{"secret":"secret"}`, "", 400, `1 of 1 changes cannot be stored: change 0: byte 0: neither JSON`, 0},
 		{"too large", "POST", "/", "application/json", `["` + strings.Repeat("x", 10<<10) + `"]`, "", 413, "more than 10240 bytes, the limit of MAX_BODY", 0},
 	} {
@@ -127,6 +139,29 @@ func TestRequests(t *testing.T) {
 			}
 		})
 	}
+}
+
+// sample returns a body as Aerospike's connector sends it.
+func sample(t *testing.T, name string) string {
+	t.Helper()
+	digits, err := os.ReadFile(changetest.Testdata(t, "payloads", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, err := hex.DecodeString(strings.TrimSpace(string(digits)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(body)
+}
+
+func xdrChange(t *testing.T) string {
+	t.Helper()
+	message, err := format.XDR{}.Append(nil, &change.Change{Namespace: "shop", Set: "s", LUT: 1795350896789})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(message)
 }
 
 // checkProblem checks an answer against RFC 9457.
@@ -217,7 +252,11 @@ func TestSinkFailure(t *testing.T) {
 // Whatever format a batch comes in, Pub/Sub gets the bytes of each change as they
 // came and says which format that is, and the archive has lines of JSON.
 func TestFormats(t *testing.T) {
-	for _, f := range []format.Format{format.XDR{}, format.MessagePack{}} {
+	avro, err := format.NewAvro(`{"type":"map","values":["null","boolean","long","string","bytes",{"type":"map","values":["boolean","long","string","bytes"]}]}`, "metadata", true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range []format.Format{format.XDR{}, format.MessagePack{}, avro} {
 		t.Run(f.Name(), func(t *testing.T) {
 			cloud := sinktest.New(t)
 			r, _ := newReceiver(t, env("SINKS", both))
