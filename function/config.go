@@ -97,7 +97,7 @@ func readSchema(path, metadataKey string) (*format.Avro, error) {
 	if path == "" {
 		return nil, nil
 	}
-	text, err := os.ReadFile(path) //nolint:gosec // the path is the operator's
+	text, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err
 	}

@@ -5,8 +5,6 @@ import (
 	"encoding/binary"
 	"fmt"
 
-	"github.com/hamba/avro/v2"
-
 	"github.com/aerosink/aerosink/connector/change"
 )
 
@@ -72,8 +70,8 @@ func NewAvro(text, metadataKey string, stringifyMapKeys bool) (*Avro, error) {
 func (f *Avro) check() error {
 	metadata := f.schema.items
 	switch f.schema.kind {
-	case avro.Map:
-	case avro.Record:
+	case avroMap:
+	case avroRecord:
 		field := f.schema.field(f.metadataKey)
 		if field == nil {
 			return fmt.Errorf("record %s has no field %q for the metadata; add it, or set metadata-key", f.schema.name, f.metadataKey)
@@ -82,12 +80,12 @@ func (f *Avro) check() error {
 	default:
 		return fmt.Errorf("it is of type %s; write a record or a map", f.schema.kind)
 	}
-	var reason error = fmt.Errorf("the metadata %q is of type %s; write a record or a map", f.metadataKey, metadata.kind)
+	reason := fmt.Errorf("the metadata %q is of type %s; write a record or a map", f.metadataKey, metadata.kind)
 	for _, branch := range metadata.alternatives() {
 		switch branch.kind {
-		case avro.Map:
+		case avroMap:
 			return nil
-		case avro.Record:
+		case avroRecord:
 			if reason = checkMetadata(branch); reason == nil {
 				return nil
 			}
@@ -112,7 +110,7 @@ func (*Avro) Name() string { return "avro" }
 // Append implements [Format].
 func (f *Avro) Append(dst []byte, c *change.Change) ([]byte, error) {
 	w := avroWriter{metadataKey: f.metadataKey, stringify: f.stringify, dst: dst}
-	if f.schema.kind == avro.Record {
+	if f.schema.kind == avroRecord {
 		w.record(f.schema, c)
 	} else {
 		w.mapping(f.schema, c)

@@ -133,18 +133,21 @@ func (f *avroFile) block(parsed []Parsed, n int64, block []byte) []Parsed {
 			return parsed
 		}
 	}
-	inner := newAvroReader(block)
-	inner.names = r.names
-	for ; n > 0 && inner.err == nil; n-- {
-		parsed = append(parsed, readDatum(inner, f.schema, f.key))
+	if most := mostChanges(len(r.whole) + f.inflated); n > int64(most-len(parsed)) {
+		r.fail(tooMany)
+		return parsed
 	}
-	r.names = inner.names
+	inner := avroReader{whole: block, rest: block, names: r.names, spare: r.spare}
+	for ; n > 0 && inner.err == nil; n-- {
+		parsed = append(parsed, readDatum(&inner, f.schema, f.key))
+	}
 	if len(inner.rest) > 0 {
 		inner.fail("%d bytes more than the block's changes have", len(inner.rest))
 	}
 	if inner.err != nil {
 		r.fail("the block that ends here: %v", inner.err)
 	}
+	r.names, r.spare = inner.names, inner.spare
 	return parsed
 }
 
@@ -159,5 +162,6 @@ func (f *avroFile) inflate(block []byte) ([]byte, error) {
 		return nil, fmt.Errorf("the file inflates to more than %d bytes", maxInflated)
 	}
 	f.inflated += len(plain)
+	f.reader.spare += valuesPerByte * len(plain)
 	return plain, nil
 }

@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/hamba/avro/v2"
-
 	"github.com/aerosink/aerosink/connector/change"
 )
 
@@ -68,9 +66,9 @@ func (w *avroWriter) metadata(t *avroType, c *change.Change) {
 	for i, branch := range t.alternatives() {
 		w.dst = t.appendUnion(w.dst[:start], i)
 		switch branch.kind {
-		case avro.Record:
+		case avroRecord:
 			misfit = w.metadataRecord(branch, &m)
-		case avro.Map:
+		case avroMap:
 			misfit = w.metadataMap(branch, &m)
 		default:
 			continue

@@ -3,8 +3,6 @@ package format
 import (
 	"math"
 
-	"github.com/hamba/avro/v2"
-
 	"github.com/aerosink/aerosink/connector/change"
 )
 
@@ -41,9 +39,9 @@ func (r *avroReader) fail(detail string, args ...any) {
 
 func (r *avroReader) offset() int { return len(r.whole) - len(r.rest) }
 
-// change reads a datum as a change, whose metadata has the name metadataKey. The
-// error that it returns is of the change alone; after a fault of the reader itself
-// nothing that follows can be read.
+// change reads a datum as a change, whose metadata has the name metadataKey. Unless
+// the error is the reader's own, it is of this change alone, and the next can be
+// read.
 func (r *avroReader) change(t *avroType, metadataKey string, c *change.Change) error {
 	var metadata avroMetadata
 	at, found := r.offset(), false
@@ -53,13 +51,13 @@ func (r *avroReader) change(t *avroType, metadataKey string, c *change.Change) e
 			return
 		}
 		v := r.value(of)
-		if t.kind == avro.Record && v.Kind() == change.KindNil {
+		if t.kind == avroRecord && v.Kind() == change.KindNil {
 			return // as good as no bin: a record has a field for each
 		}
 		c.Bins = append(c.Bins, change.Bin{Name: r.names.Of(name, placeOfBins+len(c.Bins)), Value: v})
 	})
 	if r.err != nil {
-		return nil
+		return r.err
 	}
 	if !found {
 		return fault(at, "there is no metadata %q", metadataKey)
@@ -95,9 +93,9 @@ func (r *avroReader) value(t *avroType) change.Value { return r.resolved(r.branc
 func (r *avroReader) resolved(t *avroType) change.Value {
 	kind := change.KindMap
 	switch t.kind {
-	case avro.Array:
+	case avroArray:
 		kind = change.KindList
-	case avro.Map, avro.Record:
+	case avroMap, avroRecord:
 	default:
 		return r.plain(t)
 	}
@@ -116,11 +114,11 @@ func (r *avroReader) resolved(t *avroType) change.Value {
 // pack adds such a value to p.
 func (r *avroReader) pack(p *change.Packer, t *avroType, depth int) {
 	switch t.kind {
-	case avro.Array:
+	case avroArray:
 		p.Open(change.KindList, change.Unordered)
 		r.elements(depth, func() { r.pack(p, r.branch(t.items), depth+1) })
 		p.Close()
-	case avro.Map, avro.Record:
+	case avroMap, avroRecord:
 		p.Open(change.KindMap, change.Unordered)
 		r.members(t, depth, func(name []byte, of *avroType) {
 			p.Add(change.StringValue(name))
@@ -135,7 +133,7 @@ func (r *avroReader) pack(p *change.Packer, t *avroType, depth int) {
 // members reads the fields of a record or the entries of a map: each is called to
 // read one.
 func (r *avroReader) members(t *avroType, depth int, each func(name []byte, of *avroType)) {
-	if t.kind == avro.Map {
+	if t.kind == avroMap {
 		r.elements(depth, func() { each(r.bytes(), t.items) })
 		return
 	}
@@ -185,7 +183,7 @@ func (r *avroReader) branch(t *avroType) *avroType {
 	if r.spare--; r.spare < 0 {
 		r.fail("more values than any change has")
 	}
-	if t.kind != avro.Union {
+	if t.kind != avroUnion {
 		return t
 	}
 	i := r.long()
@@ -193,7 +191,7 @@ func (r *avroReader) branch(t *avroType) *avroType {
 		r.fail("branch %d of a union of %d", i, len(t.branches))
 	}
 	if r.err != nil {
-		return &avroType{kind: avro.Null}
+		return &avroType{kind: avroNull}
 	}
 	return t.branches[i]
 }

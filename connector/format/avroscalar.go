@@ -4,45 +4,43 @@ import (
 	"encoding/binary"
 	"math"
 
-	"github.com/hamba/avro/v2"
-
 	"github.com/aerosink/aerosink/connector/change"
 )
 
 // plain reads a value that is neither a union nor a collection.
 func (r *avroReader) plain(t *avroType) change.Value {
 	switch t.kind {
-	case avro.Boolean:
+	case avroBoolean:
 		b := r.take(1)
 		if r.err == nil && b[0] > 1 {
 			r.fail("a boolean that is neither 0 nor 1")
 		}
 		return change.BoolValue(r.err == nil && b[0] == 1)
-	case avro.Int, avro.Long:
+	case avroInt, avroLong:
 		i := r.long()
-		if t.kind == avro.Int && int64(int32(i)) != i {
+		if t.kind == avroInt && int64(int32(i)) != i {
 			r.fail("an int of more than 32 bits")
 		}
 		return change.IntegerValue(i)
-	case avro.Float:
+	case avroFloat:
 		if b := r.take(4); r.err == nil {
 			return change.DoubleValue(float64(math.Float32frombits(binary.LittleEndian.Uint32(b))))
 		}
-	case avro.Double:
+	case avroDouble:
 		if b := r.take(8); r.err == nil {
 			return change.DoubleValue(math.Float64frombits(binary.LittleEndian.Uint64(b)))
 		}
-	case avro.String:
+	case avroString:
 		return change.StringValue(r.bytes())
-	case avro.Enum:
+	case avroEnum:
 		i := r.long()
 		if r.err == nil && i >= 0 && i < int64(len(t.symbols)) {
 			return change.StringValue([]byte(t.symbols[i]))
 		}
 		r.fail("symbol %d of an enum of %d", i, len(t.symbols))
-	case avro.Bytes:
+	case avroBytes:
 		return change.BytesValue(change.KindBlob, r.bytes())
-	case avro.Fixed:
+	case avroFixed:
 		return change.BytesValue(change.KindBlob, r.take(t.size))
 	}
 	return change.Value{}

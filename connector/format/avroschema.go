@@ -2,56 +2,13 @@ package format
 
 import (
 	"bytes"
-	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"unicode/utf8"
 
 	"github.com/hamba/avro/v2"
-
-	"github.com/aerosink/aerosink/connector/change"
 )
-
-// avroType is a type of a schema, as writer and reader need it. The type of a
-// schema that refers to itself does so too.
-type avroType struct {
-	kind     avro.Type
-	name     string         // of a record, an enum or a fixed
-	branches []*avroType    // of a union
-	items    *avroType      // of an array; of a map, its values
-	fields   []avroField    // of a record
-	places   map[string]int // of the fields, by name
-	symbols  []string       // of an enum
-	size     int            // of a fixed, in bytes
-}
-
-// avroField is a field of a record.
-type avroField struct {
-	name   string
-	of     *avroType
-	absent []byte // what stands where there is no value; nil where there has to be one
-}
-
-// field returns the field of a name, nil when there is none.
-func (t *avroType) field(name string) *avroField {
-	if i, ok := t.places[name]; ok {
-		return &t.fields[i]
-	}
-	return nil
-}
-
-// alternatives returns the branches of a union, and of another type itself.
-func (t *avroType) alternatives() []*avroType {
-	if t.kind == avro.Union {
-		return t.branches
-	}
-	return []*avroType{t}
-}
-
-// isRecordOrMap reports whether t can hold what has names.
-func (t *avroType) isRecordOrMap() bool { return t.kind == avro.Record || t.kind == avro.Map }
 
 // defaultAside is where a field's default waits, as text, while the library parses
 // the schema. The library panics on the defaults of some recursive records, takes
@@ -133,7 +90,7 @@ func (c *avroCompiler) compile(schema avro.Schema) *avroType {
 	if ref, ok := schema.(*avro.RefSchema); ok {
 		schema = ref.Schema()
 	}
-	t := &avroType{kind: schema.Type()}
+	t := &avroType{kind: avroKinds[schema.Type()]}
 	if named, ok := schema.(avro.NamedSchema); ok {
 		t.name = named.FullName()
 		if known := c.named[t.name]; known != nil {
@@ -151,7 +108,6 @@ func (c *avroCompiler) compile(schema avro.Schema) *avroType {
 	case *avro.MapSchema:
 		t.items = c.compile(s.Values())
 	case *avro.RecordSchema:
-		t.kind = avro.Record // of an error, too
 		c.record(t, s)
 	case *avro.EnumSchema:
 		t.symbols = s.Symbols()
@@ -187,52 +143,4 @@ func (c *avroCompiler) settle() (err error) {
 		}
 	}
 	return nil
-}
-
-// null returns how null is written as t, nil where t has none.
-func (t *avroType) null() []byte {
-	w := avroWriter{dst: []byte{}}
-	if !w.value(t, change.Value{}, nil) {
-		return nil
-	}
-	return w.dst
-}
-
-// encode returns how a default, which is JSON, is written as t.
-func (t *avroType) encode(text []byte) ([]byte, error) {
-	r := jsonReader{object: text}
-	v, err := r.untyped("the value", text, change.Unordered)
-	if err != nil {
-		return nil, err
-	}
-	w := avroWriter{dst: []byte{}}
-	elements := v.Elements()
-	if w.value(t, v, &elements) {
-		return w.dst, nil
-	}
-	// Bytes are a string, each a code point.
-	if b, ok := latin1(v); ok && w.value(t, change.BytesValue(change.KindBlob, b), nil) {
-		return w.dst, nil
-	}
-	return nil, fmt.Errorf("it does not fit the type %s", t.kind)
-}
-
-// latin1 returns the bytes whose values are the code points of a string.
-func latin1(v change.Value) ([]byte, bool) {
-	b := []byte{}
-	for _, r := range string(v.Bytes()) {
-		if r > 0xff || r == utf8.RuneError {
-			return nil, false
-		}
-		b = append(b, byte(r))
-	}
-	return b, v.Kind() == change.KindString
-}
-
-// appendUnion appends which branch of t is taken, when t is a union.
-func (t *avroType) appendUnion(dst []byte, branch int) []byte {
-	if t.kind != avro.Union {
-		return dst
-	}
-	return binary.AppendVarint(dst, int64(branch))
 }

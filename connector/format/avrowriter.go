@@ -7,8 +7,6 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"github.com/hamba/avro/v2"
-
 	"github.com/aerosink/aerosink/connector/change"
 )
 
@@ -103,19 +101,23 @@ func (w *avroWriter) absent(f *avroField) bool {
 // that it meets and not once for each collection around it, so that the time does
 // not double with each.
 func (w *avroWriter) value(t *avroType, v change.Value, r *change.Reader) bool {
-	if t.kind != avro.Union {
-		return w.plain(t, v, r, true)
+	kind := v.Kind()
+	if t.kind != avroUnion {
+		return t.takes(kind) && w.plain(t, v, r, true)
 	}
-	return w.branch(t, v, r, false) || v.Kind() == change.KindInteger && w.branch(t, v, r, true)
+	return w.branch(t, kind, v, r, false) || kind == change.KindInteger && w.branch(t, kind, v, r, true)
 }
 
 // branch writes v as the first branch of t that it fits.
-func (w *avroWriter) branch(t *avroType, v change.Value, r *change.Reader, lenient bool) bool {
+func (w *avroWriter) branch(t *avroType, kind change.Kind, v change.Value, r *change.Reader, lenient bool) bool {
 	start, before := len(w.dst), change.Reader{}
 	if r != nil {
 		before = *r
 	}
 	for i, branch := range t.branches {
+		if !branch.takes(kind) {
+			continue
+		}
 		w.dst = t.appendUnion(w.dst, i)
 		if w.plain(branch, v, r, lenient) {
 			return true
@@ -128,34 +130,34 @@ func (w *avroWriter) branch(t *avroType, v change.Value, r *change.Reader, lenie
 	return false
 }
 
-// plain writes v as a type that is no union. Lenient lets an integer be a double.
+// plain writes v as a type that takes its kind. Lenient lets an integer be a
+// double.
 func (w *avroWriter) plain(t *avroType, v change.Value, r *change.Reader, lenient bool) bool {
-	kind := v.Kind()
 	switch t.kind {
-	case avro.Null:
-		return kind == change.KindNil
-	case avro.Boolean:
-		return kind == change.KindBool && w.bool(v.Bool())
-	case avro.Int:
-		return kind == change.KindInteger && int64(int32(v.Integer())) == v.Integer() && w.integer(v.Integer())
-	case avro.Long:
-		return kind == change.KindInteger && w.integer(v.Integer())
-	case avro.Double, avro.Float:
+	case avroNull:
+		return true
+	case avroBoolean:
+		return w.bool(v.Bool())
+	case avroInt:
+		return int64(int32(v.Integer())) == v.Integer() && w.integer(v.Integer())
+	case avroLong:
+		return w.integer(v.Integer())
+	case avroDouble, avroFloat:
 		return w.floating(t.kind, v, lenient)
-	case avro.String:
-		return (kind == change.KindString || kind == change.KindGeoJSON) && w.text(v.Bytes())
-	case avro.Enum:
-		return kind == change.KindString && w.symbol(t, string(v.Bytes()))
-	case avro.Bytes:
-		return isBytes(kind) && w.bytes(v.Bytes())
-	case avro.Fixed:
-		return isBytes(kind) && len(v.Bytes()) == t.size && w.raw(v.Bytes())
-	case avro.Array:
-		return kind == change.KindList && w.array(t, v, r)
-	case avro.Map:
-		return kind == change.KindMap && w.entries(t, v, r)
-	case avro.Record:
-		return kind == change.KindMap && w.fields(t, v, r)
+	case avroString:
+		return w.text(v.Bytes())
+	case avroEnum:
+		return w.symbol(t, string(v.Bytes()))
+	case avroBytes:
+		return w.bytes(v.Bytes())
+	case avroFixed:
+		return len(v.Bytes()) == t.size && w.raw(v.Bytes())
+	case avroArray:
+		return w.array(t, v, r)
+	case avroMap:
+		return w.entries(t, v, r)
+	case avroRecord:
+		return w.fields(t, v, r)
 	}
 	return false
 }
@@ -177,19 +179,16 @@ func (w *avroWriter) integer(i int64) bool {
 // exactInDouble bounds the integers that a double holds exactly, all of them.
 const exactInDouble = 1 << 53
 
-func (w *avroWriter) floating(kind avro.Type, v change.Value, lenient bool) bool {
+func (w *avroWriter) floating(kind avroKind, v change.Value, lenient bool) bool {
 	d := v.Double()
-	switch v.Kind() {
-	case change.KindDouble:
-	case change.KindInteger:
-		if i := v.Integer(); !lenient || i < -exactInDouble || i > exactInDouble {
+	if v.Kind() == change.KindInteger {
+		i := v.Integer()
+		if !lenient || i < -exactInDouble || i > exactInDouble {
 			return false
 		}
-		d = float64(v.Integer())
-	default:
-		return false
+		d = float64(i)
 	}
-	if kind == avro.Double {
+	if kind == avroDouble {
 		w.dst = binary.LittleEndian.AppendUint64(w.dst, math.Float64bits(d))
 		return true
 	}

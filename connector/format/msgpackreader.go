@@ -30,6 +30,9 @@ func messagePack(body []byte) ([]Parsed, error) {
 		if err != nil {
 			return nil, fault(at, "no MessagePack: %v", err)
 		}
+		if len(parsed) == mostChanges(len(body)) {
+			return nil, fault(at, tooMany)
+		}
 		end := len(body) - len(rest)
 		one := Parsed{Data: body[at:end:end], Format: MessagePack{}.Name()}
 		r := packReader{rest: one.Data, end: end, names: &names}

@@ -14,7 +14,7 @@ import (
 // format and without what joins it to its neighbours.
 type Parsed struct {
 	Change change.Change
-	Data   []byte // shares the body's memory
+	Data   []byte // shares the memory of the body, or of what it inflates to
 	Format string // the name of the Format that Data is in
 
 	// Err says why Data is no change. It is permanent; Change is then empty but
@@ -53,6 +53,13 @@ var mediaTypes = []string{MediaJSON, MediaNDJSON, MediaMessagePack, MediaAvro, M
 // keyKinds are the kinds of a user key; XDR has some more for blobs of a language.
 var keyKinds = []change.Kind{change.KindNil, change.KindInteger, change.KindDouble, change.KindString, change.KindBlob}
 
+// mostChanges returns how many changes a body of size bytes can hold: each has its digest,
+// of 20 bytes. A body of more is refused as a whole, for to say of each part of it
+// that it is no change would take many times the body's memory.
+func mostChanges(size int) int { return 64 + size/len(change.Digest{}) }
+
+const tooMany = "more changes than the body has room for"
+
 // maxInflated bounds what the parts of one request body inflate to, in bytes,
 // whatever they claim.
 const maxInflated = 64 << 20
@@ -68,7 +75,7 @@ func (p Parser) Parse(mediaType string, body []byte) ([]Parsed, error) {
 	case MediaJSON:
 		return p.json(body)
 	case MediaNDJSON:
-		return p.lines(body), nil
+		return p.lines(body)
 	case MediaMessagePack, "application/msgpack":
 		return messagePack(body)
 	case MediaAvro, "avro/binary":
@@ -81,8 +88,9 @@ func (p Parser) Parse(mediaType string, body []byte) ([]Parsed, error) {
 
 // lines reads a JSON object from each line. Lines stand for themselves: one that
 // cannot be read says nothing about the next.
-func (p Parser) lines(body []byte) []Parsed {
-	parsed := make([]Parsed, 0, bytes.Count(body, []byte{'\n'})+1)
+func (p Parser) lines(body []byte) ([]Parsed, error) {
+	most := mostChanges(len(body))
+	parsed := make([]Parsed, 0, min(bytes.Count(body, []byte{'\n'})+1, most))
 	d := newJSONDecoder()
 	for at := 0; at < len(body); {
 		end := len(body)
@@ -91,12 +99,15 @@ func (p Parser) lines(body []byte) []Parsed {
 		}
 		line := bytes.Trim(body[at:end], " \t\r\n")
 		if len(line) > 0 {
+			if len(parsed) == most {
+				return nil, fault(at, tooMany)
+			}
 			d.reset(line, at)
 			parsed = append(parsed, p.line(d, line))
 		}
 		at = end
 	}
-	return parsed
+	return parsed, nil
 }
 
 func (p Parser) line(d *jsonDecoder, line []byte) Parsed {
@@ -126,6 +137,8 @@ func (p Parser) json(body []byte) ([]Parsed, error) {
 			return nil, err
 		case value == nil:
 			return parsed, nil
+		case len(parsed) == mostChanges(len(body)):
+			return nil, d.fault(tooMany)
 		}
 		parsed = append(parsed, p.object(d, value))
 	}

@@ -341,6 +341,20 @@ func TestParseBody(t *testing.T) {
 	}
 }
 
+// What a body could be said of must not take many times its memory.
+func TestParseBodyOfNothings(t *testing.T) {
+	for mediaType, part := range map[string]string{format.MediaJSON: "{}", format.MediaNDJSON: "0\n", format.MediaMessagePack: "\xc0", format.MediaXDR: "\x02\x03\x00\x00\x00\x00\x00\x00"} {
+		_, err := all.Parse(mediaType, []byte(strings.Repeat(part, 1000)))
+		wantPermanent(t, err, "more changes than the body has room for")
+		if parsed, err := all.Parse(mediaType, []byte(strings.Repeat(part, 50))); err != nil || len(parsed) != 50 {
+			t.Errorf("%s: %d changes, %v", mediaType, len(parsed), err)
+		}
+	}
+	if parsed, err := all.Parse(format.MediaNDJSON, []byte(strings.Repeat("\n", 1000))); err != nil || len(parsed) != 0 {
+		t.Errorf("empty lines: %d changes, %v", len(parsed), err)
+	}
+}
+
 // A line that cannot be read says nothing about its neighbours.
 func TestParseLines(t *testing.T) {
 	good := `{"msg":"delete","key":["shop",null,"` + digest64 + `",null]}`

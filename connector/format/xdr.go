@@ -70,6 +70,9 @@ func (p Parser) xdr(body []byte) ([]Parsed, error) {
 		if err != nil {
 			return nil, fault(at, "%v", err)
 		}
+		if len(parsed) == mostChanges(len(body)) {
+			return nil, fault(at, tooMany)
+		}
 		one := Parsed{Data: frame, Format: XDR{}.Name()}
 		var n int
 		if n, one.Err = decode(d, frame, &one.Change); one.Err != nil {
