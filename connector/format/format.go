@@ -4,7 +4,8 @@
 //
 // The formats are those of Aerospike's Connect for ESP: names, members and their
 // order, labels and encodings follow its documentation ("JSON serialization
-// format", "Flat JSON serialization format").
+// format", "Flat JSON serialization format", "MessagePack serialization format",
+// "Avro serialization format"). [XDR] is the database's own.
 package format
 
 import (

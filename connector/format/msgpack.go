@@ -22,7 +22,8 @@ import (
 // its bytes; blobs of every kind, HLLs and particles of an unknown type are bin,
 // GeoJSON is a str. In lists and maps, where no particle type stands beside them,
 // GeoJSON and all bytes but those of a plain blob are extensions whose type is the
-// particle type. Nothing is lost but the order of a list or map inside another.
+// particle type. Of a value nothing is lost but the order of a list or map inside
+// another. Map keys keep their types.
 //
 // Batches are one change after another.
 type MessagePack struct{}
