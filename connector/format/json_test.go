@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 
@@ -341,7 +342,9 @@ func TestFlatJSONIsStable(t *testing.T) {
 	})
 }
 
-func BenchmarkAppend(b *testing.B) {
+// ordinary returns a change of the shape of the captures.
+func ordinary(b *testing.B) change.Change {
+	b.Helper()
 	var p change.Packer
 	p.Open(change.KindMap, change.Unordered)
 	p.Add(change.StringValue([]byte("a")))
@@ -351,10 +354,14 @@ func BenchmarkAppend(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	c := change.Change{
+	return change.Change{
 		Namespace: "test", Set: "myset", Key: change.IntegerValue(10), Generation: 1, LUT: 1734388704784,
 		Bins: []change.Bin{{Name: "name", Value: change.StringValue([]byte("colton"))}, {Name: "age", Value: change.IntegerValue(27)}, {Name: "mapTest", Value: m}},
 	}
+}
+
+func BenchmarkAppend(b *testing.B) {
+	c := ordinary(b)
 	for _, f := range []format.Format{typed, flat, packs, newAvro(b, schema(b, "schema-map.avsc")), format.XDR{}} {
 		b.Run(f.Name(), func(b *testing.B) {
 			benchmarkAppend(b, func(dst []byte) ([]byte, error) { return f.Append(dst, &c) })
@@ -379,4 +386,23 @@ func benchmarkAppend(b *testing.B, one func(dst []byte) ([]byte, error)) {
 		}
 	}
 	b.SetBytes(int64(len(dst)))
+}
+
+// BenchmarkParseBatch reads what the connector sends to our function.
+func BenchmarkParseBatch(b *testing.B) {
+	const n = 500
+	changes := slices.Repeat([]change.Change{ordinary(b)}, n)
+	for _, f := range []format.Format{typed, packs, newAvro(b, schema(b, "schema-map.avsc")), format.XDR{}} {
+		b.Run(f.Name(), func(b *testing.B) {
+			body, mediaType := several(b, f, changes...)
+			b.SetBytes(int64(len(body)))
+			b.ReportAllocs()
+			for b.Loop() {
+				if parsed, err := all.Parse(mediaType, body); err != nil || len(parsed) != n {
+					b.Fatal(len(parsed), err)
+				}
+			}
+			b.ReportMetric(float64(n)*float64(b.N)/b.Elapsed().Seconds(), "changes/s")
+		})
+	}
 }
