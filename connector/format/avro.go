@@ -37,6 +37,8 @@ import (
 // the order of lists and maps, the kind of a blob, and in a record whether a bin
 // that is null was deleted or not shipped.
 //
+// Logical types are passed over: a date is the int that it is.
+//
 // A change alone is a bare datum, a batch an object container file
 // (https://avro.apache.org/docs/1.12.0/specification/).
 type Avro struct {

@@ -155,6 +155,27 @@ func TestReaderAllocatesWhatArrives(t *testing.T) {
 	}
 }
 
+func TestCut(t *testing.T) {
+	two := append(message(30, 1), message(0, 2)...)
+	first, rest, err := xdr.Cut(two)
+	if err != nil || !bytes.Equal(first, message(30, 1)) || cap(first) != len(first) {
+		t.Fatalf("% x of capacity %d, %v", first, cap(first), err)
+	}
+	second, rest, err := xdr.Cut(rest)
+	if err != nil || !bytes.Equal(second, message(0, 2)) || len(rest) != 0 {
+		t.Errorf("% x, then % x, %v", second, rest, err)
+	}
+	for end := range message(30, 1) {
+		if _, _, err := xdr.Cut(two[:end]); !errors.Is(err, io.ErrUnexpectedEOF) {
+			t.Errorf("cut at byte %d: %v", end, err)
+		}
+	}
+	_, _, err = xdr.Cut([]byte("GET / HTTP/1.1"))
+	if fault, ok := asFault(err); !ok || fault.Fault != xdr.BadProtoVersion {
+		t.Errorf("error %v, want %s", err, xdr.BadProtoVersion)
+	}
+}
+
 func FuzzReader(f *testing.F) {
 	f.Add(bytes.Join([][]byte{message(30, 1), message(0, 0), message(300, 2)}, nil), 7)
 	f.Add([]byte{2, 3, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff}, 1)
