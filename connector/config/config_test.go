@@ -3,7 +3,6 @@ package config_test
 import (
 	"errors"
 	"log/slog"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -99,8 +98,8 @@ func TestDefaults(t *testing.T) {
 		t.Errorf("logging (-want +got):\n%s", diff)
 	}
 	d := c.Destinations["sink"]
-	got := []any{d.Name, d.Protocol, d.Connections, d.Streams, d.Queue, d.CallTimeout, d.ConnectTimeout, d.Header, d.Success == nil}
-	if diff := cmp.Diff([]any{"sink", deliver.HTTP2, 1, 100, 32768, time.Second, 300 * time.Millisecond, http.Header{}, true}, got); diff != "" {
+	got := []any{d.Name, d.Protocol, d.Connections, d.Streams, d.Queue, d.CallTimeout, d.ConnectTimeout, d.Headers, d.Success == nil}
+	if diff := cmp.Diff([]any{"sink", deliver.HTTP2, 1, 100, 32768, time.Second, 300 * time.Millisecond, []deliver.Header(nil), true}, got); diff != "" {
 		t.Errorf("destination (-want +got):\n%s", diff)
 	}
 	if len(c.Warnings) > 0 {
@@ -160,8 +159,8 @@ namespaces:
 		t.Errorf("logging (-want +got):\n%s", diff)
 	}
 	d := c.Destinations["sink"]
-	got := []any{d.Protocol, len(d.URLs), d.Connections, d.Streams, d.Queue, d.CallTimeout, d.ConnectTimeout, d.Header, d.Success(202), d.Success(201)}
-	header := http.Header{"X-Team": {"data"}, "X-Two": {"a", "b"}}
+	got := []any{d.Protocol, len(d.URLs), d.Connections, d.Streams, d.Queue, d.CallTimeout, d.ConnectTimeout, d.Headers, d.Success(202), d.Success(201)}
+	header := []deliver.Header{{Name: "X-Team", Text: "data"}, {Name: "X-Two", Text: "a"}, {Name: "X-Two", Text: "b"}}
 	if diff := cmp.Diff([]any{deliver.HTTP1, 2, 3, 5, 7, 5 * time.Second, time.Second, header, true, false}, got); diff != "" {
 		t.Errorf("destination (-want +got):\n%s", diff)
 	}

@@ -46,7 +46,7 @@ func destination(name string, s *section) deliver.Config {
 		Queue:          s.integer("max-request-queued-per-endpoint", defaultQueue, 1, math.MaxInt32),
 		CallTimeout:    s.duration("call-timeout", defaultCallTimeout, time.Millisecond, time.Hour, time.Millisecond),
 		ConnectTimeout: s.duration("connect-timeout", defaultConnectTimeout, time.Millisecond, time.Hour, time.Millisecond),
-		Header:         headers(s.sub("headers")),
+		Headers:        headers(s.sub("headers")),
 		Success:        successCodes(s),
 	}
 	if s.word("protocol", "HTTP_2", "HTTP_1_1", "HTTP_2") == "HTTP_1_1" {
@@ -91,8 +91,8 @@ func urls(s *section) []*url.URL {
 	return list
 }
 
-func headers(s *section) http.Header {
-	h := http.Header{}
+func headers(s *section) []deliver.Header {
+	var h []deliver.Header
 	for _, name := range s.order {
 		values := s.texts(name)
 		if !httpguts.ValidHeaderFieldName(name) {
@@ -103,11 +103,11 @@ func headers(s *section) http.Header {
 			if !httpguts.ValidHeaderFieldValue(v) {
 				s.fault(name, "its value cannot stand in an HTTP header")
 			}
+			h = append(h, deliver.Header{Name: http.CanonicalHeaderKey(name), Text: v})
 		}
 		if slices.Contains([]string{"Content-Type", "Content-Length", "Content-Encoding", "Host"}, http.CanonicalHeaderKey(name)) {
 			s.fault(name, "is set by the connector itself")
 		}
-		h[http.CanonicalHeaderKey(name)] = values
 	}
 	return h
 }

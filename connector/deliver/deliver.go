@@ -7,66 +7,26 @@
 // batch. So an idle destination gets each change at once, a busy one gets full
 // batches, versions of a record never overtake each other, and no more requests
 // are in flight than there are lanes.
+//
+// Before the lanes is a gate. It chooses the endpoint, and lets out fewer requests
+// at once when the destination has too much: after a timeout, a 429 or a 503. What
+// could only wait in vain, since no endpoint is healthy or Retry-After says so, gets
+// its verdict at once.
 package deliver
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
-	"fmt"
 	"net/http"
-	"net/url"
 	"sync"
 	"sync/atomic"
 	"time"
 )
 
-// Protocol is the version of HTTP that a destination speaks.
-type Protocol int
-
-// HTTP2 is negotiated over TLS, and on an http URL assumed (prior knowledge).
-// There is no falling back from one to the other.
-const (
-	HTTP2 Protocol = iota
-	HTTP1
-)
-
-// Config describes a destination. Zero values are not defaults: every field that
-// has no comment to the contrary must be set.
-type Config struct {
-	Name     string
-	URLs     []*url.URL // of endpoints that are as good as each other; at least one
-	Protocol Protocol
-	TLS      *tls.Config // for https; nil trusts the system's authorities
-	Header   http.Header // of every request; may be nil
-
-	Connections int // per endpoint
-	Streams     int // requests in flight on an HTTP/2 connection
-	Queue       int // changes waiting or in flight per endpoint; beyond it they are refused
-
-	CallTimeout    time.Duration // of a request, from its first byte to the end of its answer
-	ConnectTimeout time.Duration
-
-	// Success reports whether a status means that the destination has the
-	// changes. Nil means 200 to 299.
-	Success func(status int) bool
-}
-
-// lanes returns how many requests may be in flight at once.
-func (c Config) lanes() int {
-	n := c.Connections * len(c.URLs)
-	if c.Protocol == HTTP2 {
-		n *= c.Streams
-	}
-	return min(max(n, 1), maxLanes)
-}
-
-// maxLanes is Aerospike's number of partitions; more lanes would stay empty.
-const maxLanes = 4096
-
 // Envelope makes a request body of n records that stand one after another, and
 // says its media type. The formats are envelopes.
 type Envelope interface {
+	Name() string
 	Seal(records []byte, n int) (body []byte, mediaType string)
 }
 
@@ -92,27 +52,52 @@ type Parcel struct {
 	Stream    *Stream
 	Record    []byte // copied by Send
 	Partition int
-	Deadline  time.Time // after which nobody waits for the verdict
-	To        Recipient
+
+	// Namespace and Set are where the change is from, for a Header that tells
+	// them.
+	Namespace, Set string
+
+	// Header is that of a request of this parcel alone, whose Stream sends each
+	// by itself; may be nil. It counts before the destination's own. The parcel
+	// keeps it.
+	Header http.Header
+
+	Deadline time.Time // after which nobody waits for the verdict
+	To       Recipient
 }
 
 // Destination sends parcels to one destination. Its methods may be called by
 // several goroutines at once.
 type Destination struct {
-	config Config
-	client *client
-	lanes  []*lane
-	queued atomic.Int64
-	idle   sync.WaitGroup // the lanes' goroutines
+	config    Config
+	client    *client
+	gate      *gate
+	lanes     []*lane
+	endpoints []*endpoint
+	counts    *counts
+	refusals  refusals
+	queued    atomic.Int64
+	running   sync.WaitGroup // the lanes' goroutines
+	checking  sync.WaitGroup // the health checks
 }
 
-// New returns a Destination, whose lanes wait for parcels until Close.
+// New returns a Destination, which takes parcels until Close.
 func New(c Config) *Destination {
-	d := &Destination{config: c, client: newClient(c)}
-	for i := range c.lanes() {
-		l := &lane{index: i, wake: make(chan struct{}, 1)}
-		d.lanes = append(d.lanes, l)
-		d.idle.Go(func() { l.run(d) })
+	d := &Destination{config: c}
+	d.counts = newCounts(d)
+	d.client = newClient(c, d.counts)
+	for _, u := range c.URLs {
+		d.endpoints = append(d.endpoints, newEndpoint(c, u, d.counts.at(u.Host)))
+	}
+	for range c.lanes() {
+		d.lanes = append(d.lanes, &lane{d: d, wake: make(chan struct{}, 1)})
+	}
+	d.gate = &gate{lanes: d.lanes, endpoints: d.endpoints, limit: newLimit(len(d.lanes))}
+	c.Metrics.register(d.counts)
+	if c.Health != nil {
+		for _, e := range d.endpoints {
+			d.checking.Go(func() { d.watch(e) })
+		}
 	}
 	return d
 }
@@ -129,34 +114,38 @@ var (
 	errClosed    = errors.New("shutting down")
 )
 
-// Send puts p in its lane. It does not wait.
+// Send puts p in its lane. It does not wait. A parcel that could only wait in
+// vain, because no endpoint is healthy or because the destination asked for no
+// requests before the deadline, is settled at once.
 func (d *Destination) Send(p Parcel) {
 	if n := d.queued.Add(1); n > int64(d.config.Queue*len(d.config.URLs)) {
-		d.settle(p.To, errQueueFull)
+		d.settleAll([]settlement{{p.To, errQueueFull}})
 		return
 	}
-	if !d.lanes[p.Partition%len(d.lanes)].add(p) {
-		d.settle(p.To, errClosed)
+	if err := d.lanes[p.Partition%len(d.lanes)].add(&p); err != nil {
+		d.settleAll([]settlement{{p.To, err}})
 	}
-}
-
-func (d *Destination) settle(to Recipient, err error) {
-	d.queued.Add(-1)
-	if err != nil {
-		err = fmt.Errorf("destination %s: %w", d.config.Name, err)
-	}
-	to.Settle(err)
 }
 
 // Close lets the lanes send what they have, until ctx ends: then requests are
 // broken off, and what is left is settled with an error. When Close returns,
 // nothing of d is running any more.
 func (d *Destination) Close(ctx context.Context) {
-	stop := context.AfterFunc(ctx, d.client.abort)
+	stop := context.AfterFunc(ctx, d.abort)
 	defer stop()
 	for _, l := range d.lanes {
 		l.close()
 	}
-	d.idle.Wait()
-	d.client.close()
+	d.running.Wait()
+	d.abort()
+	d.checking.Wait()
+	for _, e := range d.endpoints {
+		e.close()
+	}
+	d.config.Metrics.unregister(d.counts)
+}
+
+func (d *Destination) abort() {
+	d.client.abort()
+	d.gate.abort()
 }

@@ -1,62 +1,55 @@
 package deliver
 
 import (
+	"slices"
 	"sync"
 	"time"
 )
 
-// lane is a queue of batches, of which one at a time is in flight.
+// lane is a queue of batches, of which one at a time is in flight. It has a
+// goroutine only while there is something in it.
 type lane struct {
-	index int
-	wake  chan struct{} // has room for one signal: look again
+	d       *Destination
+	wake    chan struct{} // has room for one signal: look again
+	granted *endpoint     // of the gate, and guarded by it
 
-	mu     sync.Mutex
-	queue  []*batch // in the order of arrival; only the last still takes parcels
-	closed bool
+	mu      sync.Mutex
+	queue   []*batch // in the order of arrival; only the last still takes parcels
+	running bool
+	resting bool // the goroutine waits for more parcels
+	closed  bool
 }
 
-// batch is what one request carries.
-type batch struct {
-	stream  *Stream
-	born    time.Time
-	records []byte
-	items   []item
-}
+// tidying is how often a lane that waits for its turn looks for parcels that are
+// late by now.
+const tidying = 100 * time.Millisecond
 
-type item struct {
-	end      int // of the item's record in records
-	deadline time.Time
-	to       Recipient
-}
-
-func (b *batch) fits(p *Parcel) bool {
-	return b.stream == p.Stream && !b.full()
-}
-
-func (b *batch) full() bool {
-	return len(b.items) >= b.stream.MaxRecords || len(b.records) >= b.stream.MaxBytes
-}
-
-// add queues p, unless the lane is closed.
-func (l *lane) add(p Parcel) bool {
+// add queues p, unless nothing would come of it.
+func (l *lane) add(p *Parcel) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closed {
-		return false
+		return errClosed
+	}
+	if err := l.d.gate.refusal(p.Deadline); err != nil {
+		return err
 	}
 	var b *batch
-	if n := len(l.queue); n > 0 && l.queue[n-1].fits(&p) {
+	if n := len(l.queue); n > 0 && l.queue[n-1].fits(p) {
 		b = l.queue[n-1]
 	} else {
-		b = &batch{stream: p.Stream, born: time.Now()}
+		b = newBatch(p.Stream)
 		l.queue = append(l.queue, b)
 	}
-	b.records = append(b.records, p.Record...)
-	b.items = append(b.items, item{end: len(b.records), deadline: p.Deadline, to: p.To})
-	if len(b.items) == 1 || b.full() {
+	b.add(p)
+	switch {
+	case !l.running:
+		l.running = true
+		l.d.running.Go(l.run)
+	case l.resting && (b.full() || len(l.queue) > 1):
 		l.signal()
 	}
-	return true
+	return nil
 }
 
 func (l *lane) close() {
@@ -73,40 +66,96 @@ func (l *lane) signal() {
 	}
 }
 
-// run sends batch after batch, until the lane is closed and empty.
-func (l *lane) run(d *Destination) {
+// run sends batch after batch, until there are no more.
+func (l *lane) run() {
 	for {
-		b, wait, closed := l.next()
+		until, due, empty := l.look()
 		switch {
-		case b != nil:
-			d.send(l.index, b)
-		case closed:
+		case empty:
 			return
-		case wait > 0:
-			l.sleep(wait)
-		default:
-			<-l.wake
+		case !due:
+			l.sleep(time.Until(until))
+			continue
+		}
+		if e := l.d.gate.enter(l, until); e != nil {
+			l.d.exchange(l, e)
+		} else {
+			l.sweep()
 		}
 	}
 }
 
-// next takes the batch to be sent now. Without one it says how long to wait for
-// more parcels, 0 when there are none at all.
-func (l *lane) next() (b *batch, wait time.Duration, closed bool) {
+// look says whether the first batch is to be sent now: then until when it can
+// wait for its turn before the lane looks again, else until when it waits for
+// more parcels. From an empty lane the goroutine must go.
+func (l *lane) look() (until time.Time, due, empty bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.resting = false
 	if len(l.queue) == 0 {
-		return nil, 0, l.closed
+		l.running = false
+		return time.Time{}, false, true
 	}
-	b = l.queue[0]
-	if len(l.queue) == 1 && !b.full() && !l.closed {
-		if wait := b.stream.Interval - time.Since(b.born); wait > 0 {
-			return nil, wait, false
-		}
+	if b := l.queue[0]; b.bad && len(b.items) > 1 {
+		l.queue = l.queue[1:]
+		l.halve(b, true)
 	}
+	now, b := time.Now(), l.queue[0]
+	if ready := b.born.Add(b.stream.Interval); len(l.queue) == 1 && !b.full() && !b.half && !l.closed && ready.After(now) {
+		l.resting = true
+		return ready, false, false
+	}
+	until = now.Add(tidying)
+	if first := b.items[0].deadline; first.After(until) {
+		until = first
+	}
+	return until, true, false
+}
+
+// take returns the first batch, without what is too late, or nil when nothing is
+// left of it.
+func (l *lane) take() *batch {
+	l.mu.Lock()
+	if len(l.queue) == 0 {
+		l.mu.Unlock()
+		return nil
+	}
+	b := l.queue[0]
 	l.queue[0] = nil
 	l.queue = l.queue[1:]
-	return b, 0, false
+	l.mu.Unlock()
+
+	now := time.Now()
+	late := b.drop(nil, func(deadline time.Time) error { return tooLate(deadline, now) })
+	l.d.settleAll(late)
+	if len(b.items) == 0 {
+		b.free()
+		return nil
+	}
+	return b
+}
+
+// sweep settles the parcels that are late, and those that the gate refuses.
+func (l *lane) sweep() {
+	now := time.Now()
+	refusal := func(deadline time.Time) error {
+		if err := tooLate(deadline, now); err != nil {
+			return err
+		}
+		return l.d.gate.refusal(deadline)
+	}
+	var out []settlement
+	l.mu.Lock()
+	l.queue = slices.DeleteFunc(l.queue, func(b *batch) bool {
+		out = b.drop(out, refusal)
+		if len(b.items) > 0 {
+			return false
+		}
+		b.free()
+		return true
+	})
+	l.mu.Unlock()
+	l.d.settleAll(out)
 }
 
 func (l *lane) sleep(wait time.Duration) {
@@ -118,44 +167,20 @@ func (l *lane) sleep(wait time.Duration) {
 	}
 }
 
-// send makes one request of b and tells every recipient.
-func (d *Destination) send(laneIndex int, b *batch) {
-	now := time.Now()
-	deadline := d.drop(b, now)
-	if len(b.items) == 0 {
-		return
+// depth returns how many changes wait.
+func (l *lane) depth() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	n := 0
+	for _, b := range l.queue {
+		n += len(b.items)
 	}
-	body, mediaType := b.stream.Envelope.Seal(b.records, len(b.items))
-	if call := now.Add(d.config.CallTimeout); call.Before(deadline) {
-		deadline = call
-	}
-	each, err := d.client.post(request{lane: laneIndex, body: body, mediaType: mediaType, deadline: deadline, changes: len(b.items)})
-	for n, i := range b.items {
-		if each != nil {
-			err = each[n]
-		}
-		d.settle(i.to, err)
-	}
+	return n
 }
 
-// drop settles the items for which no time is left, takes their records out of b,
-// and returns the latest deadline of the others.
-func (d *Destination) drop(b *batch, now time.Time) (latest time.Time) {
-	kept, end, start := b.items[:0], 0, 0
-	for _, i := range b.items {
-		record := b.records[start:i.end]
-		start = i.end
-		if !now.Before(i.deadline) {
-			d.settle(i.to, errTooLate)
-			continue
-		}
-		end += copy(b.records[end:], record)
-		i.end = end
-		kept = append(kept, i)
-		if i.deadline.After(latest) {
-			latest = i.deadline
-		}
+func tooLate(deadline, now time.Time) error {
+	if now.Before(deadline) {
+		return nil
 	}
-	b.items, b.records = kept, b.records[:end]
-	return latest
+	return errTooLate
 }

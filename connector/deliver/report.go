@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"mime"
 	"net/http"
-
-	"github.com/aerosink/aerosink/connector/change"
 )
 
 // mediaReport is the media type of an answer that speaks of each change of a
@@ -21,6 +19,9 @@ type report struct {
 	Retry   []int  `json:"retry"` // by their place in the request, from 0
 	Reason  string `json:"reason"`
 }
+
+// longestReason is how much of a reason is worth reading, in characters.
+const longestReason = 200
 
 // parseReport returns the report in an answer about n changes, or nil when there
 // is none that can be relied upon.
@@ -38,18 +39,15 @@ func parseReport(header http.Header, body []byte, n int) *report {
 			return nil
 		}
 	}
+	r.Reason = fmt.Sprintf("%.*s", longestReason, r.Reason)
 	return &r
 }
 
-// verdicts returns the verdict on each change, given that on the request and
-// whether it refuses for good what the report names.
-func (r *report) verdicts(err error, refused bool) []error {
-	each := make([]error, r.Changes)
+// names reports for each change whether the report says to send it again.
+func (r *report) names() []bool {
+	named := make([]bool, r.Changes)
 	for _, i := range r.Retry {
-		each[i] = fmt.Errorf("%w: %s", err, r.Reason)
-		if refused {
-			each[i] = change.Permanent(each[i])
-		}
+		named[i] = true
 	}
-	return each
+	return named
 }

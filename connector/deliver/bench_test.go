@@ -1,0 +1,70 @@
+package deliver_test
+
+import (
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/aerosink/aerosink/connector/deliver"
+)
+
+// window lets a number of changes be in flight at once.
+type window struct {
+	room chan struct{}
+	done sync.WaitGroup
+}
+
+// Settle implements deliver.Recipient.
+func (w *window) Settle(error) {
+	<-w.room
+	w.done.Done()
+}
+
+// BenchmarkDeliver measures changes of 200 bytes on their way to a server on the
+// same machine, which answers at once.
+func BenchmarkDeliver(b *testing.B) {
+	for _, bench := range []struct {
+		name    string
+		records int
+		change  func(*deliver.Config)
+	}{
+		{"batched", 500, func(*deliver.Config) {}},
+		{"batched-gzip", 500, func(c *deliver.Config) { c.Gzip = true }},
+		{"alone", 1, func(*deliver.Config) {}},
+		{"alone-http1", 1, func(c *deliver.Config) { c.Protocol, c.Connections = deliver.HTTP1, 100 }},
+	} {
+		b.Run(bench.name, func(b *testing.B) {
+			s := httptest.NewUnstartedServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+				_, _ = io.Copy(io.Discard, r.Body)
+			}))
+			s.Config.Protocols = new(http.Protocols)
+			s.Config.Protocols.SetHTTP1(true)
+			s.Config.Protocols.SetUnencryptedHTTP2(true)
+			s.Start()
+			defer s.Close()
+			c := config(b, s.URL)
+			bench.change(&c)
+			d := deliver.New(c)
+			defer d.Close(b.Context())
+			w := &window{room: make(chan struct{}, 16384)}
+			stream, record := batches(bench.records, 4<<20), make([]byte, 200)
+			for i := range record {
+				record[i] = byte('a' + i%26)
+			}
+			deadline := time.Now().Add(time.Hour)
+			b.ReportAllocs()
+			b.SetBytes(200)
+			b.ResetTimer()
+			for i := range b.N {
+				w.room <- struct{}{}
+				w.done.Add(1)
+				d.Send(deliver.Parcel{Stream: stream, Record: record, Namespace: "test", Set: "set", Partition: i & 4095, Deadline: deadline, To: w})
+			}
+			w.done.Wait()
+			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "changes/s")
+		})
+	}
+}

@@ -1,0 +1,50 @@
+package deliver
+
+import (
+	"errors"
+	"io"
+	"sync"
+)
+
+// body is the body of one request, over memory that is used again. A transport may
+// go on reading after it has returned the answer, and closes bodies when it likes;
+// so the memory is taken back by revoke, after which nobody reads it.
+type body struct {
+	mu   sync.Mutex
+	data []byte
+	gone bool
+}
+
+var errRevoked = errors.New("the request has ended")
+
+// open returns a reader from the start, for each time that the request is sent.
+func (b *body) open() (io.ReadCloser, error) { return &bodyReader{body: b}, nil }
+
+func (b *body) revoke() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.data, b.gone = nil, true
+}
+
+type bodyReader struct {
+	body *body
+	read int
+}
+
+// Read implements io.Reader.
+func (r *bodyReader) Read(p []byte) (int, error) {
+	r.body.mu.Lock()
+	defer r.body.mu.Unlock()
+	if r.body.gone {
+		return 0, errRevoked
+	}
+	n := copy(p, r.body.data[r.read:])
+	r.read += n
+	if r.read == len(r.body.data) {
+		return n, io.EOF
+	}
+	return n, nil
+}
+
+// Close implements io.Closer.
+func (r *bodyReader) Close() error { return nil }

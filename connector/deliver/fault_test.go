@@ -1,0 +1,268 @@
+package deliver_test
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"golang.org/x/net/http2"
+	"golang.org/x/net/http2/hpack"
+
+	"github.com/aerosink/aerosink/connector/change/changetest"
+	"github.com/aerosink/aerosink/connector/deliver"
+)
+
+// raw returns the URL of a server whose connections are served by a function that
+// is told their number, counted from 1. The test ends when all have returned;
+// their connections are closed before.
+func raw(t *testing.T, serve func(n int64, conn net.Conn)) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	go func() {
+		for n := int64(1); ; n++ {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			t.Cleanup(func() { conn.Close() })
+			go serve(n, conn)
+		}
+	}()
+	return "http://" + l.Addr().String()
+}
+
+// Whatever a server does, a change that it has not accepted is worth trying again,
+// and the error comes in time.
+func TestFaults(t *testing.T) {
+	const preface = len(http2.ClientPreface)
+	for _, tt := range []struct {
+		name     string
+		protocol deliver.Protocol
+		serve    func(n int64, conn net.Conn)
+		want     string
+	}{
+		{"hangs up", deliver.HTTP2, func(_ int64, c net.Conn) { c.Close() }, "POST http"},
+		{"hangs up", deliver.HTTP1, func(_ int64, c net.Conn) { c.Close() }, "POST http"},
+		{"resets", deliver.HTTP1, func(_ int64, c net.Conn) { _ = c.(*net.TCPConn).SetLinger(0); c.Close() }, "POST http"},
+		{"says nothing", deliver.HTTP2, func(int64, net.Conn) {}, "no answer in time"},
+		{"says nothing", deliver.HTTP1, func(int64, net.Conn) {}, "no answer in time"},
+		{"speaks HTTP/1.1", deliver.HTTP2, func(_ int64, c net.Conn) {
+			_, _ = io.ReadFull(c, make([]byte, preface))
+			_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+		}, "set HTTP_1_1"},
+		{"speaks no HTTP", deliver.HTTP1, func(_ int64, c net.Conn) {
+			_, _ = c.Read(make([]byte, 1000))
+			_, _ = io.WriteString(c, "220 mail.example ESMTP\r\n")
+		}, "malformed HTTP"},
+		{"dribbles its headers", deliver.HTTP1, dribble("HTTP/1.1 200 OK\r\nX: "), "no answer in time"},
+		{"dribbles its answer", deliver.HTTP1, dribble("HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n"), "no answer in time"},
+		{"breaks off its answer", deliver.HTTP1, func(_ int64, c net.Conn) {
+			_, _ = c.Read(make([]byte, 1000))
+			_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf")
+			c.Close()
+		}, "read answer: unexpected EOF"},
+		{"resets the stream", deliver.HTTP2, streams(func(f *http2.Framer, _, stream uint32) {
+			_ = f.WriteRSTStream(stream, http2.ErrCodeInternal)
+		}), "INTERNAL_ERROR"},
+		{"goes away, and does not say that it has done nothing", deliver.HTTP2, streams(func(f *http2.Framer, _, stream uint32) {
+			_ = f.WriteGoAway(stream, http2.ErrCodeNo, nil)
+			_ = f.WriteRSTStream(stream, http2.ErrCodeCancel)
+		}), "CANCEL"},
+		{"sends endless headers", deliver.HTTP1, func(_ int64, c net.Conn) {
+			_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\n")
+			for line := []byte("X: " + strings.Repeat("x", 1000) + "\r\n"); ; {
+				if _, err := c.Write(line); err != nil {
+					return
+				}
+			}
+		}, "headers exceeded"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			c := config(t, raw(t, tt.serve))
+			c.Protocol, c.CallTimeout = tt.protocol, 300*time.Millisecond
+			wantError(t, send(open(t, c), alone, 0, "x").wait(t), tt.want)
+		})
+	}
+}
+
+// dribble sends the start of an answer, and then a byte now and then.
+func dribble(start string) func(int64, net.Conn) {
+	return func(_ int64, c net.Conn) {
+		_, _ = c.Read(make([]byte, 1000))
+		_, _ = io.WriteString(c, start)
+		for range time.Tick(10 * time.Millisecond) {
+			if _, err := c.Write([]byte("x")); err != nil {
+				return
+			}
+		}
+	}
+}
+
+// streams serves HTTP/2 and has each request answered by a function.
+func streams(answer func(f *http2.Framer, n, stream uint32)) func(int64, net.Conn) {
+	return func(n int64, c net.Conn) {
+		_, _ = io.ReadFull(c, make([]byte, len(http2.ClientPreface)))
+		f := http2.NewFramer(c, c)
+		_ = f.WriteSettings()
+		for {
+			frame, err := f.ReadFrame()
+			if err != nil {
+				return
+			}
+			switch frame := frame.(type) {
+			case *http2.SettingsFrame:
+				if !frame.IsAck() {
+					_ = f.WriteSettingsAck()
+				}
+			case *http2.DataFrame:
+				if frame.StreamEnded() {
+					answer(f, uint32(n), frame.StreamID)
+				}
+			}
+		}
+	}
+}
+
+func ok(f *http2.Framer, stream uint32) {
+	var block bytes.Buffer
+	_ = hpack.NewEncoder(&block).WriteField(hpack.HeaderField{Name: ":status", Value: "200"})
+	_ = f.WriteHeaders(http2.HeadersFrameParam{StreamID: stream, BlockFragment: block.Bytes(), EndHeaders: true, EndStream: true})
+}
+
+// A server that says it has done nothing with a request gets it again at once.
+func TestRefusedStreams(t *testing.T) {
+	for name, refuse := range map[string]func(f *http2.Framer, stream uint32){
+		"goes away in mid-batch": func(f *http2.Framer, stream uint32) { _ = f.WriteGoAway(stream-1, http2.ErrCodeNo, nil) },
+		"refuses the stream":     func(f *http2.Framer, stream uint32) { _ = f.WriteRSTStream(stream, http2.ErrCodeRefusedStream) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			var refused atomic.Bool
+			url := raw(t, streams(func(f *http2.Framer, _, stream uint32) {
+				if refused.CompareAndSwap(false, true) {
+					refuse(f, stream)
+					return
+				}
+				ok(f, stream)
+			}))
+			for i, v := range sendBatch(open(t, config(t, url)), "a", "b", "c") {
+				if err := v.wait(t); err != nil {
+					t.Errorf("change %d: %v", i, err)
+				}
+			}
+			if !refused.Load() {
+				t.Error("nothing was refused")
+			}
+		})
+	}
+}
+
+// An answer that comes before the body was read counts; the memory of the body is
+// not read any more.
+func TestEarlyAnswer(t *testing.T) {
+	for name, protocol := range map[string]deliver.Protocol{"HTTP/2": deliver.HTTP2, "HTTP/1.1": deliver.HTTP1} {
+		t.Run(name, func(t *testing.T) {
+			s := server(t, func(w http.ResponseWriter, r *http.Request) {
+				if r.ContentLength > 1000 {
+					w.WriteHeader(http.StatusServiceUnavailable)
+					return
+				}
+				if body, _ := io.ReadAll(r.Body); strings.Trim(string(body), "b") != "" {
+					t.Errorf("body %q", body)
+				}
+			})
+			c := config(t, s.URL)
+			c.Protocol, c.Connections = protocol, 4
+			d := open(t, c)
+			big := strings.Repeat("a", 200_000)
+			for i := range 50 {
+				if send(d, batches(1, 1<<30), i, big).wait(t) == nil {
+					t.Error("delivered")
+				}
+				if err := send(d, alone, i, "bbb").wait(t); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+}
+
+// An endless answer costs its connection, not the change.
+func TestEndlessAnswer(t *testing.T) {
+	s := server(t, func(w http.ResponseWriter, r *http.Request) {
+		for text := make([]byte, 1<<16); r.Context().Err() == nil; {
+			_, _ = w.Write(text)
+		}
+	})
+	if err := send(open(t, config(t, s.URL)), alone, 0, "x").wait(t); err != nil {
+		t.Error(err)
+	}
+}
+
+// An endpoint that was killed is used again once it is back.
+func TestKilledAndBack(t *testing.T) {
+	for name, health := range map[string]*deliver.Health{
+		"checked":   {Interval: 50 * time.Millisecond, CallTimeout: time.Second, HealthyThreshold: 2, UnhealthyThreshold: 2},
+		"unchecked": nil,
+	} {
+		t.Run(name, func(t *testing.T) {
+			handler := http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})
+			first := server(t, handler)
+			c := config(t, first.URL)
+			c.Health = health
+			d := open(t, c)
+			if err := send(d, alone, 0, "x").wait(t); err != nil {
+				t.Fatal(err)
+			}
+			first.CloseClientConnections()
+			first.Close()
+			wantError(t, send(d, alone, 0, "x").wait(t), "destination there")
+			l, err := net.Listen("tcp", strings.TrimPrefix(first.URL, "http://"))
+			if err != nil {
+				t.Skip("somebody took the port: ", err)
+			}
+			again := &httptest.Server{Listener: l, Config: &http.Server{Handler: handler, Protocols: first.Config.Protocols}} //nolint:gosec // a test
+			again.Start()
+			t.Cleanup(again.Close)
+			changetest.WaitFor(t, "a delivery", func() bool { return send(d, alone, 0, "x").wait(t) == nil })
+			if failures := pressure(t, d, 50); failures != 0 {
+				t.Errorf("%d of 50 failed", failures)
+			}
+		})
+	}
+}
+
+// Deadlines hold while a batch is being cut.
+func TestDeadlineWhileCutting(t *testing.T) {
+	s := newScripted(t, func(n int64, w http.ResponseWriter, r *http.Request) {
+		if n > 1 {
+			pause(r, 200*time.Millisecond)
+		}
+		w.WriteHeader(http.StatusBadRequest)
+	})
+	stream := &deliver.Stream{Envelope: lines{}, MaxRecords: 64, MaxBytes: 1 << 20, Interval: time.Hour}
+	d := open(t, config(t, s.url))
+	var verdicts []verdict
+	for i := range 64 {
+		v := make(verdict, 1)
+		d.Send(deliver.Parcel{Stream: stream, Record: fmt.Append(nil, i), Deadline: time.Now().Add(300 * time.Millisecond), To: v})
+		verdicts = append(verdicts, v)
+	}
+	for _, v := range verdicts {
+		wantError(t, v.wait(t), "destination there")
+	}
+	if s.calls.Load() > 4 {
+		t.Errorf("%d requests in the time for 2", s.calls.Load())
+	}
+}

@@ -1,0 +1,191 @@
+package deliver_test
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/aerosink/aerosink/connector/change/changetest"
+	"github.com/aerosink/aerosink/connector/deliver"
+)
+
+// recorder is a server that keeps its requests.
+type recorder struct {
+	url      string
+	requests chan request
+}
+
+type request struct {
+	header http.Header
+	body   []byte
+}
+
+func newRecorder(t *testing.T) *recorder {
+	r := &recorder{requests: make(chan request, 1000)}
+	r.url = server(t, func(_ http.ResponseWriter, req *http.Request) {
+		body, _ := io.ReadAll(req.Body)
+		r.requests <- request{req.Header, body}
+	}).URL
+	return r
+}
+
+// next returns the next request, after the verdict on what it carries.
+func (r *recorder) next(t *testing.T, verdicts ...verdict) request {
+	t.Helper()
+	for _, v := range verdicts {
+		if err := v.wait(t); err != nil {
+			t.Error(err)
+		}
+	}
+	return <-r.requests
+}
+
+// together sends parcels in one request.
+func together(d *deliver.Destination, parcels ...deliver.Parcel) []verdict {
+	s := &deliver.Stream{Envelope: lines{}, MaxRecords: len(parcels), MaxBytes: 1 << 30, Interval: time.Hour}
+	var verdicts []verdict
+	for _, p := range parcels {
+		v := make(verdict, 1)
+		p.Stream, p.To, p.Deadline = s, v, time.Now().Add(time.Minute)
+		d.Send(p)
+		verdicts = append(verdicts, v)
+	}
+	return verdicts
+}
+
+func TestHeaders(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "secret")
+	write(t, file, "hush\n")
+	secret, err := deliver.ReadSecret(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := newRecorder(t)
+	c := config(t, r.url)
+	c.Headers = []deliver.Header{
+		{Name: "X-Team", Text: "data"}, {Name: "X-Team", Text: "more"}, {Name: "X-Empty"},
+		{Name: "X-Secret", Of: deliver.FactSecret, Secret: secret},
+		{Name: "X-Namespace", Of: deliver.FactNamespace}, {Name: "X-Set", Of: deliver.FactSet},
+		{Name: "X-Count", Of: deliver.FactCount}, {Name: "X-Format", Of: deliver.FactFormat},
+	}
+	d := open(t, c)
+	from := func(namespace, set string) deliver.Parcel {
+		return deliver.Parcel{Record: []byte("x\n"), Namespace: namespace, Set: set}
+	}
+	for _, tt := range []struct {
+		name                  string
+		parcels               []deliver.Parcel
+		namespace, set, count []string
+	}{
+		{"one change", []deliver.Parcel{from("ns", "s")}, []string{"ns"}, []string{"s"}, []string{"1"}},
+		{"one change in no set", []deliver.Parcel{from("ns", "")}, []string{"ns"}, nil, []string{"1"}},
+		{"of one set", []deliver.Parcel{from("ns", "s"), from("ns", "s"), from("ns", "s")}, []string{"ns"}, []string{"s"}, []string{"3"}},
+		{"of two sets", []deliver.Parcel{from("ns", "s"), from("ns", "t")}, []string{"ns"}, nil, []string{"2"}},
+		{"of a set and none", []deliver.Parcel{from("ns", "s"), from("ns", ""), from("ns", "s")}, []string{"ns"}, nil, []string{"3"}},
+		{"of two namespaces", []deliver.Parcel{from("ns", "s"), from("other", "s")}, nil, nil, []string{"2"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			got := r.next(t, together(d, tt.parcels...)...).header
+			want := http.Header{
+				"X-Team": {"data", "more"}, "X-Empty": {""}, "X-Secret": {"hush"}, "X-Format": {"lines"},
+				"Content-Type": {fmt.Sprintf("text/plain; n=%d", len(tt.parcels))},
+			}
+			for name, values := range map[string][]string{"X-Namespace": tt.namespace, "X-Set": tt.set, "X-Count": tt.count} {
+				if values != nil {
+					want[name] = values
+				}
+			}
+			for _, name := range []string{"User-Agent", "Content-Length", "Accept-Encoding"} {
+				got.Del(name)
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func write(t *testing.T, file, text string) {
+	t.Helper()
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// The parts of a batch that was cut tell of themselves.
+func TestHeadersOfHalves(t *testing.T) {
+	var sets []string
+	s := server(t, func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		sets = append(sets, r.Header.Get("X-Set")+" "+r.Header.Get("X-Count"))
+		if len(body) > 4 {
+			w.WriteHeader(http.StatusRequestEntityTooLarge)
+		}
+	})
+	c := config(t, s.URL)
+	c.Headers = []deliver.Header{{Name: "X-Set", Of: deliver.FactSet}, {Name: "X-Count", Of: deliver.FactCount}}
+	from := func(set string) deliver.Parcel {
+		return deliver.Parcel{Record: []byte("x\n"), Namespace: "ns", Set: set}
+	}
+	for _, v := range together(open(t, c), from("a"), from("a"), from("b"), from("b")) {
+		if err := v.wait(t); err != nil {
+			t.Error(err)
+		}
+	}
+	if diff := cmp.Diff([]string{" 4", "a 2", "b 2"}, sets); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// A parcel's own header counts before the destination's, not before what the
+// connector has to say of the body.
+func TestHeaderOfAParcel(t *testing.T) {
+	r := newRecorder(t)
+	c := config(t, r.url)
+	c.Headers = []deliver.Header{{Name: "X-Reason", Text: "none"}, {Name: "X-Team", Text: "data"}}
+	d := open(t, c)
+	v := make(verdict, 1)
+	own := http.Header{"X-Reason": {"refused"}, "Content-Type": {"wrong"}}
+	d.Send(deliver.Parcel{Stream: alone, Record: []byte("x"), Header: own, Deadline: time.Now().Add(time.Minute), To: v})
+	h := r.next(t, v).header
+	if got := []string{h.Get("X-Reason"), h.Get("X-Team"), h.Get("Content-Type")}; !cmp.Equal(got, []string{"refused", "data", "text/plain; n=1"}) {
+		t.Errorf("headers %q", got)
+	}
+	if h := r.next(t, send(d, alone, 0, "y")).header; h.Get("X-Reason") != "none" {
+		t.Errorf("another parcel's header was sent: %v", h)
+	}
+	if own.Get("Content-Type") != "wrong" {
+		t.Error("the parcel's header was written to")
+	}
+}
+
+// A secret that its file no longer gives counts with what it was; a new one counts
+// soon.
+func TestSecretHeader(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "secret")
+	write(t, file, "one")
+	secret, err := deliver.ReadSecret(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := newRecorder(t)
+	c := config(t, r.url)
+	c.Headers = []deliver.Header{{Name: "X-Secret", Of: deliver.FactSecret, Secret: secret}}
+	d := open(t, c)
+	for _, text := range []string{"", "another"} { // an empty file is one being written
+		write(t, file, text)
+		changetest.WaitFor(t, "the right secret", func() bool {
+			got := r.next(t, send(d, alone, 0, "x")).header.Get("X-Secret")
+			if got != "one" && got != "another" {
+				t.Fatalf("secret %q", got)
+			}
+			return text == "" || got == text
+		})
+	}
+}

@@ -1,0 +1,165 @@
+package deliver_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/aerosink/aerosink/connector/change/changetest"
+	"github.com/aerosink/aerosink/connector/deliver"
+)
+
+// checked is a server whose health can be set.
+type checked struct {
+	url    string
+	status atomic.Int64 // of checks
+	checks atomic.Int64
+	posts  atomic.Int64
+	header atomic.Value // of the last check
+	hang   atomic.Bool  // requests get no answer
+}
+
+func newChecked(t *testing.T) *checked {
+	c := &checked{}
+	c.status.Store(200)
+	c.url = server(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPost {
+			c.posts.Add(1)
+			if c.hang.Load() {
+				<-r.Context().Done()
+			}
+			return
+		}
+		c.header.Store(r.Header.Clone())
+		c.checks.Add(1)
+		w.WriteHeader(int(c.status.Load()))
+	}).URL
+	return c
+}
+
+func checkedConfig(t *testing.T, urls ...string) deliver.Config {
+	c := config(t, urls...)
+	c.Health = &deliver.Health{Interval: 50 * time.Millisecond, CallTimeout: time.Minute, HealthyThreshold: 3, UnhealthyThreshold: 2}
+	return c
+}
+
+func TestHealthStatus(t *testing.T) {
+	for status, healthy := range map[int64]bool{200: true, 204: true, 301: true, 401: true, 404: true, 405: true, 499: true, 500: false, 503: false} {
+		s := newChecked(t)
+		s.status.Store(status)
+		d := open(t, checkedConfig(t, s.url))
+		changetest.WaitFor(t, "some checks", func() bool { return s.checks.Load() > 3 })
+		if healthy {
+			if err := send(d, alone, 0, "x").wait(t); err != nil {
+				t.Errorf("status %d: %v", status, err)
+			}
+			continue
+		}
+		changetest.WaitFor(t, fmt.Sprint("a refusal with ", status), func() bool {
+			return send(d, alone, 0, "x").wait(t) != nil
+		})
+		wantError(t, send(d, alone, 0, "x").wait(t), "destination there: no endpoint is healthy")
+	}
+}
+
+// A check has the headers and the authorization of requests, as far as they do not
+// speak of one.
+func TestHealthHeaders(t *testing.T) {
+	s := newChecked(t)
+	c := checkedConfig(t, s.url)
+	c.Headers = []deliver.Header{{Name: "X-Team", Text: "data"}, {Name: "X-Count", Of: deliver.FactCount}}
+	c.Auth = fixed("Basic eA==")
+	open(t, c)
+	changetest.WaitFor(t, "a check", func() bool { return s.checks.Load() > 0 })
+	h := s.header.Load().(http.Header)
+	if h.Get("X-Team") != "data" || h.Get("Authorization") != "Basic eA==" || h.Get("X-Count") != "" {
+		t.Errorf("headers %v", h)
+	}
+}
+
+// fixed authorizes with what never changes.
+type fixed string
+
+func (f fixed) Authorization(context.Context) (string, error) { return string(f), nil }
+func (fixed) Rejected(string)                                 {}
+
+// An unhealthy endpoint gets nothing, until it is healthy again.
+func TestUnhealthyEndpoint(t *testing.T) {
+	a, b := newChecked(t), newChecked(t)
+	d := open(t, checkedConfig(t, a.url, b.url))
+	a.status.Store(500)
+	changetest.WaitFor(t, "no traffic to the sick one", func() bool {
+		before := a.posts.Load()
+		for i := range 10 {
+			send(d, alone, i, "x").wait(t)
+		}
+		return a.posts.Load() == before
+	})
+	a.status.Store(200)
+	changetest.WaitFor(t, "traffic to the recovered one", func() bool {
+		before := a.posts.Load()
+		for i := range 2 {
+			if err := send(d, alone, i, "x").wait(t); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return a.posts.Load() > before
+	})
+}
+
+// When no endpoint is healthy, what waits is settled at once, and what comes too:
+// behind requests that hang, in lanes that wait for more, and before the gate.
+func TestNoEndpointIsHealthy(t *testing.T) {
+	s := newChecked(t)
+	s.hang.Store(true)
+	c := checkedConfig(t, s.url)
+	c.Streams = 4
+	d := open(t, c)
+	hung := send(d, alone, 0, "x")
+	changetest.WaitFor(t, "a request", func() bool { return s.posts.Load() == 1 })
+	behind := []verdict{send(d, alone, 0, "x"), send(d, alone, 0, "x")}
+	patient := &deliver.Stream{Envelope: lines{}, MaxRecords: 100, MaxBytes: 1000, Interval: time.Hour}
+	resting := []verdict{send(d, patient, 1, "x"), send(d, patient, 1, "y")}
+	s.status.Store(503)
+	for _, v := range append(behind, resting...) {
+		wantError(t, v.wait(t), "no endpoint is healthy")
+	}
+	wantError(t, send(d, alone, 3, "x").wait(t), "no endpoint is healthy")
+	if d.Queued() != 1 || len(hung) != 0 {
+		t.Errorf("%d changes queued, want the one that hangs", d.Queued())
+	}
+
+	s.hang.Store(false)
+	s.status.Store(200)
+	before := s.checks.Load()
+	changetest.WaitFor(t, "a delivery", func() bool { return send(d, alone, 3, "x").wait(t) == nil })
+	if got := s.checks.Load() - before; got < 3 {
+		t.Errorf("healthy again after %d checks, want 3", got)
+	}
+}
+
+// A request that got no answer has the endpoint checked at once.
+func TestDoubt(t *testing.T) {
+	c := checkedConfig(t, refusing(t))
+	c.Health.Interval = 2 * time.Second // so that one interval is more than two hasty checks
+	d := open(t, c)
+	began := time.Now()
+	changetest.WaitFor(t, "the end of refused connections", func() bool {
+		err := send(d, alone, 0, "x").wait(t)
+		return err != nil && err.Error() == "destination there: no endpoint is healthy"
+	})
+	if took := time.Since(began); took > 1500*time.Millisecond {
+		t.Errorf("took %v", took)
+	}
+}
+
+func TestChecksEnd(t *testing.T) {
+	s := newChecked(t)
+	d := deliver.New(checkedConfig(t, s.url))
+	changetest.WaitFor(t, "a check", func() bool { return s.checks.Load() > 0 })
+	d.Close(t.Context())
+	wantError(t, send(d, alone, 0, "x").wait(t), "shutting down")
+}

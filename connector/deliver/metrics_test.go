@@ -1,0 +1,139 @@
+package deliver_test
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/aerosink/aerosink/connector/change/changetest"
+	"github.com/aerosink/aerosink/connector/deliver"
+)
+
+// samples returns the metrics whose names contain part, one a line.
+func samples(t *testing.T, r *prometheus.Registry, part string) []string {
+	t.Helper()
+	families, err := r.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var list []string
+	for _, f := range families {
+		for _, m := range f.GetMetric() {
+			var labels []string
+			for _, l := range m.GetLabel() {
+				labels = append(labels, l.GetName()+"="+l.GetValue())
+			}
+			value := m.GetUntyped().GetValue() + m.GetCounter().GetValue() + m.GetGauge().GetValue() + float64(m.GetHistogram().GetSampleCount())
+			if strings.Contains(f.GetName(), part) {
+				list = append(list, fmt.Sprintf("%s{%s} %v", f.GetName(), strings.Join(labels, ","), value))
+			}
+		}
+	}
+	slices.Sort(list)
+	return list
+}
+
+func wantSamples(t *testing.T, r *prometheus.Registry, part string, want ...string) {
+	t.Helper()
+	slices.Sort(want)
+	if diff := cmp.Diff(want, samples(t, r, part)); diff != "" {
+		t.Errorf("%s (-want +got):\n%s", part, diff)
+	}
+}
+
+func TestMetrics(t *testing.T) {
+	r := prometheus.NewRegistry()
+	q := newSqueamish(t, 400)
+	c := config(t, q.url, q.url+"/other") // two URLs of one endpoint
+	c.Metrics = deliver.NewMetrics(r, "cluster")
+	c.Streams = 8
+	d := open(t, c)
+	for _, v := range sendBatch(d, "a", "b", "poison", "c") {
+		v.wait(t)
+	}
+	c.Name, c.Queue = "full", 0
+	wantError(t, send(open(t, c), alone, 0, "x").wait(t), "queue is full")
+
+	u, _ := url.Parse(q.url)
+	wantSamples(t, r, "destination_requests",
+		"aerospike_esp_outbound_destination_requests{cluster_name=cluster,destination=full,destination_endpoint="+u.Host+",status=error} 0",
+		"aerospike_esp_outbound_destination_requests{cluster_name=cluster,destination=full,destination_endpoint="+u.Host+",status=success} 0",
+		"aerospike_esp_outbound_destination_requests{cluster_name=cluster,destination=full,destination_endpoint=,status=error} 1",
+		"aerospike_esp_outbound_destination_requests{cluster_name=cluster,destination=full,destination_endpoint=,status=queued} 0",
+		"aerospike_esp_outbound_destination_requests{cluster_name=cluster,destination=full,destination_endpoint=,status=success} 0",
+		"aerospike_esp_outbound_destination_requests{cluster_name=cluster,destination=there,destination_endpoint="+u.Host+",status=error} 1",
+		"aerospike_esp_outbound_destination_requests{cluster_name=cluster,destination=there,destination_endpoint="+u.Host+",status=success} 3",
+		"aerospike_esp_outbound_destination_requests{cluster_name=cluster,destination=there,destination_endpoint=,status=error} 0",
+		"aerospike_esp_outbound_destination_requests{cluster_name=cluster,destination=there,destination_endpoint=,status=queued} 0",
+		"aerospike_esp_outbound_destination_requests{cluster_name=cluster,destination=there,destination_endpoint=,status=success} 0",
+	)
+	for part, want := range map[string]string{
+		"http_responses_total":   "aerosink_connector_http_responses_total{cluster_name=cluster,destination=there,status=200} 2",
+		"batch_changes":          "aerosink_connector_batch_changes{cluster_name=cluster,destination=there} 4",
+		"batch_bytes":            "aerosink_connector_batch_bytes{cluster_name=cluster,destination=there} 4",
+		"splits_total":           "aerosink_connector_splits_total{cluster_name=cluster,destination=there} 2",
+		"concurrency_limit":      "aerosink_connector_concurrency_limit{cluster_name=cluster,destination=there} 16",
+		"requests_in_flight":     "aerosink_connector_requests_in_flight{cluster_name=cluster,destination=there} 0",
+		"lane_depth":             "aerosink_connector_lane_depth{cluster_name=cluster,destination=there} 0",
+		"reauthorizations_total": "aerosink_connector_reauthorizations_total{cluster_name=cluster,destination=there} 0",
+	} {
+		if got := samples(t, r, part); !slices.Contains(got, want) {
+			t.Errorf("no %s in %q", want, got)
+		}
+	}
+}
+
+func TestMetricsOfLanesAndLimit(t *testing.T) {
+	r := prometheus.NewRegistry()
+	h := newHeld(t)
+	h.status = http.StatusTooManyRequests
+	c := config(t, h.URL)
+	c.Metrics = deliver.NewMetrics(r, "cluster")
+	d := open(t, c)
+	first := send(d, alone, 1, "x")
+	<-h.arrived
+	for range 5 {
+		send(d, alone, 1, "x")
+	}
+	wantSamples(t, r, "lane_depth", "aerosink_connector_lane_depth{cluster_name=cluster,destination=there} 5")
+	wantSamples(t, r, "requests_in_flight", "aerosink_connector_requests_in_flight{cluster_name=cluster,destination=there} 1")
+	wantSamples(t, r, "concurrency_limit", "aerosink_connector_concurrency_limit{cluster_name=cluster,destination=there} 100")
+	h.release <- struct{}{}
+	wantError(t, first.wait(t), "429")
+	wantSamples(t, r, "concurrency_limit", "aerosink_connector_concurrency_limit{cluster_name=cluster,destination=there} 50")
+}
+
+func TestMetricsOfHealth(t *testing.T) {
+	r := prometheus.NewRegistry()
+	s := newChecked(t)
+	c := checkedConfig(t, s.url)
+	c.Metrics = deliver.NewMetrics(r, "cluster")
+	open(t, c)
+	seen := func(status string) func() bool {
+		return func() bool {
+			return !slices.Contains(samples(t, r, "health_check"), "aerospike_esp_outbound_health_check{cluster_name=cluster,destination=there,status="+status+"} 0")
+		}
+	}
+	changetest.WaitFor(t, "a good check", seen("success"))
+	s.status.Store(500)
+	changetest.WaitFor(t, "a bad check", seen("error"))
+}
+
+// A destination cannot make up labels.
+func TestMetricsAreBounded(t *testing.T) {
+	r := prometheus.NewRegistry()
+	s := newScripted(t, func(n int64, w http.ResponseWriter, _ *http.Request) { w.WriteHeader(600 + int(n)) })
+	c := config(t, s.url)
+	c.Metrics = deliver.NewMetrics(r, "cluster")
+	d := open(t, c)
+	for range 20 {
+		wantError(t, send(d, alone, 0, "x").wait(t), "status 6")
+	}
+	wantSamples(t, r, "responses", "aerosink_connector_http_responses_total{cluster_name=cluster,destination=there,status=other} 20")
+}
