@@ -38,6 +38,12 @@ func (c *client) post(e *endpoint, b *batch, deadline time.Time) *answer {
 	}
 	content, mediaType := b.stream.Envelope.Seal(b.records, len(b.items))
 	header.Set("Content-Type", mediaType)
+	if c.config.Gzip && len(content) > c.config.GzipThreshold {
+		if packed, ok := compress(b.packed, content); ok {
+			b.packed, content = packed, packed
+			header.Set("Content-Encoding", "gzip")
+		}
+	}
 	c.counts.sent(len(b.items), len(content))
 	if c.config.Auth == nil {
 		return c.send(ctx, e, header, content, len(b.items))
