@@ -72,6 +72,9 @@ func newCounts(d *Destination) *counts {
 	c.gauge("lane_depth", "Changes that wait in the lane with the most.", func() float64 { return float64(d.deepest()) })
 	c.gauge("concurrency_limit", "Requests that may be in flight at once.", func() float64 { return float64(d.gate.allowed()) })
 	c.gauge("requests_in_flight", "Requests that are.", func() float64 { return float64(d.gate.busy()) })
+	if t, ok := d.config.Auth.(*GoogleIDToken); ok {
+		c.refreshes(t)
+	}
 	return c
 }
 
@@ -117,6 +120,15 @@ func (c *counts) histogram(name, help string, buckets []float64) prometheus.Hist
 
 func (c *counts) gauge(name, help string, value func() float64) {
 	c.collectors = append(c.collectors, prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: ours + name, Help: help, ConstLabels: c.labels()}, value))
+}
+
+// refreshes adds how often the token was fetched.
+func (c *counts) refreshes(t *GoogleIDToken) {
+	for status, n := range map[string]*atomic.Uint64{"success": &t.fetched, "error": &t.missed} {
+		opts := c.counter("token_refreshes_total", "Tokens asked for, by status.")
+		opts.ConstLabels["status"] = status
+		c.collectors = append(c.collectors, prometheus.NewCounterFunc(opts, func() float64 { return float64(n.Load()) }))
+	}
 }
 
 // sent notes a request.

@@ -125,6 +125,21 @@ func TestMetricsOfHealth(t *testing.T) {
 	changetest.WaitFor(t, "a bad check", seen("error"))
 }
 
+func TestMetricsOfTokens(t *testing.T) {
+	r := prometheus.NewRegistry()
+	newMetadata(t, func(n int64) (string, int) { return jwt(0, 3600e9, fmt.Sprint(n)), 200 })
+	g := newGuarded(t)
+	g.want("another")
+	c := config(t, g.url)
+	c.Auth, c.Metrics = deliver.NewGoogleIDToken(audience), deliver.NewMetrics(r, "cluster")
+	wantError(t, send(open(t, c), alone, 0, "x").wait(t), "401")
+	wantSamples(t, r, "token",
+		"aerosink_connector_token_refreshes_total{cluster_name=cluster,destination=there,status=error} 0",
+		"aerosink_connector_token_refreshes_total{cluster_name=cluster,destination=there,status=success} 2")
+	wantSamples(t, r, "reauth", "aerosink_connector_reauthorizations_total{cluster_name=cluster,destination=there} 1")
+	wantSamples(t, r, "responses", "aerosink_connector_http_responses_total{cluster_name=cluster,destination=there,status=401} 2")
+}
+
 // A destination cannot make up labels.
 func TestMetricsAreBounded(t *testing.T) {
 	r := prometheus.NewRegistry()
