@@ -24,17 +24,13 @@ func newClient(c Config, counts *counts) *client {
 	return cl
 }
 
-// post sends b to e, and once more with a fresh authorization when the answer is
-// 401. It does not hold on to memory of b.
+// post sends b to e. It does not hold on to memory of b.
 func (c *client) post(e *endpoint, b *batch, deadline time.Time) *answer {
 	ctx, cancel := context.WithDeadline(c.ctx, deadline)
 	defer cancel()
 	header, err := c.config.header(b)
 	if err != nil {
 		return &answer{err: err}
-	}
-	for name, values := range b.header {
-		header[name] = values
 	}
 	content, mediaType := b.stream.Envelope.Seal(b.records, len(b.items))
 	header.Set("Content-Type", mediaType)
@@ -45,15 +41,21 @@ func (c *client) post(e *endpoint, b *batch, deadline time.Time) *answer {
 		}
 	}
 	c.counts.sent(len(b.items), len(content))
-	if c.config.Auth == nil {
-		return c.send(ctx, e, header, content, len(b.items))
+	if c.config.Auth != nil {
+		return c.authorized(ctx, e, header, content, len(b.items))
 	}
+	return c.send(ctx, e, header, content, len(b.items))
+}
+
+// authorized sends content, and once more with a fresh authorization when the
+// answer is 401.
+func (c *client) authorized(ctx context.Context, e *endpoint, header http.Header, content []byte, n int) *answer {
 	value, err := c.config.Auth.Authorization(ctx)
 	if err != nil {
 		return &answer{err: fmt.Errorf("authorize: %w", err)}
 	}
 	header.Set("Authorization", value)
-	a := c.send(ctx, e, header, content, len(b.items))
+	a := c.send(ctx, e, header, content, n)
 	if a.status != http.StatusUnauthorized {
 		return a
 	}
@@ -65,7 +67,7 @@ func (c *client) post(e *endpoint, b *batch, deadline time.Time) *answer {
 	c.counts.reauthorized.Inc()
 	header = header.Clone() // the first request may hold on to its own
 	header.Set("Authorization", fresh)
-	return c.send(ctx, e, header, content, len(b.items))
+	return c.send(ctx, e, header, content, n)
 }
 
 // send makes one POST of content, which holds n changes.
@@ -82,18 +84,13 @@ func (c *client) send(ctx context.Context, e *endpoint, header http.Header, cont
 	defer e.put(l)
 	resp, err := l.RoundTrip(req)
 	if err != nil {
-		e.suspect()
-		return &answer{err: fmt.Errorf("POST %s: %w", e.place, c.explain(err)), overload: errors.Is(err, context.DeadlineExceeded)}
+		return c.none(e, fmt.Errorf("POST %s: %w", e.place, c.explain(err)), err)
 	}
 	defer resp.Body.Close()
 	c.counts.responded(resp.StatusCode)
 	text, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
 	if err != nil {
-		e.suspect()
-		return &answer{
-			err:      fmt.Errorf("POST %s: status %d, read answer: %w", e.place, resp.StatusCode, c.explain(err)),
-			overload: errors.Is(err, context.DeadlineExceeded),
-		}
+		return c.none(e, fmt.Errorf("POST %s: status %d, read answer: %w", e.place, resp.StatusCode, c.explain(err)), err)
 	}
 	if c.succeeded(resp.StatusCode) {
 		return &answer{status: resp.StatusCode}
@@ -101,6 +98,13 @@ func (c *client) send(ctx context.Context, e *endpoint, header http.Header, cont
 	a := readAnswer(resp, text, n, time.Now())
 	a.err = fmt.Errorf("POST %s: status %s", e.place, resp.Status)
 	return a
+}
+
+// none returns the answer where there was none, or not a whole one, because of an
+// error that shown explains.
+func (c *client) none(e *endpoint, shown, cause error) *answer {
+	e.suspect()
+	return &answer{err: shown, overload: errors.Is(cause, context.DeadlineExceeded)}
 }
 
 func (c *client) succeeded(status int) bool {
@@ -112,15 +116,15 @@ func (c *client) succeeded(status int) bool {
 
 // explain adds what to do to errors of the transport that do not say it.
 func (c *client) explain(err error) error {
-	if c.ctx.Err() != nil {
-		return errClosed
-	}
-	if errors.Is(err, context.DeadlineExceeded) {
-		return errors.New("no answer in time")
-	}
 	var op *net.OpError
-	dialing := errors.As(err, &op) && op.Op == "dial"
-	if c.config.Protocol == HTTP2 && !dialing {
+	switch {
+	case c.ctx.Err() != nil:
+		return errClosed
+	case errors.As(err, &op) && op.Op == "dial":
+		return err
+	case errors.Is(err, context.DeadlineExceeded):
+		return errors.New("no answer in time")
+	case c.config.Protocol == HTTP2:
 		return fmt.Errorf("%w (protocol is HTTP_2; if the server does not speak it, set HTTP_1_1)", err)
 	}
 	return err

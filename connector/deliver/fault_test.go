@@ -2,7 +2,6 @@ package deliver_test
 
 import (
 	"bytes"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -168,48 +167,6 @@ func TestRefusedStreams(t *testing.T) {
 	}
 }
 
-// An answer that comes before the body was read counts; the memory of the body is
-// not read any more.
-func TestEarlyAnswer(t *testing.T) {
-	for name, protocol := range map[string]deliver.Protocol{"HTTP/2": deliver.HTTP2, "HTTP/1.1": deliver.HTTP1} {
-		t.Run(name, func(t *testing.T) {
-			s := server(t, func(w http.ResponseWriter, r *http.Request) {
-				if r.ContentLength > 1000 {
-					w.WriteHeader(http.StatusServiceUnavailable)
-					return
-				}
-				if body, _ := io.ReadAll(r.Body); strings.Trim(string(body), "b") != "" {
-					t.Errorf("body %q", body)
-				}
-			})
-			c := config(t, s.URL)
-			c.Protocol, c.Connections = protocol, 4
-			d := open(t, c)
-			big := strings.Repeat("a", 200_000)
-			for i := range 50 {
-				if send(d, batches(1, 1<<30), i, big).wait(t) == nil {
-					t.Error("delivered")
-				}
-				if err := send(d, alone, i, "bbb").wait(t); err != nil {
-					t.Error(err)
-				}
-			}
-		})
-	}
-}
-
-// An endless answer costs its connection, not the change.
-func TestEndlessAnswer(t *testing.T) {
-	s := server(t, func(w http.ResponseWriter, r *http.Request) {
-		for text := make([]byte, 1<<16); r.Context().Err() == nil; {
-			_, _ = w.Write(text)
-		}
-	})
-	if err := send(open(t, config(t, s.URL)), alone, 0, "x").wait(t); err != nil {
-		t.Error(err)
-	}
-}
-
 // An endpoint that was killed is used again once it is back.
 func TestKilledAndBack(t *testing.T) {
 	for name, health := range map[string]*deliver.Health{
@@ -240,29 +197,5 @@ func TestKilledAndBack(t *testing.T) {
 				t.Errorf("%d of 50 failed", failures)
 			}
 		})
-	}
-}
-
-// Deadlines hold while a batch is being cut.
-func TestDeadlineWhileCutting(t *testing.T) {
-	s := newScripted(t, func(n int64, w http.ResponseWriter, r *http.Request) {
-		if n > 1 {
-			pause(r, 200*time.Millisecond)
-		}
-		w.WriteHeader(http.StatusBadRequest)
-	})
-	stream := &deliver.Stream{Envelope: lines{}, MaxRecords: 64, MaxBytes: 1 << 20, Interval: time.Hour}
-	d := open(t, config(t, s.url))
-	var verdicts []verdict
-	for i := range 64 {
-		v := make(verdict, 1)
-		d.Send(deliver.Parcel{Stream: stream, Record: fmt.Append(nil, i), Deadline: time.Now().Add(300 * time.Millisecond), To: v})
-		verdicts = append(verdicts, v)
-	}
-	for _, v := range verdicts {
-		wantError(t, v.wait(t), "destination there")
-	}
-	if s.calls.Load() > 4 {
-		t.Errorf("%d requests in the time for 2", s.calls.Load())
 	}
 }

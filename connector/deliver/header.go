@@ -2,6 +2,7 @@ package deliver
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
 	"strconv"
 )
@@ -42,6 +43,9 @@ func (c *Config) header(b *batch) (http.Header, error) {
 		if value != "" || h.Of == FactText {
 			header.Add(h.Name, value)
 		}
+	}
+	if b != nil {
+		maps.Copy(header, b.header)
 	}
 	return header, nil
 }

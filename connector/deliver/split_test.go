@@ -160,3 +160,27 @@ func TestEverythingRefused(t *testing.T) {
 		t.Errorf("%d of 10 refused for good, want all", got)
 	}
 }
+
+// Deadlines hold while a batch is being cut.
+func TestDeadlineWhileCutting(t *testing.T) {
+	s := newScripted(t, func(n int64, w http.ResponseWriter, r *http.Request) {
+		if n > 1 {
+			pause(r, 200*time.Millisecond)
+		}
+		w.WriteHeader(http.StatusBadRequest)
+	})
+	stream := &deliver.Stream{Envelope: lines{}, MaxRecords: 64, MaxBytes: 1 << 20, Interval: time.Hour}
+	d := open(t, config(t, s.url))
+	var verdicts []verdict
+	for i := range 64 {
+		v := make(verdict, 1)
+		d.Send(deliver.Parcel{Stream: stream, Record: fmt.Append(nil, i), Deadline: time.Now().Add(300 * time.Millisecond), To: v})
+		verdicts = append(verdicts, v)
+	}
+	for _, v := range verdicts {
+		wantError(t, v.wait(t), "destination there")
+	}
+	if s.calls.Load() > 4 {
+		t.Errorf("%d requests in the time for 2", s.calls.Load())
+	}
+}

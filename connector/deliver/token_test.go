@@ -1,17 +1,12 @@
 package deliver_test
 
 import (
-	"crypto/rand"
-	"crypto/rsa"
-	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
-	"encoding/pem"
 	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -247,76 +242,4 @@ func TestTokenThatDoesNotCome(t *testing.T) {
 	c := config(t, newGuarded(t).url)
 	c.Auth, c.CallTimeout = deliver.NewGoogleIDToken(audience), 50*time.Millisecond
 	wantError(t, send(open(t, c), alone, 0, "x").wait(t), "fetch an identity token from Google: context deadline exceeded")
-}
-
-func TestServiceAccountKey(t *testing.T) {
-	token := jwt(0, time.Hour, "one")
-	var asked atomic.Int64
-	google := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		asked.Add(1)
-		_ = r.ParseForm()
-		parts := strings.Split(r.Form.Get("assertion"), ".")
-		claims, _ := base64.RawURLEncoding.DecodeString(parts[len(parts)/2])
-		if !strings.Contains(string(claims), `"target_audience":"`+audience+`"`) {
-			t.Errorf("claims %s", claims)
-		}
-		w.Header().Set("Content-Type", "application/json")
-		fmt.Fprintf(w, `{"id_token":%q}`, token)
-	}))
-	t.Cleanup(google.Close)
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		t.Fatal(err)
-	}
-	der, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	account, _ := json.Marshal(map[string]string{
-		"type": "service_account", "client_email": "connector@example.iam.gserviceaccount.com", "private_key_id": "1", "token_uri": google.URL,
-		"private_key": string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})),
-	})
-	file := filepath.Join(t.TempDir(), "key.json")
-	write(t, file, string(account))
-	t.Setenv("GOOGLE_APPLICATION_CREDENTIALS", file)
-
-	g := newGuarded(t)
-	g.want(token)
-	d := authorized(t, g.url, deliver.NewGoogleIDToken(audience))
-	for range 3 {
-		if err := send(d, alone, 0, "x").wait(t); err != nil {
-			t.Error(err)
-		}
-	}
-	if asked.Load() != 1 {
-		t.Errorf("%d tokens fetched, want 1", asked.Load())
-	}
-}
-
-// A token in a file counts as it is there, on a 401 at once.
-func TestBearer(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "token")
-	write(t, file, "one\n")
-	secret, err := deliver.ReadSecret(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	g := newGuarded(t)
-	g.want("one")
-	d := authorized(t, g.url, deliver.Bearer{Token: secret})
-	if err := send(d, alone, 0, "x").wait(t); err != nil {
-		t.Error(err)
-	}
-	g.want("the second")
-	write(t, file, "the second")
-	if err := send(d, alone, 0, "x").wait(t); err != nil {
-		t.Error(err)
-	}
-	g.want("the third")
-	before := g.posts.Load()
-	err = send(d, alone, 0, "x").wait(t)
-	wantError(t, err, "status 401")
-	if strings.Contains(err.Error(), "the second") || g.posts.Load() != before+1 {
-		t.Errorf("%d requests with a token that did not change: %v", g.posts.Load()-before, err)
-	}
 }

@@ -1,0 +1,37 @@
+package deliver_test
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/aerosink/aerosink/connector/deliver"
+)
+
+// A token in a file counts as it is there, on a 401 at once.
+func TestBearer(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "token")
+	write(t, file, "one\n")
+	secret, err := deliver.ReadSecret(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := newGuarded(t)
+	g.want("one")
+	d := authorized(t, g.url, deliver.Bearer{Token: secret})
+	if err := send(d, alone, 0, "x").wait(t); err != nil {
+		t.Error(err)
+	}
+	g.want("the second")
+	write(t, file, "the second")
+	if err := send(d, alone, 0, "x").wait(t); err != nil {
+		t.Error(err)
+	}
+	g.want("the third")
+	before := g.posts.Load()
+	err = send(d, alone, 0, "x").wait(t)
+	wantError(t, err, "status 401")
+	if strings.Contains(err.Error(), "the second") || g.posts.Load() != before+1 {
+		t.Errorf("%d requests with a token that did not change: %v", g.posts.Load()-before, err)
+	}
+}

@@ -1,0 +1,124 @@
+package deliver_test
+
+import (
+	"fmt"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/aerosink/aerosink/connector/change/changetest"
+	"github.com/aerosink/aerosink/connector/deliver"
+)
+
+func overloaded(w http.ResponseWriter, status int, retryAfter string) {
+	w.Header().Set("Retry-After", retryAfter)
+	w.WriteHeader(status)
+}
+
+// Until the time that Retry-After says there is no request. Who cannot wait that
+// long knows at once, and who can is served then.
+func TestRetryAfter(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		status int
+		value  func() string
+	}{
+		{"seconds, with 503", 503, func() string { return "1" }},
+		{"seconds, with 429", 429, func() string { return "1" }},
+		{"a date", 503, func() string { return time.Now().Add(1500 * time.Millisecond).UTC().Format(http.TimeFormat) }},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			var asked, again time.Time
+			proceed := make(chan struct{})
+			s := newScripted(t, func(n int64, w http.ResponseWriter, _ *http.Request) {
+				if n == 1 {
+					<-proceed
+					asked = time.Now()
+					overloaded(w, tt.status, tt.value())
+				} else {
+					again = time.Now()
+				}
+			})
+			d := open(t, config(t, s.url))
+			until := func(in time.Duration) verdict {
+				v := make(verdict, 1)
+				d.Send(deliver.Parcel{Stream: batches(10, 1000), Record: []byte("x"), Deadline: time.Now().Add(in), To: v})
+				return v
+			}
+			first := until(time.Minute)
+			changetest.WaitFor(t, "a request", func() bool { return s.now.Load() == 1 })
+			waiting := until(time.Minute)
+			close(proceed)
+			wantError(t, first.wait(t), fmt.Sprint("status ", tt.status))
+			wantError(t, until(10*time.Millisecond).wait(t), "asked to wait until")
+			if err := waiting.wait(t); err != nil {
+				t.Error(err)
+			}
+			if wait := again.Sub(asked); wait < 400*time.Millisecond {
+				t.Errorf("the next request came after %v", wait)
+			}
+		})
+	}
+}
+
+// Of parcels that wait already, those that cannot wait so long are settled when
+// the destination says it, in all lanes, behind requests that hang too.
+func TestRetryAfterSettlesWhoWaits(t *testing.T) {
+	proceed := make(chan struct{})
+	s := newScripted(t, func(n int64, w http.ResponseWriter, r *http.Request) {
+		select {
+		case <-proceed:
+			overloaded(w, 503, "3600")
+		case <-r.Context().Done():
+		}
+	})
+	d := open(t, config(t, s.url))
+	first := []verdict{send(d, alone, 0, "x"), send(d, alone, 1, "x")}
+	changetest.WaitFor(t, "two requests", func() bool { return s.now.Load() == 2 })
+	waiting := []verdict{send(d, alone, 0, "x"), send(d, alone, 0, "x"), send(d, alone, 1, "x")}
+	proceed <- struct{}{} // one of the two; the other hangs
+	for _, v := range waiting {
+		wantError(t, v.wait(t), "asked to wait until")
+	}
+	wantError(t, send(d, alone, 7, "x").wait(t), "asked to wait until")
+	if s.calls.Load() != 2 {
+		t.Errorf("%d requests, want no more than 2", s.calls.Load())
+	}
+	proceed <- struct{}{}
+	for _, v := range first {
+		wantError(t, v.wait(t), "status 503")
+	}
+}
+
+// One endpoint that asks for a pause leaves the others their work.
+func TestRetryAfterOfOneEndpoint(t *testing.T) {
+	busy := newScripted(t, func(_ int64, w http.ResponseWriter, _ *http.Request) { overloaded(w, 429, "3600") })
+	free := newScripted(t, func(int64, http.ResponseWriter, *http.Request) {})
+	d := open(t, config(t, busy.url, free.url))
+	wantError(t, send(d, alone, 0, "x").wait(t), "status 429")
+	for i := range 20 {
+		if err := send(d, alone, i, "x").wait(t); err != nil {
+			t.Error(err)
+		}
+	}
+	if busy.calls.Load() != 1 || free.calls.Load() != 20 {
+		t.Errorf("%d and %d requests, want 1 and 20", busy.calls.Load(), free.calls.Load())
+	}
+}
+
+// What Retry-After says makes no sense does no harm.
+func TestRetryAfterThatSaysNothing(t *testing.T) {
+	for _, value := range []string{"", "0", "-5", "soon", "1e9", "Thu, 01 Jan 1970 00:00:00 GMT", "99999999999999999999"} {
+		s := newScripted(t, func(n int64, w http.ResponseWriter, _ *http.Request) {
+			if n == 1 {
+				overloaded(w, 503, value)
+			}
+		})
+		d := open(t, config(t, s.url))
+		wantError(t, send(d, alone, 0, "x").wait(t), "status 503")
+		if err := send(d, alone, 0, "x").wait(t); err != nil {
+			t.Errorf("after Retry-After: %q: %v", value, err)
+		}
+	}
+}
