@@ -1,6 +1,7 @@
 package deliver_test
 
 import (
+	"bufio"
 	"bytes"
 	"io"
 	"net"
@@ -61,13 +62,13 @@ func TestFaults(t *testing.T) {
 			_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
 		}, "set HTTP_1_1"},
 		{"speaks no HTTP", deliver.HTTP1, func(_ int64, c net.Conn) {
-			_, _ = c.Read(make([]byte, 1000))
+			readRequest(c)
 			_, _ = io.WriteString(c, "220 mail.example ESMTP\r\n")
 		}, "malformed HTTP"},
 		{"dribbles its headers", deliver.HTTP1, dribble("HTTP/1.1 200 OK\r\nX: "), "no answer in time"},
 		{"dribbles its answer", deliver.HTTP1, dribble("HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n"), "no answer in time"},
 		{"breaks off its answer", deliver.HTTP1, func(_ int64, c net.Conn) {
-			_, _ = c.Read(make([]byte, 1000))
+			readRequest(c)
 			_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf")
 			c.Close()
 		}, "read answer: unexpected EOF"},
@@ -79,6 +80,7 @@ func TestFaults(t *testing.T) {
 			_ = f.WriteRSTStream(stream, http2.ErrCodeCancel)
 		}), "CANCEL"},
 		{"sends endless headers", deliver.HTTP1, func(_ int64, c net.Conn) {
+			readRequest(c)
 			_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\n")
 			for line := []byte("X: " + strings.Repeat("x", 1000) + "\r\n"); ; {
 				if _, err := c.Write(line); err != nil {
@@ -96,10 +98,18 @@ func TestFaults(t *testing.T) {
 	}
 }
 
+// readRequest reads a whole request, so that the answer is not taken for an early
+// one.
+func readRequest(c net.Conn) {
+	if r, err := http.ReadRequest(bufio.NewReader(c)); err == nil {
+		_, _ = io.Copy(io.Discard, r.Body)
+	}
+}
+
 // dribble sends the start of an answer, and then a byte now and then.
 func dribble(start string) func(int64, net.Conn) {
 	return func(_ int64, c net.Conn) {
-		_, _ = c.Read(make([]byte, 1000))
+		readRequest(c)
 		_, _ = io.WriteString(c, start)
 		for range time.Tick(10 * time.Millisecond) {
 			if _, err := c.Write([]byte("x")); err != nil {
@@ -189,7 +199,7 @@ func TestKilledAndBack(t *testing.T) {
 			if err != nil {
 				t.Skip("somebody took the port: ", err)
 			}
-			again := &httptest.Server{Listener: l, Config: &http.Server{Handler: handler, Protocols: first.Config.Protocols}} //nolint:gosec // a test
+			again := &httptest.Server{Listener: l, Config: &http.Server{Handler: handler, Protocols: first.Config.Protocols}}
 			again.Start()
 			t.Cleanup(again.Close)
 			changetest.WaitFor(t, "a delivery", func() bool { return send(d, alone, 0, "x").wait(t) == nil })

@@ -3,6 +3,7 @@ package deliver
 import (
 	"errors"
 	"fmt"
+	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -106,7 +107,7 @@ func (g *gate) leave(e *endpoint, sent time.Time, a *answer) {
 	switch {
 	case a.overload:
 		g.limit.shrink(sent, now)
-	case a.status != 0:
+	case a.status != 0 && a.status < http.StatusInternalServerError:
 		g.limit.grow(g.inFlight)
 	}
 	g.inFlight--

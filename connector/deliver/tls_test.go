@@ -117,7 +117,7 @@ func TestTLS(t *testing.T) {
 		{"TLS 1.3 or nothing", ours.server(t, good), old(tls.VersionTLS12), &tls.Config{RootCAs: ours.pool, MinVersion: tls.VersionTLS13}, "protocol version not supported"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			c := &tls.Config{Certificates: []tls.Certificate{tt.certificate}} //nolint:gosec // some are bad on purpose
+			c := &tls.Config{Certificates: []tls.Certificate{tt.certificate}}
 			if tt.server != nil {
 				tt.server(c)
 			}
