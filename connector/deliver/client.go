@@ -96,7 +96,7 @@ func (c *client) send(ctx context.Context, e *endpoint, header http.Header, cont
 		return &answer{status: resp.StatusCode}
 	}
 	a := readAnswer(resp, text, n, time.Now())
-	a.err = fmt.Errorf("POST %s: status %s", e.place, resp.Status)
+	a.err = fmt.Errorf("POST %s: status %d %s", e.place, resp.StatusCode, http.StatusText(resp.StatusCode))
 	return a
 }
 

@@ -62,12 +62,18 @@ func TestEndpointsAreBounded(t *testing.T) {
 		send(d, alone, 0, "x").wait(t)
 		return sick.posts.Load() == before
 	})
+	for len(h.release) > 0 {
+		<-h.release
+	}
 	var verdicts []verdict
 	for i := range 12 {
 		verdicts = append(verdicts, send(d, alone, i, "x"))
 	}
-	for _, v := range verdicts {
+	changetest.WaitFor(t, "three requests in flight", func() bool { return h.now.Load() == 3 })
+	for range verdicts {
 		h.release <- struct{}{}
+	}
+	for _, v := range verdicts {
 		if err := v.wait(t); err != nil {
 			t.Error(err)
 		}

@@ -114,14 +114,14 @@ func TestLanesRunBesideEachOther(t *testing.T) {
 		verdicts = append(verdicts, send(d, alone, i, fmt.Sprintf("%d\n", i)))
 	}
 	var got []string
-	for range 32 {
-		got = append(got, <-h.arrived)
-		if len(got) >= 8 {
-			h.release <- struct{}{}
-		}
-	}
 	for range 8 {
+		got = append(got, <-h.arrived)
+	}
+	for range 32 {
 		h.release <- struct{}{}
+	}
+	for range 24 {
+		got = append(got, <-h.arrived)
 	}
 	for _, v := range verdicts {
 		if err := v.wait(t); err != nil {

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/aerosink/aerosink/connector/change/changetest"
+	"github.com/aerosink/aerosink/connector/deliver"
 )
 
 // authority signs certificates.
@@ -163,6 +164,34 @@ func TestCertificateRotation(t *testing.T) {
 				t.Fatal(err)
 			}
 			return seen.Load() == name
+		})
+	}
+}
+
+// Checks go the way of requests.
+func TestHealthOverTLS(t *testing.T) {
+	for name, protocol := range map[string]deliver.Protocol{"HTTP/2": deliver.HTTP2, "HTTP/1.1": deliver.HTTP1} {
+		t.Run(name, func(t *testing.T) {
+			ours := newAuthority(t)
+			var checks atomic.Int64
+			c := &tls.Config{Certificates: []tls.Certificate{ours.server(t, func(*x509.Certificate) {})}}
+			cfg := checkedConfig(t, secureServer(t, c, func(_ http.ResponseWriter, r *http.Request) {
+				if r.Method == http.MethodGet && r.ProtoMajor == map[deliver.Protocol]int{deliver.HTTP1: 1, deliver.HTTP2: 2}[protocol] {
+					checks.Add(1)
+				}
+			}))
+			cfg.Protocol, cfg.TLS = protocol, &tls.Config{RootCAs: ours.pool}
+			d := open(t, cfg)
+			changetest.WaitFor(t, "some checks", func() bool { return checks.Load() > 4 })
+			if err := send(d, alone, 0, "x").wait(t); err != nil {
+				t.Error(err)
+			}
+			cfg.TLS = nil
+			d = open(t, cfg)
+			changetest.WaitFor(t, "distrust", func() bool {
+				err := send(d, alone, 0, "x").wait(t)
+				return err != nil && err.Error() == "destination there: no endpoint is healthy"
+			})
 		})
 	}
 }
