@@ -94,11 +94,16 @@ func (e *endpoint) put(l *link) {
 	}
 }
 
+// closeIdle closes the connections after the last request. The transport may take
+// a moment to let go of that, so it is told twice.
 func (l *link) closeIdle() {
 	if l.inFlight == 0 {
 		l.CloseIdleConnections()
+		time.AfterFunc(lingering, l.CloseIdleConnections)
 	}
 }
+
+const lingering = time.Second
 
 // suspect says that a request got no answer.
 func (e *endpoint) suspect() {
