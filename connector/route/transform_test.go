@@ -1,0 +1,197 @@
+package route_test
+
+import (
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"github.com/aerosink/aerosink/connector/change"
+	"github.com/aerosink/aerosink/connector/route"
+)
+
+var everything = route.Selection{All: true}
+
+// changeOf returns a change whose bins have the names, and values by place.
+func changeOf(names ...string) *change.Change {
+	c := &change.Change{}
+	for i, name := range names {
+		c.Bins = append(c.Bins, change.Bin{Name: name, Value: change.IntegerValue(int64(i))})
+	}
+	return c
+}
+
+func regex(t testing.TB, pattern, replacement string) route.Step {
+	t.Helper()
+	step, err := route.Regex(pattern, replacement)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return step
+}
+
+// Each bin of want is its new name and the place it had.
+func TestApply(t *testing.T) {
+	for _, tt := range []struct {
+		name       string
+		transforms route.Transforms
+		bins, want string
+		err        string
+	}{
+		{"nothing said", route.Transforms{Include: everything}, "a b", "a0 b1", ""},
+		{"none included", route.Transforms{}, "a b", "", ""},
+		{"some included", route.Transforms{Include: route.Selection{Names: []string{"c", "a"}}}, "a b c", "a0 c2", ""},
+		{"some excluded", route.Transforms{Include: everything, Exclude: route.Selection{Names: []string{"a"}}}, "a b", "b1", ""},
+		{"all excluded", route.Transforms{Include: everything, Exclude: everything}, "a b", "", ""},
+		{"exclude wins", route.Transforms{Include: route.Selection{Names: []string{"a", "b"}}, Exclude: route.Selection{Names: []string{"a"}}}, "a b", "b1", ""},
+		{"renamed", route.Transforms{Include: everything, Renames: map[string]string{"a": "x"}}, "a b", "x0 b1", ""},
+		{"excluded by its old name", route.Transforms{Include: everything, Exclude: route.Selection{Names: []string{"x"}}, Renames: map[string]string{"a": "x"}}, "a", "x0", ""},
+		{"two change names", route.Transforms{Include: everything, Renames: map[string]string{"a": "b", "b": "a"}}, "a b", "b0 a1", ""},
+		{"renamed bins skip the steps", route.Transforms{Include: everything, Renames: map[string]string{"a": "x"}, Steps: []route.Step{strings.ToUpper}}, "a b", "x0 B1", ""},
+		{"steps in order", route.Transforms{Include: everything, Steps: []route.Step{regex(t, "^u_", ""), strings.ToUpper}}, "u_a U_b", "A0 U_B1", ""},
+		{"two become one", route.Transforms{Include: everything, Steps: []route.Step{strings.ToUpper}}, "a b A", "", `two bins would become "A"`},
+		{"a step meets a rename", route.Transforms{Include: everything, Renames: map[string]string{"x": "B"}, Steps: []route.Step{strings.ToUpper}}, "b x", "", `two bins would become "B"`},
+		{"one of two leaves", route.Transforms{Include: everything, Exclude: route.Selection{Names: []string{"A"}}, Steps: []route.Step{strings.ToUpper}}, "a A", "A0", ""},
+		{"no name is left", route.Transforms{Include: everything, Steps: []route.Step{regex(t, ".*", "")}}, "secret", "", `bin "secret" would have no name`},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			transform := route.NewTransform(tt.transforms)
+			for range 2 { // the second time it is remembered
+				c := changeOf(strings.Fields(tt.bins)...)
+				err := transform.Apply(c)
+				if tt.err != "" {
+					if err == nil || !change.IsPermanent(err) || !strings.Contains(err.Error(), tt.err) {
+						t.Errorf("error %v, want a permanent one that says %q", err, tt.err)
+					}
+					continue
+				}
+				if diff := cmp.Diff(strings.Fields(tt.want), described(c)); diff != "" || err != nil {
+					t.Errorf("error %v, bins (-want +got):\n%s", err, diff)
+				}
+			}
+		})
+	}
+}
+
+func described(c *change.Change) []string {
+	bins := []string{}
+	for _, b := range c.Bins {
+		bins = append(bins, fmt.Sprintf("%s%d", b.Name, b.Value.Integer()))
+	}
+	return bins
+}
+
+func TestNoTransform(t *testing.T) {
+	c := changeOf("a")
+	if err := (*route.Transform)(nil).Apply(c); err != nil || len(c.Bins) != 1 {
+		t.Errorf("error %v, %d bins", err, len(c.Bins))
+	}
+}
+
+func TestRegex(t *testing.T) {
+	for _, tt := range []struct{ pattern, replacement, name, want string }{
+		{"b", "x", "abb", "axx"},
+		{"(a)(b)", "$2$1", "abc", "bac"},
+		{"(a)", "$1x", "ab", "axb"}, // not the group "1x"
+		{"(a)", "$12", "ab", "a2b"}, // there is no group 12
+		{"(a)", "$01", "ab", "ab"},  // Java reads 01 as 1
+		{"a", "[$0]", "ab", "[a]b"}, //
+		{"(?P<n>a)", "${n}_", "ab", "a_b"},
+		{"a", `\$1`, "ab", "$1b"},
+		{"a", `\\`, "ab", `\b`},
+		{"a", "é", "ab", "éb"},
+	} {
+		if got := regex(t, tt.pattern, tt.replacement)(tt.name); got != tt.want {
+			t.Errorf("%s with %s for %s: %q, want %q", tt.name, tt.replacement, tt.pattern, got, tt.want)
+		}
+	}
+}
+
+func TestRegexFaults(t *testing.T) {
+	for _, tt := range []struct{ pattern, replacement, want string }{
+		{"(", "", "pattern: "},
+		{"a(?!b)", "", "look-around and back-references cannot be had"},
+		{"a", "$1", "$1, but the pattern has 0 groups"},
+		{"a", "$", "a $ that names no group"},
+		{"a", "$x", "a $ that names no group"},
+		{"a", "${n}", `the pattern has no group "n"`},
+		{"(?P<n>a)", "${n", `the pattern has no group "n"`},
+		{"a", `b\`, `a \ at the end`},
+	} {
+		if _, err := route.Regex(tt.pattern, tt.replacement); err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s, %s: error %v, want one that says %q", tt.pattern, tt.replacement, err, tt.want)
+		}
+	}
+}
+
+// No value is lost: as many bins come out as went in, or there is an error. What
+// is remembered of other changes makes no difference.
+func TestApplyLosesNothing(t *testing.T) {
+	shared := route.NewTransform(route.Transforms{Include: everything, Renames: map[string]string{"a": "B"}, Steps: []route.Step{strings.ToUpper}})
+	rapid.Check(t, func(t *rapid.T) {
+		names := rapid.SliceOfDistinct(rapid.StringMatching("[abcABC]{1,2}"), rapid.ID[string]).Draw(t, "names")
+		fresh := route.NewTransform(route.Transforms{Include: everything, Renames: map[string]string{"a": "B"}, Steps: []route.Step{strings.ToUpper}})
+		one, other := changeOf(names...), changeOf(names...)
+		err, errFresh := shared.Apply(one), fresh.Apply(other)
+		if (err == nil) != (errFresh == nil) {
+			t.Fatalf("%v, and afresh %v", err, errFresh)
+		}
+		if err == nil && (len(one.Bins) != len(names) || !cmp.Equal(described(one), described(other))) {
+			t.Fatalf("%v became %v", names, described(one))
+		}
+	})
+}
+
+// More names than are remembered, from several goroutines at once.
+func TestManyNames(t *testing.T) {
+	transform := route.NewTransform(route.Transforms{Include: everything, Steps: []route.Step{strings.ToUpper}})
+	var group sync.WaitGroup
+	for range 4 {
+		group.Go(func() {
+			for i := range 1500 {
+				c := changeOf(fmt.Sprintf("bin%d", i), "other")
+				if err := transform.Apply(c); err != nil || c.Bins[0].Name != fmt.Sprintf("BIN%d", i) {
+					t.Errorf("error %v, bin %s", err, c.Bins[0].Name)
+				}
+			}
+		})
+	}
+	group.Wait()
+	if err := transform.Apply(changeOf("beyond", "BEYOND")); err == nil {
+		t.Error("two bins that are not remembered became one")
+	}
+}
+
+func TestApplyAllocatesNothing(t *testing.T) {
+	transform, c := busy()
+	if n := testing.AllocsPerRun(100, func() { apply(t, transform, c) }); n > 0 {
+		t.Errorf("%v allocations a change", n)
+	}
+}
+
+func BenchmarkApply(b *testing.B) {
+	transform, c := busy()
+	b.ReportAllocs()
+	for b.Loop() {
+		apply(b, transform, c)
+	}
+}
+
+func busy() (*route.Transform, *change.Change) {
+	transform := route.NewTransform(route.Transforms{
+		Include: everything, Exclude: route.Selection{Names: []string{"secret"}},
+		Renames: map[string]string{"n": "name"}, Steps: []route.Step{strings.ToUpper},
+	})
+	return transform, changeOf("n", "age", "city", "secret", "zip")
+}
+
+func apply(t testing.TB, transform *route.Transform, c *change.Change) {
+	bins := [5]change.Bin(c.Bins)
+	if err := transform.Apply(c); err != nil {
+		t.Fatal(err)
+	}
+	c.Bins = append(c.Bins[:0], bins[:]...)
+}
