@@ -1,0 +1,55 @@
+package tlsfile
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Versions returns the oldest and the newest of the versions that words name, as
+// Java (TLSv1.2) or others (tls1.2, 1.2) do. Versions before 1.2 are broken, and an
+// error.
+func Versions(words []string) (oldest, newest uint16, err error) {
+	known := map[string]uint16{"1.2": tls.VersionTLS12, "1.3": tls.VersionTLS13}
+	for _, word := range words {
+		number := strings.TrimPrefix(strings.TrimPrefix(strings.ToLower(word), "tls"), "v")
+		v, ok := known[number]
+		if !ok {
+			return 0, 0, fmt.Errorf("%q is none of TLSv1.2, TLSv1.3; older ones are broken", word)
+		}
+		if oldest == 0 || v < oldest {
+			oldest = v
+		}
+		newest = max(newest, v)
+	}
+	return oldest, newest, nil
+}
+
+// errFixedCipher is the error of a cipher suite that nobody can choose.
+var errFixedCipher = errors.New("the cipher suites of TLS 1.3 are always all on, and cannot be chosen")
+
+// IsFixedCipher reports whether err is of a cipher suite of TLS 1.3.
+func IsFixedCipher(err error) bool { return errors.Is(err, errFixedCipher) }
+
+// Cipher returns the cipher suite of TLS 1.2 with a name of the IANA, which is
+// Java's too.
+func Cipher(name string) (uint16, error) {
+	name = strings.ToUpper(name)
+	for _, s := range tls.CipherSuites() {
+		if s.Name != name {
+			continue
+		}
+		if !slices.Contains(s.SupportedVersions, tls.VersionTLS12) {
+			return 0, errFixedCipher
+		}
+		return s.ID, nil
+	}
+	for _, s := range tls.InsecureCipherSuites() {
+		if s.Name == name {
+			return 0, fmt.Errorf("%s is broken", name)
+		}
+	}
+	return 0, fmt.Errorf("%q is no cipher suite of TLS 1.2 that can be had here", name)
+}

@@ -1,0 +1,310 @@
+package tlsfile_test
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/aerosink/aerosink/connector/change/changetest"
+	"github.com/aerosink/aerosink/connector/tlsfile"
+)
+
+func open(t testing.TB, s tlsfile.Source) *tlsfile.Files {
+	t.Helper()
+	f, err := tlsfile.Open(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+func server(t testing.TB, s tlsfile.Source) *tls.Config {
+	t.Helper()
+	c, err := open(t, s).Server()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// talk shakes hands over loopback and says a byte each way, since a client learns
+// only from what it reads whether its certificate was taken.
+func talk(t *testing.T, client, server *tls.Config, dialled string) (version uint16, err error) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	served := make(chan error, 1)
+	go func() {
+		conn, err := l.Accept()
+		if err == nil {
+			defer conn.Close()
+			_, err = tls.Server(conn, server).Write([]byte{1})
+		}
+		served <- err
+	}()
+	raw, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	client = client.Clone()
+	client.ServerName = dialled
+	conn := tls.Client(raw, client)
+	_, err = io.ReadFull(conn, make([]byte, 1))
+	_ = conn.Close()
+	if errServed := <-served; err == nil {
+		err = errServed
+	}
+	return conn.ConnectionState().Version, err
+}
+
+func TestHandshakes(t *testing.T) {
+	folder := t.TempDir()
+	ours, other := newAuthority(t), newAuthority(t)
+	soon, past := time.Now().Add(time.Hour), time.Now().Add(-time.Hour)
+	ca := ours.writeCA(t, filepath.Join(folder, "ca.crt"))
+	serverCert, serverKey := ours.write(t, folder, "server", "db.example", soon)
+	addressCert, addressKey := ours.write(t, folder, "address", "127.0.0.1", soon)
+	expiredCert, expiredKey := ours.write(t, folder, "expired", "db.example", past)
+	clientCert, clientKey := ours.write(t, folder, "client", "node-1", soon)
+	staleCert, staleKey := ours.write(t, folder, "stale", "node-1", past)
+	strangeCert, strangeKey := other.write(t, folder, "strange", "node-1", soon)
+
+	plain := tlsfile.Source{CertFile: serverCert, KeyFile: serverKey}
+	mutual := tlsfile.Source{CertFile: serverCert, KeyFile: serverKey, CAFile: ca}
+	named := mutual
+	named.PeerNames = []string{"node-0", "node-1"}
+	unnamed := mutual
+	unnamed.PeerNames = []string{"node-0"}
+	trusting := tlsfile.Source{CAFile: ca}
+	for _, tt := range []struct {
+		name           string
+		server, client tlsfile.Source
+		dialled, err   string
+	}{
+		{"the server's name", plain, trusting, "db.example", ""},
+		{"another name", plain, trusting, "evil.example", "not evil.example"},
+		{"a name that is allowed instead", plain, tlsfile.Source{CAFile: ca, PeerNames: []string{"db.example"}}, "cloud.example", ""},
+		{"a name that is not allowed", plain, tlsfile.Source{CAFile: ca, PeerNames: []string{"eu.example"}}, "db.example", `for none of ["eu.example"]`},
+		{"an address", tlsfile.Source{CertFile: addressCert, KeyFile: addressKey}, trusting, "127.0.0.1", ""},
+		{"another address", plain, trusting, "127.0.0.1", `for none of ["127.0.0.1"]`},
+		{"expired", tlsfile.Source{CertFile: expiredCert, KeyFile: expiredKey}, trusting, "db.example", "expired"},
+		{"an unknown authority", tlsfile.Source{CertFile: strangeCert, KeyFile: strangeKey}, trusting, "node-1", "unknown authority"},
+		{"the system does not know it", plain, tlsfile.Source{}, "db.example", "unknown authority"},
+		{"the system does not know it, and a name", plain, tlsfile.Source{PeerNames: []string{"db.example"}}, "db.example", "unknown authority"},
+
+		{"a client's certificate", mutual, tlsfile.Source{CAFile: ca, CertFile: clientCert, KeyFile: clientKey}, "db.example", ""},
+		{"none", mutual, trusting, "db.example", "certificate required"},
+		{"of an unknown authority", mutual, tlsfile.Source{CAFile: ca, CertFile: strangeCert, KeyFile: strangeKey}, "db.example", "unknown certificate authority"},
+		{"that expired", mutual, tlsfile.Source{CAFile: ca, CertFile: staleCert, KeyFile: staleKey}, "db.example", "expired certificate"},
+		{"of an allowed name", named, tlsfile.Source{CAFile: ca, CertFile: clientCert, KeyFile: clientKey}, "db.example", ""},
+		{"of another name", unnamed, tlsfile.Source{CAFile: ca, CertFile: clientCert, KeyFile: clientKey}, "db.example", "bad certificate"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := talk(t, open(t, tt.client).Client([]string{tt.dialled}), server(t, tt.server), tt.dialled)
+			if (err == nil) != (tt.err == "") || err != nil && !strings.Contains(err.Error(), tt.err) {
+				t.Errorf("error %v, want %q", err, tt.err)
+			}
+		})
+	}
+}
+
+// Neither side speaks a version before 1.2, nor one that is not named.
+func TestVersions(t *testing.T) {
+	folder := t.TempDir()
+	ours := newAuthority(t)
+	cert, key := ours.write(t, folder, "server", "db.example", time.Now().Add(time.Hour))
+	ca := ours.writeCA(t, filepath.Join(folder, "ca.crt"))
+	for _, tt := range []struct {
+		peer                   uint16 // the only version of the other side
+		oldest, newest, agreed uint16
+	}{
+		{tls.VersionTLS10, 0, 0, 0},
+		{tls.VersionTLS11, 0, 0, 0},
+		{tls.VersionTLS12, 0, 0, tls.VersionTLS12},
+		{tls.VersionTLS13, 0, 0, tls.VersionTLS13},
+		{tls.VersionTLS12, tls.VersionTLS13, tls.VersionTLS13, 0},
+		{tls.VersionTLS13, tls.VersionTLS12, tls.VersionTLS12, 0},
+	} {
+		s := tlsfile.Source{CertFile: cert, KeyFile: key, CAFile: ca, MinVersion: tt.oldest, MaxVersion: tt.newest}
+		limit := func(c *tls.Config) *tls.Config {
+			c = c.Clone()
+			c.MinVersion, c.MaxVersion = tt.peer, tt.peer
+			c.GetConfigForClient = nil
+			return c
+		}
+		ourServer, ourClient := server(t, s), open(t, s).Client(nil)
+		asServer, err := talk(t, limit(ourClient), ourServer, "db.example")
+		if (err == nil) != (tt.agreed != 0) || err == nil && asServer != tt.agreed {
+			t.Errorf("as a server, to a client of %x: %x, %v, want %x", tt.peer, asServer, err, tt.agreed)
+		}
+		asClient, err := talk(t, ourClient, limit(ourServer), "db.example")
+		if (err == nil) != (tt.agreed != 0) || err == nil && asClient != tt.agreed {
+			t.Errorf("as a client, to a server of %x: %x, %v, want %x", tt.peer, asClient, err, tt.agreed)
+		}
+	}
+}
+
+// Authority, server and client change while requests run, and a session stays
+// open: no request fails, and at the end the new certificates are in use.
+func TestRotation(t *testing.T) {
+	folder := t.TempDir()
+	first, second := newAuthority(t), newAuthority(t)
+	soon := time.Now().Add(time.Hour)
+	ca := first.writeCA(t, filepath.Join(folder, "ca.crt"))
+	serverCert, serverKey := first.write(t, folder, "server", "127.0.0.1", soon)
+	clientCert, clientKey := first.write(t, folder, "client", "node-1", soon)
+	files := open(t, tlsfile.Source{CertFile: serverCert, KeyFile: serverKey, CAFile: ca})
+	dialler := open(t, tlsfile.Source{CertFile: clientCert, KeyFile: clientKey, CAFile: ca})
+	there := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = w.Write(r.TLS.PeerCertificates[0].RawIssuer)
+	}))
+	config, err := files.Server()
+	if err != nil {
+		t.Fatal(err)
+	}
+	there.Listener = tls.NewListener(there.Listener, config)
+	there.Start()
+	t.Cleanup(there.Close)
+	address := "https://" + there.Listener.Addr().String()
+
+	session := &http.Client{Transport: &http.Transport{TLSClientConfig: dialler.Client([]string{"127.0.0.1"})}}
+	get(t, session, address)
+	var stop atomic.Bool
+	var requests atomic.Int64
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		for ; !stop.Load(); requests.Add(1) {
+			get(t, &http.Client{Transport: &http.Transport{TLSClientConfig: dialler.Client([]string{"127.0.0.1"}), DisableKeepAlives: true}}, address)
+		}
+	}()
+	reload := func() {
+		for _, f := range []*tlsfile.Files{files, dialler} {
+			if err := f.Reload(); err != nil {
+				t.Error(err)
+			}
+		}
+		begun := requests.Load()
+		changetest.WaitFor(t, "a request after the files changed", func() bool { return requests.Load() > begun+1 })
+	}
+	// Both sides learn the new authority before either has a certificate of it.
+	old, err := os.ReadFile(ca)
+	if err != nil {
+		t.Fatal(err)
+	}
+	second.writeCA(t, ca)
+	young, err := os.ReadFile(ca)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, ca, append(young, old...))
+	reload()
+	second.write(t, folder, "server", "127.0.0.1", soon)
+	second.write(t, folder, "client", "node-1", soon)
+	reload()
+	write(t, ca, young)
+	reload()
+	stop.Store(true)
+	<-ended
+	get(t, session, address)
+	conn, err := tls.Dial("tcp", there.Listener.Addr().String(), dialler.Client([]string{"127.0.0.1"}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if err := conn.ConnectionState().PeerCertificates[0].CheckSignatureFrom(second.certificate); err != nil {
+		t.Errorf("the server still shows its first certificate: %v", err)
+	}
+}
+
+func get(t *testing.T, c *http.Client, url string) {
+	resp, err := c.Get(url)
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	defer resp.Body.Close()
+	if _, err := io.Copy(io.Discard, resp.Body); err != nil {
+		t.Error(err)
+	}
+}
+
+// What cannot be read leaves all as it was.
+func TestReloadFails(t *testing.T) {
+	folder := t.TempDir()
+	ours := newAuthority(t)
+	cert, key := ours.write(t, folder, "server", "db.example", time.Now().Add(time.Hour))
+	ca := ours.writeCA(t, filepath.Join(folder, "ca.crt"))
+	files := open(t, tlsfile.Source{CertFile: cert, KeyFile: key})
+	config, err := files.Server()
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := open(t, tlsfile.Source{CAFile: ca}).Client(nil)
+	write(t, key, []byte("half a key"))
+	if err := files.Reload(); err == nil || !strings.Contains(err.Error(), "server.crt") || strings.Contains(err.Error(), "half") {
+		t.Errorf("error %v", err)
+	}
+	if _, err := talk(t, client, config, "db.example"); err != nil {
+		t.Errorf("after a reload that failed: %v", err)
+	}
+}
+
+func TestFaults(t *testing.T) {
+	folder := t.TempDir()
+	ours := newAuthority(t)
+	cert, key := ours.write(t, folder, "server", "db.example", time.Now().Add(time.Hour))
+	_, otherKey := ours.write(t, folder, "other", "db.example", time.Now().Add(time.Hour))
+	for _, tt := range []struct {
+		name   string
+		source tlsfile.Source
+		want   string
+	}{
+		{"no such file", tlsfile.Source{CertFile: "/nonexistent/a", KeyFile: key}, "/nonexistent/a: no such file"},
+		{"no such key", tlsfile.Source{CertFile: cert, KeyFile: "/nonexistent/a"}, "/nonexistent/a: no such file"},
+		{"another's key", tlsfile.Source{CertFile: cert, KeyFile: otherKey}, "private key does not match public key"},
+		{"no key", tlsfile.Source{CertFile: cert}, "name both files"},
+		{"no certificate", tlsfile.Source{KeyFile: key}, "name both files"},
+		{"a folder", tlsfile.Source{CAFile: folder}, "not a regular file"},
+		{"a key for an authority", tlsfile.Source{CAFile: key}, "no certificate in it"},
+		{"two kinds of certificate", tlsfile.Source{CertFile: cert, KeyFile: key, KeyStore: tlsfile.Store{File: cert}}, "keep one of them"},
+		{"two kinds of authority", tlsfile.Source{CAFile: cert, TrustStore: tlsfile.Store{File: cert}}, "keep one of them"},
+	} {
+		if _, err := tlsfile.Open(tt.source); err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: error %v, want one that says %q", tt.name, err, tt.want)
+		}
+	}
+	if _, err := open(t, tlsfile.Source{}).Server(); err == nil || !strings.Contains(err.Error(), "needs a certificate") {
+		t.Errorf("a server without a certificate: error %v", err)
+	}
+	if _, err := open(t, tlsfile.Source{CertFile: cert, KeyFile: key, PeerNames: []string{"a"}}).Server(); err == nil || !strings.Contains(err.Error(), "name the authorities") {
+		t.Errorf("names without authorities: error %v", err)
+	}
+}
+
+// A client that has no certificate does not fail a server that only asks for one.
+func TestClientAsked(t *testing.T) {
+	folder := t.TempDir()
+	ours := newAuthority(t)
+	cert, key := ours.issue(t, "db.example", time.Now().Add(time.Hour))
+	asking := &tls.Config{
+		Certificates: []tls.Certificate{{Certificate: [][]byte{cert.Raw}, PrivateKey: key}}, MinVersion: tls.VersionTLS12,
+		ClientAuth: tls.RequestClientCert, ClientCAs: x509.NewCertPool(),
+	}
+	client := open(t, tlsfile.Source{CAFile: ours.writeCA(t, filepath.Join(folder, "ca.crt"))}).Client(nil)
+	if _, err := talk(t, client, asking, "db.example"); err != nil {
+		t.Error(err)
+	}
+}
