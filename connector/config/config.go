@@ -6,18 +6,17 @@ package config
 
 import (
 	"bytes"
+	_ "embed" // the reference
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
-	"sort"
-	"time"
 
 	"go.yaml.in/yaml/v4"
 
 	"github.com/aerosink/aerosink/connector/deliver"
 	"github.com/aerosink/aerosink/connector/format"
 	"github.com/aerosink/aerosink/connector/route"
+	"github.com/aerosink/aerosink/connector/tlsfile"
 )
 
 // Config is a whole configuration.
@@ -26,61 +25,85 @@ type Config struct {
 	Logging      Logging
 	Destinations map[string]deliver.Config
 	Treatments   route.Levels[Treatment]
+	DeadLetters  DeadLetters
 
-	// Warnings are what was accepted and is not as its writer may think.
+	// Warnings are what was accepted and is not as its writer may think, in the
+	// order of the file.
 	Warnings Faults
+
+	files   []*tlsfile.Files
+	secrets []string // paths; a deliver.Secret follows its file by itself
 }
 
 // Treatment is what happens to the changes of one level.
 type Treatment struct {
-	Rule   route.Rule
-	Format format.Format // nil when the rule skips
-	Stream *deliver.Stream
+	Rule      route.Rule
+	Transform *route.Transform // nil leaves bins as they are
+	Ordering  *route.Ordering  // nil keeps no order beyond that of a lane
+	Format    format.Format    // nil when the rule skips
+	Stream    *deliver.Stream
 }
 
-// Service says where the connector listens and how much it holds.
-type Service struct {
-	Listen      []string // host:port of the XDR listeners
-	Manage      []string // host:port of the manage listeners; may be empty
-	ClusterName string   // a label on every metric
-
-	MaxRecords      int // changes in flight
-	MaxBytes        int // of changes in flight
-	MaxMessageBytes int // the largest XDR message
-	ReceiveBuffer   int // SO_RCVBUF of an XDR connection; 0 leaves it to the system
-
-	DrainTimeout time.Duration // from the signal to the end
+// DeadLetters says where changes go that can never be delivered. At most one field
+// is set; without any they are retried.
+type DeadLetters struct {
+	Destination string // a name in Destinations
+	Directory   string // of a file that they are appended to
 }
 
-// Logging says where the log goes. Without a File it goes to standard error.
-type Logging struct {
-	File    string
-	Console bool // also, or instead of a File
-	JSON    bool
-	Level   slog.Level
+//go:embed reference.yaml
+var reference string
+
+// Reference returns a configuration that has every key, and says of each what it
+// means, its default and its unit.
+func Reference() string { return reference }
+
+// Parse reads a configuration. Relative paths in it start at folder. Errors are
+// Faults: all that is wrong with it.
+func Parse(text []byte, folder string) (*Config, error) {
+	c, doc, err := parse(text, folder)
+	switch {
+	case err != nil:
+		return nil, err
+	case len(doc.faults) > 0:
+		return nil, doc.faults.sorted()
+	}
+	c.Warnings = doc.warnings.sorted()
+	return c, nil
 }
 
-// Parse reads a configuration. Errors are Faults: all that is wrong with it.
-func Parse(text []byte) (*Config, error) {
+func parse(text []byte, folder string) (*Config, *document, error) {
 	root, err := parseYAML(text)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	doc := &document{}
-	top := doc.mapping("", root)
+	doc := &document{folder: folder, asked: map[string]bool{}}
+	top := doc.mapping("", "", root)
 	c := &Config{
 		Service:      service(top.sub("service")),
 		Logging:      logging(top.sub("logging")),
-		Destinations: destinations(top.sub("destinations")),
+		Destinations: destinations(top.dictionary("destinations")),
 	}
-	c.Treatments = treatments(top, c.Destinations)
+	c.Treatments = treatments(top, c)
+	c.DeadLetters = deadLetters(top.sub("dead-letters"), c)
+	checkUnused(top, c)
 	top.end()
-	c.Warnings = doc.warnings
-	if len(doc.faults) > 0 {
-		sort.SliceStable(doc.faults, func(i, j int) bool { return doc.faults[i].Line < doc.faults[j].Line })
-		return nil, doc.faults
+	c.files, c.secrets = doc.files, doc.secrets
+	return c, doc, nil
+}
+
+// Reload reads certificates, keys and secrets again. What cannot be read stays as
+// it was, and is in the error.
+func (c *Config) Reload() error {
+	var errs []error
+	for _, f := range c.files {
+		errs = append(errs, f.Reload())
 	}
-	return c, nil
+	for _, path := range c.secrets {
+		_, err := deliver.ReadSecret(path)
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
 }
 
 func parseYAML(text []byte) (*yaml.Node, error) {
@@ -89,7 +112,7 @@ func parseYAML(text []byte) (*yaml.Node, error) {
 	err := dec.Decode(&doc)
 	switch {
 	case errors.Is(err, io.EOF):
-		return nil, Faults{{What: "the file is empty; it needs at least destinations, routing and format"}}
+		return nil, Faults{{What: "the file is empty; it needs at least destinations and routing"}}
 	case err != nil:
 		return nil, Faults{{What: fmt.Sprintf("not YAML: %v", err)}}
 	}

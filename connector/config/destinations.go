@@ -3,14 +3,12 @@ package config
 import (
 	"fmt"
 	"math"
-	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
 	"time"
 
-	"golang.org/x/net/http/httpguts"
-
+	"github.com/aerosink/aerosink/connector/change"
 	"github.com/aerosink/aerosink/connector/deliver"
 )
 
@@ -33,6 +31,7 @@ func destinations(s *section) map[string]deliver.Config {
 	if len(m) == 0 {
 		s.doc.fault(s.path, nil, "none; name one and give it urls")
 	}
+	checkShared(s, m)
 	return m
 }
 
@@ -41,31 +40,30 @@ func destination(name string, s *section) deliver.Config {
 	c := deliver.Config{
 		Name:           name,
 		URLs:           urls(s),
+		Gzip:           s.word("compression", "none", "none", "gzip") == "gzip",
+		GzipThreshold:  s.integer("compression-threshold", 0, 0, math.MaxInt32),
+		Health:         health(s),
 		Connections:    s.integer("max-connections-per-endpoint", defaultConnections, 1, math.MaxInt16),
 		Streams:        s.integer("http2-max-concurrent-streams", defaultStreams, 1, math.MaxInt16),
 		Queue:          s.integer("max-request-queued-per-endpoint", defaultQueue, 1, math.MaxInt32),
-		CallTimeout:    s.duration("call-timeout", defaultCallTimeout, time.Millisecond, time.Hour, time.Millisecond),
-		ConnectTimeout: s.duration("connect-timeout", defaultConnectTimeout, time.Millisecond, time.Hour, time.Millisecond),
-		Headers:        headers(s.sub("headers")),
+		CallTimeout:    s.timeout("call-timeout", defaultCallTimeout, time.Millisecond, time.Hour, 20*time.Millisecond),
+		ConnectTimeout: s.timeout("connect-timeout", defaultConnectTimeout, time.Millisecond, time.Hour, 5*time.Millisecond),
+		ConnectionTTL:  connectionTTL(s),
+		Headers:        headers(s.dictionary("headers")),
 		Success:        successCodes(s),
 	}
 	if s.word("protocol", "HTTP_2", "HTTP_1_1", "HTTP_2") == "HTTP_1_1" {
 		c.Protocol = deliver.HTTP1
 	}
-	if s.word("compression", "none", "none", "gzip") == "gzip" {
-		s.fault("compression", "gzip is not supported yet; remove the key or say none")
+	c.Auth = auth(s, c.URLs)
+	if s.has("tls") {
+		t := s.sub("tls")
+		if files := tlsFiles(t); files != nil {
+			c.TLS = files.Client(hosts(c.URLs))
+		}
+		t.end()
 	}
-	s.integer("compression-threshold", 0, 0, math.MaxInt32)
-	s.duration("connection-ttl", -time.Millisecond, -time.Millisecond, math.MaxInt64, time.Millisecond)
-	s.ignored("connection-ttl", "connections are not recycled yet")
-	health := s.sub("health-check")
-	health.duration("call-timeout", time.Second, time.Millisecond, time.Hour, time.Millisecond)
-	health.duration("interval-seconds", 5*time.Second, time.Second, 24*time.Hour, time.Second)
-	health.integer("healthy-threshold", 3, 1, math.MaxInt32)
-	health.integer("unhealthy-threshold", 3, 1, math.MaxInt32)
-	health.end()
-	s.ignored("health-check", "endpoints are not checked yet; what fails is shipped again")
-	s.refused("tls", "only the system's certificate authorities are trusted yet; remove the key")
+	checkDestination(s, c)
 	return c
 }
 
@@ -81,35 +79,24 @@ func urls(s *section) []*url.URL {
 			s.fault(key, "%q is no URL of http or https; write https://HOST/PATH", u.Redacted())
 		case u.User != nil:
 			s.fault(key, "a user or password in the URL; send it in a header instead")
+		case slices.ContainsFunc(list, func(other *url.URL) bool { return other.String() == u.String() }):
+			s.fault(key, "the same URL twice; raise max-connections-per-endpoint for more connections to it")
 		default:
 			list = append(list, u)
 		}
 	}
-	if !s.has("urls") {
+	if len(s.list("urls")) == 0 {
 		s.fault("urls", "missing; a destination needs at least one URL")
 	}
 	return list
 }
 
-func headers(s *section) []deliver.Header {
-	var h []deliver.Header
-	for _, name := range s.order {
-		values := s.texts(name)
-		if !httpguts.ValidHeaderFieldName(name) {
-			s.fault(name, "is no name of an HTTP header")
-			continue
-		}
-		for _, v := range values {
-			if !httpguts.ValidHeaderFieldValue(v) {
-				s.fault(name, "its value cannot stand in an HTTP header")
-			}
-			h = append(h, deliver.Header{Name: http.CanonicalHeaderKey(name), Text: v})
-		}
-		if slices.Contains([]string{"Content-Type", "Content-Length", "Content-Encoding", "Host"}, http.CanonicalHeaderKey(name)) {
-			s.fault(name, "is set by the connector itself")
-		}
+func hosts(urls []*url.URL) []string {
+	names := make([]string, len(urls))
+	for i, u := range urls {
+		names[i] = u.Hostname()
 	}
-	return h
+	return names
 }
 
 func successCodes(s *section) func(status int) bool {
@@ -118,11 +105,55 @@ func successCodes(s *section) func(status int) bool {
 	}
 	var codes []int
 	for i, n := range s.list("http-success-status-codes") {
+		key := fmt.Sprintf("http-success-status-codes[%d]", i)
 		if _, err := strconv.Atoi(n.Value); err != nil {
-			s.fault(fmt.Sprintf("http-success-status-codes[%d]", i), "%s is no status code", describe(n))
+			s.fault(key, "%s is no status code", describe(n))
 			continue
 		}
-		codes = append(codes, s.parseInteger(fmt.Sprintf("http-success-status-codes[%d]", i), n, 200, 100, 599))
+		codes = append(codes, s.parseInteger(key, n, 200, 100, 599))
+	}
+	if len(codes) == 0 {
+		s.fault("http-success-status-codes", "empty, so nothing would ever be delivered; leave the key out for 200 to 299")
 	}
 	return func(status int) bool { return slices.Contains(codes, status) }
+}
+
+// checkDestination looks at keys together that are right alone.
+func checkDestination(s *section, c deliver.Config) {
+	if c.ConnectTimeout > c.CallTimeout {
+		s.warn("connect-timeout", "%s never passes, since the whole request has %s; lower it below call-timeout", c.ConnectTimeout, c.CallTimeout)
+	}
+	if c.CallTimeout >= budget {
+		s.warn("call-timeout", "%s never passes, since XDR waits only %s; 8s leaves time for the reply", c.CallTimeout, budget)
+	}
+	if c.GzipThreshold > 0 && !c.Gzip {
+		s.warn("compression-threshold", "means nothing without compression: gzip")
+	}
+	if s.has("http2-max-concurrent-streams") && c.Protocol == deliver.HTTP1 {
+		s.warn("http2-max-concurrent-streams", "means nothing with protocol: HTTP_1_1; raise max-connections-per-endpoint")
+	}
+	requests := c.Connections * len(c.URLs)
+	if c.Protocol == deliver.HTTP2 {
+		requests *= c.Streams
+	}
+	if requests > change.Partitions {
+		s.warn("max-connections-per-endpoint", "%d requests at once, of which only %d are ever used, one for each partition", requests, change.Partitions)
+	}
+	if s.has("tls") && !slices.ContainsFunc(c.URLs, func(u *url.URL) bool { return u.Scheme == "https" }) {
+		s.warn("tls", "means nothing for URLs of http; write https")
+	}
+}
+
+// checkShared warns of endpoints that two destinations have.
+func checkShared(s *section, m map[string]deliver.Config) {
+	owner := map[string]string{}
+	for _, name := range s.order {
+		for i, u := range m[name].URLs {
+			if other, ok := owner[u.String()]; ok {
+				s.warn(name, "urls[%d] is also that of destination %s; what is routed to both comes twice", i, other)
+				continue
+			}
+			owner[u.String()] = name
+		}
+	}
 }

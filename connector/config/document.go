@@ -4,11 +4,19 @@ import (
 	"fmt"
 
 	"go.yaml.in/yaml/v4"
+
+	"github.com/aerosink/aerosink/connector/tlsfile"
 )
 
 // document collects what is found in it.
 type document struct {
+	folder           string // where relative paths start
 	faults, warnings Faults
+	asked            map[string]bool // patterns of the keys that were asked for
+
+	addresses []address
+	files     []*tlsfile.Files
+	secrets   []string // paths
 }
 
 func (d *document) fault(path string, n *yaml.Node, what string, args ...any) {
@@ -26,10 +34,11 @@ func lineOf(n *yaml.Node) int {
 	return n.Line
 }
 
-// mapping returns n as a section. Null is an empty one.
-func (d *document) mapping(path string, n *yaml.Node) *section {
+// mapping returns n as a section. Null is an empty one. The pattern is the path
+// with * for names that users choose.
+func (d *document) mapping(path, pattern string, n *yaml.Node) *section {
 	n = resolve(n)
-	s := &section{path: path, line: lineOf(n), doc: d, nodes: map[string]*yaml.Node{}}
+	s := &section{path: path, pattern: pattern, line: lineOf(n), doc: d, nodes: map[string]*yaml.Node{}, subs: map[string]*section{}}
 	if isNull(n) {
 		return s
 	}

@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"go.yaml.in/yaml/v4"
 )
@@ -14,12 +13,15 @@ import (
 // for: those are the known ones, and any other is a fault. A nil section reads as
 // an empty one.
 type section struct {
-	path  string
-	line  int
-	doc   *document
-	nodes map[string]*yaml.Node
-	order []string
-	asked []string
+	path    string
+	pattern string // of path
+	names   bool   // its keys are names that users choose
+	line    int
+	doc     *document
+	nodes   map[string]*yaml.Node
+	order   []string
+	asked   []string
+	subs    map[string]*section
 }
 
 // has reports whether key is there and not null.
@@ -27,20 +29,42 @@ func (s *section) has(key string) bool { return !isNull(s.get(key)) }
 
 func (s *section) get(key string) *yaml.Node {
 	s.asked = append(s.asked, key)
+	s.doc.asked[s.patternOf(key)] = true
 	return resolve(s.nodes[key])
 }
 
 // fault reports what is wrong with the value of key, or with its absence.
 func (s *section) fault(key, what string, args ...any) {
-	n := s.nodes[key]
-	if n == nil {
-		n = &yaml.Node{Line: s.line}
-	}
-	s.doc.fault(join(s.path, key), n, what, args...)
+	s.doc.fault(join(s.path, key), s.at(key), what, args...)
 }
 
-// sub returns the mapping under key.
-func (s *section) sub(key string) *section { return s.doc.mapping(join(s.path, key), s.get(key)) }
+// warn says what is noteworthy about the value of key.
+func (s *section) warn(key, what string, args ...any) {
+	s.doc.warn(join(s.path, key), s.at(key), what, args...)
+}
+
+func (s *section) patternOf(key string) string {
+	if s.names {
+		key = "*"
+	}
+	return join(s.pattern, key)
+}
+
+// sub returns the mapping under key, the same each time.
+func (s *section) sub(key string) *section {
+	n := s.get(key)
+	if s.subs[key] == nil {
+		s.subs[key] = s.doc.mapping(join(s.path, key), s.patternOf(key), n)
+	}
+	return s.subs[key]
+}
+
+// dictionary returns the mapping under key, whose own keys are names.
+func (s *section) dictionary(key string) *section {
+	d := s.sub(key)
+	d.names = true
+	return d
+}
 
 // shorthand returns the mapping under key. A single value there is short for a
 // mapping that has it under inner.
@@ -50,8 +74,8 @@ func (s *section) shorthand(key, inner string) *section {
 		return s.sub(key)
 	}
 	return &section{
-		path: join(s.path, key), line: n.Line, doc: s.doc,
-		nodes: map[string]*yaml.Node{inner: n}, order: []string{inner},
+		path: join(s.path, key), pattern: s.patternOf(key), line: n.Line, doc: s.doc,
+		nodes: map[string]*yaml.Node{inner: n}, order: []string{inner}, subs: map[string]*section{},
 	}
 }
 
@@ -75,14 +99,16 @@ func (s *section) text(key, absent string) string {
 	return absent
 }
 
-// word returns the value of key, which must be one of words.
+// word returns the value of key, which must be one of words, in capitals or not.
 func (s *section) word(key, absent string, words ...string) string {
 	n, ok := s.scalar(key)
 	if !ok {
 		return absent
 	}
-	if slices.Contains(words, n.Value) {
-		return n.Value
+	for _, word := range words {
+		if strings.EqualFold(n.Value, word) {
+			return word
+		}
 	}
 	s.fault(key, "%q is none of %s%s", n.Value, strings.Join(words, ", "), hint(n.Value, words))
 	return absent
@@ -129,37 +155,6 @@ func (s *section) parseInteger(key string, n *yaml.Node, absent, least, most int
 	return int(i)
 }
 
-// duration reads a number of units, as ESP has it, or a text such as 1500ms.
-func (s *section) duration(key string, absent, least, most, unit time.Duration) time.Duration {
-	n, ok := s.scalar(key)
-	if !ok {
-		return absent
-	}
-	d, err := time.ParseDuration(n.Value)
-	if i, notNumber := strconv.ParseInt(n.Value, 10, 64); notNumber == nil {
-		d, err = time.Duration(i)*unit, nil
-		if i > int64(most/unit) {
-			d = most + 1
-		}
-	}
-	switch {
-	case err != nil:
-		s.fault(key, "%q is no duration; write a number of %s or, for example, 1500ms", n.Value, unitName(unit))
-		return absent
-	case d < least || d > most:
-		s.fault(key, "%s is not between %s and %s", n.Value, least, most)
-		return absent
-	}
-	return d
-}
-
-func unitName(unit time.Duration) string {
-	if unit == time.Second {
-		return "seconds"
-	}
-	return "milliseconds"
-}
-
 // list returns the elements of key; a single value is a list of one.
 func (s *section) list(key string) []*yaml.Node {
 	n := s.get(key)
@@ -191,7 +186,7 @@ func (s *section) texts(key string) []string {
 // ignored warns that key is accepted and means nothing here.
 func (s *section) ignored(key, why string) {
 	if s.has(key) {
-		s.doc.warn(join(s.path, key), s.nodes[key], "ignored: %s", why)
+		s.warn(key, "ignored: %s", why)
 	}
 }
 
@@ -210,3 +205,14 @@ func (s *section) end() {
 		}
 	}
 }
+
+// at returns where the value of key is, or s itself.
+func (s *section) at(key string) *yaml.Node {
+	if n := s.nodes[key]; n != nil {
+		return n
+	}
+	return s.node()
+}
+
+// node returns where s is.
+func (s *section) node() *yaml.Node { return &yaml.Node{Line: s.line} }

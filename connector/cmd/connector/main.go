@@ -14,6 +14,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"runtime/debug"
 	"syscall"
 
@@ -89,7 +90,7 @@ func load(path string) (*config.Config, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read configuration: %w; name another with -config FILE", err)
 	}
-	c, err := config.Parse(text)
+	c, err := config.Parse(text, filepath.Dir(path))
 	if err != nil {
 		return nil, fmt.Errorf("%s:\n%w", path, err)
 	}

@@ -1,0 +1,60 @@
+package config
+
+import (
+	"net"
+	"net/url"
+	"strings"
+
+	"github.com/aerosink/aerosink/connector/deliver"
+)
+
+// auth reads how a destination knows the connector; nil is not at all.
+func auth(s *section, urls []*url.URL) deliver.Auth {
+	a := s.sub("auth")
+	defer a.end()
+	mode := a.word("mode", "none", "google-id-token", "bearer", "none")
+	audience, token := a.text("audience", ""), a.secret("token-file")
+	if s.has("auth") && !a.has("mode") {
+		a.fault("mode", "missing; say google-id-token, bearer or none")
+	}
+	if a.has("audience") && mode != "google-id-token" {
+		a.fault("audience", "belongs to mode google-id-token")
+	}
+	if a.has("token-file") && mode != "bearer" {
+		a.fault("token-file", "belongs to mode bearer")
+	}
+	if mode == "none" {
+		return nil
+	}
+	checkCovered(a, s, urls)
+	if mode == "google-id-token" {
+		if audience == "" && len(urls) > 0 {
+			audience = urls[0].Scheme + "://" + urls[0].Host
+		}
+		return deliver.NewGoogleIDToken(audience)
+	}
+	if !a.has("token-file") {
+		a.fault("token-file", "missing; name the file that holds the token")
+	}
+	return deliver.Bearer{Token: token}
+}
+
+// checkCovered reports what would send a token where others can read it, or
+// another in its place.
+func checkCovered(a, destination *section, urls []*url.URL) {
+	for _, u := range urls {
+		if u.Scheme == "http" && !loopback(u.Hostname()) {
+			a.fault("mode", "the token would go to http://%s in clear text; write https", u.Host)
+		}
+	}
+	for _, name := range destination.dictionary("headers").order {
+		if strings.EqualFold(name, "authorization") {
+			a.fault("mode", "headers has %s too; keep one of the two", name)
+		}
+	}
+}
+
+func loopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}

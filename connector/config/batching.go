@@ -1,0 +1,42 @@
+package config
+
+import (
+	"math"
+	"time"
+)
+
+// Defaults of a batching section, both ours: ESP has no bound unless it is
+// written, and Cloud Run takes no body over 32 MiB. The interval is 0 where ESP
+// waits 8 s: a lane batches what queues behind its request, and need not wait.
+const (
+	defaultMaxBatchRecords = 500
+	defaultMaxBatchBytes   = 4 << 20
+)
+
+type batching struct {
+	records, bytes int
+	interval       time.Duration
+}
+
+// ownBatching is the batching of a level that says its own.
+type ownBatching struct {
+	batching
+	at *section // where; nil when it is switched off
+}
+
+func readBatching(s *section) *ownBatching {
+	defer s.end()
+	b := batching{
+		records:  s.integer("max-records", defaultMaxBatchRecords, 1, math.MaxInt32),
+		bytes:    s.integer("max-bytes", defaultMaxBatchBytes, 1, math.MaxInt64),
+		interval: s.duration("batch-interval", 0, 0, time.Hour, time.Millisecond),
+	}
+	if !s.boolean("enabled", true) {
+		return &ownBatching{batching: batching{records: 1, bytes: math.MaxInt}}
+	}
+	if b.interval >= budget {
+		s.fault("batch-interval", "%s, but XDR waits only %s for its reply; leave the key out", b.interval, budget)
+		b.interval = 0
+	}
+	return &ownBatching{b, s}
+}

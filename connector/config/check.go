@@ -1,0 +1,90 @@
+package config
+
+import (
+	"slices"
+	"time"
+
+	"github.com/aerosink/aerosink/connector/route"
+)
+
+// budget is for how long XDR waits for a reply.
+const budget = 10 * time.Second
+
+// each returns what the levels hold, one after another.
+func each(levels route.Levels[Treatment]) []Treatment {
+	list := []Treatment{levels.Root}
+	for _, ns := range levels.Namespaces {
+		list = append(list, ns.Value)
+		for _, t := range ns.Sets {
+			list = append(list, t)
+		}
+	}
+	return list
+}
+
+// checkUnused warns of destinations that nothing is sent to.
+func checkUnused(top *section, c *Config) {
+	used := []string{c.DeadLetters.Destination}
+	for _, t := range each(c.Treatments) {
+		used = append(used, t.Rule.Destinations...)
+	}
+	s := top.dictionary("destinations")
+	for _, name := range s.order {
+		if !slices.Contains(used, name) {
+			s.warn(name, "no routing names it; nothing is sent there")
+		}
+	}
+}
+
+// checkBatch looks at a level's batching together with where its batches go.
+func (r *levelReader) checkBatch(p parts) {
+	if p.batching == nil || p.batching.at == nil || p.rule == nil {
+		return
+	}
+	s, b := p.batching.at, p.batching.batching
+	for _, name := range p.rule.Destinations {
+		d, ok := r.config.Destinations[name]
+		if !ok || r.checked[check{s, name}] {
+			continue
+		}
+		r.checked[check{s, name}] = true
+		if b.interval > 0 && b.interval+d.CallTimeout > budget {
+			s.fault("batch-interval", "%s, and then destination %s may take %s (call-timeout), but XDR waits only %s for both; lower one of them",
+				b.interval, name, d.CallTimeout, budget)
+		}
+		queue := d.Queue * len(d.URLs)
+		switch {
+		case b.records <= queue:
+		case b.interval > 0:
+			s.fault("max-records", "%d, but destination %s queues only %d changes, so that each request waits the whole batch-interval; lower it, or raise max-request-queued-per-endpoint",
+				b.records, name, queue)
+		default:
+			s.warn("max-records", "%d, but destination %s queues only %d changes; lower it, or raise max-request-queued-per-endpoint", b.records, name, queue)
+		}
+	}
+	r.checkBounds(s, b)
+}
+
+// checkBounds warns of a batch that the connector as a whole has no room for.
+func (r *levelReader) checkBounds(s *section, b batching) {
+	if r.checked[check{s, ""}] {
+		return
+	}
+	r.checked[check{s, ""}] = true
+	if most := r.config.Service.MaxRecords; b.records > most {
+		s.warn("max-records", "%d, but only %d changes are in flight at once; lower it, or raise service.max-concurrent-records", b.records, most)
+	}
+	if most := r.config.Service.MaxBytes; b.bytes > most {
+		s.warn("max-bytes", "%d, but only %d bytes are in flight at once; lower it, or raise service.max-concurrent-bytes", b.bytes, most)
+	}
+	if b.records == 1 && b.interval > 0 {
+		s.warn("batch-interval", "means nothing with max-records: 1; a full request does not wait")
+	}
+}
+
+// check is one that is made once, wherever a section counts. The empty name is of
+// the connector itself.
+type check struct {
+	batching    *section
+	destination string
+}

@@ -1,0 +1,38 @@
+package config
+
+import (
+	"maps"
+	"os"
+	"slices"
+)
+
+// deadLetters reads where changes go that can never be delivered.
+func deadLetters(s *section, c *Config) DeadLetters {
+	defer s.end()
+	d := DeadLetters{Destination: s.text("destination", ""), Directory: s.pathOf("directory")}
+	if len(s.order) > 0 && s.has("destination") == s.has("directory") {
+		s.doc.fault(s.path, s.node(), "names a destination or a directory, one of the two")
+	}
+	if d.Directory != "" {
+		info, err := os.Stat(d.Directory)
+		switch {
+		case err != nil:
+			s.fault("directory", "%v; make it, and let the user of the connector write there", err)
+		case !info.IsDir():
+			s.fault("directory", "%s is no folder", d.Directory)
+		}
+	}
+	if d.Destination == "" {
+		return d
+	}
+	if _, ok := c.Destinations[d.Destination]; !ok {
+		s.fault("destination", "no destination is called %q%s", d.Destination, hint(d.Destination, slices.Sorted(maps.Keys(c.Destinations))))
+	}
+	for _, t := range each(c.Treatments) {
+		if slices.Equal(t.Rule.Destinations, []string{d.Destination}) {
+			s.fault("destination", "a route goes to %s alone, and what it refuses would go there again; name another", d.Destination)
+			break
+		}
+	}
+	return d
+}

@@ -1,0 +1,88 @@
+package config_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/aerosink/aerosink/connector/config"
+)
+
+// What is wrong in itself is named by its path, with what to do.
+func TestFaults(t *testing.T) {
+	destination := "routing: {mode: skip}\ndestinations:\n  sink:\n    urls: [\"http://a\"]\n    "
+	routed := "destinations: {sink: {urls: [\"http://a\"]}, audit: {urls: [\"http://a\"]}}\nformat: json\n"
+	for _, tt := range []struct{ name, text, want string }{
+		{"nothing", "", "the file is empty"},
+		{"no YAML", "a: [", "not YAML"},
+		{"two documents", minimal + "---\na: b\n", "more than one YAML document"},
+		{"a list", "- a\n", "a list where a mapping"},
+		{"empty", "{}", "destinations: none; name one"},
+		{"unknown section", minimal + "fromat: json\n", "line 5: fromat: unknown key; did you mean format?"},
+		{"unknown key", destination + "call-timout: 5", "line 5: destinations.sink.call-timout: unknown key; did you mean call-timeout?"},
+		{"unknown key, nothing like it", destination + "zzz: 5", "destinations.sink.zzz: unknown key"},
+		{"the same key twice", minimal + "format: json\n", "line 5: format: the same key as on line 4"},
+		{"a list for a mapping", "service: [1]", "service: a list where a mapping"},
+		{"a mapping for a value", destination + "call-timeout: {a: b}", "a mapping where a single value should be"},
+
+		{"port out of range", minimal + "service: {port: 70000}", "line 5: service.port[0]: 70000 is not between 0 and 65535"},
+		{"port that is a word", minimal + "service: {port: http}", `service.port[0]: "http" is no whole number`},
+		{"HTTP from the database", minimal + "service: {protocol: HTTP_2}", "service.protocol: only databases before 5.0 ship changes over HTTP"},
+		{"message limit", minimal + "service: {max-message-bytes: 200000000}", "service.max-message-bytes: 200000000 is not between"},
+		{"drain for days", minimal + "service: {drain-timeout: 48h}", "service.drain-timeout: 48h is not between 0s and 1h"},
+		{"log level", minimal + "logging: {levels: {root: loud}}", `logging.levels.root: "loud" is none of`},
+		{"log to a folder", minimal + "logging: {file: /tmp}", "logging.file: /tmp is a folder"},
+
+		{"no urls", "routing: {mode: skip}\ndestinations:\n  sink: {}", "line 3: destinations.sink.urls: missing"},
+		{"no URL", "destinations: {sink: {urls: [\"::secret\"]}}", "destinations.sink.urls[0]: no URL"},
+		{"no http URL", "destinations: {sink: {urls: [\"ftp://a\"]}}", `destinations.sink.urls[0]: "ftp://a" is no URL of http or https`},
+		{"no host", "destinations: {sink: {urls: [\"https:///a\"]}}", "is no URL of http or https"},
+		{"password in the URL", "destinations: {sink: {urls: [\"https://a:secret@b\"]}}", "a user or password in the URL; send it in a header"},
+		{"a mapping for a URL", "destinations: {sink: {urls: [{a: b}]}}", "destinations.sink.urls[0]: a mapping where a single value"},
+		{"protocol", destination + "protocol: HTTP_3", `"HTTP_3" is none of HTTP_1_1, HTTP_2; did you mean HTTP_2?`},
+		{"timeout", destination + "call-timeout: soon", `destinations.sink.call-timeout: "soon" is no duration; write a number of milliseconds or, for example, 1500ms`},
+		{"timeout of nothing", destination + "call-timeout: 0", "0 is not between 1ms and 1h"},
+		{"timeout beyond what a duration holds", destination + "call-timeout: 99999999999999", "is not between 1ms and 1h"},
+		{"no connections", destination + "max-connections-per-endpoint: 0", "0 is not between 1 and"},
+		{"status code", destination + "http-success-status-codes: [200, 600]", "http-success-status-codes[1]: 600 is not between 100 and 599"},
+		{"status codes in words", destination + "http-success-status-codes: [OK]", `http-success-status-codes[0]: the value "OK" is no status code`},
+		{"header name", destination + "headers: {\"a b\": c}", "destinations.sink.headers.a b: is no name of an HTTP header"},
+		{"header value", destination + "headers: {a: \"b\\nc\"}", "destinations.sink.headers.a: its value cannot stand in an HTTP header"},
+		{"header that is ours", destination + "headers: {content-type: c}", "headers.content-type: is set by the connector itself"},
+		{"health check", destination + "health-check: {interval: 5}", "destinations.sink.health-check.interval: unknown key"},
+
+		{"no routing", routed, "routing: missing"},
+		{"no mode", routed + "routing: {destination: sink}", "routing.mode: missing"},
+		{"mode", routed + "routing: {mode: statik, destination: sink}", `routing.mode: "statik" is none of static, static-multi-destination, skip, custom; did you mean static?`},
+		{"custom routing", routed + "routing: {mode: custom, class: a.B}", "routing.mode: Java classes cannot be loaded"},
+		{"unknown destination", routed + "routing: {mode: static, destination: snik}", `routing.destination: no destination is called "snik"; did you mean sink?`},
+		{"destination twice", routed + "routing: {mode: static-multi-destination, destinations: [sink, sink]}", `routing.destinations: destination "sink" twice`},
+		{"no destinations", routed + "routing: {mode: static-multi-destination, destinations: []}", "routing.destinations: names no destination; to drop changes on purpose say mode: skip"},
+		{"two static destinations", routed + "routing: {mode: static, destination: [sink, audit]}", "names 2 destinations; say mode: static-multi-destination"},
+		{"key of another mode", routed + "routing: {mode: static, destination: sink, destinations: [audit]}", "routing.destinations: means nothing in mode static"},
+		{"key of another mode, skip", routed + "routing: {mode: skip, destination: sink}", "routing.destination: means nothing in mode skip"},
+		{"in a namespace", routed + "routing: {mode: skip}\nnamespaces: {a: {routing: {mode: static, destination: b}}}", `namespaces.a.routing.destination: no destination is called "b"`},
+		{"in a set", routed + "routing: {mode: skip}\nnamespaces: {a: {sets: {s: {fromat: json}}}}", "namespaces.a.sets.s.fromat: unknown key; did you mean format?"},
+
+		{"unknown format", minimal[:len(minimal)-len("json\n")] + "jason", `format.mode: "jason" is none of json`},
+		{"custom format", minimal[:len(minimal)-len("json\n")] + "{mode: custom, class: a.B}", "format.mode: Java classes cannot be loaded"},
+		{"format without mode", minimal[:len(minimal)-len("json\n")] + "{stringify-map-keys: true}", "format.mode: missing"},
+		{"flat-json without a key", minimal[:len(minimal)-len("json\n")] + "flat-json", "format.metadata-key: missing"},
+		{"metadata key for json", minimal[:len(minimal)-len("json\n")] + "{mode: json, metadata-key: m}", "format.metadata-key: means nothing in mode json; it belongs to flat-json"},
+		{"boolean in words", minimal[:len(minimal)-len("json\n")] + "{mode: json, stringify-map-keys: \"yes\"}", `"yes" is neither true nor false`},
+		{"no records", minimal + "batching: {max-records: 0}", "batching.max-records: 0 is not between 1"},
+		{"interval beyond XDR's patience", minimal + "batching: {batch-interval: 10000}", "batching.batch-interval: 10s, but XDR waits only 10s"},
+		{"custom transformer", minimal + "custom-transformer: {class: a.B}", "custom-transformer: Java classes cannot be loaded"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := config.Parse([]byte(tt.text), t.TempDir())
+			var faults config.Faults
+			if !errors.As(err, &faults) || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("error %v, want one that says %q", err, tt.want)
+			}
+			if err != nil && strings.Contains(err.Error(), "secret") {
+				t.Errorf("the error shows a secret: %v", err)
+			}
+		})
+	}
+}

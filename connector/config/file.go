@@ -1,0 +1,78 @@
+package config
+
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/aerosink/aerosink/connector/deliver"
+)
+
+// maxFile is the size of the largest file that a configuration may name, in bytes.
+const maxFile = 1 << 20
+
+// pathOf returns the path under key, from the configuration's folder on.
+func (s *section) pathOf(key string) string {
+	path := s.text(key, "")
+	if path == "" || filepath.IsAbs(path) {
+		return path
+	}
+	return filepath.Join(s.doc.folder, path)
+}
+
+// file returns the path under key of a file that can be read, and "" when there is
+// none.
+func (s *section) file(key string) string {
+	path, _ := s.stat(key)
+	return path
+}
+
+// private is file for what nobody else should read.
+func (s *section) private(key string) string {
+	path, info := s.stat(key)
+	if info != nil && info.Mode().Perm()&0o004 != 0 {
+		s.warn(key, "everybody on this machine may read it; chmod o-r %s", path)
+	}
+	return path
+}
+
+func (s *section) stat(key string) (string, fs.FileInfo) {
+	path := s.pathOf(key)
+	if path == "" {
+		return "", nil
+	}
+	info, err := os.Stat(path)
+	switch {
+	case err != nil:
+		s.fault(key, "%v; a relative path starts at the folder of the configuration", err)
+		return "", nil
+	case !info.Mode().IsRegular():
+		s.fault(key, "%s is no regular file", path)
+		return "", nil
+	case info.Size() > maxFile:
+		s.fault(key, "%s has %d bytes, and at most %d make sense", path, info.Size(), maxFile)
+		return "", nil
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		s.fault(key, "%v; let the user of the connector read it", err)
+		return "", nil
+	}
+	_ = f.Close() // nothing was written to it
+	return path, info
+}
+
+// secret returns what the file under key holds, and nil when there is none.
+func (s *section) secret(key string) *deliver.Secret {
+	path := s.private(key)
+	if path == "" {
+		return nil
+	}
+	secret, err := deliver.ReadSecret(path)
+	if err != nil {
+		s.fault(key, "%v", err)
+		return nil
+	}
+	s.doc.secrets = append(s.doc.secrets, path)
+	return secret
+}

@@ -1,0 +1,95 @@
+package config
+
+import (
+	"io"
+	"os"
+	"slices"
+
+	"github.com/aerosink/aerosink/connector/format"
+)
+
+// owners are the modes that a key of a format means something in.
+var owners = map[string][]string{
+	"stringify-map-keys": {"json", "flat-json", "avro"},
+	"metadata-key":       {"flat-json", "avro"},
+	"schema":             {"avro"},
+	"schema-file":        {"avro"},
+}
+
+// readFormat reads format: json as well as format: {mode: json}.
+func readFormat(s *section) format.Format {
+	defer s.end()
+	mode := s.word("mode", "", "json", "flat-json", "message-pack", "avro", "xdr", "custom")
+	stringify := s.boolean("stringify-map-keys", true)
+	key := s.text("metadata-key", "")
+	schema, path := s.text("schema", ""), s.file("schema-file")
+	if mode != "custom" {
+		for _, k := range s.order {
+			if of := owners[k]; mode != "" && of != nil && !slices.Contains(of, mode) {
+				s.fault(k, "means nothing in mode %s; it belongs to %s", mode, of[0])
+			}
+		}
+	}
+	switch mode {
+	case "json":
+		return format.JSON{StringifyMapKeys: stringify}
+	case "flat-json":
+		if key == "" {
+			s.fault("metadata-key", "missing; flat-json needs the name of the member that holds the metadata")
+		}
+		return format.FlatJSON{MetadataKey: key, StringifyMapKeys: stringify}
+	case "message-pack":
+		return format.MessagePack{}
+	case "avro":
+		return avro(s, schema, path, stringify)
+	case "custom":
+		s.fault("mode", "Java classes cannot be loaded; choose json, flat-json, message-pack, avro or xdr")
+		for _, k := range []string{"class", "batch-formatter-class", "params", "payload-format"} {
+			s.get(k)
+		}
+	case "":
+		if !s.has("mode") {
+			s.fault("mode", "missing; say json, flat-json, message-pack, avro or xdr")
+		}
+	}
+	return format.XDR{}
+}
+
+// avro returns the format of a schema, which stands in the configuration or in the
+// file at path.
+func avro(s *section, schema, path string, stringify bool) format.Format {
+	key := "schema"
+	switch {
+	case s.has("schema") == s.has("schema-file"):
+		s.fault("schema", "a schema or a schema-file, one of the two")
+		return format.XDR{}
+	case s.has("schema-file"):
+		key = "schema-file"
+		schema = readSchema(s, path)
+	}
+	f, err := format.NewAvro(schema, s.text("metadata-key", "metadata"), stringify)
+	if err != nil && (path != "" || key == "schema") {
+		s.fault(key, "%v", err)
+	}
+	if err != nil {
+		return format.XDR{}
+	}
+	return f
+}
+
+func readSchema(s *section, path string) string {
+	if path == "" {
+		return ""
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		s.fault("schema-file", "%v", err)
+		return ""
+	}
+	defer f.Close() //nolint:errcheck // nothing was written to it
+	text, err := io.ReadAll(io.LimitReader(f, maxFile))
+	if err != nil {
+		s.fault("schema-file", "%v", err)
+	}
+	return string(text)
+}

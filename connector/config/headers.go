@@ -1,0 +1,71 @@
+package config
+
+import (
+	"net/http"
+	"slices"
+
+	"go.yaml.in/yaml/v4"
+	"golang.org/x/net/http/httpguts"
+
+	"github.com/aerosink/aerosink/connector/deliver"
+)
+
+// reserved are the headers that the connector or HTTP itself sets.
+var reserved = []string{"Content-Type", "Content-Length", "Content-Encoding", "Transfer-Encoding", "Connection", "Host"}
+
+// facts are the words for what a header may tell.
+var facts = map[string]deliver.Fact{
+	"namespace": deliver.FactNamespace, "set": deliver.FactSet, "count": deliver.FactCount, "format": deliver.FactFormat,
+}
+
+// headers reads a name with a text, a list of texts, or a mapping: {value: FACT} or
+// {file: PATH}.
+func headers(s *section) []deliver.Header {
+	var list []deliver.Header
+	for _, name := range s.order {
+		canonical := http.CanonicalHeaderKey(name)
+		values := header(s, name, canonical)
+		if !httpguts.ValidHeaderFieldName(name) {
+			s.fault(name, "is no name of an HTTP header")
+			continue
+		}
+		if slices.Contains(reserved, canonical) {
+			s.fault(name, "is set by the connector itself")
+		}
+		list = append(list, values...)
+	}
+	return list
+}
+
+func header(s *section, name, canonical string) []deliver.Header {
+	if n := s.get(name); n != nil && n.Kind == yaml.MappingNode {
+		return told(s.sub(name), canonical)
+	}
+	var list []deliver.Header
+	for _, text := range s.texts(name) {
+		if !httpguts.ValidHeaderFieldValue(text) {
+			s.fault(name, "its value cannot stand in an HTTP header")
+		}
+		list = append(list, deliver.Header{Name: canonical, Text: text})
+	}
+	if slices.Contains([]string{"Authorization", "X-Api-Key", "X-Serverless-Authorization"}, canonical) {
+		s.warn(name, "a secret in the configuration; put it into a file, and say {file: PATH}")
+	}
+	return list
+}
+
+// told reads a header that tells a fact or what a file holds.
+func told(s *section, canonical string) []deliver.Header {
+	defer s.end()
+	h := deliver.Header{Name: canonical}
+	word := s.word("value", "", "namespace", "set", "count", "format")
+	switch {
+	case s.has("value") == s.has("file"):
+		s.doc.fault(s.path, s.node(), "says value or file, one of the two: {value: namespace} or {file: PATH}")
+	case s.has("value"):
+		h.Of = facts[word]
+	default:
+		h.Of, h.Secret = deliver.FactSecret, s.secret("file")
+	}
+	return []deliver.Header{h}
+}

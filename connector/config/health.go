@@ -1,0 +1,35 @@
+package config
+
+import (
+	"math"
+	"time"
+
+	"github.com/aerosink/aerosink/connector/deliver"
+)
+
+// ESP's defaults of a health check. That of unhealthy-threshold is not documented.
+const (
+	defaultHealthInterval  = 5 * time.Second
+	defaultHealthTimeout   = time.Second
+	defaultHealthThreshold = 3
+)
+
+// health reads a destination's health check, which is on unless it is switched
+// off.
+func health(s *section) *deliver.Health {
+	h := s.sub("health-check")
+	defer h.end()
+	c := &deliver.Health{
+		Interval:           h.seconds("interval-seconds", defaultHealthInterval, time.Second, 24*time.Hour),
+		CallTimeout:        h.timeout("call-timeout", defaultHealthTimeout, time.Millisecond, time.Hour, 20*time.Millisecond),
+		HealthyThreshold:   h.integer("healthy-threshold", defaultHealthThreshold, 1, math.MaxInt32),
+		UnhealthyThreshold: h.integer("unhealthy-threshold", defaultHealthThreshold, 1, math.MaxInt32),
+	}
+	if !h.boolean("enabled", true) {
+		return nil
+	}
+	if c.CallTimeout > c.Interval {
+		h.warn("call-timeout", "%s is longer than the %s between checks, which then come later; lower it below interval-seconds", c.CallTimeout, c.Interval)
+	}
+	return c
+}

@@ -1,0 +1,26 @@
+package config
+
+import (
+	"time"
+
+	"github.com/aerosink/aerosink/connector/route"
+)
+
+// defaultOrderingTTL is ESP's.
+const defaultOrderingTTL = 30 * time.Second
+
+// ordering reads record-ordering; nil is off.
+func ordering(s *section) *route.Ordering {
+	defer s.end()
+	o := &route.Ordering{
+		TTL:      s.seconds("lut-cache-ttl-seconds", defaultOrderingTTL, time.Second, 24*time.Hour),
+		AckStale: s.word("stale", "ack", "ack", "retry") == "ack",
+	}
+	if !s.boolean("enable", true) {
+		return nil
+	}
+	if o.TTL < budget {
+		s.warn("lut-cache-ttl-seconds", "%s is less than the %s in which XDR may still ship an older version; raise it", o.TTL, budget)
+	}
+	return o
+}

@@ -1,0 +1,83 @@
+package config
+
+import (
+	"fmt"
+	"math"
+	"net"
+	"strconv"
+
+	"go.yaml.in/yaml/v4"
+)
+
+// address is one that the connector is to listen on.
+type address struct {
+	host string
+	port int
+	path string // of the key that says so
+}
+
+// ports reads the ports of s, in clear text and over TLS. Where there are only
+// some over TLS, none is opened in clear text.
+func ports(s *section, port int) (clear []string, secure TLSPorts) {
+	if s.has("tls") {
+		t := s.sub("tls")
+		if !t.has("port") && !t.has("ports") {
+			t.fault("port", "missing; say on which port TLS is spoken")
+		}
+		secure = TLSPorts{Listen: listen(t, 0), Config: tlsServer(t)}
+		t.end()
+		if !s.has("port") && !s.has("ports") {
+			s.get("address")
+			return nil, secure
+		}
+	}
+	return listen(s, port), secure
+}
+
+// listen joins every address with every port. ESP's tables call the key port, and
+// its samples ports.
+func listen(s *section, port int) []string {
+	hosts := s.texts("address")
+	for _, h := range hosts {
+		if _, _, err := net.SplitHostPort(h); err == nil {
+			s.fault("address", "%q has a port in it; an address stands alone, and its port under port", h)
+		}
+	}
+	if len(hosts) == 0 {
+		hosts = []string{"0.0.0.0"}
+	}
+	var joined []string
+	numbers := 0
+	for _, key := range []string{"port", "ports"} {
+		for i, n := range s.list(key) {
+			p := s.parseInteger(fmt.Sprintf("%s[%d]", key, i), n, port, 0, math.MaxUint16)
+			joined = append(joined, s.doc.open(hosts, p, join(s.path, key), n)...)
+			numbers++
+		}
+	}
+	if numbers == 0 {
+		joined = s.doc.open(hosts, port, join(s.path, "port"), s.node())
+	}
+	return joined
+}
+
+// open notes that a port is to be opened on hosts, and reports when it is already.
+func (d *document) open(hosts []string, port int, path string, n *yaml.Node) []string {
+	var joined []string
+	for _, host := range hosts {
+		for _, a := range d.addresses {
+			if port != 0 && a.port == port && (a.host == host || everywhere(a.host) || everywhere(host)) {
+				d.fault(path, n, "%s is already the port of %s; choose another", net.JoinHostPort(host, strconv.Itoa(port)), a.path)
+				break
+			}
+		}
+		d.addresses = append(d.addresses, address{host, port, path})
+		joined = append(joined, net.JoinHostPort(host, strconv.Itoa(port)))
+	}
+	return joined
+}
+
+func everywhere(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "" || ip != nil && ip.IsUnspecified()
+}

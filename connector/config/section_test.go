@@ -1,0 +1,223 @@
+package config_test
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/aerosink/aerosink/connector/change"
+	"github.com/aerosink/aerosink/connector/config"
+	"github.com/aerosink/aerosink/connector/deliver"
+	"github.com/aerosink/aerosink/connector/format"
+	"github.com/aerosink/aerosink/connector/route"
+)
+
+func read(t *testing.T, text, folder string) *config.Config {
+	t.Helper()
+	c, err := config.Parse([]byte(text), folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// What ESP's Helm chart makes of its example.
+const helm = `
+service:
+  port: 8901
+  cluster-name: my-release
+  manage: {port: 8902}
+destinations:
+  origin:
+    urls: ["http://origin.default.svc.cluster.local:8080"]
+    protocol: HTTP_2
+    tls: null
+    health-check: {call-timeout: 5100}
+    call-timeout: 5100
+    connect-timeout: 5000
+    connection-ttl: 300000
+    max-connections-per-endpoint: 20
+    http2-max-concurrent-streams: 100
+format: {mode: json}
+record-ordering: {enable: false}
+routing: {mode: static-multi-destination, destinations: [origin]}
+logging: {enable-console-logging: true, levels: {root: info}}
+`
+
+func TestHelm(t *testing.T) {
+	c := read(t, helm, "")
+	d := c.Destinations["origin"]
+	if c.Treatments.Root.Ordering != nil || d.Connections != 20 || d.ConnectionTTL != 5*time.Minute || d.Health.CallTimeout != 5100*time.Millisecond {
+		t.Errorf("%+v, %+v", d, c.Treatments.Root)
+	}
+	if len(c.Warnings) != 1 || !strings.Contains(c.Warnings.Error(), "health-check.call-timeout") {
+		t.Errorf("warnings:\n%v", c.Warnings)
+	}
+}
+
+func TestDestinationKeys(t *testing.T) {
+	d := read(t, `
+destinations:
+  sink:
+    urls: ["https://a.example:8443/in?x=y"]
+    compression: gzip
+    compression-threshold: 1000
+    connection-ttl: 5m
+    health-check: {interval-seconds: 7, call-timeout: 2s, healthy-threshold: 1, unhealthy-threshold: 2}
+    headers: {x-n: {value: namespace}, x-s: {value: set}, x-c: {value: count}, x-f: {value: format}, x-k: {file: secrets/token}}
+    auth: {mode: google-id-token}
+routing: {mode: static, destination: sink}
+`, config.Folder(t)).Destinations["sink"]
+	if !d.Gzip || d.GzipThreshold != 1000 || d.ConnectionTTL != 5*time.Minute {
+		t.Errorf("%+v", d)
+	}
+	want := &deliver.Health{Interval: 7 * time.Second, CallTimeout: 2 * time.Second, HealthyThreshold: 1, UnhealthyThreshold: 2}
+	if diff := cmp.Diff(want, d.Health); diff != "" {
+		t.Errorf("health (-want +got):\n%s", diff)
+	}
+	var facts []deliver.Fact
+	for _, h := range d.Headers {
+		facts = append(facts, h.Of)
+	}
+	if diff := cmp.Diff([]deliver.Fact{deliver.FactNamespace, deliver.FactSet, deliver.FactCount, deliver.FactFormat, deliver.FactSecret}, facts); diff != "" {
+		t.Errorf("headers (-want +got):\n%s", diff)
+	}
+	if text, err := d.Headers[4].Secret.Text(); text != "secret" || err != nil {
+		t.Errorf("secret %q, %v", text, err)
+	}
+	if _, ok := d.Auth.(*deliver.GoogleIDToken); !ok {
+		t.Errorf("auth is a %T", d.Auth)
+	}
+}
+
+func TestAuth(t *testing.T) {
+	folder := config.Folder(t)
+	for auth, want := range map[string]string{
+		"{mode: none}": "", "{mode: bearer, token-file: secrets/token}": "Bearer secret",
+	} {
+		d := read(t, to(", auth: "+auth, ""), folder).Destinations["sink"]
+		got := ""
+		if d.Auth != nil {
+			var err error
+			if got, err = d.Auth.Authorization(t.Context()); err != nil {
+				t.Error(err)
+			}
+		}
+		if got != want {
+			t.Errorf("%s: %q, want %q", auth, got, want)
+		}
+	}
+	// On the machine itself a token may go in clear text.
+	read(t, "destinations: {sink: {urls: [\"http://127.0.0.1:1\", \"http://localhost\"], auth: {mode: bearer, token-file: secrets/token}}}\nrouting: {mode: skip}", folder)
+}
+
+func TestNoHealthCheck(t *testing.T) {
+	if h := read(t, to(", health-check: {enabled: false}", ""), "").Destinations["sink"].Health; h != nil {
+		t.Errorf("%+v", h)
+	}
+	if h := read(t, to("", ""), "").Destinations["sink"].Health; h == nil || h.Interval != 5*time.Second || h.UnhealthyThreshold != 3 {
+		t.Errorf("by default %+v", h)
+	}
+}
+
+func TestLevels(t *testing.T) {
+	c := read(t, to("", `
+bin-transforms: {exclude: {bins: [secret]}, map: {n: name}, transforms: [{regex: {pattern: "^u_(.*)", replacement: "$1"}}, uppercase]}
+record-ordering: {lut-cache-ttl-seconds: 60, stale: retry}
+namespaces: {a: {bin-transforms: {include: none}, record-ordering: {enable: false}, format: message-pack}}
+`), "")
+	root := c.Treatments.Root
+	if diff := cmp.Diff(&route.Ordering{TTL: time.Minute}, root.Ordering); diff != "" {
+		t.Errorf("ordering (-want +got):\n%s", diff)
+	}
+	if root.Format != (format.XDR{}) || c.Treatments.Of("a", "").Format != (format.MessagePack{}) {
+		t.Errorf("formats %v", c.Treatments)
+	}
+	for _, tt := range []struct{ namespace, want string }{{"b", "name AGE"}, {"a", ""}} {
+		n := &change.Change{Bins: []change.Bin{{Name: "n"}, {Name: "u_age"}, {Name: "secret"}}}
+		if err := c.Treatments.Of(tt.namespace, "").Transform.Apply(n); err != nil {
+			t.Fatal(err)
+		}
+		var names []string
+		for _, b := range n.Bins {
+			names = append(names, b.Name)
+		}
+		if got := strings.Join(names, " "); got != tt.want {
+			t.Errorf("namespace %s: bins %q, want %q", tt.namespace, got, tt.want)
+		}
+	}
+	if o := c.Treatments.Of("a", "").Ordering; o != nil {
+		t.Errorf("switched off, and %+v", o)
+	}
+	if o := read(t, to("", "record-ordering: {}"), "").Treatments.Root.Ordering; o == nil || o.TTL != 30*time.Second || !o.AckStale {
+		t.Errorf("by default %+v", o)
+	}
+}
+
+func TestDeadLetters(t *testing.T) {
+	folder := config.Folder(t)
+	if got := read(t, to("", "dead-letters: {directory: secrets}"), folder).DeadLetters.Directory; got != filepath.Join(folder, "secrets") {
+		t.Errorf("directory %q", got)
+	}
+	c := read(t, "destinations: {a: {urls: [\"https://a\"]}, b: {urls: [\"https://b\"]}}\nrouting: {mode: static, destination: a}\ndead-letters: {destination: b}", "")
+	if c.DeadLetters.Destination != "b" || len(c.Warnings) > 0 {
+		t.Errorf("%+v, %v", c.DeadLetters, c.Warnings)
+	}
+	if got := read(t, to("", ""), "").DeadLetters; got != (config.DeadLetters{}) {
+		t.Errorf("by default %+v", got)
+	}
+}
+
+func TestTLSPorts(t *testing.T) {
+	files := "cert-file: secrets/server.crt, key-file: secrets/server.key"
+	s := read(t, to("", "service: {tls: {ports: [1, 2], address: 127.0.0.1, "+files+"}, manage: {port: 3, tls: {port: 4, "+files+"}}}"), config.Folder(t)).Service
+	got := [][]string{s.Listen, s.TLS.Listen, s.Manage, s.ManageTLS.Listen}
+	if diff := cmp.Diff([][]string{nil, {"127.0.0.1:1", "127.0.0.1:2"}, {"0.0.0.0:3"}, {"0.0.0.0:4"}}, got); diff != "" {
+		t.Errorf("ports (-want +got):\n%s", diff)
+	}
+	if s.TLS.Config == nil || s.ManageTLS.Config == nil {
+		t.Error("no TLS")
+	}
+}
+
+// Certificates and secrets that changed count after a reload; those that cannot be
+// read stay, and are reported.
+func TestReload(t *testing.T) {
+	folder := config.Folder(t)
+	there := httptest.NewTLSServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	t.Cleanup(there.Close)
+	c := read(t, to(", tls: {ca-file: secrets/ca.crt}, headers: {x-k: {file: secrets/token}}", ""), folder)
+	get := func() error {
+		client := &http.Client{Transport: &http.Transport{TLSClientConfig: c.Destinations["sink"].TLS, DisableKeepAlives: true}}
+		resp, err := client.Get(there.URL)
+		if err == nil {
+			resp.Body.Close()
+		}
+		return err
+	}
+	if err := get(); err == nil || !strings.Contains(err.Error(), "unknown authority") {
+		t.Errorf("error %v", err)
+	}
+	ca, token := filepath.Join(folder, "secrets", "ca.crt"), filepath.Join(folder, "secrets", "token")
+	config.WriteCertificate(t, ca, there.Certificate())
+	if err := c.Reload(); err != nil {
+		t.Error(err)
+	}
+	if err := get(); err == nil || strings.Contains(err.Error(), "unknown authority") {
+		t.Errorf("after the reload: error %v, want one of the name", err)
+	}
+	for _, path := range []string{ca, token} {
+		if err := os.Truncate(path, 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := c.Reload(); err == nil || !strings.Contains(err.Error(), ca) || !strings.Contains(err.Error(), token) {
+		t.Errorf("error %v, want both files", err)
+	}
+}

@@ -1,0 +1,97 @@
+package config
+
+import (
+	"crypto/tls"
+	"strings"
+
+	"github.com/aerosink/aerosink/connector/tlsfile"
+)
+
+// TLSPorts are ports that speak TLS. There are none without Listen.
+type TLSPorts struct {
+	Listen []string    // host:port
+	Config *tls.Config // follows the files on Config.Reload
+}
+
+// tlsServer reads the TLS section of a listener.
+func tlsServer(s *section) *tls.Config {
+	files := tlsFiles(s)
+	if files == nil {
+		return nil
+	}
+	config, err := files.Server()
+	if err != nil {
+		s.doc.fault(s.path, s.node(), "%v; say it with key-store, trust-store, or the PEM keys cert-file, key-file, ca-file", err)
+	}
+	return config
+}
+
+// tlsFiles reads what all TLS sections have. It returns nil when there is a fault.
+func tlsFiles(s *section) *tlsfile.Files {
+	before := len(s.doc.faults)
+	source := tlsfile.Source{
+		CertFile: s.file("cert-file"), KeyFile: s.private("key-file"), CAFile: s.file("ca-file"),
+		KeyStore: store(s, "key-store"), TrustStore: store(s, "trust-store"),
+		PeerNames: s.texts("allowed-peer-names"), Ciphers: ciphers(s),
+	}
+	var err error
+	source.MinVersion, source.MaxVersion, err = tlsfile.Versions(s.texts("protocols"))
+	if err != nil {
+		s.fault("protocols", "%v", err)
+	}
+	if len(s.doc.faults) > before {
+		return nil
+	}
+	files, err := tlsfile.Open(source)
+	if err != nil {
+		s.doc.fault(s.path, s.node(), "%v", err)
+		return nil
+	}
+	s.doc.files = append(s.doc.files, files)
+	return files
+}
+
+func store(s *section, key string) tlsfile.Store {
+	if !s.has(key) {
+		return tlsfile.Store{}
+	}
+	t := s.sub(key)
+	defer t.end()
+	kind := t.word("store-type", "PKCS12", "JKS", "JCEKS", "PKCS12", "PKCS11", "DKS", "Windows_MY", "BKS")
+	switch kind {
+	case "PKCS11", "DKS", "Windows_MY", "BKS":
+		t.fault("store-type", "only Java reads %s; export to PKCS12, or to PEM and use cert-file, key-file, ca-file", kind)
+	}
+	if !t.has("store-file") {
+		t.fault("store-file", "missing; name the file of the store")
+	}
+	read := t.private
+	if key == "trust-store" {
+		read = t.file
+	}
+	return tlsfile.Store{File: read("store-file"), PasswordFile: read("store-password-file"), KeyPasswordFile: read("key-password-file")}
+}
+
+// ciphers returns the suites that can be had. Those that cannot are left out with
+// a warning, and a fault when none remains.
+func ciphers(s *section) []uint16 {
+	var ids []uint16
+	fixed := 0
+	names := s.texts("ciphers")
+	for _, name := range names {
+		id, err := tlsfile.Cipher(name)
+		switch {
+		case err == nil:
+			ids = append(ids, id)
+		case tlsfile.IsFixedCipher(err):
+			fixed++
+			s.warn("ciphers", "%s is ignored: %v", name, err)
+		default:
+			s.warn("ciphers", "ignored: %v", err)
+		}
+	}
+	if len(names) > 0 && len(ids)+fixed == 0 {
+		s.fault("ciphers", "none of %s can be had; leave the key out for a good choice", strings.Join(names, ", "))
+	}
+	return ids
+}
