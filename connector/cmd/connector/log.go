@@ -5,6 +5,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"time"
 
 	"github.com/aerosink/aerosink/connector/config"
 )
@@ -18,7 +19,7 @@ func openLog(c config.Logging, stderr io.Writer) (*slog.Logger, func(), error) {
 		handlers = append(handlers, handler(stderr, c, isTerminal(stderr) && !c.JSON))
 	}
 	if c.File != "" {
-		f, err := openFile(c.File)
+		f, err := openLogFile(c.File, c.History, time.Now)
 		if err != nil {
 			return nil, nil, fmt.Errorf("logging.file: %w; make the folder, or leave the key out to log to standard error", err)
 		}
@@ -26,10 +27,6 @@ func openLog(c config.Logging, stderr io.Writer) (*slog.Logger, func(), error) {
 		handlers = append(handlers, handler(f, c, !c.JSON))
 	}
 	return slog.New(slog.NewMultiHandler(handlers...)), closeLog, nil
-}
-
-func openFile(path string) (*os.File, error) {
-	return os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o640) //nolint:gosec // log shippers read it by their group
 }
 
 func isTerminal(w io.Writer) bool {
