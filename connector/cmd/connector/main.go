@@ -1,8 +1,11 @@
 // Command connector receives change notifications from Aerospike over XDR and
 // POSTs them to HTTP destinations.
 //
-//	connector [-config FILE]        run, until SIGTERM or SIGINT
+//	connector [-config FILE]        run, until SIGTERM or SIGINT; SIGHUP reads certificates and secrets again
 //	connector check [-config FILE]  print every fault of the configuration, exit 1 if there is one
+//	connector config                print a configuration that has every key, and says what each means
+//	connector xdr-config [-config FILE] [-namespace NS…] [-host HOST]
+//	                                print what points a database at this connector
 //	connector version
 package main
 
@@ -33,14 +36,20 @@ func main() {
 	}
 }
 
+// arguments are what stands behind the command.
+type arguments struct {
+	config     string
+	namespaces []string
+	host       string
+}
+
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	command := "run"
 	if len(args) > 0 && args[0] != "" && args[0][0] != '-' {
 		command, args = args[0], args[1:]
 	}
-	flags := flag.NewFlagSet("connector", flag.ContinueOnError)
-	flags.SetOutput(io.Discard)
-	path := flags.String("config", defaultConfig, "the configuration `FILE`, YAML as of Aerospike Connect for ESP")
+	var a arguments
+	flags := flagsOf(&a)
 	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
 		return help(stdout, flags)
 	} else if err != nil {
@@ -49,21 +58,48 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if flags.NArg() > 0 {
 		return fmt.Errorf("connector %s: what is %q? Arguments are flags; see connector -help", command, flags.Arg(0))
 	}
+	if command != "xdr-config" && (a.host != "" || len(a.namespaces) > 0) {
+		return errors.New("connector: -host and -namespace belong to xdr-config; see connector -help")
+	}
 	switch command {
 	case "run":
-		return serve(ctx, *path, stderr)
+		return serve(ctx, a.config, stderr)
 	case "check":
-		return check(*path, stdout)
+		return check(a.config, stdout)
+	case "config":
+		_, err := io.WriteString(stdout, config.Reference())
+		return err
+	case "xdr-config":
+		c, err := load(a.config)
+		if err != nil {
+			return err
+		}
+		return printXDRConfig(stdout, c, a.namespaces, a.host)
 	case "version":
 		_, err := fmt.Fprintln(stdout, "connector", version())
 		return err
 	}
-	return fmt.Errorf("connector: unknown command %q; the commands are check and version, or none to run", command)
+	return fmt.Errorf("connector: unknown command %q; the commands are check, config, xdr-config and version, or none to run", command)
+}
+
+func flagsOf(a *arguments) *flag.FlagSet {
+	flags := flag.NewFlagSet("connector", flag.ContinueOnError)
+	flags.SetOutput(io.Discard)
+	flags.StringVar(&a.config, "config", defaultConfig, "the configuration `FILE`, YAML as of Aerospike Connect for ESP")
+	flags.StringVar(&a.host, "host", "", "of xdr-config: the name or address at which the database finds this `HOST` (default: its name)")
+	flags.Func("namespace", "of xdr-config: a namespace `NS` to ship, once for each (default: those of the configuration)", func(name string) error {
+		a.namespaces = append(a.namespaces, name)
+		return nil
+	})
+	return flags
 }
 
 func help(stdout io.Writer, flags *flag.FlagSet) error {
-	_, err := fmt.Fprint(stdout, "connector [-config FILE]        run, until SIGTERM or SIGINT\n"+
+	_, err := fmt.Fprint(stdout, "connector [-config FILE]        run, until SIGTERM or SIGINT; SIGHUP reads certificates and secrets again\n"+
 		"connector check [-config FILE]  print every fault of the configuration, exit 1 if there is one\n"+
+		"connector config                print a configuration that has every key, and says what each means\n"+
+		"connector xdr-config [-config FILE] [-namespace NS…] [-host HOST]\n"+
+		"                                print what points a database at this connector\n"+
 		"connector version\n\n")
 	flags.SetOutput(stdout)
 	flags.PrintDefaults()

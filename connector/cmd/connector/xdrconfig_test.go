@@ -1,0 +1,102 @@
+package main
+
+import (
+	"bytes"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/aerosink/aerosink/connector/config"
+)
+
+const pointed = `# In aerospike.conf of each node. XDR takes an Enterprise Edition from 5.0 on, with the
+# feature key asdb-change-notification.
+xdr {
+    dc aerosink {
+        connector true
+        node-address-port 10.0.0.5 8901
+        node-address-port 10.0.0.5 8911
+        namespace bank {
+        }
+        namespace shop {
+        }
+    }
+}
+
+# Or, without a restart, on each node; each answers ok. Before 5.7 the node must have had
+# an xdr stanza when it started. rewind=all ships what is there already, too.
+asinfo -v 'set-config:context=xdr;dc=aerosink;action=create'
+asinfo -v 'set-config:context=xdr;dc=aerosink;connector=true'
+asinfo -v 'set-config:context=xdr;dc=aerosink;node-address-port=10.0.0.5:8901;action=add'
+asinfo -v 'set-config:context=xdr;dc=aerosink;node-address-port=10.0.0.5:8911;action=add'
+asinfo -v 'set-config:context=xdr;dc=aerosink;namespace=bank;action=add;rewind=all'
+asinfo -v 'set-config:context=xdr;dc=aerosink;namespace=shop;action=add;rewind=all'
+`
+
+func TestXDRConfig(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "connector.yml")
+	text := "service: {ports: [8901, 8911]}\ndestinations: {a: {urls: [\"https://b\"]}}\nrouting: {mode: static, destination: a}\n" +
+		"namespaces: {shop: {format: json}, bank: {format: json}}\n"
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	if err := run(t.Context(), []string{"xdr-config", "-config", path, "-host", "10.0.0.5"}, &out, io.Discard); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(pointed, out.String()); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	out.Reset()
+	if err := run(t.Context(), []string{"xdr-config", "-config", path, "-namespace", "x", "-namespace", "y"}, &out, io.Discard); err != nil {
+		t.Fatal(err)
+	}
+	here, err := os.Hostname()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"node-address-port " + here + " 8901\n", "namespace x {", "namespace=y;action=add"} {
+		if !strings.Contains(out.String(), want) || strings.Contains(out.String(), "bank") {
+			t.Errorf("no %q in\n%s", want, out.String())
+		}
+	}
+}
+
+// What listens on one address alone is told by that, and a TLS port with the name
+// in its certificate.
+func TestXDRConfigTLS(t *testing.T) {
+	c := &config.Config{Service: config.Service{
+		Listen: []string{"127.0.0.1:1", "[::]:2", "0.0.0.0:2"}, TLS: config.TLSPorts{Listen: []string{"0.0.0.0:3"}},
+	}}
+	var out bytes.Buffer
+	if err := printXDRConfig(&out, c, []string{"n"}, "host.example"); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		"node-address-port 127.0.0.1 1\n", "node-address-port host.example 2\n", "node-address-port host.example 3 host.example\n", "tls-name NAME",
+		"node-address-port=host.example:3:host.example;action=add'",
+	} {
+		if strings.Count(out.String(), want) != 1 {
+			t.Errorf("not once %q in\n%s", want, out.String())
+		}
+	}
+}
+
+func TestXDRConfigFaults(t *testing.T) {
+	for _, tt := range []struct {
+		namespaces []string
+		host, want string
+	}{
+		{nil, "h", "name those to ship with -namespace"},
+		{[]string{"a b"}, "h", `"a b" cannot stand in the database's configuration`},
+		{[]string{"a"}, "h'; rm", "cannot stand in the database's configuration"},
+	} {
+		if err := printXDRConfig(io.Discard, &config.Config{}, tt.namespaces, tt.host); err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%v on %s: error %v, want one that says %q", tt.namespaces, tt.host, err, tt.want)
+		}
+	}
+}
