@@ -20,6 +20,7 @@ package connector
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -148,7 +149,11 @@ func (s *Server) accept(ctx context.Context, l net.Listener) error {
 }
 
 func (s *Server) start(conn net.Conn) {
-	if tcp, ok := conn.(*net.TCPConn); ok && s.config.ReceiveBuffer > 0 {
+	inner := conn
+	if covered, ok := conn.(*tls.Conn); ok {
+		inner = covered.NetConn()
+	}
+	if tcp, ok := inner.(*net.TCPConn); ok && s.config.ReceiveBuffer > 0 {
 		if err := tcp.SetReadBuffer(s.config.ReceiveBuffer); err != nil {
 			s.log.warn("socket receive buffer not set", "remote", conn.RemoteAddr().String(), "error", err)
 		}

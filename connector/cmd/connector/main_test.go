@@ -184,11 +184,15 @@ func TestCommands(t *testing.T) {
 		out, err string
 	}{
 		{"check -config " + good, "warning: line 1: service.io-threads: ignored", ""},
-		{"check -config " + good, "no faults, 1 warnings", ""},
+		{"check -config " + good, "no faults, 2 warnings", ""},
 		{"check -config " + bad, "", "bad.yml:\nline 1: destinations.a.urls[0]: \"b\" is no URL"},
 		{"check -config " + bad, "", "destinations.a.c: unknown key"},
 		{"-config " + bad, "", "destinations.a.c: unknown key"},
 		{"-config /nonexistent", "", "read configuration: open /nonexistent: no such file or directory; name another with -config FILE"},
+		{"config", "batching:", ""},
+		{"check -host a", "", "-host and -namespace belong to xdr-config"},
+		{"xdr-config -config " + good, "", "name those to ship with -namespace"},
+		{"xdr-config -config " + bad, "", "destinations.a.c: unknown key"},
 		{"version", "connector ", ""},
 		{"-help", "connector check [-config FILE]", ""},
 		{"check -wat", "", "flag provided but not defined: -wat; see connector -help"},

@@ -2,11 +2,13 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -34,12 +36,12 @@ func serve(ctx context.Context, path string, stderr io.Writer) error {
 	for _, w := range c.Warnings {
 		logger.Warn("configuration", "path", w.Path, "line", w.Line, "warning", w.What)
 	}
-	xdr, err := listen(ctx, c.Service.Listen)
+	xdr, err := listen(ctx, c.Service.Listen, c.Service.TLS)
 	if err != nil {
 		return err
 	}
 	defer closeAll(xdr)
-	manage, err := listen(ctx, c.Service.Manage)
+	manage, err := listen(ctx, c.Service.Manage, c.Service.ManageTLS)
 	if err != nil {
 		return err
 	}
@@ -61,6 +63,8 @@ func serve(ctx context.Context, path string, stderr io.Writer) error {
 		Metrics:         connector.NewMetrics(registry, c.Service.ClusterName),
 		Logger:          logger,
 	})
+	stopReloading := reloadOnHangup(ctx, c, logger)
+	defer stopReloading()
 	logger.Info("connector started", "version", version(), "xdr", addresses(xdr), "manage", addresses(manage))
 	err = serveAll(ctx, server, xdr, manage, server.Manage(registry))
 	closeDestinations(destinations)
@@ -111,13 +115,17 @@ func closeDestinations(destinations map[string]*deliver.Destination) {
 	}
 }
 
-func listen(ctx context.Context, addresses []string) ([]net.Listener, error) {
+// listen opens the ports in clear text, and those over TLS.
+func listen(ctx context.Context, clear []string, secure config.TLSPorts) ([]net.Listener, error) {
 	var listeners []net.Listener
-	for _, a := range addresses {
+	for i, a := range slices.Concat(clear, secure.Listen) {
 		l, err := new(net.ListenConfig).Listen(ctx, "tcp", a)
 		if err != nil {
 			closeAll(listeners)
 			return nil, fmt.Errorf("listen on %s: %w; is another connector running there?", a, err)
+		}
+		if i >= len(clear) {
+			l = tls.NewListener(l, secure.Config)
 		}
 		listeners = append(listeners, l)
 	}

@@ -1,0 +1,147 @@
+package main
+
+import (
+	"bytes"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"fmt"
+	"io"
+	"math/big"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/aerosink/aerosink/connector/change"
+	"github.com/aerosink/aerosink/connector/change/changetest"
+	"github.com/aerosink/aerosink/connector/xdr"
+)
+
+// writeCertificate writes a certificate of a name, and its key, to folder.
+func writeCertificate(t *testing.T, folder, name string) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, NotAfter: time.Now().Add(time.Hour)}
+	cert, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	private, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for file, block := range map[string]*pem.Block{"crt": {Type: "CERTIFICATE", Bytes: cert}, "key": {Type: "PRIVATE KEY", Bytes: private}} {
+		if err := os.WriteFile(filepath.Join(folder, "server."+file), pem.EncodeToMemory(block), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// dialTLS opens a session, and returns the name in the certificate that it was
+// shown.
+func dialTLS(t *testing.T, address string) (*tls.Conn, string) {
+	t.Helper()
+	conn, err := tls.Dial("tcp", address, &tls.Config{InsecureSkipVerify: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	return conn, conn.ConnectionState().PeerCertificates[0].Subject.CommonName
+}
+
+// ship sends a change and reads its reply.
+func ship(t *testing.T, conn net.Conn) {
+	t.Helper()
+	frame, err := xdr.AppendMessage(nil, &change.Change{Namespace: "n"}, changetest.Receipt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := conn.Write(frame); err != nil {
+		t.Fatal(err)
+	}
+	want := xdr.AppendReply(nil, xdr.OK)
+	reply := make([]byte, len(want))
+	if _, err := io.ReadFull(conn, reply); err != nil || !bytes.Equal(reply, want) {
+		t.Errorf("reply %x, %v, want %x", reply, err, want)
+	}
+}
+
+// Over TLS, a session outlives the certificate that it began with. SIGHUP brings
+// another, and where that cannot be read the last one stays.
+func TestSIGHUP(t *testing.T) {
+	folder := t.TempDir()
+	writeCertificate(t, folder, "first")
+	there := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	t.Cleanup(there.Close)
+	path := filepath.Join(folder, "connector.yml")
+	port := "{port: 0, address: 127.0.0.1, cert-file: server.crt, key-file: server.key}"
+	text := fmt.Sprintf("service: {tls: %s, manage: {tls: %s}}\ndestinations: {a: {urls: [%q], protocol: HTTP_1_1}}\nrouting: {mode: static, destination: a}\nformat: json\n", port, port, there.URL)
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var log changetest.Output
+	process := changetest.Command(t, "-config", path)
+	process.Stderr = &log
+	if err := process.Start(); err != nil {
+		t.Fatal(err)
+	}
+	signal := func(s os.Signal) {
+		if err := process.Process.Signal(s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	address := log.Find(t, `"xdr":\["([^"]+)"\]`)
+	session, name := dialTLS(t, address)
+	ship(t, session)
+	if name != "first" {
+		t.Errorf("certificate of %s", name)
+	}
+
+	writeCertificate(t, folder, "second")
+	signal(syscall.SIGHUP)
+	log.Find(t, "certificates and secrets read again")
+	ship(t, session)
+	if _, name := dialTLS(t, address); name != "second" {
+		t.Errorf("after SIGHUP: certificate of %s", name)
+	}
+	if err := os.Truncate(filepath.Join(folder, "server.key"), 0); err != nil {
+		t.Fatal(err)
+	}
+	signal(syscall.SIGHUP)
+	log.Find(t, "stay as they were where they cannot be read.*server.key")
+	another, name := dialTLS(t, address)
+	ship(t, another)
+	if name != "second" {
+		t.Errorf("after a reload that failed: certificate of %s", name)
+	}
+
+	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
+	resp, err := client.Get("https://" + log.Find(t, `"manage":\["([^"]+)"\]`) + "/readyz")
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		t.Errorf("readyz over TLS: %s", resp.Status)
+	}
+	client.CloseIdleConnections()
+	signal(syscall.SIGTERM)
+	for _, conn := range []net.Conn{session, another} {
+		_ = conn.Close()
+	}
+	if err := process.Wait(); err != nil {
+		t.Errorf("%v\n%s", err, log.String())
+	}
+}
