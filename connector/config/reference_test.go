@@ -101,7 +101,7 @@ var (
 // whole returns the reference with the keys in comments too.
 func whole(t *testing.T) string {
 	t.Helper()
-	text := commented.ReplaceAllString(inPlace.ReplaceAllString(reference, ""), "$1$2")
+	text := commented.ReplaceAllString(inPlace.ReplaceAllString(reference, "\n"), "$1$2")
 	if strings.Count(text, "#") == strings.Count(reference, "#") {
 		t.Fatal("no key is in a comment")
 	}
@@ -111,34 +111,48 @@ func whole(t *testing.T) string {
 // documented returns the keys of the whole reference.
 func documented(t *testing.T) []string {
 	t.Helper()
+	return slices.Sorted(maps.Keys(comments(t)))
+}
+
+// comments returns the comment behind each key of the whole reference; of a key
+// that is there more than once, all of them.
+func comments(t *testing.T) map[string]string {
+	t.Helper()
+	text := whole(t)
 	var node yaml.Node
-	if err := yaml.Unmarshal([]byte(whole(t)), &node); err != nil {
+	if err := yaml.Unmarshal([]byte(text), &node); err != nil {
 		t.Fatal(err)
 	}
-	_, doc, err := parse([]byte(whole(t)), Folder(t))
+	_, doc, err := parse([]byte(text), Folder(t))
 	if err != nil {
 		t.Fatal(err)
 	}
-	keys := map[string]bool{}
-	collect(node.Content[0], "", doc.asked, keys)
-	return slices.Sorted(maps.Keys(keys))
+	c := collector{lines: strings.Split(text, "\n"), asked: doc.asked, comments: map[string]string{}}
+	c.collect(node.Content[0], "")
+	return c.comments
 }
 
-func collect(n *yaml.Node, pattern string, asked, keys map[string]bool) {
+// collector walks a document, and finds the pattern of each key.
+type collector struct {
+	lines    []string
+	asked    map[string]bool
+	comments map[string]string // by pattern
+}
+
+func (c *collector) collect(n *yaml.Node, pattern string) {
 	if n.Kind == yaml.SequenceNode {
 		for _, element := range n.Content {
-			if element.Kind == yaml.MappingNode {
-				collect(element, pattern, asked, keys)
-			}
+			c.collect(element, pattern)
 		}
 		return
 	}
 	for i := 0; i+1 < len(n.Content) && n.Kind == yaml.MappingNode; i += 2 {
 		key := join(pattern, n.Content[i].Value)
-		if any := join(pattern, "*"); asked[any] {
-			key = any
+		if name := join(pattern, "*"); c.asked[name] {
+			key = name
 		}
-		keys[levelled(key)] = true
-		collect(n.Content[i+1], key, asked, keys)
+		_, comment, _ := strings.Cut(c.lines[n.Content[i].Line-1], "# ")
+		c.comments[levelled(key)] += comment + "\n"
+		c.collect(n.Content[i+1], key)
 	}
 }

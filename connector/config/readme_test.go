@@ -1,0 +1,75 @@
+package config
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/aerosink/aerosink/connector/change/changetest"
+)
+
+var (
+	tableRow = regexp.MustCompile(`(?m)^\|(.*)\|(.*)\|(.*)\|(.*)\|(.*)\|$`)
+	quoted   = regexp.MustCompile("`([a-z0-9-]+)`")
+)
+
+// The README's table has every key of the reference, and says the same of each:
+// that it is ESP's, ours, or ignored. What is refused the code never asks for.
+func TestReadmeTable(t *testing.T) {
+	readme, err := os.ReadFile(filepath.Join(changetest.Testdata(t), "..", "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, table, found := strings.Cut(string(readme), "| section | keys of ESP |")
+	table, _, ended := strings.Cut(table, "\n\n")
+	if !found || !ended {
+		t.Fatal("no table of keys in the README")
+	}
+	got := map[string]string{}
+	for _, row := range tableRow.FindAllStringSubmatch(table, -1) {
+		section := sectionOf(row[1])
+		for i, kind := range []string{"ESP", "ours", "ignored"} {
+			for _, key := range quoted.FindAllStringSubmatch(row[2+i], -1) {
+				got[join(section, key[1])] = kind
+			}
+		}
+	}
+	delete(got, "logging.root")
+	want := map[string]string{}
+	for key, comment := range comments(t) {
+		if key != "custom-transformer" && !strings.HasSuffix(key, "*") {
+			want[key] = kindOf(comment)
+		}
+	}
+	for _, key := range []string{"port", "ports", "address"} { // of a TLS section that is a port's
+		want["tls."+key] = "ESP"
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("keys (-the reference +the README):\n%s", diff)
+	}
+}
+
+// sectionOf returns the pattern that stands in the first cell of a row.
+func sectionOf(cell string) string {
+	words := strings.Split(cell, "`")
+	if len(words) < 2 {
+		return ""
+	}
+	return strings.ReplaceAll(words[1], "NAME", "*")
+}
+
+func kindOf(comment string) string {
+	lines := strings.Split(comment, "\n")
+	switch {
+	case slices.ContainsFunc(lines, func(l string) bool { return strings.HasPrefix(l, "(ours)") }):
+		return "ours"
+	case slices.ContainsFunc(lines, func(l string) bool { return strings.HasPrefix(l, "(ignored)") }):
+		return "ignored"
+	}
+	return "ESP"
+}
