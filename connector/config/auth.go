@@ -26,7 +26,12 @@ func auth(s *section, urls []*url.URL) deliver.Auth {
 	if mode == "none" {
 		return nil
 	}
-	checkCovered(a, s, urls)
+	checkCovered(a, "mode", urls)
+	for _, name := range s.dictionary("headers").order {
+		if strings.EqualFold(name, "authorization") {
+			a.fault("mode", "headers has %s too; keep one of the two", name)
+		}
+	}
 	if mode == "google-id-token" {
 		if audience == "" && len(urls) > 0 {
 			audience = urls[0].Scheme + "://" + urls[0].Host
@@ -39,17 +44,11 @@ func auth(s *section, urls []*url.URL) deliver.Auth {
 	return deliver.Bearer{Token: token}
 }
 
-// checkCovered reports what would send a token where others can read it, or
-// another in its place.
-func checkCovered(a, destination *section, urls []*url.URL) {
+// checkCovered reports that key sends a secret where others can read it.
+func checkCovered(s *section, key string, urls []*url.URL) {
 	for _, u := range urls {
 		if u.Scheme == "http" && !loopback(u.Hostname()) {
-			a.fault("mode", "the token would go to http://%s in clear text; write https", u.Host)
-		}
-	}
-	for _, name := range destination.dictionary("headers").order {
-		if strings.EqualFold(name, "authorization") {
-			a.fault("mode", "headers has %s too; keep one of the two", name)
+			s.fault(key, "a secret would go to http://%s in clear text; write https", u.Host)
 		}
 	}
 }

@@ -65,7 +65,8 @@ var mistakes = []mistake{
 	{"destination: more requests than partitions", to(", max-connections-per-endpoint: 50", ""), true, "5000 requests at once, of which only 4096 are ever used"},
 	{"destination: no status is success", to(", http-success-status-codes: []", ""), false, "http-success-status-codes: empty, so nothing would ever be delivered"},
 
-	{"token: in clear text", "destinations: {sink: {urls: [\"http://a\"], auth: {mode: google-id-token}}}\nrouting: {mode: static, destination: sink}", false, "sink.auth.mode: the token would go to http://a in clear text; write https"},
+	{"token: in clear text", "destinations: {sink: {urls: [\"http://a\"], auth: {mode: google-id-token}}}\nrouting: {mode: static, destination: sink}", false, "sink.auth.mode: a secret would go to http://a in clear text; write https"},
+	{"token: in a header in clear text", "destinations: {sink: {urls: [\"http://a\"], headers: {X-K: {file: secrets/token}}}}\nrouting: {mode: static, destination: sink}", false, "sink.headers: a secret would go to http://a in clear text; write https"},
 	{"token: no mode", to(", auth: {audience: a}", ""), false, "sink.auth.mode: missing; say google-id-token, bearer or none"},
 	{"token: no file", to(", auth: {mode: bearer}", ""), false, "sink.auth.token-file: missing; name the file that holds the token"},
 	{"token: an empty file", to(", auth: {mode: bearer, token-file: secrets/empty}", ""), false, "sink.auth.token-file: read "},
@@ -95,6 +96,7 @@ var mistakes = []mistake{
 	{"dead letters: nowhere", to("", "dead-letters: {destination: snik}"), false, "dead-letters.destination: no destination is called \"snik\"; did you mean sink?"},
 	{"dead letters: to who refused them", to("", "dead-letters: {destination: sink}"), false, "dead-letters.destination: a route goes to sink alone, and what it refuses would go there again; name another"},
 	{"dead letters: two places", to("", "dead-letters: {destination: sink, directory: secrets}"), false, "dead-letters: names a destination or a directory, one of the two"},
+	{"dead letters: no place", to("", "dead-letters: {}"), false, "dead-letters: names a destination or a directory, one of the two"},
 	{"dead letters: no folder", to("", "dead-letters: {directory: none}"), false, "no such file or directory; make it, and let the user of the connector write there"},
 	{"dead letters: a file", to("", "dead-letters: {directory: secrets/token}"), false, "secrets/token is no folder"},
 
@@ -126,6 +128,7 @@ var mistakes = []mistake{
 
 	{"ignored: threads", to("", "service: {io-threads: 4}"), true, "service.io-threads: ignored: goroutines are not threads; set GOMAXPROCS"},
 	{"ignored: workers", to("", "service: {worker-threads: 4}"), true, "service.worker-threads: ignored"},
+	{"ignored: requests of old charts", to("", "service: {max-concurrent-requests: 4}"), true, "service.max-concurrent-requests: ignored"},
 	{"ignored: buffering", to("", "service: {enable-tcp-xdr-ack-buffering: false}"), true, "service.enable-tcp-xdr-ack-buffering: ignored: replies that are ready"},
 	{"ignored: streams of the database", to("", "service: {http2-max-concurrent-streams: 0}"), true, "service.http2-max-concurrent-streams: ignored"},
 	{"ignored: ticker", to("", "logging: {ticker-interval: 5}"), true, "logging.ticker-interval: ignored: figures are metrics"},

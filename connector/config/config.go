@@ -85,7 +85,7 @@ func parse(text []byte, folder string) (*Config, *document, error) {
 		Destinations: destinations(top.dictionary("destinations")),
 	}
 	c.Treatments = treatments(top, c)
-	c.DeadLetters = deadLetters(top.sub("dead-letters"), c)
+	c.DeadLetters = deadLetters(top, c)
 	checkUnused(top, c)
 	top.end()
 	c.files, c.secrets = doc.files, doc.secrets

@@ -7,11 +7,12 @@ import (
 )
 
 // deadLetters reads where changes go that can never be delivered.
-func deadLetters(s *section, c *Config) DeadLetters {
+func deadLetters(top *section, c *Config) DeadLetters {
+	s := top.sub("dead-letters")
 	defer s.end()
 	d := DeadLetters{Destination: s.text("destination", ""), Directory: s.pathOf("directory")}
-	if len(s.order) > 0 && s.has("destination") == s.has("directory") {
-		s.doc.fault(s.path, s.node(), "names a destination or a directory, one of the two")
+	if top.has("dead-letters") && s.has("destination") == s.has("directory") {
+		top.fault("dead-letters", "names a destination or a directory, one of the two")
 	}
 	if d.Directory != "" {
 		info, err := os.Stat(d.Directory)

@@ -139,6 +139,9 @@ func checkDestination(s *section, c deliver.Config) {
 	if requests > change.Partitions {
 		s.warn("max-connections-per-endpoint", "%d requests at once, of which only %d are ever used, one for each partition", requests, change.Partitions)
 	}
+	if slices.ContainsFunc(c.Headers, func(h deliver.Header) bool { return h.Of == deliver.FactSecret }) {
+		checkCovered(s, "headers", c.URLs)
+	}
 	if s.has("tls") && !slices.ContainsFunc(c.URLs, func(u *url.URL) bool { return u.Scheme == "https" }) {
 		s.warn("tls", "means nothing for URLs of http; write https")
 	}

@@ -44,6 +44,8 @@ func service(s *section) Service {
 		s.integer(key, 0, 0, math.MaxInt32)
 		s.ignored(key, "goroutines are not threads; set GOMAXPROCS to limit the processors")
 	}
+	s.integer("max-concurrent-requests", 0, 0, math.MaxInt32)
+	s.ignored("max-concurrent-requests", "it stands in old Helm charts alone; max-concurrent-records is the limit")
 	s.boolean("enable-tcp-xdr-ack-buffering", true)
 	s.ignored("enable-tcp-xdr-ack-buffering", "replies that are ready are always written together, and never held back")
 	s.integer("http2-max-concurrent-streams", 0, math.MinInt32, math.MaxInt32)

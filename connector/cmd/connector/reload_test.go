@@ -87,7 +87,7 @@ func TestSIGHUP(t *testing.T) {
 	t.Cleanup(there.Close)
 	path := filepath.Join(folder, "connector.yml")
 	port := "{port: 0, address: 127.0.0.1, cert-file: server.crt, key-file: server.key}"
-	text := fmt.Sprintf("service: {tls: %s, manage: {tls: %s}}\ndestinations: {a: {urls: [%q], protocol: HTTP_1_1}}\nrouting: {mode: static, destination: a}\nformat: json\n", port, port, there.URL)
+	text := fmt.Sprintf("service: {socket-receive-buffer-bytes: 65536, tls: %s, manage: {tls: %s}}\ndestinations: {a: {urls: [%q], protocol: HTTP_1_1}}\nrouting: {mode: static, destination: a}\nformat: json\n", port, port, there.URL)
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
