@@ -10,8 +10,7 @@ import (
 )
 
 // section reads one mapping of the document. It remembers which keys it was asked
-// for: those are the known ones, and any other is a fault. A nil section reads as
-// an empty one.
+// for: those are the known ones, and any other is a fault.
 type section struct {
 	path    string
 	pattern string // of path
