@@ -49,17 +49,16 @@ func (r *levelReader) checkBatch(p parts) {
 		}
 		r.checked[check{s, name}] = true
 		if b.interval > 0 && b.interval+d.CallTimeout > budget {
-			s.fault("batch-interval", "%s, and then destination %s may take %s (call-timeout), but XDR waits only %s for both; lower one of them",
+			s.warn("batch-interval", "%s, and then destination %s may take %s (call-timeout), but XDR waits only %s for both; lower one of them",
 				b.interval, name, d.CallTimeout, budget)
 		}
 		queue := d.Queue * len(d.URLs)
-		switch {
-		case b.records <= queue:
-		case b.interval > 0:
-			s.fault("max-records", "%d, but destination %s queues only %d changes, so that each request waits the whole batch-interval; lower it, or raise max-request-queued-per-endpoint",
-				b.records, name, queue)
-		default:
-			s.warn("max-records", "%d, but destination %s queues only %d changes; lower it, or raise max-request-queued-per-endpoint", b.records, name, queue)
+		wait := ""
+		if b.interval > 0 {
+			wait = ", so that a request waits for the whole batch-interval or max-bytes"
+		}
+		if b.records > queue {
+			s.warn("max-records", "%d, but destination %s queues only %d changes%s; lower it, or raise max-request-queued-per-endpoint", b.records, name, queue, wait)
 		}
 	}
 	r.checkBounds(s, b)

@@ -35,6 +35,7 @@ var mistakes = []mistake{
 	{"TLS: no certificate", to("", "service: {tls: {port: 1}}"), false, "service.tls: a server needs a certificate and its key; say it with key-store"},
 	{"TLS: half a pair", to("", "service: {tls: {port: 1, cert-file: secrets/server.crt}}"), false, "service.tls: a certificate and its key go together; name both files"},
 	{"TLS: files that are not there", to(", tls: {ca-file: secrets/none}", ""), false, "sink.tls.ca-file: stat "},
+	{"TLS: a file beyond measure", to(", tls: {ca-file: secrets/large}", ""), false, "large has 1048577 bytes, and at most 1048576 make sense"},
 	{"TLS: a folder", to(", tls: {ca-file: secrets}", ""), false, "secrets is no regular file"},
 	{"TLS: two kinds of certificate", to(", tls: {cert-file: secrets/client.crt, key-file: secrets/client.key, key-store: {store-file: secrets/client.p12, store-password-file: secrets/password}}", ""), false, "sink.tls: a key store and a PEM certificate; keep one of them"},
 	{"TLS: a store without a file", to(", tls: {key-store: {store-type: JKS}}", ""), false, "sink.tls.key-store.store-file: missing"},
@@ -49,7 +50,7 @@ var mistakes = []mistake{
 	{"TLS: on http", "destinations: {sink: {urls: [\"http://a\"], tls: {protocols: TLSv1.2}}}\nrouting: {mode: static, destination: sink}", true, "destinations.sink.tls: means nothing for URLs of http; write https"},
 	{"TLS: a key for everybody", to(", tls: {cert-file: secrets/client.crt, key-file: secrets/open.key}", ""), true, "sink.tls.key-file: everybody on this machine may read it; chmod o-r "},
 
-	{"destination: one URL twice", "destinations: {sink: {urls: [\"https://a\", \"https://a\"]}}\nrouting: {mode: static, destination: sink}", false, "sink.urls[1]: the same URL twice; raise max-connections-per-endpoint"},
+	{"destination: one URL twice", "destinations: {sink: {urls: [\"https://a\", \"https://a\"]}}\nrouting: {mode: static, destination: sink}", true, "sink.urls[1]: the same URL twice; raise max-connections-per-endpoint"},
 	{"destination: no URL", "destinations: {sink: {urls: []}}\nrouting: {mode: static, destination: sink}", false, "sink.urls: missing"},
 	{"destination: one name twice", "destinations: {sink: {urls: [\"https://a\"]}, sink: {urls: [\"https://b\"]}}\nrouting: {mode: static, destination: sink}", false, "destinations.sink: the same key as on line 1; remove one"},
 	{"destination: another's URL", strings.Replace(to("", ""), "sink: {", "sink: {urls: [\"https://a\"]}\n  other: {", 1), true, "urls[0] is also that of destination sink; what is routed to both comes twice"},
@@ -78,19 +79,20 @@ var mistakes = []mistake{
 	{"header: value and file", to(", headers: {X-A: {value: set, file: secrets/token}}", ""), false, "sink.headers.X-A: says value or file, one of the two"},
 	{"header: neither", to(", headers: {X-A: {}}", ""), false, "sink.headers.X-A: says value or file, one of the two"},
 
-	{"batching: waits longer than XDR", to(", call-timeout: 5s", "batching: {batch-interval: 8000}"), false, "batching.batch-interval: 8s, and then destination sink may take 5s (call-timeout), but XDR waits only 10s for both; lower one"},
+	{"batching: waits longer than XDR", to(", call-timeout: 5s", "batching: {batch-interval: 8000}"), true, "batching.batch-interval: 8s, and then destination sink may take 5s (call-timeout), but XDR waits only 10s for both; lower one"},
 	{"batching: waits for ever", to("", "batching: {batch-interval: -1}"), false, "batching.batch-interval: -1 is not between 0s and 1h"},
 	{"batching: the queue holds no batch", to(", max-request-queued-per-endpoint: 100", "batching: {max-records: 101}"), true, "batching.max-records: 101, but destination sink queues only 100 changes; lower it"},
-	{"batching: waits for what the queue cannot hold", to(", max-request-queued-per-endpoint: 100", "batching: {max-records: 101, batch-interval: 10}"), false, "so that each request waits the whole batch-interval; lower it, or raise max-request-queued-per-endpoint"},
+	{"batching: waits for what the queue cannot hold", to(", max-request-queued-per-endpoint: 100", "batching: {max-records: 101, batch-interval: 10}"), true, "so that a request waits for the whole batch-interval or max-bytes; lower it, or raise max-request-queued-per-endpoint"},
 	{"batching: the connector holds no batch", to("", "service: {max-concurrent-records: 10}\nbatching: {max-records: 11}"), true, "batching.max-records: 11, but only 10 changes are in flight at once"},
 	{"batching: the connector holds no such bytes", to("", "batching: {max-bytes: 67108865}"), true, "batching.max-bytes: 67108865, but only 67108864 bytes are in flight at once"},
 	{"batching: waits for nothing", to("", "batching: {max-records: 1, batch-interval: 10}"), true, "batching.batch-interval: means nothing with max-records: 1"},
-	{"batching: below", to(", call-timeout: 5s", "namespaces: {a: {sets: {b: {batching: {batch-interval: 8000}}}}}"), false, "namespaces.a.sets.b.batching.batch-interval: 8s, and then"},
+	{"batching: below", to(", call-timeout: 5s", "namespaces: {a: {sets: {b: {batching: {batch-interval: 8000}}}}}"), true, "namespaces.a.sets.b.batching.batch-interval: 8s, and then"},
 	{"service: a message beyond what is held", to("", "service: {max-concurrent-bytes: 1048576}"), true, "service.max-message-bytes: 8388608, but the connector holds only 1048576 bytes at once"},
 	{"service: seconds to drain", to("", "service: {drain-timeout: 10}"), true, "service.drain-timeout: 10 is 10ms; if seconds are meant write 10s"},
 
 	{"ordering: split by a set", to("", "record-ordering: {}\nnamespaces: {a: {sets: {b: {format: json}}}}"), true, "namespaces.a.sets.b: goes another way than its namespace; a delete that comes without its set"},
 	{"ordering: forgets too soon", to("", "record-ordering: {lut-cache-ttl-seconds: 5}"), true, "record-ordering.lut-cache-ttl-seconds: 5s is less than the 10s"},
+	{"ordering: a word for a time", to("", "record-ordering: {lut-cache-ttl-seconds: long}"), false, "\"long\" is no duration; write a number of seconds or, for example, 1500ms"},
 	{"ordering: an unknown answer", to("", "record-ordering: {stale: drop}"), false, "record-ordering.stale: \"drop\" is none of ack, retry"},
 
 	{"dead letters: nowhere", to("", "dead-letters: {destination: snik}"), false, "dead-letters.destination: no destination is called \"snik\"; did you mean sink?"},
@@ -110,7 +112,7 @@ var mistakes = []mistake{
 	{"bins: a rename to nothing", to("", "bin-transforms: {map: {a: \"\"}}"), false, "bin-transforms.map.a: no name; to leave the bin out put it under exclude"},
 	{"bins: two renamed to one", to("", "bin-transforms: {map: {a: c, b: c}}"), true, "bin-transforms.map.b: becomes c, and so does a; a change that has both cannot be delivered"},
 	{"bins: specified, and which not", to("", "bin-transforms: {include: specified}"), false, "bin-transforms.include.bins: missing; list the bins"},
-	{"bins: all, and some", to("", "bin-transforms: {include: {type: all, bins: [a]}}"), false, "bin-transforms.include.bins: means nothing with type: all; say type: specified"},
+	{"bins: all, and some", to("", "bin-transforms: {include: {type: all, bins: [a]}}"), true, "bin-transforms.include.bins: means nothing with type: all; say type: specified"},
 	{"bins: included and excluded", to("", "bin-transforms: {include: {bins: [a, b]}, exclude: {bins: [a]}}"), true, "bin-transforms.include: bin a is excluded too; exclude wins"},
 	{"bins: none left", to("", "bin-transforms: {include: none}"), true, "bin-transforms.include: no bin goes on, only metadata"},
 	{"bins: an unknown transform", to("", "bin-transforms: {transforms: [upercase]}"), false, "bin-transforms.transforms[0]: \"upercase\" is none of uppercase, lowercase, trim"},
@@ -138,7 +140,7 @@ var mistakes = []mistake{
 
 func TestMistakes(t *testing.T) {
 	folder := config.Folder(t)
-	for name, content := range map[string]string{"open.key": "client.key", "empty": "", "java.jks": "\xfe\xed\xfe\xed"} {
+	for name, content := range map[string]string{"open.key": "client.key", "empty": "", "large": strings.Repeat(" ", 1<<20+1), "java.jks": "\xfe\xed\xfe\xed"} {
 		text := []byte(content)
 		if name == "open.key" {
 			var err error

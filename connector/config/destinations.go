@@ -80,7 +80,8 @@ func urls(s *section) []*url.URL {
 		case u.User != nil:
 			s.fault(key, "a user or password in the URL; send it in a header instead")
 		case slices.ContainsFunc(list, func(other *url.URL) bool { return other.String() == u.String() }):
-			s.fault(key, "the same URL twice; raise max-connections-per-endpoint for more connections to it")
+			s.warn(key, "the same URL twice; raise max-connections-per-endpoint for more connections to it")
+			list = append(list, u)
 		default:
 			list = append(list, u)
 		}

@@ -1,7 +1,6 @@
 package config
 
 import (
-	"io"
 	"os"
 	"slices"
 
@@ -81,13 +80,7 @@ func readSchema(s *section, path string) string {
 	if path == "" {
 		return ""
 	}
-	f, err := os.Open(path)
-	if err != nil {
-		s.fault("schema-file", "%v", err)
-		return ""
-	}
-	defer f.Close() //nolint:errcheck // nothing was written to it
-	text, err := io.ReadAll(io.LimitReader(f, maxFile))
+	text, err := os.ReadFile(path)
 	if err != nil {
 		s.fault("schema-file", "%v", err)
 	}

@@ -160,6 +160,23 @@ namespaces: {a: {bin-transforms: {include: none}, record-ordering: {enable: fals
 	}
 }
 
+func TestAvro(t *testing.T) {
+	folder := config.Folder(t)
+	for _, text := range []string{"schema-file: change.avsc", "schema: '" + config.Schema + "', metadata-key: m"} {
+		if f := read(t, to("", "format: {mode: avro, "+text+"}"), folder).Treatments.Root.Format; f.Name() != "avro" {
+			t.Errorf("%s: format %s", text, f.Name())
+		}
+	}
+}
+
+// A YAML alias stands for what it names.
+func TestAlias(t *testing.T) {
+	c := read(t, "destinations: {a: &a {urls: [&u \"https://a\"]}, b: {urls: [\"https://b\", *u]}}\nrouting: {mode: static-multi-destination, destinations: [a, b]}", "")
+	if got := c.Destinations["b"].URLs[1].String(); got != "https://a" {
+		t.Errorf("URL %s", got)
+	}
+}
+
 func TestDeadLetters(t *testing.T) {
 	folder := config.Folder(t)
 	if got := read(t, to("", "dead-letters: {directory: secrets}"), folder).DeadLetters.Directory; got != filepath.Join(folder, "secrets") {

@@ -46,7 +46,7 @@ func selection(s *section, key, absent string) route.Selection {
 	case kind == "specified" && len(names) == 0:
 		c.fault("bins", "missing; list the bins, or say type: all or none")
 	case kind != "specified" && len(names) > 0:
-		c.fault("bins", "means nothing with type: %s; say type: specified", kind)
+		c.warn("bins", "means nothing with type: %s; say type: specified", kind)
 	}
 	return route.Selection{All: kind == "all", Names: names}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -65,7 +66,7 @@ func (l *logFile) rotate() error {
 	}
 	next, err := openAppending(l.path)
 	if err != nil {
-		return err
+		return errors.Join(err, os.Rename(old, l.path))
 	}
 	_ = l.file.Close() // all its lines are written
 	l.file = next
