@@ -26,15 +26,20 @@ import (
 	"github.com/aerosink/aerosink/connector/xdr"
 )
 
-// writeCertificate writes a certificate of a name, and its key, to folder.
-func writeCertificate(t *testing.T, folder, name string) {
+// writeCertificate writes a certificate of a name, and its key, to folder, as
+// server.crt and server.key, and returns them.
+func writeCertificate(t *testing.T, folder, name string) (*x509.Certificate, *ecdsa.PrivateKey) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
 	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, NotAfter: time.Now().Add(time.Hour)}
-	cert, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert, err := x509.ParseCertificate(der)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -42,10 +47,15 @@ func writeCertificate(t *testing.T, folder, name string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for file, block := range map[string]*pem.Block{"crt": {Type: "CERTIFICATE", Bytes: cert}, "key": {Type: "PRIVATE KEY", Bytes: private}} {
-		if err := os.WriteFile(filepath.Join(folder, "server."+file), pem.EncodeToMemory(block), 0o600); err != nil {
-			t.Fatal(err)
-		}
+	write(t, filepath.Join(folder, "server.crt"), pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
+	write(t, filepath.Join(folder, "server.key"), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private}))
+	return cert, key
+}
+
+func write(t *testing.T, path string, content []byte) {
+	t.Helper()
+	if err := os.WriteFile(path, content, 0o600); err != nil {
+		t.Fatal(err)
 	}
 }
 
@@ -88,9 +98,7 @@ func TestSIGHUP(t *testing.T) {
 	path := filepath.Join(folder, "connector.yml")
 	port := "{port: 0, address: 127.0.0.1, cert-file: server.crt, key-file: server.key}"
 	text := fmt.Sprintf("service: {socket-receive-buffer-bytes: 65536, tls: %s, manage: {tls: %s}}\ndestinations: {a: {urls: [%q], protocol: HTTP_1_1}}\nrouting: {mode: static, destination: a}\nformat: json\n", port, port, there.URL)
-	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	write(t, path, []byte(text))
 	var log changetest.Output
 	process := changetest.Command(t, "-config", path)
 	process.Stderr = &log

@@ -1,0 +1,111 @@
+package main
+
+import (
+	"context"
+	"crypto/x509"
+	"io"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"software.sslmate.com/src/go-pkcs12"
+
+	"github.com/aerosink/aerosink/connector/change/changetest"
+	"github.com/aerosink/aerosink/connector/config"
+)
+
+// sampleOfESP is the configuration of a user who moves over.
+const sampleOfESP = `
+service:
+  ports: [8080]
+  manage: {ports: 8081}
+logging: {file: /var/log/aerospike-esp-outbound/aerospike-esp-outbound.log}
+destinations:
+  aws-lambda:
+    urls: [https://myapp.execute-api.ap-south-1.amazonaws.com]
+    max-connections-per-endpoint: 100
+    call-timeout: 10000
+    connect-timeout: 2000
+    health-check: {call-timeout: 3000, interval-seconds: 5000}
+routing: {mode: static-multi-destination, destinations: [aws-lambda]}
+format: json
+`
+
+// here are the places in a configuration that would leave this machine, or the
+// test's own folder, and what stands there instead.
+var here = []struct {
+	pattern *regexp.Regexp
+	instead string
+}{
+	{regexp.MustCompile(`(ports: )\[8080\]`), "${1}0\n  address: 127.0.0.1"},
+	{regexp.MustCompile(`(ports?: )\[?\d+\]?`), "${1}0"},
+	{regexp.MustCompile(`0\.0\.0\.0`), "127.0.0.1"},
+	{regexp.MustCompile(`(manage: *\{)`), "${1}address: 127.0.0.1, "},
+	{regexp.MustCompile(`https://[a-z0-9.-]+`), "https://127.0.0.1:1"},
+	{regexp.MustCompile(`google-id-token.*\n *audience:.*`), "none"},
+	{regexp.MustCompile(`file: /.*/([a-z-]+\.log)`), "file: FOLDER/$1"},
+}
+
+// secrets writes the files that the reference names.
+func secrets(t *testing.T, folder string) {
+	t.Helper()
+	if err := os.Mkdir(filepath.Join(folder, "secrets"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	folder = filepath.Join(folder, "secrets")
+	cert, key := writeCertificate(t, folder, "aerosink")
+	for from, to := range map[string][]string{"server.crt": {"client.crt", "ca.crt"}, "server.key": {"client.key"}} {
+		content, err := os.ReadFile(filepath.Join(folder, from))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range to {
+			write(t, filepath.Join(folder, name), content)
+		}
+	}
+	keys, err := pkcs12.Modern.Encode(key, cert, nil, "password")
+	if err != nil {
+		t.Fatal(err)
+	}
+	trust, err := pkcs12.Modern.EncodeTrustStore([]*x509.Certificate{cert}, "password")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, content := range map[string][]byte{"server.p12": keys, "trust.p12": trust, "password": []byte("password"), "token": []byte("token")} {
+		write(t, filepath.Join(folder, name), content)
+	}
+}
+
+// The sample of ESP and the reference run.
+func TestSamplesRun(t *testing.T) {
+	for name, text := range map[string]string{"ESP's sample": sampleOfESP, "the reference": config.Reference()} {
+		t.Run(name, func(t *testing.T) {
+			folder := t.TempDir()
+			secrets(t, folder)
+			for _, place := range here {
+				text = place.pattern.ReplaceAllString(text, place.instead)
+			}
+			text = strings.ReplaceAll(text, "FOLDER", folder)
+			path := filepath.Join(folder, "connector.yml")
+			write(t, path, []byte(text))
+			ctx, stop := context.WithCancel(t.Context())
+			defer stop()
+			ended := make(chan error, 1)
+			go func() { ended <- run(ctx, []string{"-config", path}, io.Discard, io.Discard) }()
+			changetest.WaitFor(t, "a log that says that it started", func() bool {
+				logs, err := filepath.Glob(filepath.Join(folder, "*.log"))
+				if err != nil || len(logs) == 0 {
+					return false
+				}
+				said, err := os.ReadFile(logs[0])
+				return err == nil && strings.Contains(string(said), "connector started")
+			})
+			stop()
+			if err := <-ended; err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
