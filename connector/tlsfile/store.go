@@ -2,6 +2,7 @@ package tlsfile
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -47,15 +48,16 @@ func (s *Store) open() ([]byte, string, error) {
 }
 
 // conversion returns the command that makes a PKCS#12 store of this one, with the
-// same password.
+// same password. Words in capitals are for the user to replace.
 func (s *Store) conversion(magic string) string {
 	kind := map[string]string{magicJKS: " -srcstoretype JKS", magicJCEKS: " -srcstoretype JCEKS"}[magic]
+	password := cmp.Or(s.PasswordFile, "PASSWORD-FILE")
 	key := ""
 	if s.KeyPasswordFile != "" {
 		key = " -srcalias ALIAS -srckeypass:file " + s.KeyPasswordFile
 	}
 	return fmt.Sprintf("keytool -importkeystore -noprompt -srckeystore %s%s -srcstorepass:file %s%s -destkeystore %s.p12 -deststoretype PKCS12 -deststorepass:file %s",
-		s.File, kind, s.PasswordFile, key, s.File, s.PasswordFile)
+		s.File, kind, password, key, s.File, password)
 }
 
 func (*Store) password(path string) (string, error) {

@@ -71,8 +71,8 @@ func dialTLS(t *testing.T, address string) (*tls.Conn, string) {
 	return conn, conn.ConnectionState().PeerCertificates[0].Subject.CommonName
 }
 
-// ship sends a change and reads its reply.
-func ship(t *testing.T, conn net.Conn) {
+// exchange sends a change and reads its reply.
+func exchange(t *testing.T, conn net.Conn) {
 	t.Helper()
 	frame, err := xdr.AppendMessage(nil, &change.Change{Namespace: "n"}, changetest.Receipt)
 	if err != nil {
@@ -112,7 +112,7 @@ func TestSIGHUP(t *testing.T) {
 	}
 	address := log.Find(t, `"xdr":\["([^"]+)"\]`)
 	session, name := dialTLS(t, address)
-	ship(t, session)
+	exchange(t, session)
 	if name != "first" {
 		t.Errorf("certificate of %s", name)
 	}
@@ -120,7 +120,7 @@ func TestSIGHUP(t *testing.T) {
 	writeCertificate(t, folder, "second")
 	signal(syscall.SIGHUP)
 	log.Find(t, "certificates and secrets read again")
-	ship(t, session)
+	exchange(t, session)
 	if _, name := dialTLS(t, address); name != "second" {
 		t.Errorf("after SIGHUP: certificate of %s", name)
 	}
@@ -130,7 +130,7 @@ func TestSIGHUP(t *testing.T) {
 	signal(syscall.SIGHUP)
 	log.Find(t, "stay as they were where they cannot be read.*server.key")
 	another, name := dialTLS(t, address)
-	ship(t, another)
+	exchange(t, another)
 	if name != "second" {
 		t.Errorf("after a reload that failed: certificate of %s", name)
 	}
