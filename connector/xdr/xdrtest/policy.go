@@ -1,0 +1,69 @@
+package xdrtest
+
+import (
+	"slices"
+	"time"
+
+	"github.com/aerosink/aerosink/connector/change"
+	"github.com/aerosink/aerosink/connector/xdr"
+)
+
+// BinPolicy is the bin-policy of a data centre's namespace.
+type BinPolicy int
+
+// The bin policies that differ on the wire.
+const (
+	AllBins     BinPolicy = iota // the whole record
+	OnlyChanged                  // bins that changed since the connector last had the record
+	NoBins                       // only metadata
+)
+
+// Policy is what the configuration of a data centre says of how its changes are
+// shipped. The zero Policy is the server's default, with the user key.
+type Policy struct {
+	Bins              BinPolicy
+	BinLUTs           bool  // ship-bin-luts; with OnlyChanged
+	SourceID          uint8 // src-id
+	HideKeys          bool  // clients do not send the user key
+	Compress          bool  // enable-compression
+	SupervisorDeletes bool  // ship-nsup-deletes
+}
+
+// compressionThreshold is the server's default, in bytes of the message.
+const compressionThreshold = 128
+
+// message writes c, a version of r, as the policy has it.
+func (p Policy) message(r *record, c change.Change) (xdr.Frame, error) {
+	c.SourceID, c.Mode = p.SourceID, change.Replace
+	if p.HideKeys {
+		c.Key = change.Value{}
+	}
+	c.Bins = p.bins(r, &c)
+	frame, err := xdr.AppendMessage(nil, &c, time.Now())
+	if err != nil || !p.Compress || len(frame) < compressionThreshold {
+		return frame, err
+	}
+	return xdr.AppendCompressed(nil, frame)
+}
+
+// bins returns those of c that are shipped, and sets what the message says of
+// them.
+func (p Policy) bins(r *record, c *change.Change) []change.Bin {
+	bins := slices.Clone(c.Bins)
+	switch p.Bins {
+	case NoBins:
+		return nil
+	case OnlyChanged:
+		c.Mode, c.BinLUTs = change.Update, p.BinLUTs && !c.Op.IsDelete()
+		bins = slices.DeleteFunc(bins, func(b change.Bin) bool { return b.LUT <= r.shared })
+	default:
+		bins = slices.DeleteFunc(bins, func(b change.Bin) bool { return b.Value.Kind() == change.KindNil })
+	}
+	for i := range bins {
+		bins[i].SourceID = p.SourceID
+		if !c.BinLUTs || bins[i].LUT == c.LUT {
+			bins[i].LUT, bins[i].SourceID = 0, 0
+		}
+	}
+	return bins
+}

@@ -1,0 +1,95 @@
+package xdrtest_test
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/aerosink/aerosink/connector/change"
+	"github.com/aerosink/aerosink/connector/xdr/xdrtest"
+)
+
+// What each configuration of a data centre puts on the wire, of a record that is
+// created, updated, and deleted.
+func TestPolicies(t *testing.T) {
+	const write, deleted = "10 01", "10 03"
+	for name, tt := range map[string]struct {
+		policy xdrtest.Policy
+		info   []string // info1, info2 and info3 of each message
+		bins   [][]string
+	}{
+		"all":          {xdrtest.Policy{}, []string{write + " 10", write + " 10", deleted + " 00"}, [][]string{{"a", "b"}, {"a", "c"}, nil}},
+		"no bins":      {xdrtest.Policy{Bins: xdrtest.NoBins}, []string{write + " 10", write + " 10", deleted + " 00"}, [][]string{nil, nil, nil}},
+		"only changed": {xdrtest.Policy{Bins: xdrtest.OnlyChanged}, []string{write + " 00", write + " 00", deleted + " 00"}, [][]string{{"a", "b"}, {"b deleted", "c"}, nil}},
+		"bin LUTs":     {xdrtest.Policy{Bins: xdrtest.OnlyChanged, BinLUTs: true}, []string{"10 11 00", "10 11 00", deleted + " 00"}, [][]string{{"a", "b"}, {"b deleted", "c"}, nil}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newReceiver(t)
+			tt.policy.SourceID = 9
+			s := &xdrtest.Source{Address: r.Addr().String(), Policy: tt.policy}
+			running(t, s)
+			s.Write(user(1, integer("a", 1), integer("b", 1)))
+			settle(t, s)
+			s.Write(user(1, change.Bin{Name: "b"}, integer("c", 2)))
+			settle(t, s)
+			s.Delete(digest(1), change.Delete)
+			settle(t, s)
+			var info []string
+			var bins [][]string
+			for i, f := range r.frames {
+				info = append(info, hexOf(f[9:12]))
+				bins = append(bins, namesOf(r.changes[i]))
+				if c := r.changes[i]; c.SourceID != 9 || c.Generation != uint32(i+1) || c.Key.Integer() != 1 || c.Expiry != 0 {
+					t.Errorf("message %d: %+v", i, c)
+				}
+			}
+			if diff := cmp.Diff(tt.info, info); diff != "" {
+				t.Errorf("info (-want +got):\n%s", diff)
+			}
+			if diff := cmp.Diff(tt.bins, bins); diff != "" {
+				t.Errorf("bins (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func namesOf(c change.Change) []string {
+	var names []string
+	for _, b := range c.Bins {
+		if b.Value.Kind() == change.KindNil {
+			b.Name += " deleted"
+		}
+		names = append(names, b.Name)
+	}
+	return names
+}
+
+// A bin that the connector has not been told of keeps its own time.
+func TestBinLUTs(t *testing.T) {
+	r := newReceiver(t)
+	s := &xdrtest.Source{Address: r.Addr().String(), Policy: xdrtest.Policy{Bins: xdrtest.OnlyChanged, BinLUTs: true, SourceID: 4}}
+	first := s.Write(user(1, integer("a", 1)))
+	second := s.Write(user(1, integer("b", 1)))
+	running(t, s)
+	settle(t, s)
+	c := r.changes[0]
+	if len(c.Bins) != 2 || c.LUT != second.LUT || c.Bins[0].LUT != first.LUT || c.Bins[0].SourceID != 4 || c.Bins[1].LUT != 0 {
+		t.Errorf("%+v, want bin a with the time %d and b with none of its own", c, first.LUT)
+	}
+}
+
+func TestHiddenKeysAndNoSet(t *testing.T) {
+	r := newReceiver(t)
+	s := &xdrtest.Source{Address: r.Addr().String(), Policy: xdrtest.Policy{HideKeys: true, Compress: true}}
+	c := user(1, change.Bin{Name: "zeros", Value: change.BytesValue(change.KindBlob, make([]byte, 1000))})
+	c.Set = ""
+	s.Write(c)
+	running(t, s)
+	settle(t, s)
+	if got := r.changes[0]; got.Set != "" || got.Key.Kind() != change.KindNil || !r.frames[0].Compressed() || len(r.frames[0]) > 200 {
+		t.Errorf("%+v in %d bytes", got, len(r.frames[0]))
+	}
+}
+
+func hexOf(b []byte) string { return fmt.Sprintf("% x", b) }

@@ -1,0 +1,404 @@
+package xdrtest_test
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"net"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/aerosink/aerosink/connector/change"
+	"github.com/aerosink/aerosink/connector/change/changetest"
+	"github.com/aerosink/aerosink/connector/xdr"
+	"github.com/aerosink/aerosink/connector/xdr/xdrtest"
+)
+
+// receiver is a connector at its simplest: it keeps every change that it answers
+// with OK.
+type receiver struct {
+	net.Listener
+	answer func(n int, c *change.Change) xdr.Code // nil is always OK
+
+	mu          sync.Mutex
+	got         []xdrtest.Version
+	changes     []change.Change
+	frames      []xdr.Frame
+	malformed   int
+	connections int
+	open        []net.Conn
+}
+
+func newReceiver(t *testing.T) *receiver {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &receiver{Listener: l}
+	t.Cleanup(func() { l.Close(); r.hangUp() })
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			r.mu.Lock()
+			r.connections++
+			r.open = append(r.open, conn)
+			r.mu.Unlock()
+			go r.serve(conn)
+		}
+	}()
+	return r
+}
+
+func (r *receiver) hangUp() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, conn := range r.open {
+		conn.Close()
+	}
+	r.open = nil
+}
+
+func (r *receiver) serve(conn net.Conn) {
+	defer conn.Close()
+	d := xdr.NewDecoder(xdr.MaxSize, func() time.Time { return changetest.Receipt })
+	for frames := xdr.NewReader(conn, xdr.MaxSize); ; {
+		f, err := frames.Next()
+		if err != nil {
+			return
+		}
+		if _, err := conn.Write(xdr.AppendReply(nil, r.take(d, f))); err != nil {
+			return
+		}
+	}
+}
+
+func (r *receiver) take(d *xdr.Decoder, f xdr.Frame) xdr.Code {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var c change.Change
+	if err := d.Decode(f, &c); err != nil {
+		r.malformed++
+		return xdr.Retry
+	}
+	r.frames = append(r.frames, f)
+	if r.answer != nil {
+		if code := r.answer(len(r.frames), &c); code != xdr.OK {
+			return code
+		}
+	}
+	r.got = append(r.got, xdrtest.VersionOf(&c))
+	r.changes = append(r.changes, c)
+	return xdr.OK
+}
+
+func digest(i int) change.Digest {
+	return change.Digest{byte(i), byte(i >> 8), 12: byte(i), 19: byte(i)}
+}
+
+func user(i int, bins ...change.Bin) change.Change {
+	return change.Change{Namespace: "test", Set: "users", Digest: digest(i), Key: change.IntegerValue(int64(i)), Bins: bins}
+}
+
+func integer(name string, i int64) change.Bin {
+	return change.Bin{Name: name, Value: change.IntegerValue(i)}
+}
+
+// running returns when the test ends what it began.
+func running(t *testing.T, s *xdrtest.Source) {
+	t.Helper()
+	var wg sync.WaitGroup
+	wg.Go(func() { s.Run(t.Context()) })
+	t.Cleanup(wg.Wait)
+}
+
+func settle(t *testing.T, s *xdrtest.Source) {
+	t.Helper()
+	if err := s.Settle(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// last returns of each record what came last.
+func last(versions []xdrtest.Version) map[change.Digest]xdrtest.Version {
+	m := map[change.Digest]xdrtest.Version{}
+	for _, v := range versions {
+		if m[v.Digest].LUT <= v.LUT {
+			m[v.Digest] = v
+		}
+	}
+	return m
+}
+
+// Whatever goes wrong on the way, in the end the receiver has the newest version
+// of every record.
+func TestEverythingArrives(t *testing.T) {
+	for name, s := range map[string]*xdrtest.Source{
+		"plain":                 {},
+		"64 connections":        {Connections: 64},
+		"one at a time":         {Connections: 4, Window: 1},
+		"in bursts":             {Connections: 4, Period: 5 * time.Millisecond, HotKey: 20 * time.Millisecond},
+		"in pieces":             {Connections: 4, Mischief: xdrtest.Mischief{Seed: 1, Split: true}},
+		"again":                 {Connections: 4, Mischief: xdrtest.Mischief{Seed: 2, Again: 0.3}},
+		"older after newer":     {Connections: 4, Mischief: xdrtest.Mischief{Seed: 3, Stale: 0.5}},
+		"broken":                {Connections: 4, Window: 50, Mischief: xdrtest.Mischief{Seed: 4, Cut: 0.1, Split: true}},
+		"with what is no XDR":   {Connections: 4, Mischief: xdrtest.Mischief{Seed: 5, Malformed: [][]byte{xdr.AppendReply(nil, 0), []byte("GET / HTTP/1.1\r\n\r\n")}, MalformedShare: 0.02}},
+		"compressed":            {Connections: 4, Policy: xdrtest.Policy{Compress: true}},
+		"only what has changed": {Connections: 4, Policy: xdrtest.Policy{Bins: xdrtest.OnlyChanged, BinLUTs: true, SourceID: 3}},
+		"all at once": {Connections: 4, Policy: xdrtest.Policy{Compress: true, Bins: xdrtest.OnlyChanged}, Mischief: xdrtest.Mischief{
+			Seed: 6, Split: true, Again: 0.1, Stale: 0.1, Cut: 0.05, Malformed: [][]byte{{1}, xdr.AppendReply(nil, 0)}, MalformedShare: 0.01,
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newReceiver(t)
+			r.answer = func(n int, _ *change.Change) xdr.Code {
+				if n%7 == 0 {
+					return xdr.Retry
+				}
+				return xdr.OK
+			}
+			s.Address, s.RetryAfter = r.Addr().String(), 2*time.Millisecond
+			running(t, s)
+			live(s, 200)
+			settle(t, s)
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			if diff := cmp.Diff(s.Newest(), last(r.got)); diff != "" {
+				t.Errorf("(-newest +got):\n%s", diff)
+			}
+			stats := s.Stats()
+			if stats.RetryDest == 0 || stats.Abandoned > 0 || stats.InQueue+stats.InProgress > 0 || stats.Lag > 0 {
+				t.Errorf("%s", stats)
+			}
+			m := s.Mischief
+			if (m.Stale > 0) != (stats.Stale > 0) || (m.Cut > 0) && stats.RetryConnReset == 0 || (s.HotKey > 0) != (stats.HotKeys > 0) {
+				t.Errorf("the mischief asked for was not done: %+v", stats)
+			}
+		})
+	}
+}
+
+// live writes records, updates some, and deletes some of those.
+func live(s *xdrtest.Source, n int) {
+	for i := range n {
+		s.Write(user(i, integer("a", 1), change.Bin{Name: "text", Value: change.StringValue([]byte(strings.Repeat("long ", 40)))}))
+	}
+	for i := range n / 2 {
+		s.Write(user(i, integer("a", 2), change.Bin{Name: "text"}))
+	}
+	for i := range n / 4 {
+		s.Delete(digest(i), change.Op(1+i%2))
+	}
+	for i := range n / 8 {
+		s.Write(user(i, integer("b", 3)))
+	}
+}
+
+func TestOnlyOneOfARecordIsInFlight(t *testing.T) {
+	r := newReceiver(t)
+	first := make(chan struct{})
+	r.answer = func(n int, _ *change.Change) xdr.Code {
+		if n == 1 {
+			<-first
+		}
+		return xdr.OK
+	}
+	s := &xdrtest.Source{Address: r.Addr().String()}
+	running(t, s)
+	s.Write(user(1, integer("a", 1)))
+	changetest.WaitFor(t, "a request", func() bool { return s.Stats().InProgress == 1 })
+	for i := range 9 {
+		s.Write(user(1, integer("a", int64(i+2))))
+	}
+	if stats := s.Stats(); stats.InQueue != 1 || stats.InProgress != 1 {
+		t.Errorf("%s, want one version waiting behind the one in flight", stats)
+	}
+	close(first)
+	settle(t, s)
+	if len(r.got) != 2 || r.got[1].Generation != 10 {
+		t.Errorf("got %+v, want the first version and the tenth", r.got)
+	}
+}
+
+// The record is read when it is shipped: what was deleted without a trace before
+// is not.
+func TestExpired(t *testing.T) {
+	r := newReceiver(t)
+	s := &xdrtest.Source{Address: r.Addr().String()}
+	s.Write(user(1, integer("a", 1)))
+	s.Expire(digest(1))
+	s.Expire(digest(2))
+	s.Write(user(3, integer("a", 1)))
+	running(t, s)
+	settle(t, s)
+	s.Expire(digest(3))
+	settle(t, s)
+	if stats := s.Stats(); stats.NotFound != 1 || stats.Success != 1 {
+		t.Errorf("%s, want one not found, one shipped, and no deletes", stats)
+	}
+	s.Policy.SupervisorDeletes = true
+	s.Write(user(3, integer("a", 2)))
+	settle(t, s)
+	s.Expire(digest(3))
+	settle(t, s)
+	if end := r.got[len(r.got)-1]; end.Op != change.Delete || end.Generation != 3 {
+		t.Errorf("%+v, want a delete of generation 3", end)
+	}
+}
+
+func TestRecovery(t *testing.T) {
+	r := newReceiver(t)
+	s := &xdrtest.Source{Address: r.Addr().String()}
+	for i := range 20 {
+		s.Write(user(19-i, integer("a", 1)))
+	}
+	s.Delete(digest(1), change.Delete)
+	s.Delete(digest(2), change.DurableDelete)
+	running(t, s)
+	settle(t, s)
+	first := len(r.got)
+	s.Rewind()
+	settle(t, s)
+	var partitions []int
+	for _, v := range r.got[first:] {
+		partitions = append(partitions, v.Digest.Partition())
+	}
+	if len(partitions) != 19 || !slices.IsSorted(partitions) {
+		t.Errorf("partitions %v, want all but that of the plain delete, in order", partitions)
+	}
+	newest := s.Newest()[digest(2)].LUT
+	s.Recover(newest)
+	settle(t, s)
+	if n := len(r.got) - first - 19; n != 0 || s.Stats().Recoveries != 2 {
+		t.Errorf("%d changes after the newest", n)
+	}
+}
+
+func TestAbandoned(t *testing.T) {
+	r := newReceiver(t)
+	r.answer = func(n int, _ *change.Change) xdr.Code { return []xdr.Code{4, 2, 0}[n%3] }
+	s := &xdrtest.Source{Address: r.Addr().String()}
+	for i := range 3 {
+		s.Write(user(i, integer("a", 1)))
+	}
+	running(t, s)
+	if err := s.Settle(t.Context()); err == nil || !strings.Contains(err.Error(), "a change was abandoned, reply with code 4") {
+		t.Errorf("error %v", err)
+	}
+	if stats := s.Stats(); stats.Abandoned != 1 || stats.Success != 2 {
+		t.Errorf("%s", stats)
+	}
+}
+
+// A connector that answers too much, or nonsense, or nothing, is left and met
+// again.
+func TestBadReplies(t *testing.T) {
+	for name, answer := range map[string][]byte{
+		"one too many": bytes.Repeat(xdr.AppendReply(nil, 0), 3),
+		"no reply":     []byte("HTTP/1.1 400 Bad Request\r\n\r\n"),
+		"too large":    {2, 3, 0, 0, 0xff, 0xff, 0xff, 0xff},
+		"too short":    {2, 3, 0, 0, 0, 0, 0, 1, 22},
+		"nothing":      {},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer l.Close()
+			s := &xdrtest.Source{Address: l.Addr().String(), RetryAfter: time.Millisecond, AckTimeout: 50 * time.Millisecond}
+			running(t, s)
+			s.Write(user(1, integer("a", 1)))
+			s.Write(user(2, integer("a", 1)))
+			first, err := l.Accept()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := first.Write(answer); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := io.Copy(io.Discard, first); err != nil && !errors.Is(err, net.ErrClosed) && !strings.Contains(err.Error(), "reset") {
+				t.Error(err)
+			}
+			s.Write(user(3, integer("a", 1)))
+			r := &receiver{}
+			second, err := l.Accept()
+			if err != nil {
+				t.Fatal(err)
+			}
+			go r.serve(second)
+			settle(t, s)
+			if stats := s.Stats(); stats.Success != 3 {
+				t.Errorf("%s", stats)
+			}
+		})
+	}
+}
+
+// Connectors share the records. When one is gone the other gets all, and nothing
+// is lost.
+func TestSeveralConnectors(t *testing.T) {
+	one, two := newReceiver(t), newReceiver(t)
+	s := &xdrtest.Source{Address: one.Addr().String(), Others: []string{two.Addr().String()}, Connections: 2, RetryAfter: time.Millisecond}
+	running(t, s)
+	for i := range 100 {
+		s.Write(user(i, integer("a", 1)))
+	}
+	settle(t, s)
+	if len(one.got) == 0 || len(two.got) == 0 {
+		t.Errorf("%d and %d changes; the records are not shared", len(one.got), len(two.got))
+	}
+	two.Close()
+	two.hangUp()
+	for i := range 100 {
+		s.Write(user(i, integer("a", 2)))
+	}
+	settle(t, s)
+	one.mu.Lock()
+	defer one.mu.Unlock()
+	two.mu.Lock()
+	defer two.mu.Unlock()
+	if diff := cmp.Diff(s.Newest(), last(slices.Concat(one.got, two.got))); diff != "" {
+		t.Errorf("(-newest +got):\n%s", diff)
+	}
+}
+
+// Nothing is connected before there is something to ship.
+func TestLazyConnections(t *testing.T) {
+	r := newReceiver(t)
+	s := &xdrtest.Source{Address: r.Addr().String(), Connections: 8}
+	running(t, s)
+	s.Write(user(8, integer("a", 1)))
+	settle(t, s)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.connections != 1 {
+		t.Errorf("%d connections for one record", r.connections)
+	}
+}
+
+// A record as large as the protocol carries.
+func TestLargest(t *testing.T) {
+	r := newReceiver(t)
+	s := &xdrtest.Source{Address: r.Addr().String()}
+	running(t, s)
+	const overhead = 200
+	s.Write(user(1, change.Bin{Name: "large", Value: change.BytesValue(change.KindBlob, make([]byte, xdr.MaxSize-overhead))}))
+	for range 300 {
+		s.Write(user(2, integer(string(rune('a'+rand.IntN(26)))+string(rune('a'+rand.IntN(26))), 1)))
+	}
+	settle(t, s)
+	s.Write(user(3, change.Bin{Name: "larger", Value: change.BytesValue(change.KindBlob, make([]byte, xdr.MaxSize))}))
+	if err := s.Settle(t.Context()); err == nil || !strings.Contains(err.Error(), "the server's limit is") {
+		t.Errorf("error %v", err)
+	}
+}
