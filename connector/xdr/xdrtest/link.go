@@ -177,15 +177,19 @@ func (l *link) burst(now time.Time) (frames []xdr.Frame, next time.Duration, err
 			next = min(next, left)
 			return false
 		}
-		return !l.busy[i.digest]
+		if l.busy[i.digest] {
+			return false
+		}
+		l.busy[i.digest] = true
+		return true
 	})
 	for _, i := range items {
 		frame, err := s.frame(&i, now)
 		if frame == nil {
+			delete(l.busy, i.digest)
 			s.drop(err)
 			continue
 		}
-		l.busy[i.digest] = true
 		l.inFlight = append(l.inFlight, shipment{i, now})
 		s.stats.BytesShipped += len(frame)
 		frames = append(frames, frame)

@@ -25,7 +25,7 @@ func TestPolicies(t *testing.T) {
 		"bin LUTs":     {xdrtest.Policy{Bins: xdrtest.OnlyChanged, BinLUTs: true}, []string{"10 11 00", "10 11 00", deleted + " 00"}, [][]string{{"a", "b"}, {"b deleted", "c"}, nil}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := newReceiver(t)
+			r := newReceiver(t, nil)
 			tt.policy.SourceID = 9
 			s := &xdrtest.Source{Address: r.Addr().String(), Policy: tt.policy}
 			running(t, s)
@@ -37,6 +37,8 @@ func TestPolicies(t *testing.T) {
 			settle(t, s)
 			var info []string
 			var bins [][]string
+			r.mu.Lock()
+			defer r.mu.Unlock()
 			for i, f := range r.frames {
 				info = append(info, hexOf(f[9:12]))
 				bins = append(bins, namesOf(r.changes[i]))
@@ -67,12 +69,14 @@ func namesOf(c change.Change) []string {
 
 // A bin that the connector has not been told of keeps its own time.
 func TestBinLUTs(t *testing.T) {
-	r := newReceiver(t)
+	r := newReceiver(t, nil)
 	s := &xdrtest.Source{Address: r.Addr().String(), Policy: xdrtest.Policy{Bins: xdrtest.OnlyChanged, BinLUTs: true, SourceID: 4}}
 	first := s.Write(user(1, integer("a", 1)))
 	second := s.Write(user(1, integer("b", 1)))
 	running(t, s)
 	settle(t, s)
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	c := r.changes[0]
 	if len(c.Bins) != 2 || c.LUT != second.LUT || c.Bins[0].LUT != first.LUT || c.Bins[0].SourceID != 4 || c.Bins[1].LUT != 0 {
 		t.Errorf("%+v, want bin a with the time %d and b with none of its own", c, first.LUT)
@@ -80,13 +84,15 @@ func TestBinLUTs(t *testing.T) {
 }
 
 func TestHiddenKeysAndNoSet(t *testing.T) {
-	r := newReceiver(t)
+	r := newReceiver(t, nil)
 	s := &xdrtest.Source{Address: r.Addr().String(), Policy: xdrtest.Policy{HideKeys: true, Compress: true}}
 	c := user(1, change.Bin{Name: "zeros", Value: change.BytesValue(change.KindBlob, make([]byte, 1000))})
 	c.Set = ""
 	s.Write(c)
 	running(t, s)
 	settle(t, s)
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	if got := r.changes[0]; got.Set != "" || got.Key.Kind() != change.KindNil || !r.frames[0].Compressed() || len(r.frames[0]) > 200 {
 		t.Errorf("%+v in %d bytes", got, len(r.frames[0]))
 	}

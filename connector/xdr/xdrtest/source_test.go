@@ -35,13 +35,13 @@ type receiver struct {
 	open        []net.Conn
 }
 
-func newReceiver(t *testing.T) *receiver {
+func newReceiver(t *testing.T, answer func(n int, c *change.Change) xdr.Code) *receiver {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &receiver{Listener: l}
+	r := &receiver{Listener: l, answer: answer}
 	t.Cleanup(func() { l.Close(); r.hangUp() })
 	go func() {
 		for {
@@ -99,6 +99,12 @@ func (r *receiver) take(d *xdr.Decoder, f xdr.Frame) xdr.Code {
 	r.got = append(r.got, xdrtest.VersionOf(&c))
 	r.changes = append(r.changes, c)
 	return xdr.OK
+}
+
+func (r *receiver) versions() []xdrtest.Version {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.got)
 }
 
 func digest(i int) change.Digest {
@@ -159,20 +165,17 @@ func TestEverythingArrives(t *testing.T) {
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := newReceiver(t)
-			r.answer = func(n int, _ *change.Change) xdr.Code {
+			r := newReceiver(t, func(n int, _ *change.Change) xdr.Code {
 				if n%7 == 0 {
 					return xdr.Retry
 				}
 				return xdr.OK
-			}
+			})
 			s.Address, s.RetryAfter = r.Addr().String(), 2*time.Millisecond
 			running(t, s)
 			live(s, 200)
 			settle(t, s)
-			r.mu.Lock()
-			defer r.mu.Unlock()
-			if diff := cmp.Diff(s.Newest(), last(r.got)); diff != "" {
+			if diff := cmp.Diff(s.Newest(), last(r.versions())); diff != "" {
 				t.Errorf("(-newest +got):\n%s", diff)
 			}
 			stats := s.Stats()
@@ -204,14 +207,13 @@ func live(s *xdrtest.Source, n int) {
 }
 
 func TestOnlyOneOfARecordIsInFlight(t *testing.T) {
-	r := newReceiver(t)
 	first := make(chan struct{})
-	r.answer = func(n int, _ *change.Change) xdr.Code {
+	r := newReceiver(t, func(n int, _ *change.Change) xdr.Code {
 		if n == 1 {
 			<-first
 		}
 		return xdr.OK
-	}
+	})
 	s := &xdrtest.Source{Address: r.Addr().String()}
 	running(t, s)
 	s.Write(user(1, integer("a", 1)))
@@ -224,15 +226,45 @@ func TestOnlyOneOfARecordIsInFlight(t *testing.T) {
 	}
 	close(first)
 	settle(t, s)
-	if len(r.got) != 2 || r.got[1].Generation != 10 {
-		t.Errorf("got %+v, want the first version and the tenth", r.got)
+	if got := r.versions(); len(got) != 2 || got[1].Generation != 10 {
+		t.Errorf("got %+v, want the first version and the tenth", got)
+	}
+}
+
+// Messages of one record wait for each other, also when they are shipped as they
+// are, and also when the first has to be shipped again.
+func TestPlayKeepsTheOrderOfARecord(t *testing.T) {
+	var frames []xdr.Frame
+	for i := range 40 {
+		c := user(i%4, integer("a", 1))
+		c.Generation, c.LUT = uint32(i+1), changetest.Receipt.UnixMilli()
+		f, err := xdr.AppendMessage(nil, &c, changetest.Receipt)
+		if err != nil {
+			t.Fatal(err)
+		}
+		frames = append(frames, f)
+	}
+	r := newReceiver(t, func(n int, _ *change.Change) xdr.Code { return []xdr.Code{0, 0, 18}[n%3] })
+	s := &xdrtest.Source{Address: r.Addr().String(), RetryAfter: time.Millisecond}
+	if err := s.Play(t.Context(), frames); err != nil {
+		t.Fatal(err)
+	}
+	generation := map[change.Digest]uint32{}
+	for _, v := range r.versions() {
+		if v.Generation < generation[v.Digest] {
+			t.Errorf("generation %d after %d", v.Generation, generation[v.Digest])
+		}
+		generation[v.Digest] = v.Generation
+	}
+	if stats := s.Stats(); stats.Success != 40 || stats.RetryDest == 0 {
+		t.Errorf("%s", stats)
 	}
 }
 
 // The record is read when it is shipped: what was deleted without a trace before
 // is not.
 func TestExpired(t *testing.T) {
-	r := newReceiver(t)
+	r := newReceiver(t, nil)
 	s := &xdrtest.Source{Address: r.Addr().String()}
 	s.Write(user(1, integer("a", 1)))
 	s.Expire(digest(1))
@@ -245,18 +277,19 @@ func TestExpired(t *testing.T) {
 	if stats := s.Stats(); stats.NotFound != 1 || stats.Success != 1 {
 		t.Errorf("%s, want one not found, one shipped, and no deletes", stats)
 	}
-	s.Policy.SupervisorDeletes = true
-	s.Write(user(3, integer("a", 2)))
-	settle(t, s)
-	s.Expire(digest(3))
-	settle(t, s)
-	if end := r.got[len(r.got)-1]; end.Op != change.Delete || end.Generation != 3 {
-		t.Errorf("%+v, want a delete of generation 3", end)
+	telling := &xdrtest.Source{Address: r.Addr().String(), Policy: xdrtest.Policy{SupervisorDeletes: true}}
+	running(t, telling)
+	telling.Write(user(3, integer("a", 2)))
+	settle(t, telling)
+	telling.Expire(digest(3))
+	settle(t, telling)
+	if got := r.versions(); got[len(got)-1].Op != change.Delete || got[len(got)-1].Generation != 2 {
+		t.Errorf("%+v, want a delete of generation 2", got)
 	}
 }
 
 func TestRecovery(t *testing.T) {
-	r := newReceiver(t)
+	r := newReceiver(t, nil)
 	s := &xdrtest.Source{Address: r.Addr().String()}
 	for i := range 20 {
 		s.Write(user(19-i, integer("a", 1)))
@@ -265,11 +298,11 @@ func TestRecovery(t *testing.T) {
 	s.Delete(digest(2), change.DurableDelete)
 	running(t, s)
 	settle(t, s)
-	first := len(r.got)
+	first := len(r.versions())
 	s.Rewind()
 	settle(t, s)
 	var partitions []int
-	for _, v := range r.got[first:] {
+	for _, v := range r.versions()[first:] {
 		partitions = append(partitions, v.Digest.Partition())
 	}
 	if len(partitions) != 19 || !slices.IsSorted(partitions) {
@@ -278,14 +311,13 @@ func TestRecovery(t *testing.T) {
 	newest := s.Newest()[digest(2)].LUT
 	s.Recover(newest)
 	settle(t, s)
-	if n := len(r.got) - first - 19; n != 0 || s.Stats().Recoveries != 2 {
+	if n := len(r.versions()) - first - 19; n != 0 || s.Stats().Recoveries != 2 {
 		t.Errorf("%d changes after the newest", n)
 	}
 }
 
 func TestAbandoned(t *testing.T) {
-	r := newReceiver(t)
-	r.answer = func(n int, _ *change.Change) xdr.Code { return []xdr.Code{4, 2, 0}[n%3] }
+	r := newReceiver(t, func(n int, _ *change.Change) xdr.Code { return []xdr.Code{4, 2, 0}[n%3] })
 	s := &xdrtest.Source{Address: r.Addr().String()}
 	for i := range 3 {
 		s.Write(user(i, integer("a", 1)))
@@ -347,15 +379,15 @@ func TestBadReplies(t *testing.T) {
 // Connectors share the records. When one is gone the other gets all, and nothing
 // is lost.
 func TestSeveralConnectors(t *testing.T) {
-	one, two := newReceiver(t), newReceiver(t)
+	one, two := newReceiver(t, nil), newReceiver(t, nil)
 	s := &xdrtest.Source{Address: one.Addr().String(), Others: []string{two.Addr().String()}, Connections: 2, RetryAfter: time.Millisecond}
 	running(t, s)
 	for i := range 100 {
 		s.Write(user(i, integer("a", 1)))
 	}
 	settle(t, s)
-	if len(one.got) == 0 || len(two.got) == 0 {
-		t.Errorf("%d and %d changes; the records are not shared", len(one.got), len(two.got))
+	if len(one.versions()) == 0 || len(two.versions()) == 0 {
+		t.Errorf("%d and %d changes; the records are not shared", len(one.versions()), len(two.versions()))
 	}
 	two.Close()
 	two.hangUp()
@@ -363,18 +395,14 @@ func TestSeveralConnectors(t *testing.T) {
 		s.Write(user(i, integer("a", 2)))
 	}
 	settle(t, s)
-	one.mu.Lock()
-	defer one.mu.Unlock()
-	two.mu.Lock()
-	defer two.mu.Unlock()
-	if diff := cmp.Diff(s.Newest(), last(slices.Concat(one.got, two.got))); diff != "" {
+	if diff := cmp.Diff(s.Newest(), last(slices.Concat(one.versions(), two.versions()))); diff != "" {
 		t.Errorf("(-newest +got):\n%s", diff)
 	}
 }
 
 // Nothing is connected before there is something to ship.
 func TestLazyConnections(t *testing.T) {
-	r := newReceiver(t)
+	r := newReceiver(t, nil)
 	s := &xdrtest.Source{Address: r.Addr().String(), Connections: 8}
 	running(t, s)
 	s.Write(user(8, integer("a", 1)))
@@ -388,7 +416,7 @@ func TestLazyConnections(t *testing.T) {
 
 // A record as large as the protocol carries.
 func TestLargest(t *testing.T) {
-	r := newReceiver(t)
+	r := newReceiver(t, nil)
 	s := &xdrtest.Source{Address: r.Addr().String()}
 	running(t, s)
 	const overhead = 200
