@@ -37,13 +37,14 @@ var rooms = map[string]struct {
 	"function/cmd/framework": {"function", "cloud.google.com"},
 
 	// For tests alone; the local pipeline is a rehearsal.
-	"connector/change/changetest": {"connector/change", ""},
-	"connector/xdr/xdrtest":       {"connector/change connector/xdr", ""},
-	"function/sink/sinktest":      {"", ""},
+	"connector/change/changetest":   {"connector/change", ""},
+	"connector/xdr/xdrtest":         {"connector/change connector/xdr", ""},
+	"function/sink/sinktest":        {"", ""},
+	"connector/deliver/delivertest": {"connector/change connector/format connector/xdr/xdrtest", ""},
 }
 
 // forTests are the packages that nothing but tests and the local pipeline imports.
-var forTests = []string{"connector/change/changetest", "connector/xdr/xdrtest", "function/sink/sinktest", "testdata"}
+var forTests = []string{"connector/change/changetest", "connector/xdr/xdrtest", "connector/deliver/delivertest", "function/sink/sinktest", "testdata"}
 
 func TestImports(t *testing.T) {
 	out, err := exec.Command("go", "list", "-json=ImportPath,Imports", module+"/...", module+"/testdata").Output()
