@@ -1,0 +1,189 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/aerosink/aerosink/connector/change"
+	"github.com/aerosink/aerosink/connector/change/changetest"
+	"github.com/aerosink/aerosink/connector/deliver/delivertest"
+	"github.com/aerosink/aerosink/connector/xdr"
+	"github.com/aerosink/aerosink/connector/xdr/xdrtest"
+)
+
+// binary is the connector as a process of its own, which can be killed.
+type binary struct {
+	*exec.Cmd
+	xdr, manage string
+	log         *changetest.Output
+}
+
+// startBinary runs the connector with a configuration that says all but where it
+// listens. Port is that of XDR; 0 takes any. Of the environment it gets env too.
+func startBinary(t *testing.T, port int, config string, env ...string) *binary {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "connector.yml")
+	service := fmt.Sprintf("service: {port: %d, address: 127.0.0.1, manage: {port: 0, address: 127.0.0.1}}\n", port)
+	if err := os.WriteFile(path, []byte(service+config), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	b := &binary{Cmd: changetest.Command(t, "-config", path), log: new(changetest.Output)}
+	b.Env = append(b.Env, env...)
+	b.Stderr = b.log
+	if err := b.Start(); err != nil {
+		t.Fatal(err)
+	}
+	b.xdr = b.log.Find(t, `"xdr":\["([^"]+)"`)
+	b.manage = "http://" + b.log.Find(t, `"manage":\["([^"]+)"`)
+	return b
+}
+
+// port returns that of XDR.
+func (b *binary) port(t *testing.T) int {
+	t.Helper()
+	_, text, _ := strings.Cut(b.xdr, ":")
+	port, err := strconv.Atoi(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return port
+}
+
+// metric returns the value of a metric; labels may be part of its name. It is 0
+// where nothing was counted yet.
+func (b *binary) metric(t *testing.T, name string) float64 {
+	t.Helper()
+	for line := range strings.Lines(get(t, b.manage+"/metrics")) {
+		key, value, _ := strings.Cut(strings.TrimSpace(line), " ")
+		if key != name {
+			continue
+		}
+		f, err := strconv.ParseFloat(value, 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return f
+	}
+	return 0
+}
+
+// answered returns how many changes were answered, by ESP's status.
+func (b *binary) answered(t *testing.T, status string) int {
+	t.Helper()
+	return int(b.metric(t, `aerospike_esp_outbound_requests{cluster_name="aerosink",status="`+status+`"}`))
+}
+
+// terminate ends the process as an orchestrator does. It must exit with 0 within
+// the drain timeout.
+func (b *binary) terminate(t *testing.T) {
+	t.Helper()
+	const drain = 10 * time.Second
+	begin := time.Now()
+	if err := b.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Wait(); err != nil || time.Since(begin) > drain+time.Second {
+		t.Errorf("after %v: %v\n%s", time.Since(begin), err, b.log)
+	}
+}
+
+// forward is a configuration that sends everything to url, with more of a
+// destination's keys in flow style.
+func forward(url, more string) string {
+	return fmt.Sprintf("destinations: {there: {urls: [%q], call-timeout: 8s, connect-timeout: 5s%s}}\nrouting: {mode: static, destination: there}\nformat: json\n", url, more)
+}
+
+const batching = "batching: {max-records: 100}\n"
+
+func digest(i int) change.Digest {
+	return change.Digest{byte(i), byte(i >> 8), 12: byte(i), 19: byte(i)}
+}
+
+func user(set string, i int) change.Change {
+	return change.Change{
+		Namespace: "test", Set: set, Digest: digest(i), Key: change.IntegerValue(int64(i)),
+		Bins: []change.Bin{{Name: "i", Value: change.IntegerValue(int64(i))}, {Name: "name", Value: change.StringValue([]byte("somebody"))}},
+	}
+}
+
+// live writes n records, updates half of them, and deletes half of those.
+func live(s *xdrtest.Source, n int) {
+	for i := range n {
+		s.Write(user("users", i))
+	}
+	for i := range n / 2 {
+		s.Write(user("users", i))
+	}
+	for i := range n / 4 {
+		s.Delete(digest(i), change.Op(1+i%2))
+	}
+}
+
+// ship ships until the test ends.
+func ship(t *testing.T, s *xdrtest.Source) {
+	t.Helper()
+	var running sync.WaitGroup
+	running.Go(func() { s.Run(t.Context()) })
+	t.Cleanup(running.Wait)
+}
+
+func settle(t *testing.T, s *xdrtest.Source) {
+	t.Helper()
+	if err := s.Settle(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func wantNewest(t *testing.T, s *xdrtest.Source, l *delivertest.Ledger) {
+	t.Helper()
+	if diff := cmp.Diff(s.Newest(), l.Newest()); diff != "" {
+		t.Errorf("the newest versions (-source +destination):\n%s", diff)
+	}
+}
+
+// acknowledged keeps what a source was answered with OK.
+type acknowledged struct {
+	mu       sync.Mutex
+	versions []xdrtest.Version
+	slowest  time.Duration // of all replies
+	retries  int
+}
+
+func (a *acknowledged) note(r xdrtest.Reply) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.slowest = max(a.slowest, r.Took)
+	if r.Code == xdr.OK {
+		a.versions = append(a.versions, r.Version)
+	} else {
+		a.retries++
+	}
+}
+
+func (a *acknowledged) len() int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return len(a.versions)
+}
+
+// wantAll holds the promise: what was answered with OK is at the destination.
+func (a *acknowledged) wantAll(t *testing.T, l *delivertest.Ledger) {
+	t.Helper()
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, v := range a.versions {
+		if !l.Has(v) {
+			t.Fatalf("record %s generation %d was answered with OK and is not at the destination", v.Digest, v.Generation)
+		}
+	}
+}

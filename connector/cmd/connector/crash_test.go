@@ -1,0 +1,76 @@
+package main
+
+import (
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/aerosink/aerosink/connector/change/changetest"
+	"github.com/aerosink/aerosink/connector/deliver/delivertest"
+	"github.com/aerosink/aerosink/connector/xdr/xdrtest"
+)
+
+// under keeps a source busy with records that change again and again, until the
+// test stops it.
+func under(s *xdrtest.Source, records int) (stop func()) {
+	end := make(chan struct{})
+	var writing sync.WaitGroup
+	writing.Go(func() {
+		tick := time.NewTicker(time.Millisecond)
+		defer tick.Stop()
+		for i := 0; ; i++ {
+			for j := range 5 {
+				s.Write(user("users", (5*i+j)%records))
+			}
+			select {
+			case <-tick.C:
+			case <-end:
+				return
+			}
+		}
+	})
+	return func() { close(end); writing.Wait() }
+}
+
+// Killed at any moment, the connector has told no lie: every change answered with
+// OK is at the destination. The next one gets what is left.
+func TestBinaryKilled(t *testing.T) {
+	died(t, func(b *binary) {
+		if err := b.Process.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		if err := b.Wait(); err == nil {
+			t.Error("it exited with 0")
+		}
+	})
+}
+
+// Told to stop under load, it loses nothing that was acknowledged, and exits 0 in
+// time.
+func TestBinaryStoppedUnderLoad(t *testing.T) {
+	died(t, func(b *binary) { b.terminate(t) })
+}
+
+// died ends a connector three times in the middle of its work, and starts another
+// in its place.
+func died(t *testing.T, end func(*binary)) {
+	t.Helper()
+	l := delivertest.New(t, delivertest.Mixed(20, delivertest.Reset, delivertest.Busy, delivertest.Half))
+	b := startBinary(t, 0, forward(l.URL, "")+batching)
+	var acks acknowledged
+	s := &xdrtest.Source{Address: b.xdr, Connections: 4, RetryAfter: 2 * time.Millisecond, Answered: acks.note}
+	ship(t, s)
+	stop := under(s, 1000)
+	for range 3 {
+		before := acks.len()
+		changetest.WaitFor(t, "500 acknowledged changes", func() bool { return acks.len() >= before+500 })
+		end(b)
+		acks.wantAll(t, l)
+		b = startBinary(t, b.port(t), forward(l.URL, "")+batching)
+	}
+	stop()
+	settle(t, s)
+	acks.wantAll(t, l)
+	wantNewest(t, s, l)
+	b.terminate(t)
+}
