@@ -9,6 +9,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/aerosink/aerosink/connector/xdr"
@@ -29,6 +30,7 @@ type load struct {
 type result struct {
 	answered int
 	took     time.Duration
+	cores    float64         // that the process had, of those there are
 	waits    []time.Duration // from a message's being written to its reply; without a rate none
 }
 
@@ -45,7 +47,7 @@ func (r result) quantile(q float64) time.Duration {
 func (l load) run() (result, error) {
 	sessions := make([]*session, l.connections)
 	errs := make([]error, l.connections)
-	begin := time.Now()
+	begin, before := time.Now(), processorTime()
 	var running sync.WaitGroup
 	for i := range sessions {
 		sessions[i] = &session{load: l, first: i * distinct / l.connections, progress: make(chan struct{}, 1)}
@@ -53,12 +55,20 @@ func (l load) run() (result, error) {
 	}
 	running.Wait()
 	r := result{took: time.Since(begin)}
+	r.cores = (processorTime() - before).Seconds() / r.took.Seconds()
 	for _, s := range sessions {
 		r.answered += int(s.answered.Load())
 		r.waits = append(r.waits, s.waits...)
 	}
 	slices.Sort(r.waits)
 	return r, errors.Join(errs...)
+}
+
+// processorTime returns what the process has had so far.
+func processorTime() time.Duration {
+	var u syscall.Rusage
+	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &u) // it fails only for wrong arguments
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 // session is one connection.

@@ -67,14 +67,14 @@ func (b *bench) run() error {
 	fmt.Printf("%s, %s/%s, GOMAXPROCS %d; messages of %d bytes, %d connections, %d times %v, source and destination on the same machine\n\n",
 		runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.GOMAXPROCS(0), b.stream.size(), b.connections, b.rounds, b.long)
 	out := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(out, "\tchanges/s, median\tlowest\thighest\tto the first\tat half of it: p50\tp99\t")
+	fmt.Fprintln(out, "\tchanges/s, median\tlowest\thighest\tto the first\tat half of it: p50\tp99\tcores\t")
 	for i, s := range subjects {
 		half, err := b.measure(s, median(rates[i])/2)
 		if err != nil {
 			return fmt.Errorf("%s at half load: %w", s.name, err)
 		}
-		fmt.Fprintf(out, "%s\t%.0f\t%.0f\t%.0f\t%.2f\t%v\t%v\t\n", s.name, median(rates[i]), slices.Min(rates[i]), slices.Max(rates[i]),
-			median(rates[i])/median(rates[0]), half.quantile(0.5), half.quantile(0.99))
+		fmt.Fprintf(out, "%s\t%.0f\t%.0f\t%.0f\t%.2f\t%v\t%v\t%.1f\t\n", s.name, median(rates[i]), slices.Min(rates[i]), slices.Max(rates[i]),
+			median(rates[i])/median(rates[0]), half.quantile(0.5), half.quantile(0.99), half.cores)
 	}
 	return out.Flush()
 }
