@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
@@ -135,6 +136,30 @@ func ship(t *testing.T, s *xdrtest.Source) {
 	var running sync.WaitGroup
 	running.Go(func() { s.Run(t.Context()) })
 	t.Cleanup(running.Wait)
+}
+
+// offer writes so many changes a second, to records that come again every ten
+// seconds, until the test stops it or ends.
+func offer(t *testing.T, s *xdrtest.Source, rate int) (stop func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	var writing sync.WaitGroup
+	writing.Go(func() {
+		const every = 5 * time.Millisecond
+		tick := time.NewTicker(every)
+		defer tick.Stop()
+		for i, begin := 0, time.Now(); ; {
+			for due := int(time.Since(begin).Seconds() * float64(rate)); i < due; i++ {
+				s.Write(user("users", i%(10*rate)))
+			}
+			select {
+			case <-tick.C:
+			case <-ctx.Done():
+				return
+			}
+		}
+	})
+	return func() { cancel(); writing.Wait() }
 }
 
 func settle(t *testing.T, s *xdrtest.Source) {

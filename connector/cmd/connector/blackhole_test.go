@@ -14,9 +14,13 @@ import (
 
 var blackhole = flag.Duration("blackhole", 0, "how long the destination hangs in TestBinaryBlackHole; 0 is a few seconds, with nothing said about times and sizes")
 
+// shortRate is how many changes a second are offered where nothing is asserted of
+// times, on a machine that may be slow or busy.
+const shortRate = 1000
+
 // What the long run must hold to.
 const (
-	offered      = 10_000           // changes a second
+	longRate     = 10_000           // changes offered a second
 	memoryBound  = 256 << 20        // bytes of the connector's process
 	replyBound   = 10 * time.Second // from a change's being sent to its reply
 	recoverBound = 5 * time.Second  // from the destination's return to the full rate
@@ -26,9 +30,9 @@ const (
 // every change is answered with a retry in time, and when the destination is back
 // so is the full rate.
 func TestBinaryBlackHole(t *testing.T) {
-	hang, hangs := 3*time.Second, new(atomic.Bool)
+	hang, rate, hangs := 3*time.Second, shortRate, new(atomic.Bool)
 	if *blackhole > 0 {
-		hang = *blackhole
+		hang, rate = *blackhole, longRate
 	}
 	l := delivertest.New(t, func(int) delivertest.Fault {
 		if hangs.Load() {
@@ -36,14 +40,15 @@ func TestBinaryBlackHole(t *testing.T) {
 		}
 		return delivertest.None
 	})
-	// What hangs when the destination returns is given up after the call timeout.
-	config := strings.Replace(forward(l.URL, ""), "call-timeout: 8s", "call-timeout: 4s", 1)
+	// The call timeout is ESP's default: after it requests that hang are given up,
+	// also when the destination is back.
+	config := strings.Replace(forward(l.URL, ""), "call-timeout: 8s", "call-timeout: 1s", 1)
 	b := startBinary(t, 0, config+"batching: {max-records: 500}\n")
 	var acks acknowledged
 	s := &xdrtest.Source{Address: b.xdr, Connections: 8, Window: 4000, Answered: acks.note}
 	ship(t, s)
-	stop := offer(t, s)
-	changetest.WaitFor(t, "the full rate", func() bool { return acks.len() > offered })
+	stop := offer(t, s, rate)
+	changetest.WaitFor(t, "the full rate", func() bool { return acks.len() > rate })
 	goroutines := b.metric(t, "go_goroutines")
 
 	hangs.Store(true)
@@ -51,41 +56,21 @@ func TestBinaryBlackHole(t *testing.T) {
 	slowest, retries := acks.slow()
 	hangs.Store(false)
 	back, before := time.Now(), acks.len()
-	changetest.WaitFor(t, "a second's worth of changes", func() bool { return acks.len() > before+offered })
+	changetest.WaitFor(t, "a second's worth of changes", func() bool { return acks.len() > before+rate })
 	took := time.Since(back)
 	stop()
 	settle(t, s)
 	acks.wantAll(t, l)
 	wantNewest(t, s, l)
 	t.Logf("%v without a destination: at most %.0f MiB and %.0f goroutines (%.0f before), %d retries, slowest reply after %v, %d changes %v after its return",
-		hang, memory/(1<<20), most, goroutines, retries, slowest, offered, took)
-	if *blackhole > 0 && (memory > memoryBound || most > 2*goroutines+200 || slowest > replyBound || retries == 0 || took > recoverBound) {
+		hang, memory/(1<<20), most, goroutines, retries, slowest, rate, took)
+	if retries == 0 {
+		t.Error("no change was answered with a retry; the test tests nothing")
+	}
+	if *blackhole > 0 && (memory > memoryBound || most > 2*goroutines+200 || slowest > replyBound || took > recoverBound) {
 		t.Error("that is not within the bounds")
 	}
 	b.terminate(t)
-}
-
-// offer writes the offered rate to records that come again every ten seconds.
-func offer(t *testing.T, s *xdrtest.Source) (stop func()) {
-	t.Helper()
-	end, ended := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(ended)
-		const every = 5 * time.Millisecond
-		tick := time.NewTicker(every)
-		defer tick.Stop()
-		for i, begin := 0, time.Now(); ; {
-			for due := int(time.Since(begin).Seconds() * offered); i < due; i++ {
-				s.Write(user("users", i%(10*offered)))
-			}
-			select {
-			case <-tick.C:
-			case <-end:
-				return
-			}
-		}
-	}()
-	return func() { close(end); <-ended }
 }
 
 // watch returns the most memory, in bytes, and the most goroutines that the

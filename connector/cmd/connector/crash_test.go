@@ -1,7 +1,6 @@
 package main
 
 import (
-	"sync"
 	"testing"
 	"time"
 
@@ -9,28 +8,6 @@ import (
 	"github.com/aerosink/aerosink/connector/deliver/delivertest"
 	"github.com/aerosink/aerosink/connector/xdr/xdrtest"
 )
-
-// under keeps a source busy with records that change again and again, until the
-// test stops it.
-func under(s *xdrtest.Source, records int) (stop func()) {
-	end := make(chan struct{})
-	var writing sync.WaitGroup
-	writing.Go(func() {
-		tick := time.NewTicker(time.Millisecond)
-		defer tick.Stop()
-		for i := 0; ; i++ {
-			for j := range 5 {
-				s.Write(user("users", (5*i+j)%records))
-			}
-			select {
-			case <-tick.C:
-			case <-end:
-				return
-			}
-		}
-	})
-	return func() { close(end); writing.Wait() }
-}
 
 // Killed at any moment, the connector has told no lie: every change answered with
 // OK is at the destination. The next one gets what is left.
@@ -60,7 +37,7 @@ func died(t *testing.T, end func(*binary)) {
 	var acks acknowledged
 	s := &xdrtest.Source{Address: b.xdr, Connections: 4, RetryAfter: 2 * time.Millisecond, Answered: acks.note}
 	ship(t, s)
-	stop := under(s, 1000)
+	stop := offer(t, s, 5000)
 	for range 3 {
 		before := acks.len()
 		changetest.WaitFor(t, "500 acknowledged changes", func() bool { return acks.len() >= before+500 })
