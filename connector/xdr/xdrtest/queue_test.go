@@ -1,0 +1,75 @@
+package xdrtest
+
+import (
+	"slices"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/aerosink/aerosink/connector/change"
+)
+
+// Whatever is let go when, nothing is lost, nothing comes twice, and the messages
+// of a record keep their order.
+func TestQueueKeepsOrder(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var q queue
+		want := map[change.Digest][]uint32{}
+		got := map[change.Digest][]uint32{}
+		n := uint32(0)
+		for range rapid.IntRange(1, 60).Draw(t, "steps") {
+			if rapid.Bool().Draw(t, "add") {
+				n++
+				i := item{digest: change.Digest{byte(rapid.IntRange(0, 3).Draw(t, "partition")), 2: byte(rapid.IntRange(0, 2).Draw(t, "record"))}, frame: []byte{1}}
+				i.version.Generation = n
+				q.add(i)
+				want[i.digest] = append(want[i.digest], n)
+				continue
+			}
+			most := rapid.IntRange(0, 5).Draw(t, "at most")
+			taken := q.take(most, func(*item) bool { return rapid.IntRange(0, 3).Draw(t, "may") > 0 })
+			if len(taken) > most {
+				t.Fatalf("%d taken, at most %d asked for", len(taken), most)
+			}
+			for at, i := range slices.Backward(taken) {
+				if rapid.IntRange(0, 4).Draw(t, "back") == 0 && !slices.ContainsFunc(taken[at+1:], func(o item) bool { return o.digest == i.digest }) {
+					q.putBack(i)
+					taken = slices.Delete(taken, at, at+1)
+				}
+			}
+			for _, i := range taken {
+				got[i.digest] = append(got[i.digest], i.version.Generation)
+			}
+		}
+		total := q.len()
+		if total != len(q.empty()) || q.len() != 0 {
+			t.Fatalf("%d left of a queue that was emptied", q.len())
+		}
+		for d, order := range got {
+			total += len(order)
+			if !slices.Equal(order, want[d][:len(order)]) {
+				t.Fatalf("record %s: %v, want %v", d, order, want[d])
+			}
+		}
+		if total != int(n) {
+			t.Fatalf("%d of %d came out", total, n)
+		}
+	})
+}
+
+// A record that waits is not queued twice, a message is.
+func TestQueueOfRecords(t *testing.T) {
+	var q queue
+	record, message := item{digest: change.Digest{1}}, item{digest: change.Digest{1}, frame: []byte{1}}
+	if !q.add(record) || q.add(record) || q.putBack(record) || !q.add(message) || !q.putBack(message) {
+		t.Errorf("%+v", q)
+	}
+	for range 3 {
+		if taken := q.take(1, func(*item) bool { return true }); len(taken) != 1 {
+			t.Errorf("took %+v of %+v", taken, q)
+		}
+	}
+	if q.len() != 0 || len(q.turns) != 0 {
+		t.Errorf("%+v is left", q)
+	}
+}
