@@ -37,10 +37,10 @@ func died(t *testing.T, end func(*binary)) {
 	var acks acknowledged
 	s := &xdrtest.Source{Address: b.xdr, Connections: 4, RetryAfter: 2 * time.Millisecond, Answered: acks.note}
 	ship(t, s)
-	stop := offer(t, s, 5000)
+	stop := offer(t, s, shortRate)
 	for range 3 {
 		before := acks.len()
-		changetest.WaitFor(t, "500 acknowledged changes", func() bool { return acks.len() >= before+500 })
+		changetest.WaitFor(t, "acknowledged changes", func() bool { return acks.len() >= before+shortRate/4 })
 		end(b)
 		acks.wantAll(t, l)
 		b = startBinary(t, b.port(t), forward(l.URL, "")+batching)

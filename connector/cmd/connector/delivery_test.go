@@ -69,7 +69,7 @@ func TestBinaryFaults(t *testing.T) {
 		"statuses":    {[]delivertest.Fault{delivertest.Status500, delivertest.Busy, delivertest.Timeout}, "", false},
 		"half":        {[]delivertest.Fault{delivertest.Half}, "", false},
 		"reset":       {[]delivertest.Fault{delivertest.Reset}, "", false},
-		"go away":     {[]delivertest.Fault{delivertest.GoAway}, "", false},
+		"go away":     {[]delivertest.Fault{delivertest.GoAway, delivertest.Busy, delivertest.Half, delivertest.Status500}, "", false},
 		"hang":        {[]delivertest.Fault{delivertest.Hang}, ", call-timeout: 300ms", true},
 		"dribble":     {[]delivertest.Fault{delivertest.Dribble}, ", call-timeout: 300ms", true},
 		"close":       {[]delivertest.Fault{delivertest.Close}, "", true},
