@@ -84,10 +84,14 @@ func TestEverythingArrives(t *testing.T) {
 				}
 				return xdr.OK
 			})
-			s.Address, s.RetryAfter = r.Addr().String(), 2*time.Millisecond
+			s.Address, s.RetryAfter, s.AckTimeout = r.Addr().String(), 2*time.Millisecond, time.Second
 			running(t, s)
 			live(s, 200)
 			settle(t, s)
+			for s.Mischief.Cut > 0 && s.Stats().RetryConnReset == 0 { // it depends on the number of bursts
+				s.Rewind()
+				settle(t, s)
+			}
 			if diff := cmp.Diff(s.Newest(), last(r.versions())); diff != "" {
 				t.Errorf("(-newest +got):\n%s", diff)
 			}
@@ -96,7 +100,7 @@ func TestEverythingArrives(t *testing.T) {
 				t.Errorf("%s", stats)
 			}
 			m := s.Mischief
-			if (m.Stale > 0) != (stats.Stale > 0) || (m.Cut > 0) && stats.RetryConnReset == 0 || (s.HotKey > 0) != (stats.HotKeys > 0) {
+			if (m.Stale > 0) != (stats.Stale > 0) || (s.HotKey > 0) != (stats.HotKeys > 0) {
 				t.Errorf("the mischief asked for was not done: %+v", stats)
 			}
 		})
