@@ -58,6 +58,7 @@ func BenchmarkThroughput(b *testing.B) {
 		format  format.Format
 	}{
 		{"json", 500, format.JSON{StringifyMapKeys: true}},
+		{"xdr", 500, format.XDR{}},
 		{"json-unbatched", 1, format.JSON{StringifyMapKeys: true}},
 	} {
 		b.Run(bench.name, func(b *testing.B) { throughput(b, bench.records, bench.format) })

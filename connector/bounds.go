@@ -1,71 +1,86 @@
 package connector
 
-import "sync"
+import (
+	"sync"
+	"sync/atomic"
+)
 
 // bounds limits what is in flight in all sessions together. A session that finds
 // them reached stops reading, and TCP carries that to the database.
 type bounds struct {
-	maxRecords, maxBytes int
+	maxRecords, maxBytes int64
 
-	mu      sync.Mutex
+	records, bytes atomic.Int64
+	waiting        atomic.Int64
+	closed         atomic.Bool
+
+	mu      sync.Mutex // of those that wait
 	changed *sync.Cond
-	records int
-	bytes   int
-	waiting int
-	closed  bool
 }
 
 func newBounds(records, bytes int) *bounds {
-	b := &bounds{maxRecords: records, maxBytes: bytes}
+	b := &bounds{maxRecords: int64(records), maxBytes: int64(bytes)}
 	b.changed = sync.NewCond(&b.mu)
 	return b
 }
 
 // admit waits until a change of size bytes may be in flight. One that is larger
-// than the bound itself gets in alone. It returns false when the bounds were
-// closed while it waited; the change is in flight even so.
+// than the bound itself gets in alone. It returns false when the bounds are
+// closed; the change is in flight even so.
 func (b *bounds) admit(size int) bool {
+	if !b.enter(size) {
+		b.wait(size)
+	}
+	return !b.closed.Load()
+}
+
+// enter lets the change in, unless the bounds are reached.
+func (b *bounds) enter(size int) bool {
+	records, bytes := b.records.Add(1), b.bytes.Add(int64(size))
+	if records == 1 || records <= b.maxRecords && bytes <= b.maxBytes || b.closed.Load() {
+		return true
+	}
+	b.records.Add(-1)
+	b.bytes.Add(-int64(size))
+	return false
+}
+
+// wait is admit for those that did not get in at once. It counts itself as waiting
+// before it tries again, and release looks for the waiting after it has made room:
+// so no room goes unnoticed.
+func (b *bounds) wait(size int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.waiting++
-	for !b.closed && b.records > 0 && (b.records >= b.maxRecords || b.bytes+size > b.maxBytes) {
+	b.waiting.Add(1)
+	defer b.waiting.Add(-1)
+	for !b.enter(size) {
 		b.changed.Wait()
 	}
-	b.waiting--
-	b.records++
-	b.bytes += size
-	return !b.closed
 }
 
 // grow adds to a change in flight what it takes up besides its frame.
-func (b *bounds) grow(size int) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.bytes += size
-}
+func (b *bounds) grow(size int) { b.bytes.Add(int64(size)) }
 
 // release takes a change out again, with all it took up.
 func (b *bounds) release(size int) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.records--
-	b.bytes -= size
-	if b.waiting > 0 {
-		b.changed.Broadcast()
+	b.records.Add(-1)
+	b.bytes.Add(-int64(size))
+	if b.waiting.Load() > 0 {
+		b.wake()
 	}
 }
 
-// inFlight returns what is in flight now.
-func (b *bounds) inFlight() (records, bytes int) {
+func (b *bounds) wake() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.records, b.bytes
+	b.changed.Broadcast()
 }
+
+// inFlight returns what is in flight now.
+func (b *bounds) inFlight() (records, bytes int64) { return b.records.Load(), b.bytes.Load() }
 
 // close lets everyone in: the sessions are ending.
 func (b *bounds) close() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.closed = true
-	b.changed.Broadcast()
+	b.closed.Store(true)
+	b.wake()
 }

@@ -50,6 +50,16 @@ type Config struct {
 	Budget       time.Duration // 0 means the constant Budget
 	DrainTimeout time.Duration // for what is in flight when the server stops
 
+	// ConnectionTTL is after about how long an XDR connection is ended; 0 never.
+	ConnectionTTL time.Duration
+
+	// OrderingBytes bounds the memory of record ordering.
+	OrderingBytes int
+
+	// DeadLetters keeps what can never be delivered. Nil leaves that to the
+	// database, which ships it again and again.
+	DeadLetters DeadLetters
+
 	Now func() time.Time // that expiry times are counted from; nil means time.Now
 
 	Metrics *Metrics
@@ -58,9 +68,29 @@ type Config struct {
 
 // Treatment is what happens to a change. Without destinations it is skipped.
 type Treatment struct {
+	Transform    *route.Transform // nil leaves the bins as they are
 	Format       format.Format
 	Stream       *deliver.Stream
 	Destinations []*deliver.Destination
+	Ordering     *route.Ordering // nil sends versions of a record as they come
+}
+
+// passes reports whether a change goes on as the message that it came as.
+func (t *Treatment) passes() bool {
+	_, xdr := t.Format.(format.XDR)
+	return xdr && t.Transform == nil
+}
+
+// longestTTL returns that of the orderings in levels, 0 when there is none.
+func longestTTL(levels route.Levels[Treatment]) time.Duration {
+	var ttl time.Duration
+	route.Map(levels, func(t Treatment) struct{} {
+		if t.Ordering != nil {
+			ttl = max(ttl, t.Ordering.TTL)
+		}
+		return struct{}{}
+	})
+	return ttl
 }
 
 // Server serves XDR connections.
@@ -69,6 +99,8 @@ type Server struct {
 	metrics *Metrics
 	log     *bursts
 	bounds  *bounds
+	order   *order
+	repeats *repeats
 	ready   atomic.Bool
 
 	mu       sync.Mutex
@@ -90,6 +122,8 @@ func New(c Config) *Server {
 		metrics:  c.Metrics,
 		log:      newBursts(c.Logger),
 		bounds:   newBounds(c.MaxRecords, c.MaxBytes),
+		order:    newOrder(longestTTL(c.Treatments), c.OrderingBytes),
+		repeats:  newRepeats(mostRepeats),
 		sessions: map[*session]struct{}{},
 	}
 	c.Metrics.watch(s)
@@ -166,9 +200,9 @@ func (s *Server) start(conn net.Conn) {
 		ss.stop()
 	}
 	s.running.Go(func() {
-		s.metrics.opened()
+		s.metrics.opened.Inc()
 		ss.run()
-		s.metrics.closed()
+		s.metrics.closed.Inc()
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		delete(s.sessions, ss)

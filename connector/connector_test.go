@@ -257,6 +257,7 @@ func TestVerdicts(t *testing.T) {
 		# HELP aerospike_esp_outbound_requests Change notifications answered, by status.
 		# TYPE aerospike_esp_outbound_requests counter
 		aerospike_esp_outbound_requests{cluster_name="test",status="error"} 8
+		aerospike_esp_outbound_requests{cluster_name="test",status="parse-error"} 0
 		aerospike_esp_outbound_requests{cluster_name="test",status="skipped"} 2
 		aerospike_esp_outbound_requests{cluster_name="test",status="success"} 3
 	`
@@ -278,7 +279,7 @@ func TestWorstVerdictWins(t *testing.T) {
 		{[]error{again, never}, again},
 		{[]error{again, errors.New("another")}, again},
 	} {
-		ss := &session{server: &Server{bounds: newBounds(1, 1)}, wake: make(chan struct{}, 1)}
+		ss := &session{server: &Server{bounds: newBounds(1, 1), repeats: newRepeats(1)}, wake: make(chan struct{}, 1)}
 		sl := &slot{session: ss}
 		sl.missing.Store(int32(len(tt.verdicts)))
 		sl.holders.Store(2)
@@ -309,7 +310,7 @@ func TestMalformedMessages(t *testing.T) {
 			t.Errorf("the log does not say %s:\n%s", want, log)
 		}
 	}
-	if got := testutil.ToFloat64(r.server.metrics.requests.WithLabelValues("parse-error")); got != 2 {
+	if got := testutil.ToFloat64(r.server.metrics.requests[unread]); got != 2 {
 		t.Errorf("%v parse errors counted, want 2", got)
 	}
 }
@@ -365,11 +366,7 @@ func TestBackPressure(t *testing.T) {
 	one.ship(t, write(t, "s", 1), write(t, "s", 2), write(t, "s", 3), write(t, "s", 4))
 	changetest.WaitFor(t, "three changes in flight", func() bool { records, _ := r.server.bounds.inFlight(); return records == 3 })
 	two.ship(t, write(t, "s", 5))
-	changetest.WaitFor(t, "two sessions that wait", func() bool {
-		r.server.bounds.mu.Lock()
-		defer r.server.bounds.mu.Unlock()
-		return r.server.bounds.waiting == 2
-	})
+	changetest.WaitFor(t, "two sessions that wait", func() bool { return r.server.bounds.waiting.Load() == 2 })
 	for i := range 5 {
 		e.say(int64(i+1), 200)
 	}
@@ -388,14 +385,14 @@ func TestBounds(t *testing.T) {
 	}
 	admitted := make(chan bool)
 	go func() { admitted <- b.admit(1) }()
-	changetest.WaitFor(t, "someone who waits", func() bool { b.mu.Lock(); defer b.mu.Unlock(); return b.waiting == 1 })
+	changetest.WaitFor(t, "someone who waits", func() bool { return b.waiting.Load() == 1 })
 	b.release(500)
 	if !<-admitted {
 		t.Error("not admitted")
 	}
 	b.grow(99)
 	go func() { admitted <- b.admit(1) }()
-	changetest.WaitFor(t, "someone who waits", func() bool { b.mu.Lock(); defer b.mu.Unlock(); return b.waiting == 1 })
+	changetest.WaitFor(t, "someone who waits", func() bool { return b.waiting.Load() == 1 })
 	b.close()
 	if <-admitted {
 		t.Error("admitted to bounds that are closed")
@@ -531,7 +528,7 @@ func TestManage(t *testing.T) {
 	r.dial(t).ship(t, write(t, "s", 1))
 	changetest.WaitFor(t, "readiness", r.server.ready.Load)
 	changetest.WaitFor(t, "a change", func() bool {
-		return testutil.ToFloat64(r.server.metrics.requests.WithLabelValues("skipped")) == 1
+		return testutil.ToFloat64(r.server.metrics.requests[dropped]) == 1
 	})
 	h := r.server.Manage(r.registry)
 	for _, tt := range []struct {
@@ -544,6 +541,8 @@ func TestManage(t *testing.T) {
 		{"/manage/rest/v1", 200, ""},
 		{"/metrics", 200, `aerospike_esp_outbound_connections{cluster_name="test",status="active"} 1`},
 		{"/manage/rest/v1/prometheus", 200, "aerosink_connector_ready"},
+		{"/manage/rest/v1/metrics", 200, `"aerospike_esp_outbound_requests":[{"labels":{"cluster_name":"test","status":"error"},"value":0},`},
+		{"/manage/rest/v1/metrics", 200, `"quantiles":{"0.5":`},
 		{"/other", 404, ""},
 	} {
 		w := httptest.NewRecorder()

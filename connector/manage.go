@@ -14,6 +14,7 @@ func (s *Server) Manage(g prometheus.Gatherer) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", metrics)
 	mux.Handle("GET /manage/rest/v1/prometheus", metrics)
+	mux.Handle("GET /manage/rest/v1/metrics", jsonMetrics{g})
 	alive := func(http.ResponseWriter, *http.Request) {}
 	mux.HandleFunc("GET /healthz", alive)
 	mux.HandleFunc("GET /manage/rest/v1", alive)

@@ -4,56 +4,72 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-
-	"github.com/aerosink/aerosink/connector/change"
 )
 
 // Metrics counts what the connector does. Those that Aerospike's Connect for ESP
 // has too have its names and labels, so that dashboards made for it work; the
 // others begin with aerosink_connector.
 type Metrics struct {
-	connections *prometheus.CounterVec // ESP: status is active or closed
-	requests    *prometheus.CounterVec // ESP: status is success, error, skipped or parse-error
-	seconds     prometheus.Summary     // ESP
-	lag         prometheus.Gauge       // ESP
-	payload     prometheus.Summary     // ESP
-	framingLost prometheus.Counter
+	opened, closed prometheus.Counter // ESP: connections, by status
+	requests       results            // ESP: of all namespaces and sets
+	seconds        *summary           // ESP
+	lag            prometheus.Gauge   // ESP
+	payload        *summary           // ESP
+	age            *summary
+	dead           prometheus.Counter
+	monitors       prometheus.Counter
+	stale          prometheus.Counter
+	framingLost    prometheus.Counter
+	retired        prometheus.Counter
+
+	places places
 
 	registerer prometheus.Registerer
 	labels     prometheus.Labels
 }
 
-// quantiles are those of ESP's summaries, with the error allowed.
-var quantiles = map[float64]float64{0.5: 0.05, 0.75: 0.03, 0.95: 0.01, 0.98: 0.005, 0.99: 0.001, 0.999: 0.0001}
-
 // NewMetrics registers the metrics with r. Every one carries the label
 // cluster_name.
 func NewMetrics(r prometheus.Registerer, cluster string) *Metrics {
-	const esp = "aerospike_esp_outbound_"
+	const esp, ours = "aerospike_esp_outbound_", "aerosink_connector_"
 	labels := prometheus.Labels{"cluster_name": cluster}
+	counter := func(name, help string) prometheus.Counter {
+		return prometheus.NewCounter(prometheus.CounterOpts{Name: ours + name, Help: help, ConstLabels: labels})
+	}
+	connections := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: esp + "connections", Help: "XDR connections, by status: active counts those opened, closed those closed.", ConstLabels: labels,
+	}, []string{"status"})
+	requests := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: esp + "requests", Help: "Change notifications answered, by status.", ConstLabels: labels,
+	}, []string{"status"})
 	m := &Metrics{
-		connections: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: esp + "connections", Help: "XDR connections, by status: active counts those opened, closed those closed.", ConstLabels: labels,
-		}, []string{"status"}),
-		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: esp + "requests", Help: "Change notifications answered, by status.", ConstLabels: labels,
-		}, []string{"status"}),
-		seconds: prometheus.NewSummary(prometheus.SummaryOpts{
-			Name: esp + "requests_total", Help: "Seconds from a change's arrival to its reply.", ConstLabels: labels, Objectives: quantiles,
-		}),
+		opened:  connections.WithLabelValues("active"),
+		closed:  connections.WithLabelValues("closed"),
+		seconds: newSummary(esp+"requests_total", "Seconds from a change's arrival to its reply.", labels, 1e-9),
 		lag: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: esp + "requests_lag", Help: "Milliseconds from the last update time of the latest change to its arrival.", ConstLabels: labels,
 		}),
-		payload: prometheus.NewSummary(prometheus.SummaryOpts{
-			Name: esp + "record_payload_size", Help: "Bytes of XDR messages.", ConstLabels: labels, Objectives: quantiles,
-		}),
-		framingLost: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "aerosink_connector_framing_lost_total", Help: "Connections closed because what came is no XDR.", ConstLabels: labels,
-		}),
-		registerer: r,
-		labels:     labels,
+		payload:     newSummary(esp+"record_payload_size", "Bytes of XDR messages.", labels, 1),
+		age:         newSummary(ours+"change_age_seconds", "Seconds from the last update time of a delivered change to its reply.", labels, 1e-3),
+		dead:        counter("dead_letters_total", "Changes that went to the dead letters."),
+		monitors:    counter("monitor_records_total", "Records of the server's own transaction monitors, which are answered and dropped."),
+		stale:       counter("stale_total", "Changes that came after a newer version of their record was sent."),
+		framingLost: counter("framing_lost_total", "Connections closed because what came is no XDR."),
+		retired:     counter("connections_retired_total", "Connections ended because they were older than service.connection-ttl."),
+		registerer:  r,
+		labels:      labels,
 	}
-	r.MustRegister(m.connections, m.requests, m.seconds, m.lag, m.payload, m.framingLost)
+	m.requests = results{
+		delivered: requests.WithLabelValues("success"), retried: requests.WithLabelValues("error"),
+		dropped: requests.WithLabelValues("skipped"), unread: requests.WithLabelValues("parse-error"),
+		buried: requests.WithLabelValues("skipped"), // like ESP's own: answered with success, and not delivered
+	}
+	changes := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: ours + "changes_total", Help: "Changes answered, by namespace, set and verdict.", ConstLabels: labels,
+	}, []string{"namespace", "set", "verdict"})
+	m.places = newPlaces(changes)
+	r.MustRegister(connections, requests, changes, m.seconds, m.lag, m.payload, m.age, m.dead,
+		m.monitors, m.stale, m.framingLost, m.retired)
 	return m
 }
 
@@ -78,34 +94,32 @@ func (m *Metrics) watch(s *Server) {
 		_, bytes := s.bounds.inFlight()
 		return float64(bytes)
 	})
+	gauge("ordering_records", "Records whose newest version is known, for record-ordering.", func() float64 {
+		return float64(s.order.records())
+	})
 }
 
-func (m *Metrics) opened() { m.connections.WithLabelValues("active").Inc() }
-func (m *Metrics) closed() { m.connections.WithLabelValues("closed").Inc() }
-
-// arrived notes a change that could be decoded.
-func (m *Metrics) arrived(c *change.Change, at time.Time, size int) {
-	m.payload.Observe(float64(size))
-	if c.LUT > 0 {
-		m.lag.Set(float64(at.UnixMilli() - c.LUT))
+// arrived notes a change whose metadata could be decoded.
+func (m *Metrics) arrived(sl *slot, size int) {
+	m.payload.observe(int64(size))
+	if sl.lut > 0 {
+		m.lag.Set(float64(sl.arrived.UnixMilli() - sl.lut))
 	}
 }
 
 // answered counts a change with its verdict.
 func (m *Metrics) answered(sl *slot, verdict error) {
-	m.requests.WithLabelValues(statusOf(sl, verdict)).Inc()
-	m.seconds.Observe(time.Since(sl.arrived).Seconds())
-}
-
-// statusOf returns the value of ESP's label.
-func statusOf(sl *slot, verdict error) string {
+	now := time.Now()
+	r := resultOf(sl, verdict)
+	m.requests[r].Inc()
+	sl.place.results[r].Inc()
+	m.seconds.observe(int64(now.Sub(sl.arrived)))
 	switch {
-	case sl.outcome == malformed:
-		return "parse-error"
-	case sl.outcome == skipped:
-		return "skipped"
-	case verdict != nil:
-		return "error"
+	case sl.outcome == stale:
+		m.stale.Inc()
+	case r == buried:
+		m.dead.Inc()
+	case r == delivered && sl.lut > 0:
+		m.age.observe(now.UnixMilli() - sl.lut)
 	}
-	return "success"
 }

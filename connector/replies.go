@@ -1,10 +1,12 @@
 package connector
 
 import (
+	"fmt"
 	"sync/atomic"
 	"time"
 
 	"github.com/aerosink/aerosink/connector/change"
+	"github.com/aerosink/aerosink/connector/xdr"
 )
 
 // slot is the place of one frame in the order of its session. It is the
@@ -13,11 +15,16 @@ type slot struct {
 	session *session
 	seq     uint64    // 1 for the session's first
 	arrived time.Time // when the frame was read
+	lut     int64     // of the change, in Unix milliseconds; 0 when unknown
+	place   *place    // counts the changes of the same namespace and set
+	message xdr.Frame // for the dead letters; nil when there are none
+	copies  *copies   // nil with one destination
+	size    int       // bytes in flight
 	outcome outcome
-	size    int // bytes in flight
 
 	missing atomic.Int32          // verdicts that have not landed
 	settled atomic.Bool           // all have
+	dead    atomic.Bool           // the message is in the dead letters
 	failure atomic.Pointer[error] // the worst verdict so far
 	holders atomic.Int32          // the destinations and the writer, until they let go
 }
@@ -28,6 +35,7 @@ type outcome uint8
 const (
 	sent      outcome = iota // to destinations, or nowhere because of an error
 	skipped                  // by routing, or because it is the server's own affair
+	stale                    // a newer version of the record was sent before
 	malformed                // could not be decoded
 )
 
@@ -39,9 +47,43 @@ func (s *slot) Settle(verdict error) {
 	if s.missing.Add(-1) > 0 {
 		return
 	}
+	if err := s.verdict(); err != nil && s.message != nil && change.IsPermanent(err) {
+		s.bury(err)
+		return
+	}
+	s.land()
+}
+
+// land lets the writer have the slot.
+func (s *slot) land() {
+	if s.copies != nil {
+		s.session.server.repeats.settle(s.copies, s.verdict() == nil)
+	}
 	s.settled.Store(true)
 	s.session.landed(s.seq)
 	s.release()
+}
+
+// bury puts the message where what can never be delivered is kept.
+func (s *slot) bury(reason error) {
+	s.session.server.config.DeadLetters.Bury(letterOf(s, reason), (*burial)(s))
+}
+
+// burial is a slot whose message is on its way to the dead letters.
+type burial slot
+
+// Settle takes the verdict on the dead letter: once it is safe, the change counts
+// as delivered.
+func (b *burial) Settle(verdict error) {
+	s := (*slot)(b)
+	if verdict == nil {
+		s.dead.Store(true)
+		s.failure.Store(nil)
+	} else {
+		verdict = fmt.Errorf("dead letter: %w; it was to be one because: %w", verdict, s.verdict())
+		s.failure.Store(&verdict)
+	}
+	s.land()
 }
 
 // worsen keeps the worst verdict: what is worth trying again hides what is not.
@@ -69,60 +111,7 @@ func (s *slot) verdict() error {
 // and the writer have.
 func (s *slot) release() {
 	if s.holders.Add(-1) == 0 {
+		s.message = nil
 		s.session.server.bounds.release(s.size)
 	}
 }
-
-// line is a session's slots in the order of their frames. One goroutine joins
-// slots at its end, another takes them from its front; pushed orders the two.
-type line struct {
-	pushed atomic.Uint64 // slots that joined so far
-
-	last *segment // of the joining goroutine
-
-	first *segment // of the taking goroutine
-	taken uint64   // slots that left so far
-	end   uint64   // slots up to the end of first
-}
-
-// segment is a part of a line. Slots are not used again, since a verdict may land
-// long after the reply.
-type segment struct {
-	slots [segmentSize]slot
-	next  *segment
-}
-
-const segmentSize = 64
-
-func newLine() *line {
-	s := new(segment)
-	return &line{first: s, last: s, end: segmentSize}
-}
-
-// join returns the next slot, for the caller to fill and to push.
-func (l *line) join() *slot {
-	n := l.pushed.Load()
-	if n > 0 && n%segmentSize == 0 {
-		l.last.next = new(segment)
-		l.last = l.last.next
-	}
-	s := &l.last.slots[n%segmentSize]
-	s.seq = n + 1
-	return s
-}
-
-func (l *line) push(s *slot) { l.pushed.Store(s.seq) }
-
-// front returns the slot whose reply is due next, or nil when there is none.
-func (l *line) front() *slot {
-	if l.taken == l.pushed.Load() {
-		return nil
-	}
-	if l.taken == l.end {
-		l.first = l.first.next
-		l.end += segmentSize
-	}
-	return &l.first.slots[l.taken%segmentSize]
-}
-
-func (l *line) pop() { l.taken++ }

@@ -76,19 +76,29 @@ func (s *session) await(sl *slot) {
 // answer makes a reply of the verdict on sl, counts it and says what is worth
 // saying.
 func (s *session) answer(sl *slot) xdr.Code {
-	err := errBudget
-	if sl.settled.Load() {
-		err = sl.verdict()
+	if !sl.settled.Load() {
+		return s.again(sl, errBudget)
 	}
+	if err := sl.verdict(); err != nil {
+		return s.again(sl, err)
+	}
+	if sl.dead.Load() {
+		s.server.log.warn("change is in the dead letters", "remote", s.remote)
+	}
+	s.server.metrics.answered(sl, nil)
+	return xdr.OK
+}
+
+// again asks the database to ship the change again, and says why.
+func (s *session) again(sl *slot, err error) xdr.Code {
 	s.server.metrics.answered(sl, err)
 	var fault *xdr.Error
 	switch {
-	case err == nil:
-		return xdr.OK
 	case errors.As(err, &fault):
-		s.server.log.warn("message cannot be read, the database will ship it again", "remote", s.remote, "reason", fault.Fault, "offset", fault.Offset, "error", err)
+		s.server.log.warn("message cannot be read, the database will ship it again; set dead-letters to let it go",
+			"remote", s.remote, "reason", fault.Fault, "offset", fault.Offset, "error", err)
 	case change.IsPermanent(err):
-		s.server.log.warn("change cannot be delivered, the database will ship it again", "remote", s.remote, "error", err)
+		s.server.log.warn("change cannot be delivered, the database will ship it again; set dead-letters to let it go", "remote", s.remote, "error", err)
 	default:
 		s.server.log.warn("change not delivered, the database will ship it again", "remote", s.remote, "error", err)
 	}

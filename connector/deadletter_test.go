@@ -1,0 +1,282 @@
+package connector
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"github.com/aerosink/aerosink/connector/change"
+	"github.com/aerosink/aerosink/connector/change/changetest"
+	"github.com/aerosink/aerosink/connector/xdr"
+)
+
+// office is where dead letters are POSTed.
+type office struct {
+	*httptest.Server
+	mu      sync.Mutex
+	status  int
+	letters []string // headers, and the size of the body
+	bodies  [][]byte
+}
+
+func newOffice(t *testing.T) *office {
+	o := &office{status: http.StatusOK}
+	o.Server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			t.Error(err)
+		}
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		var headers []string
+		for _, name := range []string{"Content-Type", "Aerosink-Reason", "Aerosink-Offset", "Aerosink-Namespace", "Aerosink-Digest", "Aerosink-Lut"} {
+			headers = append(headers, r.Header.Get(name))
+		}
+		o.letters = append(o.letters, strings.Join(headers, " | "))
+		o.bodies = append(o.bodies, body)
+		w.WriteHeader(o.status)
+	}))
+	o.Config.Protocols = new(http.Protocols)
+	o.Config.Protocols.SetUnencryptedHTTP2(true)
+	o.Start()
+	t.Cleanup(o.Close)
+	return o
+}
+
+func (o *office) say(status int) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.status = status
+}
+
+// malformedAt returns the write of record i with the byte at offset wrong.
+func malformedAt(t *testing.T, i, offset int) []byte {
+	bad := write(t, "s", i)
+	bad[offset] ^= 0xff
+	return bad
+}
+
+func TestDeadLettersArePosted(t *testing.T) {
+	e, o := newEndpoint(t), newOffice(t)
+	letters := (&endpoint{Server: o.Server}).destination(t, "letters")
+	r := start(t, everywhere(to(e.destination(t, "there"))), func(c *Config) { c.DeadLetters = PostedLetters{letters} })
+	n := r.dial(t)
+
+	// The header's size, which hides all that comes after it; then a bin's.
+	hidden, refused := malformedAt(t, 1, 8), write(t, "s", 2)
+	broken := write(t, "s", 3)
+	broken = append(broken, 0)
+	broken[7]++ // one byte more than the bins take up
+	e.say(2, http.StatusBadRequest)
+	n.ship(t, hidden)
+	n.wantReplies(t, xdr.OK)
+	n.ship(t, refused)
+	n.wantReplies(t, xdr.OK)
+	n.ship(t, broken)
+	n.wantReplies(t, xdr.OK)
+
+	lut := changetest.Receipt.UnixMilli()
+	digest := func(i int) string { return change.Digest{byte(i), byte(i >> 8)}.String() }
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	want := []string{
+		"application/octet-stream | xdr message: bad-header-size at byte 8: 233, not 22 | 8 |  |  | ",
+		fmt.Sprintf("application/octet-stream | destination there: POST %s: status 400 Bad Request |  | test | %s | %d", e.URL, digest(2), lut),
+		fmt.Sprintf("application/octet-stream | xdr message: trailing-bytes at byte %d: 1 bytes after the last op | %d | test | %s | %d", len(broken)-1, len(broken)-1, digest(3), lut),
+	}
+	if diff := cmp.Diff(want, o.letters); diff != "" {
+		t.Errorf("letters (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([][]byte{hidden, refused, broken}, o.bodies); diff != "" {
+		t.Errorf("bodies (-want +got):\n%s", diff)
+	}
+	m := r.server.metrics
+	if dead, skips, errs := testutil.ToFloat64(m.dead), testutil.ToFloat64(m.requests[buried]), testutil.ToFloat64(m.requests[retried]); dead != 3 || skips != 3 || errs != 0 {
+		t.Errorf("%v dead, %v skipped, %v errors", dead, skips, errs)
+	}
+}
+
+// A letter that is not safe is no reason to forget the change.
+func TestDeadLetterIsRefused(t *testing.T) {
+	e, o := newEndpoint(t), newOffice(t)
+	letters := (&endpoint{Server: o.Server}).destination(t, "letters")
+	r := start(t, everywhere(to(e.destination(t, "there"))), func(c *Config) { c.DeadLetters = PostedLetters{letters} })
+	n := r.dial(t)
+	for _, status := range []int{http.StatusServiceUnavailable, http.StatusBadRequest} {
+		o.say(status)
+		n.ship(t, malformedAt(t, 1, 8))
+		n.wantReplies(t, xdr.Retry)
+	}
+	o.say(http.StatusOK)
+	n.ship(t, malformedAt(t, 1, 8))
+	n.wantReplies(t, xdr.OK)
+	if log := r.log.String(); !strings.Contains(log, "dead letter: destination letters") || !strings.Contains(log, "bad-header-size") {
+		t.Errorf("the log does not say why:\n%s", log)
+	}
+}
+
+// Nobody else's trouble makes a dead letter: one destination refuses, another
+// fails, and the change is shipped again.
+func TestNoDeadLetterWhileThereIsHope(t *testing.T) {
+	e, other, o := newEndpoint(t), newEndpoint(t), newOffice(t)
+	letters := (&endpoint{Server: o.Server}).destination(t, "letters")
+	r := start(t, everywhere(to(e.destination(t, "there"), other.destination(t, "other"))), func(c *Config) { c.DeadLetters = PostedLetters{letters} })
+	n := r.dial(t)
+	n.ship(t, write(t, "s", 1))
+	e.say(1, http.StatusBadRequest)
+	other.say(1, http.StatusServiceUnavailable)
+	n.wantReplies(t, xdr.Retry)
+	n.ship(t, write(t, "s", 1))
+	e.say(1, http.StatusBadRequest)
+	other.say(1, http.StatusOK)
+	n.wantReplies(t, xdr.OK)
+	if len(o.letters) != 1 {
+		t.Errorf("%d letters, want 1", len(o.letters))
+	}
+}
+
+func TestDeadLettersAreFiled(t *testing.T) {
+	directory := filepath.Join(t.TempDir(), "letters")
+	letters, err := FileLetters(directory)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer letters.Close()
+	e := newEndpoint(t)
+	r := start(t, everywhere(to(e.destination(t, "there"))), func(c *Config) { c.DeadLetters = letters })
+	n := r.dial(t)
+	e.say(2, http.StatusUnprocessableEntity)
+	n.ship(t, malformedAt(t, 1, 8), write(t, "s", 2))
+	n.wantReplies(t, xdr.OK, xdr.OK)
+
+	lines := filedLines(t, directory)
+	if len(lines) != 2 {
+		t.Fatalf("%d lines, want 2", len(lines))
+	}
+	for _, l := range lines {
+		l.Time = time.Time{}
+		var want letterLine
+		switch offset := 8; {
+		case l.Offset != nil:
+			want = letterLine{Reason: "xdr message: bad-header-size at byte 8: 233, not 22", Offset: &offset, Message: malformedAt(t, 1, 8)}
+		default:
+			digest := change.Digest{2}
+			want = letterLine{
+				Reason:    fmt.Sprintf("destination there: POST %s: status 422 Unprocessable Entity", e.URL),
+				Namespace: "test", Digest: digest[:], LUT: changetest.Receipt.UnixMilli(), Message: write(t, "s", 2),
+			}
+		}
+		if diff := cmp.Diff(want, l); diff != "" {
+			t.Errorf("letter (-want +got):\n%s", diff)
+		}
+	}
+}
+
+// filedLines returns the letters in a folder.
+func filedLines(t *testing.T, directory string) []letterLine {
+	t.Helper()
+	paths, err := filepath.Glob(filepath.Join(directory, "*.ndjson"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var lines []letterLine
+	for _, path := range paths {
+		content, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for s := bufio.NewScanner(bytes.NewReader(content)); s.Scan(); {
+			var l letterLine
+			if err := json.Unmarshal(s.Bytes(), &l); err != nil {
+				t.Logf("%s: %v", path, err)
+				continue
+			}
+			lines = append(lines, l)
+		}
+	}
+	return lines
+}
+
+type verdictTo chan error
+
+func (v verdictTo) Settle(err error) { v <- err }
+
+// What a crash left unfinished does not spoil the next letter; a new day has a new
+// file; a file that cannot be written is no end.
+func TestLetterFileGoesOn(t *testing.T) {
+	directory := t.TempDir()
+	letters, err := FileLetters(directory)
+	if err != nil {
+		t.Fatal(err)
+	}
+	settled := make(verdictTo, 1)
+	bury := func() error {
+		letters.Bury(Letter{Message: write(t, "s", 1), Reason: "none", Offset: -1}, settled)
+		return <-settled
+	}
+	if err := bury(); err != nil {
+		t.Fatal(err)
+	}
+	letters.Close()
+	path := letters.path()
+	crashed, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := crashed.WriteString(`{"time":"20`); err != nil {
+		t.Fatal(err)
+	}
+	crashed.Close()
+
+	if letters, err = FileLetters(directory); err != nil {
+		t.Fatal(err)
+	}
+	defer letters.Close()
+	if err := bury(); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(filedLines(t, directory)); n != 2 {
+		t.Errorf("%d letters, want 2", n)
+	}
+	letters.file.Close() // the disk is gone; the goroutine waits, so that nobody looks
+	if err := bury(); err == nil {
+		t.Error("a letter that was not written is safe")
+	}
+	if err := bury(); err != nil {
+		t.Errorf("a new file was not opened: %v", err)
+	}
+	tomorrow := time.Now().Add(24 * time.Hour)
+	letters.now = func() time.Time { return tomorrow }
+	if err := bury(); err != nil {
+		t.Fatal(err)
+	}
+	if letters.path() == path {
+		t.Error("yesterday's file goes on")
+	}
+	if n := len(filedLines(t, directory)); n != 4 {
+		t.Errorf("%d letters, want 4", n)
+	}
+}
+
+func TestLetterFileCannotBeMade(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(path, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := FileLetters(path); err == nil || !strings.Contains(err.Error(), "dead letters: ") {
+		t.Errorf("error %v", err)
+	}
+}

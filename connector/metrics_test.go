@@ -1,0 +1,84 @@
+package connector
+
+import (
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/aerosink/aerosink/connector/change/changetest"
+	"github.com/aerosink/aerosink/connector/deliver"
+)
+
+// catalogue is a registerer that notes what is registered.
+type catalogue struct {
+	*prometheus.Registry
+	rows map[string]bool // as the README's table has them
+}
+
+var desc = regexp.MustCompile(`fqName: "([^"]+)", help: "([^"]+)", unit: "[^"]*", constLabels: \{([^}]*)\}, variableLabels: \{([^}]*)\}`)
+
+func (c *catalogue) Register(collector prometheus.Collector) error {
+	descs := make(chan *prometheus.Desc, 10)
+	collector.Describe(descs)
+	close(descs)
+	for d := range descs {
+		c.note(d.String())
+	}
+	return c.Registry.Register(collector)
+}
+
+func (c *catalogue) note(d string) {
+	found := desc.FindStringSubmatch(d)
+	labels := strings.Fields(strings.ReplaceAll(found[4], ",", " "))
+	for _, pair := range strings.Split(found[3], ",") {
+		name, _, _ := strings.Cut(pair, "=")
+		labels = append(labels, name)
+	}
+	slices.Sort(labels)
+	i, ok := slices.BinarySearch(labels, "cluster_name")
+	if !ok {
+		panic("no label cluster_name: " + d)
+	}
+	for i, l := range slices.Delete(labels, i, i+1) {
+		labels[i] = "`" + l + "`"
+	}
+	c.rows[fmt.Sprintf("| `%s` | %s | %s |", found[1], strings.Join(labels[:len(labels)-1], ", "), found[2])] = true
+}
+
+func (c *catalogue) MustRegister(collectors ...prometheus.Collector) {
+	for _, collector := range collectors {
+		if err := c.Register(collector); err != nil {
+			panic(err)
+		}
+	}
+}
+
+// The README's table of metrics is the one in the code.
+func TestReadmeHasEveryMetric(t *testing.T) {
+	readme, err := os.ReadFile(filepath.Join(changetest.Testdata(t), "..", "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &catalogue{prometheus.NewRegistry(), map[string]bool{}}
+	New(Config{Metrics: NewMetrics(c, "test")})
+	d := deliver.New(deliver.Config{
+		Name: "there", URLs: []*url.URL{{Scheme: "http", Host: "there"}}, Connections: 1, Streams: 1,
+		Auth: deliver.NewGoogleIDToken("there"), Metrics: deliver.NewMetrics(c, "test"),
+	})
+	defer d.Close(t.Context())
+	for row := range c.rows {
+		if !strings.Contains(string(readme), row+"\n") {
+			t.Errorf("the README has no row %s", row)
+		}
+	}
+	if n := strings.Count(string(readme), "\n| `aero"); n != len(c.rows) {
+		t.Errorf("the README has %d rows of metrics, the code %d", n, len(c.rows))
+	}
+}

@@ -1,0 +1,130 @@
+package connector
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	"pgregory.net/rapid"
+
+	"github.com/aerosink/aerosink/connector/change"
+	"github.com/aerosink/aerosink/connector/change/changetest"
+	"github.com/aerosink/aerosink/connector/route"
+	"github.com/aerosink/aerosink/connector/xdr"
+)
+
+// version returns a version of record 1; the bin i tells its LUT.
+func version(t *testing.T, lut int64) []byte {
+	t.Helper()
+	c := change.Change{
+		Namespace: "test", Set: "s", Digest: change.Digest{1}, LUT: changetest.Receipt.UnixMilli() + lut,
+		Bins: []change.Bin{{Name: "i", Value: change.IntegerValue(lut)}},
+	}
+	f, err := xdr.AppendMessage(nil, &c, changetest.Receipt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+// A version that comes after a newer one, over another connection, is not sent.
+func TestRecordOrdering(t *testing.T) {
+	for _, tt := range []struct {
+		name     string
+		ordering *route.Ordering
+		want     xdr.Code
+		bodies   int
+	}{
+		{"off", nil, xdr.OK, 3},
+		{"ack", &route.Ordering{TTL: time.Hour, AckStale: true}, xdr.OK, 2},
+		{"retry", &route.Ordering{TTL: time.Hour}, xdr.Retry, 2},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			e := newEndpoint(t)
+			treatment := to(e.destination(t, "there"))
+			treatment.Ordering = tt.ordering
+			r := start(t, everywhere(treatment), func(c *Config) { c.OrderingBytes = 1 << 20 })
+			one, two := r.dial(t), r.dial(t)
+			for range 2 { // the same version again is no older one
+				one.ship(t, version(t, 20))
+				e.say(20, 200)
+				one.wantReplies(t, xdr.OK)
+			}
+			e.say(10, 200)
+			two.ship(t, version(t, 10))
+			two.wantReplies(t, tt.want)
+			e.mu.Lock()
+			defer e.mu.Unlock()
+			if len(e.bodies) != tt.bodies {
+				t.Errorf("%d requests, want %d:\n%s", len(e.bodies), tt.bodies, strings.Join(e.bodies, "\n"))
+			}
+			if got := testutil.ToFloat64(r.server.metrics.stale); int(got) != 3-tt.bodies {
+				t.Errorf("%v stale", got)
+			}
+		})
+	}
+}
+
+// A newer version in flight makes an older one stale too, and its failure makes
+// nobody send the older one after it.
+func TestOrderingWhileInFlight(t *testing.T) {
+	e := newEndpoint(t)
+	treatment := to(e.destination(t, "there"))
+	treatment.Ordering = &route.Ordering{TTL: time.Hour}
+	r := start(t, everywhere(treatment), func(c *Config) { c.OrderingBytes = 1 << 20 })
+	one, two := r.dial(t), r.dial(t)
+	one.ship(t, version(t, 20))
+	changetest.WaitFor(t, "a change in flight", func() bool { records, _ := r.server.bounds.inFlight(); return records == 1 })
+	two.ship(t, version(t, 10))
+	two.wantReplies(t, xdr.Retry)
+	e.say(20, 503)
+	one.wantReplies(t, xdr.Retry)
+	one.ship(t, version(t, 20))
+	e.say(20, 200)
+	one.wantReplies(t, xdr.OK)
+}
+
+// Whatever is claimed, no version is let through after a newer one for as long as
+// the TTL lasts and there is room.
+func TestClaims(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		o := newOrder(time.Minute, 1<<20)
+		now := time.Now()
+		begin := now
+		type sent struct {
+			lut int64
+			at  time.Time
+		}
+		newest := map[byte]sent{}
+		for range rapid.IntRange(1, 100).Draw(t, "claims") {
+			now = now.Add(time.Duration(rapid.IntRange(0, 20).Draw(t, "seconds")) * time.Second)
+			id := rapid.ByteRange(0, 3).Draw(t, "record")
+			c := change.Change{Namespace: "test", Digest: change.Digest{id}, LUT: int64(rapid.IntRange(1, 5).Draw(t, "lut"))}
+			before, known := newest[id]
+			fresh := o.claim(o.shard(c.Digest), &c, now)
+			older := known && c.LUT < before.lut
+			if older && now.Sub(before.at) < time.Minute && fresh {
+				t.Fatalf("record %d at %s: LUT %d after %d", id, now.Sub(begin), c.LUT, before.lut)
+			}
+			if !older && !fresh {
+				t.Fatalf("record %d at %s: LUT %d is taken for stale", id, now.Sub(begin), c.LUT)
+			}
+			if fresh {
+				newest[id] = sent{c.LUT, now}
+			}
+		}
+	})
+}
+
+func TestOrderIsBounded(t *testing.T) {
+	const most = 1000
+	o := newOrder(time.Hour, most*entryBytes)
+	for i := range 100 * most {
+		c := change.Change{Namespace: "test", Digest: change.Digest{byte(i), byte(i >> 8), byte(i >> 16)}, LUT: 1}
+		o.claim(o.shard(c.Digest), &c, time.Now())
+	}
+	if n := o.records(); n > most || n < most/4 {
+		t.Errorf("%d records known, want at most %d", n, most)
+	}
+}

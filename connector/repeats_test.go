@@ -1,0 +1,92 @@
+package connector
+
+import (
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/aerosink/aerosink/connector/change"
+	"github.com/aerosink/aerosink/connector/change/changetest"
+	"github.com/aerosink/aerosink/connector/xdr"
+)
+
+// A change that one destination has and another has not goes only to the other
+// when it is shipped again, and to both when it is another version.
+func TestRepeatsGoToThoseThatMissThem(t *testing.T) {
+	e, other := newEndpoint(t), newEndpoint(t)
+	r := start(t, everywhere(to(e.destination(t, "there"), other.destination(t, "other"))), nil)
+	n := r.dial(t)
+	n.ship(t, write(t, "s", 1))
+	e.say(1, http.StatusOK)
+	other.say(1, http.StatusServiceUnavailable)
+	n.wantReplies(t, xdr.Retry)
+	for _, status := range []int{http.StatusServiceUnavailable, http.StatusOK} {
+		other.say(1, status)
+		n.ship(t, write(t, "s", 1))
+		n.wantReplies(t, map[int]xdr.Code{200: xdr.OK, 503: xdr.Retry}[status])
+	}
+	if len(e.bodies) != 1 || len(other.bodies) != 3 {
+		t.Errorf("%d and %d requests, want 1 and 3", len(e.bodies), len(other.bodies))
+	}
+	// Delivered everywhere, it is forgotten: a rewind is a rewind.
+	e.say(1, http.StatusOK)
+	other.say(1, http.StatusOK)
+	n.ship(t, write(t, "s", 1))
+	n.wantReplies(t, xdr.OK)
+	if len(e.bodies) != 2 || len(other.bodies) != 4 {
+		t.Errorf("after a rewind %d and %d requests, want 2 and 4", len(e.bodies), len(other.bodies))
+	}
+}
+
+// A verdict that came after the reply counts for the repeat.
+func TestLateVerdictSparesTheRepeat(t *testing.T) {
+	e, other := newEndpoint(t), newEndpoint(t)
+	r := start(t, everywhere(to(e.destination(t, "there"), other.destination(t, "other"))), func(c *Config) { c.Budget = 300 * time.Millisecond })
+	n := r.dial(t)
+	n.ship(t, write(t, "s", 1))
+	e.say(1, http.StatusOK)
+	n.wantReplies(t, xdr.Retry) // the other says nothing, and its request is given up
+	changetest.WaitFor(t, "what was in flight to land", func() bool { records, _ := r.server.bounds.inFlight(); return records == 0 })
+	n.ship(t, write(t, "s", 1))
+	other.say(1, http.StatusOK)
+	n.wantReplies(t, xdr.OK)
+	if len(e.bodies) != 1 {
+		t.Errorf("%d requests, want 1", len(e.bodies))
+	}
+}
+
+func TestRepeatsAreBounded(t *testing.T) {
+	r := newRepeats(10)
+	for i := range 1000 {
+		c := change.Change{Namespace: "test", Digest: change.Digest{byte(i), byte(i >> 8)}}
+		k := r.copiesOf(&slot{}, &c, 2)
+		k.had.Store(1)
+		r.settle(k, false)
+	}
+	if n := len(r.young) + len(r.old); n > 20 || n < 10 {
+		t.Errorf("%d changes remembered, want 10 to 20", n)
+	}
+}
+
+// Of destinations after the 64th nothing is remembered, and nothing is lost.
+func TestManyDestinations(t *testing.T) {
+	const n = 70
+	r := newRepeats(10)
+	var c change.Change
+	k := r.copiesOf(&slot{}, &c, n)
+	for i := range n {
+		k.each[i].slot = &slot{copies: k, session: &session{}}
+		k.each[i].slot.missing.Store(2) // so that it does not land
+		k.each[i].Settle(nil)
+	}
+	r.settle(k, false)
+	again := r.copiesOf(&slot{}, &c, n)
+	if again.missing() != n-64 {
+		t.Errorf("%d destinations miss the change, want %d", again.missing(), n-64)
+	}
+	for i := range n {
+		if (again.to(i) == nil) != (i < 64) {
+			t.Errorf("destination %d: %v", i, again.to(i))
+		}
+	}
+}

@@ -1,0 +1,128 @@
+package connector
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"github.com/aerosink/aerosink/connector/change/changetest"
+	"github.com/aerosink/aerosink/connector/deliver"
+	"github.com/aerosink/aerosink/connector/format"
+	"github.com/aerosink/aerosink/connector/xdr"
+)
+
+// In the format xdr a message leaves as it came, whatever is in it.
+func TestMessagesPassThrough(t *testing.T) {
+	bodies := make(chan string, 10)
+	there := httptest.NewUnstartedServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			t.Error(err)
+		}
+		bodies <- fmt.Sprintf("%s %x", r.Header.Get("Content-Type"), body)
+	}))
+	there.Config.Protocols = new(http.Protocols)
+	there.Config.Protocols.SetUnencryptedHTTP2(true)
+	there.Start()
+	t.Cleanup(there.Close)
+	d := (&endpoint{Server: there}).destination(t, "there")
+	r := start(t, everywhere(Treatment{
+		Format: format.XDR{}, Stream: &deliver.Stream{Envelope: format.XDR{}, MaxRecords: 1, MaxBytes: 1 << 20}, Destinations: []*deliver.Destination{d},
+	}), nil)
+	n := r.dial(t)
+	n.ship(t, write(t, "s", 1))
+	n.wantReplies(t, xdr.OK)
+	if diff := cmp.Diff(fmt.Sprintf("application/octet-stream 01%x", write(t, "s", 1)), <-bodies); diff != "" {
+		t.Errorf("body (-want +got):\n%s", diff)
+	}
+}
+
+// An old connection ends when all it carried is answered, and the database makes
+// another.
+func TestConnectionTTL(t *testing.T) {
+	e := newEndpoint(t)
+	r := start(t, everywhere(to(e.destination(t, "there"))), func(c *Config) { c.ConnectionTTL = 50 * time.Millisecond })
+	n := r.dial(t)
+	n.ship(t, write(t, "s", 1))
+	changetest.WaitFor(t, "the end of the connection's time", func() bool { return testutil.ToFloat64(r.server.metrics.retired) == 1 })
+	e.say(1, http.StatusOK)
+	n.wantReplies(t, xdr.OK)
+	n.wantEnd(t)
+	r.dial(t)
+}
+
+func TestJitter(t *testing.T) {
+	least, most := time.Hour, time.Duration(0)
+	for range 1000 {
+		d := jitter(time.Minute)
+		least, most = min(least, d), max(most, d)
+	}
+	if least < 54*time.Second || most > 66*time.Second || most-least < 6*time.Second {
+		t.Errorf("from %s to %s", least, most)
+	}
+}
+
+// Records of the server's transactions are answered, counted, and go nowhere.
+func TestMonitorRecords(t *testing.T) {
+	e := newEndpoint(t)
+	r := start(t, everywhere(to(e.destination(t, "there"))), nil)
+	n := r.dial(t)
+	n.ship(t, write(t, xdr.MonitorSet, 1))
+	n.wantReplies(t, xdr.OK)
+	if got := testutil.ToFloat64(r.server.metrics.monitors); got != 1 || len(e.bodies) > 0 {
+		t.Errorf("%v monitor records, %d requests", got, len(e.bodies))
+	}
+}
+
+// Every verdict is counted where it belongs, and thousands of sets are not
+// thousands of series.
+func TestChangesAreCountedByPlace(t *testing.T) {
+	e := newEndpoint(t)
+	r := start(t, everywhere(to(e.destination(t, "there"))), nil)
+	n := r.dial(t)
+	for i, status := range []int{200, 200, 503} {
+		e.say(int64(i), status)
+		n.ship(t, write(t, "s", i))
+		n.wantReplies(t, map[int]xdr.Code{200: xdr.OK, 503: xdr.Retry}[status])
+	}
+	const want = `
+		# HELP aerosink_connector_changes_total Changes answered, by namespace, set and verdict.
+		# TYPE aerosink_connector_changes_total counter
+		aerosink_connector_changes_total{cluster_name="test",namespace="",set="",verdict="dead"} 0
+		aerosink_connector_changes_total{cluster_name="test",namespace="",set="",verdict="delivered"} 0
+		aerosink_connector_changes_total{cluster_name="test",namespace="",set="",verdict="malformed"} 0
+		aerosink_connector_changes_total{cluster_name="test",namespace="",set="",verdict="retry"} 0
+		aerosink_connector_changes_total{cluster_name="test",namespace="",set="",verdict="skipped"} 0
+		aerosink_connector_changes_total{cluster_name="test",namespace="test",set="s",verdict="dead"} 0
+		aerosink_connector_changes_total{cluster_name="test",namespace="test",set="s",verdict="delivered"} 2
+		aerosink_connector_changes_total{cluster_name="test",namespace="test",set="s",verdict="malformed"} 0
+		aerosink_connector_changes_total{cluster_name="test",namespace="test",set="s",verdict="retry"} 1
+		aerosink_connector_changes_total{cluster_name="test",namespace="test",set="s",verdict="skipped"} 0
+	`
+	if err := testutil.GatherAndCompare(r.registry, strings.NewReader(want), "aerosink_connector_changes_total"); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestPlacesAreBounded(t *testing.T) {
+	registry := prometheus.NewRegistry()
+	m := NewMetrics(registry, "test")
+	for i := range 10 * mostPlaces {
+		m.places.of("test", fmt.Sprint("set ", i)).results[delivered].Inc()
+	}
+	m.places.of("test", "not \xff UTF-8").results[delivered].Inc()
+	if n := testutil.CollectAndCount(m.places.changes); n > (mostPlaces+2)*int(numResults) {
+		t.Errorf("%d series", n)
+	}
+	if got := testutil.ToFloat64(m.places.changes.WithLabelValues(elsewhere, elsewhere, "delivered")); got != 9*mostPlaces+1 {
+		t.Errorf("%v counted elsewhere, want %d", got, 9*mostPlaces+1)
+	}
+}

@@ -1,0 +1,116 @@
+package connector
+
+import (
+	"math"
+	"math/bits"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// summary is a Prometheus summary that costs a few nanoseconds to observe and
+// allocates nothing, where the library's own costs a tenth of a change's whole
+// walk. Its quantiles are 3 % off at most, and of the last five to ten minutes.
+type summary struct {
+	desc *prometheus.Desc
+	unit float64 // what an observed 1 is
+
+	count, sum atomic.Int64
+	windows    [2]window
+	current    atomic.Int32 // the window that observations go to
+
+	mu     sync.Mutex // of those that collect
+	turned time.Time  // when current changed
+}
+
+// window counts values by their four leading bits after the first.
+type window [64 * steps]atomic.Int64
+
+const (
+	stepBits = 4
+	steps    = 1 << stepBits
+)
+
+// windowAge is the time after which a new window is begun.
+const windowAge = 5 * time.Minute
+
+// quantiles are those of ESP's summaries.
+var quantiles = []float64{0.5, 0.75, 0.95, 0.98, 0.99, 0.999}
+
+func newSummary(name, help string, labels prometheus.Labels, unit float64) *summary {
+	return &summary{desc: prometheus.NewDesc(name, help, nil, labels), unit: unit, turned: time.Now()}
+}
+
+// observe counts n units; less than nothing counts as nothing.
+func (s *summary) observe(n int64) {
+	n = max(n, 0)
+	s.count.Add(1)
+	s.sum.Add(n)
+	s.windows[s.current.Load()][bucketOf(uint64(n))].Add(1)
+}
+
+func bucketOf(n uint64) int {
+	if n < steps {
+		return int(n)
+	}
+	exponent := bits.Len64(n) - stepBits
+	return exponent*steps + int(n>>(exponent-1))&(steps-1)
+}
+
+// middle returns the value in the middle of a bucket.
+func middle(bucket int) float64 {
+	if bucket < steps {
+		return float64(bucket)
+	}
+	exponent := bucket / steps
+	low := uint64(steps+bucket%steps) << (exponent - 1)
+	return float64(low) + float64(uint64(1)<<(exponent-1)-1)/2
+}
+
+// Describe implements [prometheus.Collector].
+func (s *summary) Describe(descs chan<- *prometheus.Desc) { descs <- s.desc }
+
+// Collect implements [prometheus.Collector].
+func (s *summary) Collect(metrics chan<- prometheus.Metric) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if time.Since(s.turned) >= windowAge {
+		s.turn()
+	}
+	metrics <- prometheus.MustNewConstSummary(s.desc, uint64(s.count.Load()), float64(s.sum.Load())*s.unit, s.quantiles())
+}
+
+// turn empties the older window and makes it the current one.
+func (s *summary) turn() {
+	s.turned = time.Now()
+	next := 1 - s.current.Load()
+	for i := range s.windows[next] {
+		s.windows[next][i].Store(0)
+	}
+	s.current.Store(next)
+}
+
+func (s *summary) quantiles() map[float64]float64 {
+	var counts [64 * steps]int64
+	total := int64(0)
+	for i := range counts {
+		counts[i] = s.windows[0][i].Load() + s.windows[1][i].Load()
+		total += counts[i]
+	}
+	values := make(map[float64]float64, len(quantiles))
+	bucket, seen := 0, int64(0)
+	for _, q := range quantiles {
+		rank := int64(math.Ceil(q * float64(total)))
+		for seen < rank {
+			seen += counts[bucket]
+			bucket++
+		}
+		values[q] = math.NaN()
+		if total > 0 {
+			values[q] = middle(bucket-1) * s.unit
+		}
+	}
+	return values
+}
