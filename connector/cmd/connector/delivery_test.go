@@ -31,6 +31,12 @@ func TestBinaryModes(t *testing.T) {
 		"a namespace of its own":    {"HTTP_2", "routing: {mode: skip}\nformat: json\nnamespaces: {test: {routing: {mode: static, destination: one}}}\n" + batching, 4, 1},
 		"a set of its own":          {"HTTP_2", "routing: {mode: skip}\nformat: json\nnamespaces: {test: {sets: {users: {routing: {mode: static, destination: one}, batching: {max-records: 7}}}}}\n", 4, 1},
 		"all but one set, HTTP/1.1": {"HTTP_1_1", static + "format: json\nnamespaces: {test: {sets: {secret: {routing: {mode: skip}}}}}\n", 4, 1},
+		"XDR, which is the default": {"HTTP_2", static, 4, 1},
+		"XDR in batches":            {"HTTP_2", static + "format: xdr\n" + batching, 4, 1},
+		"XDR of transformed bins":   {"HTTP_2", static + "format: xdr\nbin-transforms: {exclude: {type: specified, bins: [name]}, map: {i: id}}\n" + batching, 4, 1},
+		"compressed":                {"HTTP_2, compression: gzip, compression-threshold: 500", static + "format: json\n" + batching, 4, 1},
+		"in order":                  {"HTTP_2", static + "format: json\nrecord-ordering: {}\n" + batching, 4, 1},
+		"checked":                   {"HTTP_2, health-check: {interval-seconds: 1}, connection-ttl: 50", static + "format: json\n" + batching, 4, 1},
 		"nothing":                   {"HTTP_2", "routing: {mode: skip}\n", 4, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -50,7 +56,7 @@ func TestBinaryModes(t *testing.T) {
 			if tt.each > 0 {
 				wantNewest(t, s, one)
 			}
-			if proto := map[string]string{"HTTP_2": "HTTP/2.0", "HTTP_1_1": "HTTP/1.1"}[tt.protocol]; one.Protocols()[proto] != counts.Requests {
+			if proto := map[bool]string{true: "HTTP/2.0", false: "HTTP/1.1"}[strings.HasPrefix(tt.protocol, "HTTP_2")]; one.Protocols()[proto] != counts.Requests {
 				t.Errorf("requests over %v, want %d over %s", one.Protocols(), counts.Requests, proto)
 			}
 			b.terminate(t)

@@ -17,8 +17,6 @@ import (
 
 	"github.com/aerosink/aerosink/connector"
 	"github.com/aerosink/aerosink/connector/config"
-	"github.com/aerosink/aerosink/connector/deliver"
-	"github.com/aerosink/aerosink/connector/route"
 )
 
 // serve runs the connector until ctx ends. Nothing is opened before the whole
@@ -49,38 +47,17 @@ func serve(ctx context.Context, path string, stderr io.Writer) error {
 
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	destinations := map[string]*deliver.Destination{}
-	for name, d := range c.Destinations {
-		destinations[name] = deliver.New(d)
+	h, err := build(c, registry, logger)
+	if err != nil {
+		return err
 	}
-	server := connector.New(connector.Config{
-		Treatments:      bind(c.Treatments, destinations),
-		MaxRecords:      c.Service.MaxRecords,
-		MaxBytes:        c.Service.MaxBytes,
-		MaxMessageBytes: c.Service.MaxMessageBytes,
-		ReceiveBuffer:   c.Service.ReceiveBuffer,
-		DrainTimeout:    c.Service.DrainTimeout,
-		Metrics:         connector.NewMetrics(registry, c.Service.ClusterName),
-		Logger:          logger,
-	})
 	stopReloading := reloadOnHangup(ctx, c, logger)
 	defer stopReloading()
 	logger.Info("connector started", "version", version(), "xdr", addresses(xdr), "manage", addresses(manage))
-	err = serveAll(ctx, server, xdr, manage, server.Manage(registry))
-	closeDestinations(destinations)
+	err = serveAll(ctx, h.server, xdr, manage, h.server.Manage(registry))
+	h.close()
 	logger.Info("connector stopped")
 	return err
-}
-
-// bind puts destinations where the configuration has their names.
-func bind(levels route.Levels[config.Treatment], destinations map[string]*deliver.Destination) route.Levels[connector.Treatment] {
-	return route.Map(levels, func(t config.Treatment) connector.Treatment {
-		bound := connector.Treatment{Format: t.Format, Stream: t.Stream}
-		for _, name := range t.Rule.Destinations {
-			bound.Destinations = append(bound.Destinations, destinations[name])
-		}
-		return bound
-	})
 }
 
 // serveAll serves both kinds of port until ctx ends or one of them fails. The
@@ -103,16 +80,6 @@ func serveAll(ctx context.Context, server *connector.Server, xdr, manage []net.L
 	closing := admin.Close()
 	serving.Wait()
 	return errors.Join(append(failures, err, closing)...)
-}
-
-// closeDestinations breaks off what is still in flight: every session has ended,
-// so nobody waits for a verdict.
-func closeDestinations(destinations map[string]*deliver.Destination) {
-	now, cancel := context.WithCancel(context.Background())
-	cancel()
-	for _, d := range destinations {
-		d.Close(now)
-	}
 }
 
 // listen opens the ports in clear text, and those over TLS.
