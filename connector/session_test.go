@@ -1,8 +1,10 @@
 package connector
 
 import (
+	"crypto/tls"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -124,5 +126,20 @@ func TestPlacesAreBounded(t *testing.T) {
 	}
 	if got := testutil.ToFloat64(m.places.changes.WithLabelValues(elsewhere, elsewhere, "delivered")); got != 9*mostPlaces+1 {
 		t.Errorf("%v counted elsewhere, want %d", got, 9*mostPlaces+1)
+	}
+}
+
+// Who says nothing at all where TLS is spoken does not stay.
+func TestHandshakeFails(t *testing.T) {
+	one, other := net.Pipe()
+	t.Cleanup(func() { one.Close(); other.Close() })
+	r := start(t, everywhere(Treatment{}), nil)
+	ss := newSession(r.server, tls.Server(one, &tls.Config{}))
+	go func() { _, _ = other.Write(write(t, "s", 1)) }()
+	if ss.shakeHands() {
+		t.Error("a node that does not speak TLS is served")
+	}
+	if log := r.log.String(); !strings.Contains(log, "no TLS") {
+		t.Errorf("the log does not say why:\n%s", log)
 	}
 }
