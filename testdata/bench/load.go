@@ -154,8 +154,10 @@ func (s *session) read(conn net.Conn) error {
 		if s.load.rate > 0 {
 			s.waits = append(s.waits, time.Since(s.sent[n%window]))
 		}
-		s.answered.Store(int64(n + 1))
-		s.signal()
+		if in.Buffered() < len(reply) {
+			s.answered.Store(int64(n + 1))
+			s.signal()
+		}
 	}
 }
 

@@ -16,6 +16,8 @@ import (
 	"slices"
 	"text/tabwriter"
 	"time"
+
+	"github.com/aerosink/aerosink/connector/format"
 )
 
 func main() {
@@ -49,10 +51,15 @@ func (b *bench) run() error {
 	if b.stream, err = newStream(); err != nil {
 		return err
 	}
+	json := format.JSON{StringifyMapKeys: true}
+	connector := func(f format.Format, records int) func() (string, func(), error) {
+		return func() (string, func(), error) { return openConnector(f, records) }
+	}
 	subjects := []subject{
 		{"backup-go v0.11.0: read and acknowledge", openPeer},
-		{"connector: JSON, batches of 500, HTTP/2", func() (string, func(), error) { return openConnector(500) }},
-		{"connector: JSON, one by one, HTTP/2", func() (string, func(), error) { return openConnector(1) }},
+		{"connector: JSON, batches of 500, HTTP/2", connector(json, 500)},
+		{"connector: XDR as it came, batches of 500, HTTP/2", connector(format.XDR{}, 500)},
+		{"connector: JSON, one by one, HTTP/2", connector(json, 1)},
 	}
 	rates := make([][]float64, len(subjects))
 	for range b.rounds {

@@ -19,9 +19,9 @@ import (
 	"github.com/aerosink/aerosink/connector/xdr"
 )
 
-// openConnector starts the connector with batches of at most so many records, and
-// a destination that answers 200 at once.
-func openConnector(records int) (address string, closeIt func(), err error) {
+// openConnector starts the connector with a format, batches of at most so many
+// records, and a destination that answers 200 at once.
+func openConnector(f format.Format, records int) (address string, closeIt func(), err error) {
 	there := httptest.NewUnstartedServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body) // the client says when it broke off
 	}))
@@ -35,7 +35,6 @@ func openConnector(records int) (address string, closeIt func(), err error) {
 	d := deliver.New(deliver.Config{
 		Name: "there", URLs: []*url.URL{u}, Connections: 1, Streams: 100, Queue: 32768, CallTimeout: 8 * time.Second, ConnectTimeout: time.Second,
 	})
-	f := format.JSON{StringifyMapKeys: true}
 	server := connector.New(connector.Config{
 		Treatments: route.Levels[connector.Treatment]{Root: connector.Treatment{
 			Format: f, Stream: &deliver.Stream{Envelope: f, MaxRecords: records, MaxBytes: 4 << 20}, Destinations: []*deliver.Destination{d},
