@@ -1,8 +1,10 @@
 package connector
 
 import (
+	"errors"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // bounds limits what is in flight in all sessions together. A session that finds
@@ -24,15 +26,23 @@ func newBounds(records, bytes int) *bounds {
 	return b
 }
 
-// admit waits until a change of size bytes may be in flight. One that is larger
-// than the bound itself gets in alone. It returns false when the bounds are
-// closed; the change is in flight even so.
-func (b *bounds) admit(size int) bool {
-	if !b.enter(size) {
-		b.wait(size)
+// admit waits until a change of size bytes may be in flight, no longer than until.
+// One that is larger than the bound itself gets in alone. An error says why the
+// change has to do without a destination; it is in flight even so.
+func (b *bounds) admit(size int, until time.Time) error {
+	if !b.enter(size) && !b.wait(size, until) {
+		return errNoRoom
 	}
-	return !b.closed.Load()
+	if b.closed.Load() {
+		return errStopping
+	}
+	return nil
 }
+
+var (
+	errNoRoom   = errors.New("no room among the changes in flight")
+	errStopping = errors.New("the connector is stopping")
+)
 
 // enter lets the change in, unless the bounds are reached.
 func (b *bounds) enter(size int) bool {
@@ -40,22 +50,33 @@ func (b *bounds) enter(size int) bool {
 	if records == 1 || records <= b.maxRecords && bytes <= b.maxBytes || b.closed.Load() {
 		return true
 	}
+	b.take(size)
+	return false
+}
+
+func (b *bounds) take(size int) {
 	b.records.Add(-1)
 	b.bytes.Add(-int64(size))
-	return false
 }
 
 // wait is admit for those that did not get in at once. It counts itself as waiting
 // before it tries again, and release looks for the waiting after it has made room:
 // so no room goes unnoticed.
-func (b *bounds) wait(size int) {
+func (b *bounds) wait(size int, until time.Time) bool {
+	defer time.AfterFunc(time.Until(until), b.wake).Stop()
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.waiting.Add(1)
 	defer b.waiting.Add(-1)
 	for !b.enter(size) {
+		if !time.Now().Before(until) {
+			b.records.Add(1)
+			b.bytes.Add(int64(size))
+			return false
+		}
 		b.changed.Wait()
 	}
+	return true
 }
 
 // grow adds to a change in flight what it takes up besides its frame.
@@ -63,8 +84,7 @@ func (b *bounds) grow(size int) { b.bytes.Add(int64(size)) }
 
 // release takes a change out again, with all it took up.
 func (b *bounds) release(size int) {
-	b.records.Add(-1)
-	b.bytes.Add(-int64(size))
+	b.take(size)
 	if b.waiting.Load() > 0 {
 		b.wake()
 	}

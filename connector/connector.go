@@ -200,9 +200,9 @@ func (s *Server) start(conn net.Conn) {
 		ss.stop()
 	}
 	s.running.Go(func() {
-		s.metrics.opened.Inc()
+		s.metrics.opened()
 		ss.run()
-		s.metrics.closed.Inc()
+		s.metrics.ended()
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		delete(s.sessions, ss)
@@ -216,7 +216,7 @@ func (s *Server) drain() {
 	late := time.AfterFunc(s.config.DrainTimeout, func() {
 		s.each(func(ss *session) {
 			s.log.warn("connection cut: its changes took longer than the drain timeout", "remote", ss.remote)
-			ss.cut()
+			ss.giveUp()
 		})
 	})
 	defer late.Stop()

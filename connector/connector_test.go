@@ -282,7 +282,6 @@ func TestWorstVerdictWins(t *testing.T) {
 		ss := &session{server: &Server{bounds: newBounds(1, 1), repeats: newRepeats(1)}, wake: make(chan struct{}, 1)}
 		sl := &slot{session: ss}
 		sl.missing.Store(int32(len(tt.verdicts)))
-		sl.holders.Store(2)
 		for _, v := range tt.verdicts {
 			sl.Settle(v)
 		}
@@ -380,22 +379,27 @@ func TestBackPressure(t *testing.T) {
 
 func TestBounds(t *testing.T) {
 	b := newBounds(10, 100)
-	if !b.admit(500) {
-		t.Error("a change larger than the bound is not let in alone")
+	later := time.Now().Add(time.Minute)
+	if err := b.admit(500, later); err != nil {
+		t.Errorf("a change larger than the bound is not let in alone: %v", err)
 	}
-	admitted := make(chan bool)
-	go func() { admitted <- b.admit(1) }()
+	if err := b.admit(7, time.Now()); !errors.Is(err, errNoRoom) {
+		t.Errorf("no time to wait, and the error is %v", err)
+	}
+	b.release(7)
+	admitted := make(chan error)
+	go func() { admitted <- b.admit(1, later) }()
 	changetest.WaitFor(t, "someone who waits", func() bool { return b.waiting.Load() == 1 })
 	b.release(500)
-	if !<-admitted {
-		t.Error("not admitted")
+	if err := <-admitted; err != nil {
+		t.Error(err)
 	}
 	b.grow(99)
-	go func() { admitted <- b.admit(1) }()
+	go func() { admitted <- b.admit(1, later) }()
 	changetest.WaitFor(t, "someone who waits", func() bool { return b.waiting.Load() == 1 })
 	b.close()
-	if <-admitted {
-		t.Error("admitted to bounds that are closed")
+	if err := <-admitted; !errors.Is(err, errStopping) {
+		t.Errorf("admitted to bounds that are closed: %v", err)
 	}
 }
 
@@ -424,11 +428,17 @@ func TestDrain(t *testing.T) {
 
 func TestDrainEnds(t *testing.T) {
 	e := newEndpoint(t)
-	r := start(t, everywhere(to(e.destination(t, "there"))), func(c *Config) { c.DrainTimeout = 50 * time.Millisecond; c.Budget = 300 * time.Millisecond })
+	r := start(t, everywhere(to(e.destination(t, "there"))), func(c *Config) { c.DrainTimeout = 50 * time.Millisecond })
 	n := r.dial(t)
 	n.ship(t, write(t, "s", 1))
 	changetest.WaitFor(t, "a change in flight", func() bool { records, _ := r.server.bounds.inFlight(); return records == 1 })
+	begin := time.Now()
 	r.stop()
+	defer func() {
+		if took := time.Since(begin); took > Budget/2 {
+			t.Errorf("it took %v", took)
+		}
+	}()
 	if err := <-r.stopped; err != nil {
 		t.Error(err)
 	}

@@ -251,7 +251,12 @@ func TestLetterFileGoesOn(t *testing.T) {
 	if n := len(filedLines(t, directory)); n != 2 {
 		t.Errorf("%d letters, want 2", n)
 	}
-	letters.file.Close() // the disk is gone; the goroutine waits, so that nobody looks
+	readOnly, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	letters.file.Close()
+	letters.file = readOnly // the goroutine waits, so that nobody looks
 	if err := bury(); err == nil {
 		t.Error("a letter that was not written is safe")
 	}
@@ -268,6 +273,30 @@ func TestLetterFileGoesOn(t *testing.T) {
 	}
 	if n := len(filedLines(t, directory)); n != 4 {
 		t.Errorf("%d letters, want 4", n)
+	}
+}
+
+// A file that somebody took away is nobody's to read: the next letter has a new
+// one.
+func TestLetterFileIsTakenAway(t *testing.T) {
+	directory := t.TempDir()
+	letters, err := FileLetters(directory)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer letters.Close()
+	for _, take := range []func(string) error{os.Remove, func(path string) error { return os.Rename(path, path+".1") }} {
+		if err := take(letters.path()); err != nil {
+			t.Fatal(err)
+		}
+		settled := make(verdictTo, 1)
+		letters.Bury(Letter{Message: write(t, "s", 1), Reason: "none", Offset: -1}, settled)
+		if err := <-settled; err != nil {
+			t.Fatal(err)
+		}
+		if n := len(filedLines(t, directory)); n != 1 {
+			t.Errorf("%d letters, want 1", n)
+		}
 	}
 }
 

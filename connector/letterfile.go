@@ -2,6 +2,7 @@ package connector
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -101,7 +102,7 @@ func (f *FiledLetters) store(batch []filing) error {
 	if len(batch) == 0 {
 		return nil
 	}
-	if f.file == nil || f.opened != f.path() {
+	if !f.isOpen() {
 		f.abandon()
 		if err := f.open(); err != nil {
 			return err
@@ -115,13 +116,40 @@ func (f *FiledLetters) store(batch []filing) error {
 		}
 		lines = append(append(lines, line...), '\n')
 	}
-	_, err := f.file.Write(lines)
+	if err := f.append(lines); err != nil {
+		f.abandon()
+		return fmt.Errorf("write dead letters: %w", err)
+	}
+	return nil
+}
+
+// isOpen reports whether the file of today is open, and still has its name: one
+// that was moved or deleted is nobody's to read.
+func (f *FiledLetters) isOpen() bool {
+	if f.file == nil || f.opened != f.path() {
+		return false
+	}
+	open, err := f.file.Stat()
+	if err != nil {
+		return false
+	}
+	named, err := os.Stat(f.opened)
+	return err == nil && os.SameFile(open, named)
+}
+
+// append writes lines and syncs. What is written in part is cut off again: on a
+// full disk it would take up the room for what could be written whole.
+func (f *FiledLetters) append(lines []byte) error {
+	size, err := f.file.Seek(0, io.SeekEnd)
+	if err != nil {
+		return err
+	}
+	_, err = f.file.Write(lines)
 	if err == nil {
 		err = f.file.Sync()
 	}
 	if err != nil {
-		f.abandon()
-		return fmt.Errorf("write dead letters: %w", err)
+		return errors.Join(err, f.file.Truncate(size))
 	}
 	return nil
 }
@@ -142,8 +170,12 @@ func (f *FiledLetters) open() error {
 		_ = file.Close() // the error says more
 		return fmt.Errorf("dead letters: %s: %w", path, err)
 	}
+	if err := f.syncDirectory(); err != nil {
+		_ = file.Close() // the error says more
+		return err
+	}
 	f.file, f.opened = file, path
-	return f.syncDirectory()
+	return nil
 }
 
 // endLine ends the last line of a file that lacks its end.

@@ -9,9 +9,9 @@ type line struct {
 
 	last *segment // of the joining goroutine
 
-	first *segment // of the taking goroutine
-	taken uint64   // slots that left so far
-	end   uint64   // slots up to the end of first
+	taken atomic.Uint64 // slots that left so far
+	first *segment      // of the taking goroutine
+	end   uint64        // slots up to the end of first
 }
 
 // segment is a part of a line. Slots are not used again, since a verdict may land
@@ -44,14 +44,19 @@ func (l *line) push(s *slot) { l.pushed.Store(s.seq) }
 
 // front returns the slot whose reply is due next, or nil when there is none.
 func (l *line) front() *slot {
-	if l.taken == l.pushed.Load() {
+	taken := l.taken.Load()
+	if taken == l.pushed.Load() {
 		return nil
 	}
-	if l.taken == l.end {
-		l.first = l.first.next
+	if taken == l.end {
+		// Who still holds a slot of the segment does not hold those after it.
+		l.first, l.first.next = l.first.next, nil
 		l.end += segmentSize
 	}
-	return &l.first.slots[l.taken%segmentSize]
+	return &l.first.slots[taken%segmentSize]
 }
 
-func (l *line) pop() { l.taken++ }
+func (l *line) pop() { l.taken.Add(1) }
+
+// room reports whether fewer than most slots are in the line.
+func (l *line) room(most uint64) bool { return l.pushed.Load()-l.taken.Load() < most }

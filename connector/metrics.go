@@ -1,6 +1,7 @@
 package connector
 
 import (
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -10,11 +11,11 @@ import (
 // has too have its names and labels, so that dashboards made for it work; the
 // others begin with aerosink_connector.
 type Metrics struct {
-	opened, closed prometheus.Counter // ESP: connections, by status
-	requests       results            // ESP: of all namespaces and sets
-	seconds        *summary           // ESP
-	lag            prometheus.Gauge   // ESP
-	payload        *summary           // ESP
+	active, closed atomic.Int64     // ESP: XDR connections
+	requests       results          // ESP: of all namespaces and sets
+	seconds        *summary         // ESP
+	lag            prometheus.Gauge // ESP
+	payload        *summary         // ESP
 	age            *summary
 	dead           prometheus.Counter
 	monitors       prometheus.Counter
@@ -36,15 +37,10 @@ func NewMetrics(r prometheus.Registerer, cluster string) *Metrics {
 	counter := func(name, help string) prometheus.Counter {
 		return prometheus.NewCounter(prometheus.CounterOpts{Name: ours + name, Help: help, ConstLabels: labels})
 	}
-	connections := prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: esp + "connections", Help: "XDR connections, by status: active counts those opened, closed those closed.", ConstLabels: labels,
-	}, []string{"status"})
 	requests := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: esp + "requests", Help: "Change notifications answered, by status.", ConstLabels: labels,
 	}, []string{"status"})
 	m := &Metrics{
-		opened:  connections.WithLabelValues("active"),
-		closed:  connections.WithLabelValues("closed"),
 		seconds: newSummary(esp+"requests_total", "Seconds from a change's arrival to its reply.", labels, 1e-9),
 		lag: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: esp + "requests_lag", Help: "Milliseconds from the last update time of the latest change to its arrival.", ConstLabels: labels,
@@ -68,9 +64,27 @@ func NewMetrics(r prometheus.Registerer, cluster string) *Metrics {
 		Name: ours + "changes_total", Help: "Changes answered, by namespace, set and verdict.", ConstLabels: labels,
 	}, []string{"namespace", "set", "verdict"})
 	m.places = newPlaces(changes)
-	r.MustRegister(connections, requests, changes, m.seconds, m.lag, m.payload, m.age, m.dead,
+	m.connections("active", &m.active)
+	m.connections("closed", &m.closed)
+	r.MustRegister(requests, changes, m.seconds, m.lag, m.payload, m.age, m.dead,
 		m.monitors, m.stale, m.framingLost, m.retired)
 	return m
+}
+
+// connections adds the XDR connections of a status. ESP has a gauge and a counter
+// under one name, which therefore has no type.
+func (m *Metrics) connections(status string, n *atomic.Int64) {
+	m.registerer.MustRegister(prometheus.NewUntypedFunc(prometheus.UntypedOpts{
+		Name: "aerospike_esp_outbound_connections", Help: "XDR connections: active are those that are open, closed all that were.",
+		ConstLabels: prometheus.Labels{"cluster_name": m.labels["cluster_name"], "status": status},
+	}, func() float64 { return float64(n.Load()) }))
+}
+
+func (m *Metrics) opened() { m.active.Add(1) }
+
+func (m *Metrics) ended() {
+	m.active.Add(-1)
+	m.closed.Add(1)
 }
 
 // watch adds what is read from a server when someone asks.

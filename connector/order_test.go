@@ -18,7 +18,7 @@ import (
 func version(t *testing.T, lut int64) []byte {
 	t.Helper()
 	c := change.Change{
-		Namespace: "test", Set: "s", Digest: change.Digest{1}, LUT: changetest.Receipt.UnixMilli() + lut,
+		Namespace: "test", Set: "s", Mode: change.Replace, Digest: change.Digest{1}, LUT: changetest.Receipt.UnixMilli() + lut,
 		Bins: []change.Bin{{Name: "i", Value: change.IntegerValue(lut)}},
 	}
 	f, err := xdr.AppendMessage(nil, &c, changetest.Receipt)
@@ -127,4 +127,27 @@ func TestOrderIsBounded(t *testing.T) {
 	if n := o.records(); n > most || n < most/4 {
 		t.Errorf("%d records known, want at most %d", n, most)
 	}
+}
+
+// A stale update of some bins is never answered with OK: what replaced it may not
+// have had them.
+func TestStaleUpdateIsNotForgotten(t *testing.T) {
+	e := newEndpoint(t)
+	treatment := to(e.destination(t, "there"))
+	treatment.Ordering = &route.Ordering{TTL: time.Hour, AckStale: true}
+	r := start(t, everywhere(treatment), func(c *Config) { c.OrderingBytes = 1 << 20 })
+	n := r.dial(t)
+	n.ship(t, version(t, 20))
+	e.say(20, 200)
+	n.wantReplies(t, xdr.OK)
+	update := change.Change{
+		Namespace: "test", Set: "s", Mode: change.Update, Digest: change.Digest{1}, LUT: changetest.Receipt.UnixMilli() + 10,
+		Bins: []change.Bin{{Name: "other", Value: change.IntegerValue(1)}},
+	}
+	f, err := xdr.AppendMessage(nil, &update, changetest.Receipt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n.ship(t, f)
+	n.wantReplies(t, xdr.Retry)
 }

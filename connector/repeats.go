@@ -21,6 +21,7 @@ type repeats struct {
 // identity is what makes two shipments the same change.
 type identity struct {
 	namespace  string
+	set        string // a delete may come without it, and then goes by another route
 	digest     change.Digest
 	lut        int64
 	generation uint32
@@ -57,7 +58,7 @@ func (c *copyTo) Settle(verdict error) {
 
 // copiesOf prepares a slot's change to be sent to n destinations.
 func (r *repeats) copiesOf(sl *slot, c *change.Change, n int) *copies {
-	k := &copies{identity: identity{c.Namespace, c.Digest, c.LUT, c.Generation, c.Op}, each: make([]copyTo, n)}
+	k := &copies{identity: identity{c.Namespace, c.Set, c.Digest, c.LUT, c.Generation, c.Op}, each: make([]copyTo, n)}
 	for i := range k.each {
 		k.each[i] = copyTo{sl, i}
 	}
@@ -93,7 +94,7 @@ func (r *repeats) settle(k *copies, delivered bool) {
 		delete(r.old, k.identity)
 	}
 	had := k.had.Load()
-	if delivered || had == 0 {
+	if delivered || had == 0 || k.identity.lut == 0 { // without its time a change has no identity
 		return
 	}
 	if len(r.young) >= r.mostRemembered {

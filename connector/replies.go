@@ -23,10 +23,9 @@ type slot struct {
 	outcome outcome
 
 	missing atomic.Int32          // verdicts that have not landed
-	settled atomic.Bool           // all have
+	settled atomic.Bool           // all have; then nothing of the change is in flight
 	dead    atomic.Bool           // the message is in the dead letters
 	failure atomic.Pointer[error] // the worst verdict so far
-	holders atomic.Int32          // the destinations and the writer, until they let go
 }
 
 // outcome is what became of a change before any destination had a say.
@@ -59,9 +58,10 @@ func (s *slot) land() {
 	if s.copies != nil {
 		s.session.server.repeats.settle(s.copies, s.verdict() == nil)
 	}
+	s.session.server.bounds.release(s.size)
+	s.message = nil
 	s.settled.Store(true)
 	s.session.landed(s.seq)
-	s.release()
 }
 
 // bury puts the message where what can never be delivered is kept.
@@ -105,13 +105,4 @@ func (s *slot) verdict() error {
 		return *f
 	}
 	return nil
-}
-
-// release lets go of the slot's share of the bounds once both the destinations
-// and the writer have.
-func (s *slot) release() {
-	if s.holders.Add(-1) == 0 {
-		s.message = nil
-		s.session.server.bounds.release(s.size)
-	}
 }

@@ -26,8 +26,10 @@ type session struct {
 	ended   atomic.Bool   // no slot joins any more
 	waiting atomic.Uint64 // seq of the slot that the writer waits for
 	wake    chan struct{} // has room for one signal: look again
+	space   chan struct{} // likewise, of the reading goroutine: slots left the line
 
 	stopping atomic.Bool
+	givenUp  atomic.Bool // nobody waits for verdicts any more
 
 	// of the reading goroutine
 	decoder *xdr.Decoder
@@ -43,6 +45,7 @@ func newSession(s *Server, conn net.Conn) *session {
 		remote:  conn.RemoteAddr().String(),
 		line:    newLine(),
 		wake:    make(chan struct{}, 1),
+		space:   make(chan struct{}, 1),
 		decoder: xdr.NewDecoder(s.config.MaxMessageBytes, s.config.Now),
 		place:   s.metrics.places.nowhere,
 	}
@@ -105,10 +108,17 @@ func (s *session) stop() {
 	_ = s.conn.SetReadDeadline(time.Unix(1, 0)) // a connection that is gone needs none
 }
 
-// cut ends the session without replies.
+// cut ends the session without replies. What is in flight still gets its verdicts.
 func (s *session) cut() {
 	s.stop()
 	_ = s.conn.Close() // there is nobody left to tell
+}
+
+// giveUp ends the session without replies, and without waiting for verdicts.
+func (s *session) giveUp() {
+	s.cut()
+	s.givenUp.Store(true)
+	s.signal()
 }
 
 // read takes frames until the stream ends, its framing is lost, or the session is

@@ -2,6 +2,7 @@ package connector
 
 import (
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -15,6 +16,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
+	"github.com/aerosink/aerosink/connector/change"
 	"github.com/aerosink/aerosink/connector/change/changetest"
 	"github.com/aerosink/aerosink/connector/deliver"
 	"github.com/aerosink/aerosink/connector/format"
@@ -143,3 +145,122 @@ func TestHandshakeFails(t *testing.T) {
 		t.Errorf("the log does not say why:\n%s", log)
 	}
 }
+
+// Who waits for room has the same time for its reply as everyone.
+func TestBudgetBeginsBeforeTheWaitForRoom(t *testing.T) {
+	e := newEndpoint(t)
+	const budget = 300 * time.Millisecond
+	r := start(t, everywhere(to(e.destination(t, "there"))), func(c *Config) { c.Budget = budget; c.MaxRecords = 1 })
+	one, two := r.dial(t), r.dial(t)
+	one.ship(t, write(t, "s", 1))
+	changetest.WaitFor(t, "a change in flight", func() bool { records, _ := r.server.bounds.inFlight(); return records == 1 })
+	r.server.bounds.records.Add(1) // which nobody ever takes out again
+	begin := time.Now()
+	two.ship(t, write(t, "s", 2))
+	two.wantReplies(t, xdr.Retry)
+	if took := time.Since(begin); took < budget || took > 10*budget {
+		t.Errorf("answered after %v", took)
+	}
+}
+
+// A node that does not read its replies holds up nobody but itself.
+func TestGreedyNode(t *testing.T) {
+	const most = 100
+	r := start(t, everywhere(Treatment{}), func(c *Config) { c.MaxRecords = most })
+	greedy, other := net.Pipe() // which has no buffer
+	t.Cleanup(func() { greedy.Close(); other.Close() })
+	r.server.start(other)
+	go func() {
+		for i := range 100 * most { // more than are answered in one write
+			if _, err := greedy.Write(write(t, "s", i)); err != nil {
+				return // the test is over
+			}
+		}
+	}()
+	line := func() *line {
+		r.server.mu.Lock()
+		defer r.server.mu.Unlock()
+		for ss := range r.server.sessions {
+			if ss.conn == other {
+				return ss.line
+			}
+		}
+		return nil
+	}
+	changetest.WaitFor(t, "as many replies unread as may be", func() bool { l := line(); return l != nil && !l.room(2*most) })
+	n := r.dial(t)
+	n.ship(t, write(t, "s", 1))
+	n.wantReplies(t, xdr.OK)
+	if records, _ := r.server.bounds.inFlight(); records > 0 {
+		t.Errorf("%d changes in flight", records)
+	}
+}
+
+// A session does not keep the memory that one large change took.
+func TestLargeChangeLeavesNothing(t *testing.T) {
+	e := newEndpoint(t)
+	r := start(t, everywhere(to(e.destination(t, "there"))), nil)
+	conn, other := net.Pipe()
+	t.Cleanup(func() { conn.Close(); other.Close() })
+	ss := newSession(r.server, conn)
+	c := change.Change{Namespace: "test", Bins: []change.Bin{
+		{Name: "i", Value: change.IntegerValue(1)}, {Name: "large", Value: change.StringValue(make([]byte, 2*keptBytes))},
+	}}
+	f, err := xdr.AppendMessage(nil, &c, changetest.Receipt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e.say(1, http.StatusOK)
+	ss.take(f)
+	if cap(ss.encoded) > keptBytes {
+		t.Errorf("%d bytes kept", cap(ss.encoded))
+	}
+	changetest.WaitFor(t, "nothing in flight", func() bool { records, _ := r.server.bounds.inFlight(); return records == 0 })
+}
+
+// What is held of a session's slots is a segment, and not all that came after it.
+func TestHeldSlotHoldsOneSegment(t *testing.T) {
+	l := newLine()
+	first := l.first
+	for range 3 * segmentSize {
+		l.push(l.join())
+		l.front()
+		l.pop()
+	}
+	if first.next != nil {
+		t.Error("the first segment holds the next")
+	}
+}
+
+// The log says what can be done, and nothing that cannot.
+func TestAdvice(t *testing.T) {
+	letters := make(failingLetters)
+	for name, tt := range map[string]struct {
+		letters DeadLetters
+		message []byte
+		want    string
+		not     string
+	}{
+		"no dead letters":      {nil, malformedAt(t, 1, 8), "set dead-letters", "raise"},
+		"dead letters fail":    {letters, malformedAt(t, 1, 8), "the disk is gone", "set dead-letters"},
+		"too large, none":      {nil, make([]byte, 2000), "raise service.max-message-bytes", "set dead-letters"},
+		"too large, with them": {letters, make([]byte, 2000), "raise service.max-message-bytes", "set dead-letters"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := start(t, everywhere(Treatment{}), func(c *Config) { c.DeadLetters, c.MaxMessageBytes = tt.letters, 1024 })
+			if len(tt.message) > 1024 {
+				copy(tt.message, []byte{2, 3, 0, 0, 0, 0, byte((len(tt.message) - 8) >> 8), byte(len(tt.message) - 8)})
+			}
+			n := r.dial(t)
+			n.ship(t, tt.message)
+			n.wantReplies(t, xdr.Retry)
+			if log := r.log.String(); !strings.Contains(log, tt.want) || strings.Contains(log, tt.not) {
+				t.Errorf("the log says\n%s", log)
+			}
+		})
+	}
+}
+
+type failingLetters map[string]bool
+
+func (failingLetters) Bury(_ Letter, to deliver.Recipient) { to.Settle(errors.New("the disk is gone")) }

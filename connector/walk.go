@@ -4,19 +4,29 @@ import (
 	"errors"
 	"time"
 
+	"github.com/aerosink/aerosink/connector/change"
 	"github.com/aerosink/aerosink/connector/deliver"
 	"github.com/aerosink/aerosink/connector/xdr"
 )
 
 // enter puts a frame of size bytes in flight.
-func (s *session) enter(size int) (sl *slot, admitted bool) {
-	admitted = s.server.bounds.admit(size)
+func (s *session) enter(size int) (*slot, error) {
+	s.awaitRoom()
 	arrived := time.Now()
-	sl = s.line.join()
+	err := s.server.bounds.admit(size, arrived.Add(s.server.config.Budget))
+	sl := s.line.join()
 	sl.session, sl.arrived, sl.size, sl.place = s, arrived, size, s.server.metrics.places.nowhere
 	sl.missing.Store(1)
-	sl.holders.Store(2)
-	return sl, admitted
+	return sl, err
+}
+
+// awaitRoom waits while the node leaves too many replies unread, more than there
+// may be changes in flight: those that are answered are not in flight any more, and
+// nothing else would bound them.
+func (s *session) awaitRoom() {
+	for !s.line.room(2 * uint64(s.server.config.MaxRecords)) {
+		<-s.space
+	}
 }
 
 // joined makes the slot visible to the writer, when all but its verdict is set.
@@ -28,23 +38,21 @@ func (s *session) joined(sl *slot) {
 // settle is for a slot that goes to no destination.
 func (s *session) settle(sl *slot, o outcome, verdict error) {
 	sl.outcome = o
-	s.joined(sl)
 	sl.Settle(verdict)
+	s.joined(sl)
 }
-
-var errStopping = errors.New("the connector is stopping")
 
 // refuse enters a message that was skipped before it could be decoded.
 func (s *session) refuse(err error) {
-	sl, _ := s.enter(0)
+	sl, _ := s.enter(0) // it goes nowhere anyhow
 	s.settle(sl, malformed, err)
 }
 
 // take walks one frame to its destinations.
 func (s *session) take(frame xdr.Frame) {
-	sl, admitted := s.enter(len(frame))
-	if !admitted {
-		s.settle(sl, sent, errStopping)
+	sl, err := s.enter(len(frame))
+	if err != nil {
+		s.settle(sl, sent, err)
 		return
 	}
 	if s.server.config.DeadLetters != nil {
@@ -71,7 +79,13 @@ func (s *session) take(frame xdr.Frame) {
 		return
 	}
 	s.send(sl, &to, encoded)
+	if cap(s.encoded) > keptBytes {
+		s.encoded = nil
+	}
 }
+
+// keptBytes is the most memory that a session keeps to encode changes in.
+const keptBytes = 256 << 10
 
 // describe takes from the change what is counted of it.
 func (s *session) describe(sl *slot, size int) {
@@ -123,7 +137,7 @@ func (s *session) send(sl *slot, to *Treatment, encoded []byte) {
 		return
 	}
 	err := errStale
-	if to.Ordering.AckStale {
+	if to.Ordering.AckStale && s.change.Mode != change.Update { // an update may be all there is of its bins
 		err = nil
 	}
 	s.settle(sl, stale, err)

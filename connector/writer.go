@@ -30,7 +30,6 @@ func (s *session) reply() {
 		case sl != nil && s.due(sl):
 			out = xdr.AppendReply(out, s.answer(sl))
 			s.line.pop()
-			sl.release()
 			if len(out) < burst {
 				continue
 			}
@@ -41,21 +40,31 @@ func (s *session) reply() {
 			s.await(sl)
 			continue
 		}
+		s.tellSpace()
 		s.write(out)
 		out = out[:0]
 	}
 }
 
+// tellSpace tells the reading goroutine, which may wait for it, that slots left
+// the line.
+func (s *session) tellSpace() {
+	select {
+	case s.space <- struct{}{}:
+	default:
+	}
+}
+
 // due reports whether sl has its verdict, or must do without.
 func (s *session) due(sl *slot) bool {
-	return sl.settled.Load() || time.Since(sl.arrived) >= s.server.config.Budget
+	return sl.settled.Load() || s.givenUp.Load() || time.Since(sl.arrived) >= s.server.config.Budget
 }
 
 // await waits until sl is due, or, when it is nil, until a slot joins or the
 // session ends. It may return early.
 func (s *session) await(sl *slot) {
 	var budget <-chan time.Time
-	s.waiting.Store(s.line.taken + 1)
+	s.waiting.Store(s.line.taken.Load() + 1)
 	defer s.waiting.Store(0)
 	switch {
 	case sl == nil && (s.line.front() != nil || s.ended.Load()):
@@ -92,13 +101,18 @@ func (s *session) answer(sl *slot) xdr.Code {
 // again asks the database to ship the change again, and says why.
 func (s *session) again(sl *slot, err error) xdr.Code {
 	s.server.metrics.answered(sl, err)
+	advice := ""
+	if s.server.config.DeadLetters == nil {
+		advice = "; set dead-letters to let it go"
+	}
 	var fault *xdr.Error
 	switch {
-	case errors.As(err, &fault):
-		s.server.log.warn("message cannot be read, the database will ship it again; set dead-letters to let it go",
-			"remote", s.remote, "reason", fault.Fault, "offset", fault.Offset, "error", err)
+	case errors.As(err, &fault) && fault.Fault == xdr.OverLimit:
+		s.server.log.warn("message is too large, the database will ship it again; raise service.max-message-bytes", "remote", s.remote, "error", err)
+	case fault != nil:
+		s.server.log.warn("message cannot be read, the database will ship it again"+advice, "remote", s.remote, "reason", fault.Fault, "offset", fault.Offset, "error", err)
 	case change.IsPermanent(err):
-		s.server.log.warn("change cannot be delivered, the database will ship it again; set dead-letters to let it go", "remote", s.remote, "error", err)
+		s.server.log.warn("change cannot be delivered, the database will ship it again"+advice, "remote", s.remote, "error", err)
 	default:
 		s.server.log.warn("change not delivered, the database will ship it again", "remote", s.remote, "error", err)
 	}
@@ -108,7 +122,7 @@ func (s *session) again(sl *slot, err error) xdr.Code {
 // write sends replies. When it cannot, the session ends: what was in flight is
 // shipped again on another connection.
 func (s *session) write(out []byte) {
-	if len(out) == 0 {
+	if len(out) == 0 || s.givenUp.Load() {
 		return
 	}
 	_ = s.conn.SetWriteDeadline(time.Now().Add(writeTimeout)) // the write says what is wrong

@@ -5,6 +5,8 @@ import (
 	"maps"
 	"net/http"
 	"strconv"
+
+	"golang.org/x/net/http/httpguts"
 )
 
 // Header is a header of every request to a destination. Its value is what Of
@@ -25,7 +27,7 @@ type Fact int
 const (
 	FactText      Fact = iota
 	FactSecret         // what the file of Secret holds
-	FactNamespace      // of all changes in the request; the header is left out when they have several
+	FactNamespace      // of all changes in the request; the header is left out when they have several, or one that no header can hold
 	FactSet            // likewise, and when they are in no set
 	FactCount          // of changes in the request
 	FactFormat         // the name of the changes' format
@@ -62,13 +64,22 @@ func (h *Header) value(b *batch) (string, error) {
 	}
 	switch h.Of {
 	case FactNamespace:
-		return b.namespace(), nil
+		return sendable(b.namespace()), nil
 	case FactSet:
-		return b.set(), nil
+		return sendable(b.set()), nil
 	case FactCount:
 		return strconv.Itoa(len(b.items)), nil
 	case FactFormat:
 		return b.stream.Envelope.Name(), nil
 	}
 	return "", nil
+}
+
+// sendable returns name, or "" when it cannot stand in a header: with it the
+// request could not be made at all.
+func sendable(name string) string {
+	if httpguts.ValidHeaderFieldValue(name) {
+		return name
+	}
+	return ""
 }

@@ -88,6 +88,7 @@ func TestHeaders(t *testing.T) {
 		{"of one set", []deliver.Parcel{from("ns", "s"), from("ns", "s"), from("ns", "s")}, []string{"ns"}, []string{"s"}, []string{"3"}},
 		{"of two sets", []deliver.Parcel{from("ns", "s"), from("ns", "t")}, []string{"ns"}, nil, []string{"2"}},
 		{"of a set and none", []deliver.Parcel{from("ns", "s"), from("ns", ""), from("ns", "s")}, []string{"ns"}, nil, []string{"3"}},
+		{"of a set that no header can hold", []deliver.Parcel{from("ns", "a\nb")}, []string{"ns"}, nil, []string{"1"}},
 		{"of two namespaces", []deliver.Parcel{from("ns", "s"), from("other", "s")}, nil, nil, []string{"2"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

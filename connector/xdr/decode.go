@@ -124,41 +124,50 @@ const (
 )
 
 func (d *Decoder) fields(m *message, n int, c *change.Change) error {
-	const namespace, digest = 1, 2
-	seen := 0
+	var seen uint64 // a bit for each type
 	for range n {
 		id, data, at, err := m.field()
 		if err != nil {
 			return err
 		}
-		switch id {
-		case fieldNamespace:
-			c.Namespace = d.names.Of(data, placeOfNamespace)
-			seen |= namespace
-		case fieldSet:
-			c.Set = d.names.Of(data, placeOfSet)
-		case fieldDigest:
-			if len(data) != len(c.Digest) {
-				return faulty(BadDigestSize, at, "%d bytes, not %d", len(data), len(c.Digest))
-			}
-			copy(c.Digest[:], data)
-			seen |= digest
-		case fieldKey:
-			if err := key(&c.Key, data, at); err != nil {
-				return err
-			}
-		case fieldLUT:
-			if len(data) != lutBytes {
-				return faulty(BadLUTSize, at, "%d bytes, not %d", len(data), lutBytes)
-			}
-			c.LUT, c.SourceID = lut(data)
+		if err := d.field(id, data, at, c); err != nil {
+			return err
 		}
+		seen |= 1 << id
 	}
 	switch {
-	case seen&namespace == 0:
+	case seen&(1<<fieldNamespace) == 0:
 		return faulty(MissingNamespace, m.at, "%d fields", n)
-	case seen&digest == 0:
+	case seen&(1<<fieldDigest) == 0:
 		return faulty(MissingDigest, m.at, "%d fields", n)
+	}
+	return nil
+}
+
+func (d *Decoder) field(id byte, data []byte, at int, c *change.Change) error {
+	switch id {
+	case fieldNamespace:
+		if len(data) > longestNamespace {
+			return faulty(NameTooLong, at, "a namespace of %d bytes, the longest has %d", len(data), longestNamespace)
+		}
+		c.Namespace = d.names.Of(data, placeOfNamespace)
+	case fieldSet:
+		if len(data) > longestSet {
+			return faulty(NameTooLong, at, "a set of %d bytes, the longest has %d", len(data), longestSet)
+		}
+		c.Set = d.names.Of(data, placeOfSet)
+	case fieldDigest:
+		if len(data) != len(c.Digest) {
+			return faulty(BadDigestSize, at, "%d bytes, not %d", len(data), len(c.Digest))
+		}
+		copy(c.Digest[:], data)
+	case fieldKey:
+		return key(&c.Key, data, at)
+	case fieldLUT:
+		if len(data) != lutBytes {
+			return faulty(BadLUTSize, at, "%d bytes, not %d", len(data), lutBytes)
+		}
+		c.LUT, c.SourceID = lut(data)
 	}
 	return nil
 }

@@ -145,6 +145,21 @@ func TestFaults(t *testing.T) {
 	}
 }
 
+// No node has names so long, and they would be kept for as long as the stream.
+func TestLongNames(t *testing.T) {
+	for _, tt := range []struct {
+		namespace, set int
+		fault          xdr.Fault
+	}{{31, 63, ""}, {32, 63, xdr.NameTooLong}, {31, 64, xdr.NameTooLong}} {
+		c := change.Change{Namespace: strings.Repeat("n", tt.namespace), Set: strings.Repeat("s", tt.set)}
+		m, err := xdr.AppendMessage(nil, &c, receipt())
+		if err != nil {
+			t.Fatal(err)
+		}
+		wantFault(t, xdr.NewDecoder(0, receipt).Decode(m, &c), tt.fault)
+	}
+}
+
 func wantFault(t *testing.T, err error, want xdr.Fault) {
 	t.Helper()
 	got := xdr.Fault("")

@@ -31,6 +31,7 @@ const (
 	ZeroFieldSize       Fault = "zero-field-size"
 	FieldOverrunsBody   Fault = "field-overruns-body"
 	MissingNamespace    Fault = "missing-namespace"
+	NameTooLong         Fault = "name-too-long"
 	MissingDigest       Fault = "missing-digest"
 	BadDigestSize       Fault = "bad-digest-size"
 	BadLUTSize          Fault = "bad-lut-size"

@@ -34,6 +34,13 @@ const (
 
 const messageHeader = 22
 
+// The longest names in bytes: aerospike-server, as/include/base/datamodel.h,
+// AS_ID_NAMESPACE_SZ and AS_SET_NAME_MAX_SIZE, without the terminator.
+const (
+	longestNamespace = 31
+	longestSet       = 63
+)
+
 // Bits of the message header's info bytes: proto.h, AS_MSG_INFO1_XDR,
 // AS_MSG_INFO2_WRITE, AS_MSG_INFO2_DELETE, AS_MSG_INFO2_DURABLE_DELETE,
 // AS_MSG_INFO3_CREATE_OR_REPLACE.
