@@ -14,6 +14,7 @@ func auth(s *section, urls []*url.URL) deliver.Auth {
 	defer a.end()
 	mode := a.word("mode", "none", "google-id-token", "bearer", "none")
 	audience, token := a.text("audience", ""), a.secret("token-file")
+	a.hollow("audience", "name it")
 	if s.has("auth") && !a.has("mode") {
 		a.fault("mode", "missing; say google-id-token, bearer or none")
 	}
@@ -38,8 +39,11 @@ func auth(s *section, urls []*url.URL) deliver.Auth {
 		}
 		return deliver.NewGoogleIDToken(audience)
 	}
-	if !a.has("token-file") {
+	if a.nodes["token-file"] == nil {
 		a.fault("token-file", "missing; name the file that holds the token")
+	}
+	if token == nil {
+		return nil
 	}
 	return deliver.Bearer{Token: token}
 }

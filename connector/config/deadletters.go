@@ -10,7 +10,8 @@ import (
 func deadLetters(top *section, c *Config) DeadLetters {
 	s := top.sub("dead-letters")
 	defer s.end()
-	d := DeadLetters{Destination: s.text("destination", ""), Directory: s.pathOf("directory")}
+	d := DeadLetters{Destination: s.text("destination", ""), Directory: s.pathOf("directory", "folder")}
+	s.hollow("destination", "name one")
 	if top.has("dead-letters") && s.has("destination") == s.has("directory") {
 		top.fault("dead-letters", "names a destination or a directory, one of the two")
 	}

@@ -11,8 +11,12 @@ import (
 // maxFile is the size of the largest file that a configuration may name, in bytes.
 const maxFile = 1 << 20
 
-// pathOf returns the path under key, from the configuration's folder on.
-func (s *section) pathOf(key string) string {
+// pathOf returns the path under key of a kind of thing, from the configuration's
+// folder on. It returns "" when there is none.
+func (s *section) pathOf(key, kind string) string {
+	if s.hollow(key, "name a "+kind) {
+		return ""
+	}
 	path := s.text(key, "")
 	if path == "" || filepath.IsAbs(path) {
 		return path
@@ -37,7 +41,7 @@ func (s *section) private(key string) string {
 }
 
 func (s *section) stat(key string) (string, fs.FileInfo) {
-	path := s.pathOf(key)
+	path := s.pathOf(key, "file")
 	if path == "" {
 		return "", nil
 	}

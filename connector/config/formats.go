@@ -66,6 +66,7 @@ func avro(s *section, schema, path string, stringify bool) format.Format {
 		key = "schema-file"
 		schema = readSchema(s, path)
 	}
+	s.hollow("metadata-key", "name it")
 	f, err := format.NewAvro(schema, s.text("metadata-key", "metadata"), stringify)
 	if err != nil && (path != "" || key == "schema") {
 		s.fault(key, "%v", err)

@@ -18,7 +18,7 @@ type Logging struct {
 func logging(s *section) Logging {
 	defer s.end()
 	l := Logging{
-		File:    s.text("file", ""),
+		File:    s.pathOf("file", "file"),
 		History: s.integer("max-history", 30, 0, math.MaxInt32),
 		Console: s.boolean("enable-console-logging", false),
 		JSON:    s.word("format", "simple", "simple", "json") == "json",

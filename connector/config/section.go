@@ -26,6 +26,17 @@ type section struct {
 // has reports whether key is there and not null.
 func (s *section) has(key string) bool { return !isNull(s.get(key)) }
 
+// hollow reports whether key is there and holds nothing, as where a template had no
+// value for it, and makes that a fault. The text instead says what to write.
+func (s *section) hollow(key, instead string) bool {
+	n := s.get(key)
+	if n == nil || n.Kind == yaml.MappingNode || len(n.Content) > 0 || n.Value != "" && !isNull(n) {
+		return false
+	}
+	s.fault(key, "empty; %s, or leave the key out", instead)
+	return true
+}
+
 func (s *section) get(key string) *yaml.Node {
 	s.asked = append(s.asked, key)
 	s.doc.asked[s.patternOf(key)] = true

@@ -191,6 +191,14 @@ func TestDeadLetters(t *testing.T) {
 	}
 }
 
+// A relative path starts at the configuration's folder, that of the log too.
+func TestRelativeLog(t *testing.T) {
+	folder := t.TempDir()
+	if got := read(t, to("", "logging: {file: a.log}"), folder).Logging.File; got != filepath.Join(folder, "a.log") {
+		t.Errorf("file %q", got)
+	}
+}
+
 func TestTLSPorts(t *testing.T) {
 	files := "cert-file: secrets/server.crt, key-file: secrets/server.key"
 	s := read(t, to("", "service: {tls: {ports: [1, 2], address: 127.0.0.1, "+files+"}, manage: {port: 3, tls: {port: 4, "+files+"}}}"), config.Folder(t)).Service

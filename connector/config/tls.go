@@ -2,6 +2,7 @@ package config
 
 import (
 	"crypto/tls"
+	"slices"
 	"strings"
 
 	"github.com/aerosink/aerosink/connector/tlsfile"
@@ -32,7 +33,7 @@ func tlsFiles(s *section) *tlsfile.Files {
 	source := tlsfile.Source{
 		CertFile: s.file("cert-file"), KeyFile: s.private("key-file"), CAFile: s.file("ca-file"),
 		KeyStore: store(s, "key-store"), TrustStore: store(s, "trust-store"),
-		PeerNames: s.texts("allowed-peer-names"), Ciphers: ciphers(s),
+		PeerNames: peerNames(s), Ciphers: ciphers(s),
 	}
 	var err error
 	source.MinVersion, source.MaxVersion, err = tlsfile.Versions(s.texts("protocols"))
@@ -51,8 +52,21 @@ func tlsFiles(s *section) *tlsfile.Files {
 	return files
 }
 
+// peerNames returns names of peers. An empty one would be that of every certificate
+// without a common name.
+func peerNames(s *section) []string {
+	if s.hollow("allowed-peer-names", "list the names") {
+		return nil
+	}
+	names := s.texts("allowed-peer-names")
+	if slices.Contains(names, "") {
+		s.fault("allowed-peer-names", "one of the names is empty; remove it")
+	}
+	return names
+}
+
 func store(s *section, key string) tlsfile.Store {
-	if !s.has(key) {
+	if s.hollow(key, "name its store-file") || !s.has(key) {
 		return tlsfile.Store{}
 	}
 	t := s.sub(key)
@@ -62,7 +76,7 @@ func store(s *section, key string) tlsfile.Store {
 	case "PKCS11", "DKS", "Windows_MY", "BKS":
 		t.fault("store-type", "only Java reads %s; export to PKCS12, or to PEM and use cert-file, key-file, ca-file", kind)
 	}
-	if !t.has("store-file") {
+	if t.nodes["store-file"] == nil {
 		t.fault("store-file", "missing; name the file of the store")
 	}
 	read := t.private
