@@ -106,13 +106,19 @@ var mistakes = []mistake{
 	{"ordering: an unknown answer", to("", "record-ordering: {stale: drop}"), false, "record-ordering.stale: \"drop\" is none of ack, retry"},
 
 	{"dead letters: nowhere", to("", "dead-letters: {destination: snik}"), false, "dead-letters.destination: no destination is called \"snik\"; did you mean sink?"},
-	{"dead letters: to who refused them", to("", "dead-letters: {destination: sink}"), false, "dead-letters.destination: a route goes to sink alone, and what it refuses would go there again; name another"},
+	{"dead letters: to who refused them", to("", "dead-letters: {destination: sink}"), false, "dead-letters.destination: a route goes to sink, and what it refuses would go there again; name another"},
+	{"dead letters: to one of those who refused them", "destinations: {a: {urls: [\"https://a\"]}, b: {urls: [\"https://b\"]}}\nrouting: {mode: static-multi-destination, destinations: [a, b]}\ndead-letters: {destination: b}", false, "dead-letters.destination: a route goes to b, and what it refuses would go there again; name another"},
+	{"dead letters: to who refused those of a set", strings.Replace(to("", "dead-letters: {destination: other}\nnamespaces: {a: {sets: {b: {routing: {mode: static, destination: other}}}}}"), "sink: {", "other: {urls: [\"https://b\"]}\n  sink: {", 1), false, "dead-letters.destination: a route goes to other"},
 	{"dead letters: two places", to("", "dead-letters: {destination: sink, directory: secrets}"), false, "dead-letters: names a destination or a directory, one of the two"},
 	{"dead letters: no place", to("", "dead-letters: {}"), false, "dead-letters: names a destination or a directory, one of the two"},
 	{"dead letters: an empty name of a folder", to("", "dead-letters: {directory: \"\"}"), false, "dead-letters.directory: empty; name a folder, or leave the key out"},
 	{"dead letters: an empty name", to("", "dead-letters: {destination: \"\"}"), false, "dead-letters.destination: empty; name one, or leave the key out"},
 	{"dead letters: no folder", to("", "dead-letters: {directory: none}"), false, "no such file or directory; make it, and let the user of the connector write there"},
 	{"dead letters: a file", to("", "dead-letters: {directory: secrets/token}"), false, "secrets/token is no folder"},
+
+	{"routing: of one namespace alone", "destinations: {sink: {urls: [\"https://a\"]}}\nnamespaces: {shop: {routing: {mode: static, destination: sink}}}", true, "line 1: routing: missing; changes of other namespaces are skipped; say routing: {mode: skip} if that is meant"},
+	{"routing: of one set alone", "destinations: {sink: {urls: [\"https://a\"]}}\nnamespaces: {shop: {sets: {s: {routing: {mode: static, destination: sink}}}}}", true, "line 2: namespaces.shop.routing: missing; changes of its other sets, and those without a set, are skipped"},
+	{"routing: of none", "destinations: {sink: {urls: [\"https://a\"]}}\nnamespaces: {shop: {format: json}}", true, "line 2: namespaces.shop.routing: missing; changes of this namespace are skipped"},
 
 	{"names: a namespace too long", to("", "namespaces: {"+strings.Repeat("n", 32)+": {format: json}}"), false, "no namespace is called so: a name has 1 to 31 bytes, this one 32"},
 	{"names: a set too long", to("", "namespaces: {a: {sets: {"+strings.Repeat("s", 64)+": {format: json}}}}"), false, "no set is called so: a name has 1 to 63 bytes, this one 64"},
@@ -184,10 +190,16 @@ func TestMistakes(t *testing.T) {
 	}
 }
 
-// The configuration that the mistakes are made in is without.
+// The configuration that the mistakes are made in is without, and so is one that
+// skips on purpose.
 func TestNoMistake(t *testing.T) {
-	c, err := config.Parse([]byte(to("", "format: json")), "")
-	if err != nil || len(c.Warnings) > 0 {
-		t.Errorf("error %v, warnings %v", err, c.Warnings)
+	for _, text := range []string{
+		to("", "format: json"),
+		"destinations: {sink: {urls: [\"https://a\"]}}\nrouting: {mode: skip}\nnamespaces: {shop: {sets: {s: {routing: {mode: static, destination: sink}}}}}",
+	} {
+		c, err := config.Parse([]byte(text), "")
+		if err != nil || len(c.Warnings) > 0 {
+			t.Errorf("%s\nerror %v, warnings %v", text, err, c.Warnings)
+		}
 	}
 }

@@ -31,8 +31,8 @@ func deadLetters(top *section, c *Config) DeadLetters {
 		s.fault("destination", "no destination is called %q%s", d.Destination, hint(d.Destination, slices.Sorted(maps.Keys(c.Destinations))))
 	}
 	for _, t := range each(c.Treatments) {
-		if slices.Equal(t.Rule.Destinations, []string{d.Destination}) {
-			s.fault("destination", "a route goes to %s alone, and what it refuses would go there again; name another", d.Destination)
+		if slices.Contains(t.Rule.Destinations, d.Destination) {
+			s.fault("destination", "a route goes to %s, and what it refuses would go there again; name another", d.Destination)
 			break
 		}
 	}

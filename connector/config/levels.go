@@ -48,6 +48,9 @@ func treatments(top *section, c *Config) route.Levels[Treatment] {
 	if root.rule == nil && len(namespaces.order) == 0 {
 		top.fault("routing", "missing; say where changes go, for example {mode: static, destination: NAME}")
 	}
+	if root.rule == nil && len(namespaces.order) > 0 {
+		top.warnSkipped("of other namespaces")
+	}
 	for _, name := range namespaces.order {
 		checkName(namespaces, name, maxNamespace, "namespace")
 		levels.Namespaces[name] = r.namespace(namespaces.sub(name), root)
@@ -73,10 +76,21 @@ func (r *levelReader) namespace(s *section, root parts) route.Namespace[Treatmen
 		}
 		set.end()
 	}
+	switch {
+	case own.rule == nil && len(sets.order) > 0:
+		s.warnSkipped("of its other sets, and those without a set,")
+	case own.rule == nil:
+		s.warnSkipped("of this namespace")
+	}
 	if own == root && len(sets.order) == 0 {
 		s.doc.warn(s.path, s.node(), "says nothing of its own; remove it")
 	}
 	return ns
+}
+
+// warnSkipped warns that changes go nowhere because no routing is said for them.
+func (s *section) warnSkipped(changes string) {
+	s.warn("routing", "missing; changes %s are skipped; say routing: {mode: skip} if that is meant", changes)
 }
 
 // splits reports whether versions of one record, some treated as p and some as
