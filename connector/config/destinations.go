@@ -76,7 +76,7 @@ func urls(s *section) []*url.URL {
 		case err != nil: // which would show the URL, and a password in it
 			s.fault(key, "no URL; write https://HOST/PATH")
 		case u.Scheme != "http" && u.Scheme != "https" || u.Host == "":
-			s.fault(key, "%q is no URL of http or https; write https://HOST/PATH", u.Redacted())
+			s.fault(key, "%q is no URL of http or https; write https://HOST/PATH", shown(u))
 		case u.User != nil:
 			s.fault(key, "a user or password in the URL; send it in a header instead")
 		case slices.ContainsFunc(list, func(other *url.URL) bool { return other.String() == u.String() }):
@@ -90,6 +90,12 @@ func urls(s *section) []*url.URL {
 		s.fault("urls", "missing; a destination needs at least one URL")
 	}
 	return list
+}
+
+// shown returns of u what is no secret: keys travel in a query, and a password
+// where the scheme is forgotten is an opaque part.
+func shown(u *url.URL) string {
+	return (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String()
 }
 
 func hosts(urls []*url.URL) []string {

@@ -36,6 +36,8 @@ func TestFaults(t *testing.T) {
 		{"no urls", "routing: {mode: skip}\ndestinations:\n  sink: {}", "line 3: destinations.sink.urls: missing"},
 		{"no URL", "destinations: {sink: {urls: [\"::secret\"]}}", "destinations.sink.urls[0]: no URL"},
 		{"no http URL", "destinations: {sink: {urls: [\"ftp://a\"]}}", `destinations.sink.urls[0]: "ftp://a" is no URL of http or https`},
+		{"a key in the query", "destinations: {sink: {urls: [\"ftp://a/in?key=secret\"]}}", `destinations.sink.urls[0]: "ftp://a/in" is no URL of http or https`},
+		{"a password without a scheme", "destinations: {sink: {urls: [\"user:secret@a/in\"]}}", `destinations.sink.urls[0]: "user:" is no URL of http or https`},
 		{"no host", "destinations: {sink: {urls: [\"https:///a\"]}}", "is no URL of http or https"},
 		{"password in the URL", "destinations: {sink: {urls: [\"https://a:secret@b\"]}}", "a user or password in the URL; send it in a header"},
 		{"a mapping for a URL", "destinations: {sink: {urls: [{a: b}]}}", "destinations.sink.urls[0]: a mapping where a single value"},
