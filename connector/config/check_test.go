@@ -30,6 +30,11 @@ var mistakes = []mistake{
 	{"ports: XDR and TLS", to("", "service: {port: 1, address: 127.0.0.1, tls: {port: 1}}"), false, "service.port: 127.0.0.1:1 is already the port of service.tls.port"},
 	{"ports: one twice", to("", "service: {ports: [5, 5]}"), false, "service.ports: 0.0.0.0:5 is already the port of service.ports"},
 	{"ports: in an address", to("", "service: {address: \"10.0.0.1:8901\"}"), false, "service.address: \"10.0.0.1:8901\" has a port in it; an address stands alone"},
+	{"ports: an address in brackets", to("", "service: {address: \"[::1]\"}"), false, "service.address: \"[::1]\" has brackets, which only an address with a port needs; write ::1"},
+	{"ports: no address", to("", "service: {manage: {address: 10.0.0.256}}"), false, "service.manage.address: \"10.0.0.256\" is no address and no name"},
+	{"ports: three parts of an address", to("", "service: {address: 10.0.1}"), false, "service.address: \"10.0.1\" is no address and no name"},
+	{"ports: a network for an address", to("", "service: {address: 10.0.0.0/8}"), false, "service.address: \"10.0.0.0/8\" is no address and no name"},
+	{"ports: an empty address", to("", "service: {address: \"\"}"), false, "service.address: \"\" is no address and no name"},
 	{"ports: TLS without one", to("", "service: {tls: {cert-file: secrets/server.crt, key-file: secrets/server.key}}"), false, "service.tls.port: missing"},
 
 	{"TLS: no certificate", to("", "service: {tls: {port: 1}}"), false, "service.tls: a server needs a certificate and its key; say it with key-store"},
@@ -77,6 +82,7 @@ var mistakes = []mistake{
 	{"token: in a header in clear text", "destinations: {sink: {urls: [\"http://a\"], headers: {X-K: {file: secrets/token}}}}\nrouting: {mode: static, destination: sink}", false, "sink.headers: a secret would go to http://a in clear text; write https"},
 	{"token: no mode", to(", auth: {audience: a}", ""), false, "sink.auth.mode: missing; say google-id-token, bearer or none"},
 	{"token: no file", to(", auth: {mode: bearer}", ""), false, "sink.auth.token-file: missing; name the file that holds the token"},
+	{"token: of several lines", to(", auth: {mode: bearer, token-file: secrets/lines}", ""), false, "secrets/lines has several lines, or letters that cannot stand in an HTTP header; leave only the secret in it"},
 	{"token: an empty name", to(", auth: {mode: bearer, token-file: \"\"}", ""), false, "sink.auth.token-file: empty; name a file, or leave the key out"},
 	{"token: an empty audience", to(", auth: {mode: google-id-token, audience: \"\"}", ""), false, "sink.auth.audience: empty; name it, or leave the key out"},
 	{"token: an empty file", to(", auth: {mode: bearer, token-file: secrets/empty}", ""), false, "sink.auth.token-file: read "},
@@ -86,6 +92,9 @@ var mistakes = []mistake{
 	{"header: a secret in sight", to(", headers: {Authorization: secret}", ""), true, "sink.headers.Authorization: a secret in the configuration; put it into a file, and say {file: PATH}"},
 	{"header: no fact", to(", headers: {X-A: {value: digest}}", ""), false, "sink.headers.X-A.value: \"digest\" is none of namespace, set, count, format"},
 	{"header: value and file", to(", headers: {X-A: {value: set, file: secrets/token}}", ""), false, "sink.headers.X-A: says value or file, one of the two"},
+	{"header: of a connection", to(", headers: {upgrade: websocket}", ""), false, "sink.headers.upgrade: is HTTP's own, for a connection; remove it"},
+	{"header: what HTTP/2 does not have", to(", headers: {Keep-Alive: \"5\"}", ""), false, "sink.headers.Keep-Alive: is HTTP's own"},
+	{"header: a secret of several lines", to(", headers: {X-A: {file: secrets/lines}}", ""), false, "secrets/lines has several lines, or letters that cannot stand in an HTTP header; leave only the secret in it"},
 	{"header: an empty name of a file", to(", headers: {X-A: {file: \"\"}}", ""), false, "sink.headers.X-A.file: empty; name a file, or leave the key out"},
 	{"header: neither", to(", headers: {X-A: {}}", ""), false, "sink.headers.X-A: says value or file, one of the two"},
 
@@ -161,7 +170,7 @@ var mistakes = []mistake{
 
 func TestMistakes(t *testing.T) {
 	folder := config.Folder(t)
-	for name, content := range map[string]string{"open.key": "client.key", "empty": "", "large": strings.Repeat(" ", 1<<20+1), "java.jks": "\xfe\xed\xfe\xed"} {
+	for name, content := range map[string]string{"open.key": "client.key", "empty": "", "lines": "secret\nmore", "large": strings.Repeat(" ", 1<<20+1), "java.jks": "\xfe\xed\xfe\xed"} {
 		text := []byte(content)
 		if name == "open.key" {
 			var err error

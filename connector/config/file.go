@@ -5,6 +5,8 @@ import (
 	"os"
 	"path/filepath"
 
+	"golang.org/x/net/http/httpguts"
+
 	"github.com/aerosink/aerosink/connector/deliver"
 )
 
@@ -75,6 +77,10 @@ func (s *section) secret(key string) *deliver.Secret {
 	secret, err := deliver.ReadSecret(path)
 	if err != nil {
 		s.fault(key, "%v", err)
+		return nil
+	}
+	if text, err := secret.Text(); err != nil || !httpguts.ValidHeaderFieldValue(text) {
+		s.fault(key, "%s has several lines, or letters that cannot stand in an HTTP header; leave only the secret in it", path)
 		return nil
 	}
 	s.doc.secrets = append(s.doc.secrets, path)

@@ -10,8 +10,12 @@ import (
 	"github.com/aerosink/aerosink/connector/deliver"
 )
 
-// reserved are the headers that the connector or HTTP itself sets.
-var reserved = []string{"Content-Type", "Content-Length", "Content-Encoding", "Transfer-Encoding", "Connection", "Host"}
+// Headers that cannot be chosen: what the connector says of a body and of where it
+// goes, and what belongs to a connection and not to a request (RFC 9110, 7.6.1).
+var (
+	ours        = []string{"Content-Type", "Content-Length", "Content-Encoding", "Host"}
+	connections = []string{"Connection", "Keep-Alive", "Proxy-Connection", "Te", "Trailer", "Transfer-Encoding", "Upgrade"}
+)
 
 // facts are the words for what a header may tell.
 var facts = map[string]deliver.Fact{
@@ -29,8 +33,11 @@ func headers(s *section) []deliver.Header {
 			s.fault(name, "is no name of an HTTP header")
 			continue
 		}
-		if slices.Contains(reserved, canonical) {
+		switch {
+		case slices.Contains(ours, canonical):
 			s.fault(name, "is set by the connector itself")
+		case slices.Contains(connections, canonical):
+			s.fault(name, "is HTTP's own, for a connection; remove it")
 		}
 		list = append(list, values...)
 	}

@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"math"
 	"net"
+	"net/netip"
 	"strconv"
+	"strings"
 
 	"go.yaml.in/yaml/v4"
 )
@@ -39,9 +41,7 @@ func ports(s *section, port int) (clear []string, secure TLSPorts) {
 func listen(s *section, port int) []string {
 	hosts := s.texts("address")
 	for _, h := range hosts {
-		if _, _, err := net.SplitHostPort(h); err == nil {
-			s.fault("address", "%q has a port in it; an address stands alone, and its port under port", h)
-		}
+		checkAddress(s, h)
 	}
 	if len(hosts) == 0 {
 		hosts = []string{"0.0.0.0"}
@@ -60,6 +60,30 @@ func listen(s *section, port int) []string {
 	}
 	return joined
 }
+
+// checkAddress reports an address that cannot be listened on. A name is looked up
+// only when the connector starts.
+func checkAddress(s *section, host string) {
+	unbracketed := strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
+	if _, err := netip.ParseAddr(host); err == nil {
+		return
+	}
+	if _, _, err := net.SplitHostPort(host); err == nil {
+		s.fault("address", "%q has a port in it; an address stands alone, and its port under port", host)
+		return
+	}
+	if _, err := netip.ParseAddr(unbracketed); err == nil {
+		s.fault("address", "%q has brackets, which only an address with a port needs; write %s", host, unbracketed)
+		return
+	}
+	last := host[strings.LastIndexByte(host, '.')+1:]
+	if strings.Trim(host, nameLetters) != "" || strings.Trim(last, "0123456789") == "" {
+		s.fault("address", "%q is no address and no name; write, for example, 127.0.0.1, or 0.0.0.0 for all", host)
+	}
+}
+
+// nameLetters are those of the names of machines.
+const nameLetters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_."
 
 // open notes that a port is to be opened on hosts, and reports when it is already.
 func (d *document) open(hosts []string, port int, path string, n *yaml.Node) []string {
