@@ -32,6 +32,9 @@ func Folder(t testing.TB) string {
 	must(t, err)
 	certificate, err := x509.ParseCertificate(der)
 	must(t, err)
+	ended, future := *template, *template
+	ended.NotAfter = time.Date(2001, 1, 1, 0, 0, 0, 0, time.UTC)
+	future.NotBefore, future.NotAfter = ended.NotAfter.AddDate(200, 0, 0), ended.NotAfter.AddDate(300, 0, 0)
 	keys, err := pkcs12.Modern.Encode(key, certificate, nil, "secret")
 	must(t, err)
 	trust, err := pkcs12.Modern.EncodeTrustStore([]*x509.Certificate{certificate}, "secret")
@@ -48,6 +51,11 @@ func Folder(t testing.TB) string {
 		must(t, os.WriteFile(filepath.Join(folder, "secrets", name), content, 0o600))
 	}
 	must(t, os.WriteFile(filepath.Join(folder, "change.avsc"), []byte(Schema), 0o600))
+	for name, c := range map[string]*x509.Certificate{"ended.crt": &ended, "future.crt": &future} {
+		der, err := x509.CreateCertificate(rand.Reader, c, c, key.Public(), key)
+		must(t, err)
+		WriteCertificate(t, filepath.Join(folder, "secrets", name), &x509.Certificate{Raw: der})
+	}
 	return folder
 }
 

@@ -2,8 +2,10 @@ package config
 
 import (
 	"crypto/tls"
+	"crypto/x509"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/aerosink/aerosink/connector/tlsfile"
 )
@@ -48,8 +50,23 @@ func tlsFiles(s *section) *tlsfile.Files {
 		s.doc.fault(s.path, s.node(), "%v", err)
 		return nil
 	}
+	if leaf := files.Leaf(); leaf != nil {
+		checkTime(s, leaf)
+	}
 	s.doc.files = append(s.doc.files, files)
 	return files
+}
+
+// checkTime warns of a certificate that everybody refuses today. It may be another
+// when the connector starts, or later.
+func checkTime(s *section, c *x509.Certificate) {
+	const minute = "2006-01-02 15:04 MST"
+	switch now := time.Now(); {
+	case now.After(c.NotAfter):
+		s.doc.warn(s.path, s.node(), "the certificate ended on %s, and is refused by who sees it; renew it", c.NotAfter.UTC().Format(minute))
+	case now.Before(c.NotBefore):
+		s.doc.warn(s.path, s.node(), "the certificate begins only on %s, and is refused until then; look at the clock", c.NotBefore.UTC().Format(minute))
+	}
 }
 
 // peerNames returns names of peers. An empty one would be that of every certificate

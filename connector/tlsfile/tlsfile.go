@@ -63,6 +63,15 @@ func (f *Files) Reload() error {
 	return nil
 }
 
+// Leaf returns the certificate that the other side is shown, and nil when there is
+// none. It must not be changed.
+func (f *Files) Leaf() *x509.Certificate {
+	if c := f.now.Load().certificate; c != nil {
+		return c.Leaf
+	}
+	return nil
+}
+
 func (s *Source) certificate() (*tls.Certificate, error) {
 	switch {
 	case s.KeyStore.File != "" && s.CertFile != "":

@@ -198,3 +198,14 @@ func TestClientAsked(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestLeaf(t *testing.T) {
+	if c := open(t, tlsfile.Source{}).Leaf(); c != nil {
+		t.Errorf("without a certificate %v", c.Subject)
+	}
+	ends := time.Now().Add(-time.Hour)
+	cert, key := newAuthority(t).write(t, t.TempDir(), "server", "a.example", ends)
+	if c := open(t, tlsfile.Source{CertFile: cert, KeyFile: key}).Leaf(); c == nil || c.NotAfter.Unix() != ends.Unix() {
+		t.Errorf("%+v", c)
+	}
+}
