@@ -6,10 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"slices"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -54,18 +56,29 @@ func serve(ctx context.Context, path string, stderr io.Writer) error {
 	stopReloading := reloadOnHangup(ctx, c, logger)
 	defer stopReloading()
 	logger.Info("connector started", "version", version(), "xdr", addresses(xdr), "manage", addresses(manage))
-	err = serveAll(ctx, h.server, xdr, manage, h.server.Manage(registry))
+	err = serveAll(ctx, h.server, xdr, admin(h.server.Manage(registry), logger), manage)
 	h.close()
 	logger.Info("connector stopped")
 	return err
 }
 
+// admin returns the server of the manage ports. What it says of a connection goes
+// where all is logged.
+func admin(handler http.Handler, logger *slog.Logger) *http.Server {
+	return &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: 5 * time.Second,
+		WriteTimeout:      30 * time.Second,
+		IdleTimeout:       time.Minute,
+		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelWarn),
+	}
+}
+
 // serveAll serves both kinds of port until ctx ends or one of them fails. The
 // manage port stays open while XDR drains.
-func serveAll(ctx context.Context, server *connector.Server, xdr, manage []net.Listener, handler http.Handler) error {
+func serveAll(ctx context.Context, server *connector.Server, xdr []net.Listener, admin *http.Server, manage []net.Listener) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	admin := &http.Server{Handler: handler, ReadHeaderTimeout: 5 * time.Second, WriteTimeout: 30 * time.Second, IdleTimeout: time.Minute}
 	var serving sync.WaitGroup
 	failures := make([]error, len(manage))
 	for i, l := range manage {
@@ -89,7 +102,7 @@ func listen(ctx context.Context, clear []string, secure config.TLSPorts) ([]net.
 		l, err := new(net.ListenConfig).Listen(ctx, "tcp", a)
 		if err != nil {
 			closeAll(listeners)
-			return nil, fmt.Errorf("listen on %s: %w; is another connector running there?", a, err)
+			return nil, fmt.Errorf("listen on %s: %w; %s", a, err, advice(err))
 		}
 		if i >= len(clear) {
 			l = tls.NewListener(l, secure.Config)
@@ -97,6 +110,14 @@ func listen(ctx context.Context, clear []string, secure config.TLSPorts) ([]net.
 		listeners = append(listeners, l)
 	}
 	return listeners, nil
+}
+
+// advice says what to do when a port cannot be opened.
+func advice(err error) string {
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return "is another connector running there?"
+	}
+	return "choose another port or address"
 }
 
 func closeAll(listeners []net.Listener) {
