@@ -2,7 +2,8 @@
 // POSTs them to HTTP destinations.
 //
 //	connector [-config FILE]        run, until SIGTERM or SIGINT; SIGHUP reads certificates and secrets again
-//	connector check [-config FILE]  print every fault of the configuration, exit 1 if there is one
+//	connector check [-config FILE]  print every fault of the configuration, exit 1 if there is one;
+//	                                whether its ports are free, only a start can tell
 //	connector config                print a configuration that has every key, and says what each means
 //	connector xdr-config [-config FILE] [-namespace NS…] [-host HOST]
 //	                                print what points a database at this connector
@@ -96,7 +97,8 @@ func flagsOf(a *arguments) *flag.FlagSet {
 
 func help(stdout io.Writer, flags *flag.FlagSet) error {
 	_, err := fmt.Fprint(stdout, "connector [-config FILE]        run, until SIGTERM or SIGINT; SIGHUP reads certificates and secrets again\n"+
-		"connector check [-config FILE]  print every fault of the configuration, exit 1 if there is one\n"+
+		"connector check [-config FILE]  print every fault of the configuration, exit 1 if there is one;\n"+
+		"                                whether its ports are free, only a start can tell\n"+
 		"connector config                print a configuration that has every key, and says what each means\n"+
 		"connector xdr-config [-config FILE] [-namespace NS…] [-host HOST]\n"+
 		"                                print what points a database at this connector\n"+
