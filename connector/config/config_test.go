@@ -34,7 +34,8 @@ format: json
 `
 
 func TestSample(t *testing.T) {
-	c, err := config.Parse([]byte(sample), "")
+	folder := t.TempDir()
+	c, err := config.Parse([]byte(strings.Replace(sample, "/var/log", folder, 1)), "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,7 +47,7 @@ func TestSample(t *testing.T) {
 		"to": level.Rule.Destinations, "format": level.Format, "records in a request": level.Stream.MaxRecords,
 	}
 	want := map[string]any{
-		"listen": []string{"0.0.0.0:8080"}, "manage": []string{"0.0.0.0:8081"}, "log": "/var/log/aerospike-esp-outbound/aerospike-esp-outbound.log",
+		"listen": []string{"0.0.0.0:8080"}, "manage": []string{"0.0.0.0:8081"}, "log": filepath.Join(folder, "aerospike-esp-outbound", "aerospike-esp-outbound.log"),
 		"url": "https://myapp.execute-api.ap-south-1.amazonaws.com", "connections": 100, "call": 10 * time.Second, "connect": 2 * time.Second,
 		"to": []string{"aws-lambda"}, "format": format.JSON{StringifyMapKeys: true}, "records in a request": 1,
 	}

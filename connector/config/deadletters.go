@@ -2,7 +2,6 @@ package config
 
 import (
 	"maps"
-	"os"
 	"slices"
 )
 
@@ -16,13 +15,7 @@ func deadLetters(top *section, c *Config) DeadLetters {
 		top.fault("dead-letters", "names a destination or a directory, one of the two")
 	}
 	if d.Directory != "" {
-		info, err := os.Stat(d.Directory)
-		switch {
-		case err != nil:
-			s.fault("directory", "%v; make it, and let the user of the connector write there", err)
-		case !info.IsDir():
-			s.fault("directory", "%s is no folder", d.Directory)
-		}
+		s.checkFolder("directory", d.Directory)
 	}
 	if d.Destination == "" {
 		return d

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -66,6 +67,31 @@ func (s *section) stat(key string) (string, fs.FileInfo) {
 	}
 	_ = f.Close() // nothing was written to it
 	return path, info
+}
+
+// checkFolder reports a folder in which no file can be made. One that is not there is
+// made when the connector starts, if that can be done in the folder around it.
+func (s *section) checkFolder(key, folder string) {
+	tried := folder
+	info, err := os.Stat(folder)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		tried = filepath.Dir(folder)
+	case err == nil && !info.IsDir():
+		s.fault(key, "%s is no folder", folder)
+		return
+	}
+	f, err := os.CreateTemp(tried, ".aerosink-check-*")
+	if err != nil {
+		var reason *fs.PathError
+		if errors.As(err, &reason) {
+			err = reason.Err // without the name of the file
+		}
+		s.fault(key, "nothing can be made in %s: %v; make the folder, and let the user of the connector write there", tried, err)
+		return
+	}
+	_ = f.Close() // nothing was written to it
+	_ = os.Remove(f.Name())
 }
 
 // secret returns what the file under key holds, and nil when there is none.

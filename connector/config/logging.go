@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"math"
 	"os"
+	"path/filepath"
 )
 
 // Logging says where the log goes. Without a File it goes to standard error.
@@ -32,7 +33,9 @@ func logging(s *section) Logging {
 	}
 	if info, err := os.Stat(l.File); err == nil && info.IsDir() {
 		s.fault("file", "%s is a folder; name a file in it", l.File)
+		return l
 	}
+	s.checkFolder("file", filepath.Dir(l.File))
 	return l
 }
 

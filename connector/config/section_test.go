@@ -182,6 +182,18 @@ func TestDeadLetters(t *testing.T) {
 	if got := read(t, to("", "dead-letters: {directory: secrets}"), folder).DeadLetters.Directory; got != filepath.Join(folder, "secrets") {
 		t.Errorf("directory %q", got)
 	}
+	// One that is not there is made at the start, and not before.
+	if got := read(t, to("", "dead-letters: {directory: later}"), folder).DeadLetters.Directory; got != filepath.Join(folder, "later") {
+		t.Errorf("directory %q", got)
+	}
+	if _, err := os.Stat(filepath.Join(folder, "later")); !os.IsNotExist(err) {
+		t.Errorf("error %v; the folder is made", err)
+	}
+	for _, tried := range []string{folder, filepath.Join(folder, "secrets")} {
+		if left, err := filepath.Glob(filepath.Join(tried, ".aerosink*")); err != nil || len(left) > 0 {
+			t.Errorf("left behind: %q, %v", left, err)
+		}
+	}
 	c := read(t, "destinations: {a: {urls: [\"https://a\"]}, b: {urls: [\"https://b\"]}}\nrouting: {mode: static, destination: a}\ndead-letters: {destination: b}", "")
 	if c.DeadLetters.Destination != "b" || len(c.Warnings) > 0 {
 		t.Errorf("%+v, %v", c.DeadLetters, c.Warnings)

@@ -21,10 +21,7 @@ import (
 // again for ever, and every other change is delivered.
 func TestBinaryDeadLetters(t *testing.T) {
 	_, messages := malformed(t)
-	folder := filepath.Join(t.TempDir(), "letters")
-	if err := os.Mkdir(folder, 0o700); err != nil {
-		t.Fatal(err)
-	}
+	folder := filepath.Join(t.TempDir(), "letters") // the connector makes it
 	l := delivertest.New(t, nil)
 	b := startBinary(t, 0, forward(l.URL, "")+batching+fmt.Sprintf("dead-letters: {directory: %q}\n", folder))
 	s := &xdrtest.Source{

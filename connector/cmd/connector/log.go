@@ -21,7 +21,7 @@ func openLog(c config.Logging, stderr io.Writer) (*slog.Logger, func(), error) {
 	if c.File != "" {
 		f, err := openLogFile(c.File, c.History, time.Now)
 		if err != nil {
-			return nil, nil, fmt.Errorf("logging.file: %w; make the folder, or leave the key out to log to standard error", err)
+			return nil, nil, fmt.Errorf("logging.file: %w; name another, or leave the key out to log to standard error", err)
 		}
 		closeLog = func() { _ = f.Close() } // nothing can be said any more
 		handlers = append(handlers, handler(f, c, !c.JSON))

@@ -24,15 +24,17 @@ type logFile struct {
 
 const dateFormat = "2006-01-02"
 
-// openLogFile opens the log at path. What is in it from another day is moved away
-// at the first line.
+// openLogFile opens the log at path, and makes its folder if it is not there. What
+// is in it from another day is moved away at the first line.
 func openLogFile(path string, history int, now func() time.Time) (*logFile, error) {
 	l := &logFile{path: path, history: history, now: now, day: now().UTC().Format(dateFormat)}
 	if info, err := os.Stat(path); err == nil && info.Size() > 0 {
 		l.day = info.ModTime().UTC().Format(dateFormat)
 	}
-	var err error
-	l.file, err = openAppending(path)
+	err := os.MkdirAll(filepath.Dir(path), 0o750)
+	if err == nil {
+		l.file, err = openAppending(path)
+	}
 	return l, err
 }
 

@@ -201,6 +201,7 @@ func TestCommands(t *testing.T) {
 		{"xdr-config -config " + bad, "", "destinations.a.c: unknown key"},
 		{"version", "connector ", ""},
 		{"-help", "connector check [-config FILE]", ""},
+		{"-help", "whether its ports are free, only a start can tell", ""},
 		{"check -wat", "", "flag provided but not defined: -wat; see connector -help"},
 		{"check all", "", `what is "all"?`},
 		{"start", "", `unknown command "start"`},
@@ -241,7 +242,7 @@ func TestLogFile(t *testing.T) {
 		return path
 	}
 	for format, want := range map[string]string{"simple": "level=INFO msg=\"connector started\"", "json": `"severity":"INFO","message":"connector started"`} {
-		file := filepath.Join(folder, format+".log")
+		file := filepath.Join(folder, format, "connector.log") // in a folder that is not there
 		path := write(format+".yml", file, format)
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan error, 1)
@@ -255,9 +256,17 @@ func TestLogFile(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	path := write("none.yml", "/nonexistent/folder/log", "json")
-	if err := run(t.Context(), []string{"-config", path}, io.Discard, io.Discard); err == nil || !strings.Contains(err.Error(), "logging.file: open /nonexistent/folder/log") {
-		t.Errorf("error %v", err)
+	if err := os.Symlink("/nonexistent/log", filepath.Join(folder, "nowhere")); err != nil {
+		t.Fatal(err)
+	}
+	for file, want := range map[string]string{
+		"/nonexistent/folder/log": "logging.file: nothing can be made in /nonexistent: no such file or directory",
+		"nowhere":                 "logging.file: open " + filepath.Join(folder, "nowhere") + ": no such file or directory; name another",
+	} {
+		path := write("none.yml", file, "json")
+		if err := run(t.Context(), []string{"-config", path}, io.Discard, io.Discard); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("error %v, want %q", err, want)
+		}
 	}
 }
 
