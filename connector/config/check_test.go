@@ -124,7 +124,7 @@ var mistakes = []mistake{
 	{"dead letters: no place", to("", "dead-letters: {}"), false, "dead-letters: names a destination or a directory, one of the two"},
 	{"dead letters: an empty name of a folder", to("", "dead-letters: {directory: \"\"}"), false, "dead-letters.directory: empty; name a folder, or leave the key out"},
 	{"dead letters: an empty name", to("", "dead-letters: {destination: \"\"}"), false, "dead-letters.destination: empty; name one, or leave the key out"},
-	{"dead letters: no folder around it", to("", "dead-letters: {directory: none/letters}"), false, "/none: no such file or directory; make the folder, and let the user of the connector write there"},
+	{"dead letters: no folder around it", to("", "dead-letters: {directory: none/letters}"), false, "/none: no such file or directory; make it if it is missing, and let the user of the connector write there"},
 	{"dead letters: a folder nobody writes to", to("", "dead-letters: {directory: /proc}"), false, "dead-letters.directory: nothing can be made in /proc: "},
 	{"dead letters: a folder in one nobody writes to", to("", "dead-letters: {directory: /proc/letters}"), false, "dead-letters.directory: nothing can be made in /proc: "},
 	{"dead letters: a file", to("", "dead-letters: {directory: secrets/token}"), false, "secrets/token is no folder"},

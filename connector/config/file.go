@@ -87,7 +87,7 @@ func (s *section) checkFolder(key, folder string) {
 		if errors.As(err, &reason) {
 			err = reason.Err // without the name of the file
 		}
-		s.fault(key, "nothing can be made in %s: %v; make the folder, and let the user of the connector write there", tried, err)
+		s.fault(key, "nothing can be made in %s: %v; make it if it is missing, and let the user of the connector write there", tried, err)
 		return
 	}
 	_ = f.Close() // nothing was written to it
