@@ -59,7 +59,7 @@ var mistakes = []mistake{
 	{"TLS: an empty name of a peer", to(", tls: {allowed-peer-names: \"\"}", ""), false, "sink.tls.allowed-peer-names: empty; list the names, or leave the key out"},
 	{"TLS: one empty name of a peer", to(", tls: {allowed-peer-names: [a, \"\"]}", ""), false, "sink.tls.allowed-peer-names: one of the names is empty; remove it"},
 	{"TLS: no name of a peer", to(", tls: {allowed-peer-names: []}", ""), false, "sink.tls.allowed-peer-names: empty; list the names, or leave the key out"},
-	{"TLS: a certificate that ended", to("", "service: {tls: {port: 1, cert-file: secrets/ended.crt, key-file: secrets/server.key}}"), true, "line 4: service.tls: the certificate ended on 2001-01-01 00:00 UTC, and is refused by who sees it; renew it"},
+	{"TLS: a certificate that ended", to("", "service: {tls: {port: 1, cert-file: secrets/ended.crt, key-file: secrets/server.key}}"), true, "line 4: service.tls: the certificate ended on 2001-01-01 00:00 UTC, and whoever sees it refuses it; renew it"},
 	{"TLS: a certificate of the future", to(", tls: {cert-file: secrets/future.crt, key-file: secrets/client.key}", ""), true, "sink.tls: the certificate begins only on 2201-01-01 00:00 UTC"},
 	{"TLS: on http", "destinations: {sink: {urls: [\"http://a\"], tls: {protocols: TLSv1.2}}}\nrouting: {mode: static, destination: sink}", true, "destinations.sink.tls: means nothing for URLs of http; write https"},
 	{"TLS: a key for everybody", to(", tls: {cert-file: secrets/client.crt, key-file: secrets/open.key}", ""), true, "sink.tls.key-file: everybody on this machine may read it; chmod o-r "},

@@ -45,10 +45,10 @@ func treatments(top *section, c *Config) route.Levels[Treatment] {
 	root := r.read(top, parts{})
 	levels := route.Levels[Treatment]{Root: r.treatment(root), Namespaces: map[string]route.Namespace[Treatment]{}}
 	namespaces := top.dictionary("namespaces")
-	if root.rule == nil && len(namespaces.order) == 0 {
+	switch {
+	case root.rule == nil && len(namespaces.order) == 0:
 		top.fault("routing", "missing; say where changes go, for example {mode: static, destination: NAME}")
-	}
-	if root.rule == nil && len(namespaces.order) > 0 {
+	case root.rule == nil:
 		top.warnSkipped("of other namespaces")
 	}
 	for _, name := range namespaces.order {

@@ -65,21 +65,22 @@ func listen(s *section, port int) []string {
 // only when the connector starts.
 func checkAddress(s *section, host string) {
 	unbracketed := strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
-	if _, err := netip.ParseAddr(host); err == nil {
-		return
-	}
-	if _, _, err := net.SplitHostPort(host); err == nil {
-		s.fault("address", "%q has a port in it; an address stands alone, and its port under port", host)
-		return
-	}
-	if _, err := netip.ParseAddr(unbracketed); err == nil {
-		s.fault("address", "%q has brackets, which only an address with a port needs; write %s", host, unbracketed)
-		return
-	}
 	last := host[strings.LastIndexByte(host, '.')+1:]
-	if strings.Trim(host, nameLetters) != "" || strings.Trim(last, "0123456789") == "" {
+	_, _, alone := net.SplitHostPort(host)
+	switch {
+	case isAddress(host):
+	case alone == nil:
+		s.fault("address", "%q has a port in it; an address stands alone, and its port under port", host)
+	case isAddress(unbracketed):
+		s.fault("address", "%q has brackets, which only an address with a port needs; write %s", host, unbracketed)
+	case strings.Trim(host, nameLetters) != "" || strings.Trim(last, "0123456789") == "":
 		s.fault("address", "%q is no address and no name; write, for example, 127.0.0.1, or 0.0.0.0 for all", host)
 	}
+}
+
+func isAddress(host string) bool {
+	_, err := netip.ParseAddr(host)
+	return err == nil
 }
 
 // nameLetters are those of the names of machines.

@@ -63,7 +63,7 @@ func checkTime(s *section, c *x509.Certificate) {
 	const minute = "2006-01-02 15:04 MST"
 	switch now := time.Now(); {
 	case now.After(c.NotAfter):
-		s.doc.warn(s.path, s.node(), "the certificate ended on %s, and is refused by who sees it; renew it", c.NotAfter.UTC().Format(minute))
+		s.doc.warn(s.path, s.node(), "the certificate ended on %s, and whoever sees it refuses it; renew it", c.NotAfter.UTC().Format(minute))
 	case now.Before(c.NotBefore):
 		s.doc.warn(s.path, s.node(), "the certificate begins only on %s, and is refused until then; look at the clock", c.NotBefore.UTC().Format(minute))
 	}
