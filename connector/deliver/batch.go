@@ -7,19 +7,19 @@ import (
 	"time"
 )
 
-// batch is what one request carries.
+// batch is changes of one stream, which can be sent in one request.
 type batch struct {
 	stream  *Stream
-	born    time.Time
+	born    time.Time // of a stream with an Interval
+	soonest time.Time // no deadline is before it
 	records []byte
 	items   []item
 	origins []origin    // of the items, in the order in which they came
 	header  http.Header // of the only item
 	packed  []byte      // memory for the compressed body
 
-	half   bool   // of a batch that was refused; takes no more parcels
+	half   bool   // is part of a batch that was refused
 	second *batch // the other half, of a first one
-	bad    bool   // is known to be refused as a whole
 }
 
 type item struct {
@@ -40,7 +40,10 @@ const keptBytes = 256 << 10
 
 func newBatch(s *Stream) *batch {
 	b := batches.Get().(*batch) //nolint:forcetypeassert // nothing else is put there
-	b.stream, b.born = s, time.Now()
+	b.stream = s
+	if s.Interval > 0 {
+		b.born = time.Now()
+	}
 	return b
 }
 
@@ -57,14 +60,22 @@ func (b *batch) free() {
 }
 
 func (b *batch) fits(p *Parcel) bool {
-	return b.stream == p.Stream && !b.half && !b.full()
+	return b.stream == p.Stream && !b.full()
 }
 
 func (b *batch) full() bool {
 	return len(b.items) >= b.stream.MaxRecords || len(b.records) >= b.stream.MaxBytes
 }
 
+// fullness returns how much of what b may hold it does: 1 when it is full.
+func (b *batch) fullness() float64 {
+	return max(float64(len(b.items))/float64(b.stream.MaxRecords), float64(len(b.records))/float64(b.stream.MaxBytes))
+}
+
 func (b *batch) add(p *Parcel) {
+	if len(b.items) == 0 || p.Deadline.Before(b.soonest) {
+		b.soonest = p.Deadline
+	}
 	from := origin{p.Namespace, p.Set}
 	if n := len(b.origins); n == 0 || b.origins[n-1] != from {
 		b.origins = append(b.origins, from)
@@ -76,9 +87,40 @@ func (b *batch) add(p *Parcel) {
 	}
 }
 
+// grow makes room for so many records, of so many bytes, in all.
+func (b *batch) grow(records, bytes int) {
+	b.items = slices.Grow(b.items, max(0, records-len(b.items)))
+	b.records = slices.Grow(b.records, max(0, bytes-len(b.records)))
+}
+
+// join adds what other has.
+func (b *batch) join(other *batch) {
+	origins, first := other.origins, len(b.origins)
+	if b.origins[first-1] == origins[0] {
+		origins, first = origins[1:], first-1
+	}
+	b.origins = append(b.origins, origins...)
+	start := len(b.records)
+	b.records = append(b.records, other.records...)
+	for _, i := range other.items {
+		i.end += start
+		i.origin += first
+		b.items = append(b.items, i)
+	}
+	if other.soonest.Before(b.soonest) {
+		b.soonest = other.soonest
+	}
+}
+
+// refusal returns an error for what is not worth sending by then.
+type refusal func(deadline time.Time) error
+
 // drop takes the items out of b for which refusal has an error, and appends them
-// to out with it.
-func (b *batch) drop(out []settlement, refusal func(deadline time.Time) error) []settlement {
+// to out with it. When the soonest deadline is not refused, none is.
+func (b *batch) drop(out []settlement, refusal refusal) []settlement {
+	if refusal(b.soonest) == nil {
+		return out
+	}
 	kept, end, start := b.items[:0], 0, 0
 	for _, i := range b.items {
 		record := b.records[start:i.end]
@@ -89,6 +131,9 @@ func (b *batch) drop(out []settlement, refusal func(deadline time.Time) error) [
 		}
 		end += copy(b.records[end:], record)
 		i.end = end
+		if len(kept) == 0 || i.deadline.Before(b.soonest) {
+			b.soonest = i.deadline
+		}
 		kept = append(kept, i)
 	}
 	b.items, b.records = kept, b.records[:end]
@@ -112,7 +157,7 @@ func (b *batch) part(from, to int) *batch {
 	if from > 0 {
 		start = b.items[from-1].end
 	}
-	p := &batch{stream: b.stream, born: b.born, origins: slices.Clone(b.origins), header: b.header, half: true}
+	p := &batch{stream: b.stream, soonest: b.soonest, origins: slices.Clone(b.origins), header: b.header, half: true}
 	p.records = append(p.records, b.records[start:b.items[to-1].end]...)
 	for _, i := range b.items[from:to] {
 		i.end -= start

@@ -3,15 +3,17 @@
 // and what a status code means; what the bytes mean it does not know.
 //
 // A [Destination] has lanes, and a change's lane follows from its Aerospike
-// partition. A lane has one request in flight. What arrives meanwhile is the next
-// batch. So an idle destination gets each change at once, a busy one gets full
-// batches, versions of a record never overtake each other, and no more requests
-// are in flight than there are lanes.
+// partition. At most one request in flight has changes of a lane. What arrives
+// meanwhile waits, and goes in one request with what waits in other lanes, as far
+// as it fits. So an idle destination gets each change at once, a busy one gets full
+// batches, versions of a record never overtake each other, and no more requests are
+// in flight than there are lanes.
 //
-// Before the lanes is a gate. It chooses the endpoint, and lets out fewer requests
-// at once when the destination has too much: after a timeout, a 429 or a 503. What
-// could only wait in vain, since no endpoint is healthy or Retry-After says so, gets
-// its verdict at once.
+// Before the lanes is a gate, from which carriers fetch what they send. It chooses
+// the endpoint, and says how many requests may be in flight at once: few while they
+// are not full, and fewer when the destination has too much, after a timeout, a 429
+// or a 503. What could only wait in vain, since no endpoint is healthy or
+// Retry-After says so, gets its verdict at once.
 package deliver
 
 import (
@@ -77,7 +79,9 @@ type Destination struct {
 	counts    *counts
 	refusals  refusals
 	queued    atomic.Int64
-	running   sync.WaitGroup // the lanes' goroutines
+	tidying   atomic.Bool    // what waits is looked through soon
+	busy      sync.WaitGroup // lanes that are
+	carriers  sync.WaitGroup // under way
 	checking  sync.WaitGroup // the health checks
 }
 
@@ -90,9 +94,9 @@ func New(c Config) *Destination {
 		d.endpoints = append(d.endpoints, newEndpoint(c, u, d.counts.at(u.Host)))
 	}
 	for range c.lanes() {
-		d.lanes = append(d.lanes, &lane{d: d, wake: make(chan struct{}, 1)})
+		d.lanes = append(d.lanes, &lane{d: d})
 	}
-	d.gate = &gate{lanes: d.lanes, endpoints: d.endpoints, limit: newLimit(len(d.lanes))}
+	d.gate = &gate{d: d, endpoints: d.endpoints, limit: newLimit(len(d.lanes)), width: newWidth(len(d.lanes))}
 	c.Metrics.register(d.counts)
 	if c.Health != nil {
 		for _, e := range d.endpoints {
@@ -124,7 +128,9 @@ func (d *Destination) Send(p Parcel) {
 	}
 	if err := d.lanes[p.Partition%len(d.lanes)].add(&p); err != nil {
 		d.settleAll([]settlement{{p.To, err}})
+		return
 	}
+	d.tidySoon()
 }
 
 // Close lets the lanes send what they have, until ctx ends: then requests are
@@ -136,7 +142,8 @@ func (d *Destination) Close(ctx context.Context) {
 	for _, l := range d.lanes {
 		l.close()
 	}
-	d.running.Wait()
+	d.busy.Wait()
+	d.carriers.Wait()
 	d.abort()
 	d.checking.Wait()
 	for _, e := range d.endpoints {

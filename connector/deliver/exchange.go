@@ -3,6 +3,7 @@ package deliver
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 )
 
@@ -12,33 +13,40 @@ type settlement struct {
 	err error
 }
 
-// exchange makes one request of the lane's first batch to e and tells every
-// recipient.
-func (d *Destination) exchange(l *lane, e *endpoint) {
-	b := l.take()
-	if b == nil {
+// carry makes requests, as long as there is something to carry and room for one.
+func (d *Destination) carry() {
+	for l, e := d.gate.arrive(); l != nil; l, e = d.gate.next() {
+		l.merge()
+		d.exchange(l, e)
+		d.gate.put(l)
+	}
+}
+
+// exchange makes one request of the first batch of l to e, without what is too late,
+// and tells every recipient.
+func (d *Destination) exchange(l *load, e *endpoint) {
+	b, now := l.next(), time.Now()
+	d.settleAll(b.drop(nil, tooLate(now)))
+	if len(b.items) == 0 {
 		d.gate.skip(e)
-		return
+	} else {
+		deadline := b.latest()
+		if call := now.Add(d.config.CallTimeout); call.Before(deadline) {
+			deadline = call
+		}
+		a := d.client.post(e, b, deadline)
+		d.gate.leave(e, now, a, b.fullness())
+		d.conclude(l, e, b, a)
 	}
-	now := time.Now()
-	deadline := b.latest()
-	if call := now.Add(d.config.CallTimeout); call.Before(deadline) {
-		deadline = call
-	}
-	a := d.client.post(e, b, deadline)
-	d.gate.leave(e, now, a)
-	d.conclude(l, e, b, a)
 	b.free()
 }
 
 // conclude makes verdicts of an answer.
-func (d *Destination) conclude(l *lane, e *endpoint, b *batch, a *answer) {
+func (d *Destination) conclude(l *load, e *endpoint, b *batch, a *answer) {
 	switch {
 	case a.err == nil:
 		d.refusals.delivered()
-		if b.second != nil {
-			l.condemn(b.second)
-		}
+		d.condemn(l, b.second)
 		e.tally.succeeded.Add(uint64(len(b.items)))
 		d.queued.Add(-int64(len(b.items)))
 		for _, i := range b.items {
@@ -51,10 +59,10 @@ func (d *Destination) conclude(l *lane, e *endpoint, b *batch, a *answer) {
 	case len(b.items) == 1:
 		d.fail(e, b.items, d.refusals.verdict(a.err))
 	case d.refusals.disbelieved(): // one change finds out whether that has passed
-		l.push(b.part(0, 1))
+		l.batches = slices.Insert(l.batches, 0, b.part(0, 1))
 		d.fail(e, b.items[1:], fmt.Errorf("%w of a batch of %d", a.err, len(b.items)))
 	default:
-		l.split(b, a.status != http.StatusRequestEntityTooLarge)
+		d.split(l, b, a.status != http.StatusRequestEntityTooLarge)
 	}
 }
 
@@ -89,6 +97,9 @@ func (d *Destination) fail(e *endpoint, items []item, err error) {
 
 // settleAll tells recipients what became of parcels that were not sent.
 func (d *Destination) settleAll(out []settlement) {
+	if len(out) == 0 {
+		return
+	}
 	d.counts.unsent.failed.Add(uint64(len(out)))
 	d.queued.Add(-int64(len(out)))
 	var last, wrapped error

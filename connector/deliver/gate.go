@@ -4,25 +4,31 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 )
 
 // gate lets requests out: to the endpoint with the fewest in flight of those that
-// are well, and no more than the limit at once. Lanes stand before it in a queue.
+// are well, and no more at once than the limit and the width say.
 type gate struct {
+	d       *Destination
 	closure atomic.Pointer[closure] // nil while requests can be made
-	lanes   []*lane
 
 	mu        sync.Mutex
 	endpoints []*endpoint
-	next      int // endpoint, where equally many are in flight
+	turn      int // of the endpoint to begin with, where equally many are in flight
 	limit     limit
+	width     width
 	inFlight  int
-	queue     []*lane
+	loads     []*load     // of which another request is to be made
+	lanes     []*lane     // that have something to send
+	called    bool        // a carrier is on its way
 	reopening *time.Timer // while all endpoints are held
 	aborted   bool
+
+	sweeping sync.Mutex // is held while what waits is looked through
 }
 
 // closure says why no request can be made.
@@ -41,74 +47,43 @@ func (g *gate) refusal(deadline time.Time) error {
 	return nil
 }
 
-// enter waits for the lane's turn, and returns the endpoint for one request; leave
-// must follow. It returns nil when the lane should look after its parcels: because
-// some may be refused now, or because it is late.
-func (g *gate) enter(l *lane, late time.Time) *endpoint {
-	g.mu.Lock()
-	if c := g.closure.Load(); c != nil && c.until.IsZero() {
-		g.mu.Unlock()
-		return nil
-	}
-	if len(g.queue) == 0 {
-		if e := g.choose(time.Now()); e != nil {
-			g.mu.Unlock()
-			return e
-		}
-	}
-	g.queue = append(g.queue, l)
-	g.mu.Unlock()
-
-	l.sleep(time.Until(late))
-
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if e := l.granted; e != nil {
-		l.granted = nil
-		return e
-	}
-	for i, other := range g.queue {
-		if other == l {
-			g.queue = append(g.queue[:i], g.queue[i+1:]...)
-			break
-		}
-	}
-	return nil
-}
-
-// choose admits one request, to the endpoint that it returns, or none.
+// choose returns the endpoint for one request, or nil when there is no room.
 func (g *gate) choose(now time.Time) *endpoint {
-	if g.aborted || !g.limit.allows(g.inFlight) {
+	if g.aborted || g.inFlight >= g.most() {
 		return nil
 	}
 	var best *endpoint
-	after := 0
 	for i := range g.endpoints {
-		e := g.endpoints[(g.next+i)%len(g.endpoints)]
+		e := g.endpoints[(g.turn+i)%len(g.endpoints)]
 		if e.sick || now.Before(e.resume) || e.inFlight >= e.most {
 			continue
 		}
 		if best == nil || e.inFlight < best.inFlight {
-			best, after = e, g.next+i+1
+			best = e
 		}
-	}
-	if best != nil {
-		g.next = after % len(g.endpoints)
-		g.inFlight++
-		best.inFlight++
 	}
 	return best
 }
 
-// leave ends a request that was sent at a time, and learns from how it went.
-func (g *gate) leave(e *endpoint, sent time.Time, a *answer) {
+// admit begins a request to e, after which it is the turn of the next endpoint.
+func (g *gate) admit(e *endpoint) {
+	g.turn = (slices.Index(g.endpoints, e) + 1) % len(g.endpoints)
+	g.inFlight++
+	e.inFlight++
+}
+
+// leave ends a request that was sent at a time, of a batch as full as fullness says,
+// and learns from how it went.
+func (g *gate) leave(e *endpoint, sent time.Time, a *answer, fullness float64) {
 	g.mu.Lock()
 	now := time.Now()
 	switch {
 	case a.overload:
-		g.limit.shrink(sent, now)
+		g.limit.shrink(g.most(), sent, now)
 	case a.status != 0 && a.status < http.StatusInternalServerError:
+		all := g.inFlight >= g.most()
 		g.limit.grow(g.inFlight)
+		g.width.learn(fullness, all)
 	}
 	g.inFlight--
 	e.inFlight--
@@ -124,26 +99,13 @@ func (g *gate) leave(e *endpoint, sent time.Time, a *answer) {
 	}
 }
 
-// skip ends what enter began without a request.
+// skip ends what next began without a request.
 func (g *gate) skip(e *endpoint) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.inFlight--
 	e.inFlight--
 	g.advance(time.Now())
-}
-
-// advance lets in who waits, as far as there is room.
-func (g *gate) advance(now time.Time) {
-	for len(g.queue) > 0 {
-		e := g.choose(now)
-		if e == nil {
-			return
-		}
-		g.queue[0].granted = e
-		g.queue[0].signal()
-		g.queue = g.queue[1:]
-	}
 }
 
 // judge says whether an endpoint is healthy.
@@ -197,17 +159,6 @@ func (g *gate) review(now time.Time) {
 	g.closure.Store(c)
 }
 
-// sweep has the lanes settle what could only wait in vain.
-func (g *gate) sweep() {
-	if g.closure.Load() == nil {
-		return
-	}
-	for _, l := range g.lanes {
-		l.sweep()
-		l.signal()
-	}
-}
-
 // abort lets nothing through any more.
 func (g *gate) abort() {
 	g.mu.Lock()
@@ -220,11 +171,14 @@ func (g *gate) abort() {
 	g.sweep()
 }
 
-// allowed returns how many requests may be in flight.
+// most returns how many requests may be in flight.
+func (g *gate) most() int { return int(min(g.limit.now, g.width.now)) }
+
+// allowed returns the same, to who does not hold the lock.
 func (g *gate) allowed() int {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return int(g.limit.now)
+	return g.most()
 }
 
 // busy returns how many requests are in flight.

@@ -6,33 +6,38 @@ import (
 	"time"
 )
 
-// lane is a queue of batches, of which one at a time is in flight. It has a
-// goroutine only while there is something in it.
+// lane is a queue of batches, of which no more than one request at a time carries
+// any. While it is busy it either rests, or stands in the gate's queue, or is under
+// way: a load holds it.
 type lane struct {
-	d       *Destination
-	wake    chan struct{} // has room for one signal: look again
-	granted *endpoint     // of the gate, and guarded by it
+	d *Destination
 
 	mu      sync.Mutex
 	queue   []*batch // in the order of arrival; only the last still takes parcels
-	running bool
-	resting bool // the goroutine waits for more parcels
+	busy    bool
+	resting bool        // waits for more parcels
+	alarm   *time.Timer // ends the rest; nil before the first one
 	closed  bool
 }
 
-// tidying is how often a lane that waits for its turn looks for parcels that are
-// late by now.
-const tidying = 100 * time.Millisecond
-
 // add queues p, unless nothing would come of it.
 func (l *lane) add(p *Parcel) error {
+	ready, err := l.queued(p)
+	if ready {
+		l.d.gate.offer(l)
+	}
+	return err
+}
+
+// queued queues p, and reports whether the lane is now to stand in the gate's queue.
+func (l *lane) queued(p *Parcel) (ready bool, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closed {
-		return errClosed
+		return false, errClosed
 	}
 	if err := l.d.gate.refusal(p.Deadline); err != nil {
-		return err
+		return false, err
 	}
 	var b *batch
 	if n := len(l.queue); n > 0 && l.queue[n-1].fits(p) {
@@ -43,128 +48,123 @@ func (l *lane) add(p *Parcel) error {
 	}
 	b.add(p)
 	switch {
-	case !l.running:
-		l.running = true
-		l.d.running.Go(l.run)
+	case !l.busy:
+		l.busy = true
+		l.d.busy.Add(1)
+		return l.proceed(), nil
 	case l.resting && (b.full() || len(l.queue) > 1):
-		l.signal()
+		return l.proceed(), nil
 	}
-	return nil
+	return false, nil
+}
+
+// proceed finds out what a busy lane does next that neither stands in the gate's
+// queue nor is under way, and reports whether it is to stand there.
+func (l *lane) proceed() (ready bool) {
+	l.resting = false
+	if len(l.queue) == 0 {
+		l.busy = false
+		l.d.busy.Done()
+		return false
+	}
+	b := l.queue[0]
+	if b.stream.Interval == 0 || len(l.queue) > 1 || b.full() || l.closed {
+		return true
+	}
+	wait := time.Until(b.born.Add(b.stream.Interval))
+	if wait <= 0 {
+		return true
+	}
+	l.resting = true
+	if l.alarm == nil {
+		l.alarm = time.AfterFunc(wait, l.wake)
+	} else {
+		l.alarm.Reset(wait)
+	}
+	return false
+}
+
+// wake ends a rest that has lasted long enough.
+func (l *lane) wake() {
+	l.mu.Lock()
+	ready := l.resting && l.proceed()
+	l.mu.Unlock()
+	if ready {
+		l.d.gate.offer(l)
+	}
+}
+
+// release follows the end of the load that held the lane, and reports whether the
+// lane is to stand in the gate's queue again.
+func (l *lane) release() (ready bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.proceed()
 }
 
 func (l *lane) close() {
 	l.mu.Lock()
-	defer l.mu.Unlock()
 	l.closed = true
-	l.signal()
-}
-
-func (l *lane) signal() {
-	select {
-	case l.wake <- struct{}{}:
-	default:
+	if l.alarm != nil {
+		l.alarm.Stop()
 	}
+	l.mu.Unlock()
+	l.wake()
 }
 
-// run sends batch after batch, until there are no more.
-func (l *lane) run() {
-	for {
-		until, due, empty := l.look()
-		switch {
-		case empty:
-			return
-		case !due:
-			l.sleep(time.Until(until))
-			continue
-		}
-		if e := l.d.gate.enter(l, until); e != nil {
-			l.d.exchange(l, e)
-		} else {
-			l.sweep()
-		}
-	}
-}
-
-// look says whether the first batch is to be sent now: then until when it can
-// wait for its turn before the lane looks again, else until when it waits for
-// more parcels. From an empty lane the goroutine must go.
-func (l *lane) look() (until time.Time, due, empty bool) {
+// board moves the first batch of a lane that stands in the gate's queue to where
+// it fits. It returns false when the lane is to stay where it stands.
+func (l *lane) board(to *load) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.resting = false
 	if len(l.queue) == 0 {
-		l.running = false
-		return time.Time{}, false, true
-	}
-	if b := l.queue[0]; b.bad && len(b.items) > 1 {
-		l.queue = l.queue[1:]
-		l.halve(b, true)
-	}
-	now, b := time.Now(), l.queue[0]
-	if ready := b.born.Add(b.stream.Interval); len(l.queue) == 1 && !b.full() && !b.half && !l.closed && ready.After(now) {
-		l.resting = true
-		return ready, false, false
-	}
-	until = now.Add(tidying)
-	if first := b.items[0].deadline; first.After(until) {
-		until = first
-	}
-	return until, true, false
-}
-
-// take returns the first batch, without what is too late, or nil when nothing is
-// left of it.
-func (l *lane) take() *batch {
-	l.mu.Lock()
-	if len(l.queue) == 0 {
-		l.mu.Unlock()
-		return nil
+		l.proceed()
+		return true
 	}
 	b := l.queue[0]
+	if !to.fits(b) {
+		return false
+	}
 	l.queue[0] = nil
 	l.queue = l.queue[1:]
-	l.mu.Unlock()
-
-	now := time.Now()
-	late := b.drop(nil, func(deadline time.Time) error { return tooLate(deadline, now) })
-	l.d.settleAll(late)
-	if len(b.items) == 0 {
-		b.free()
-		return nil
-	}
-	return b
+	to.board(l, b)
+	return true
 }
 
-// sweep settles the parcels that are late, and those that the gate refuses.
-func (l *lane) sweep() {
-	now := time.Now()
-	refusal := func(deadline time.Time) error {
-		if err := tooLate(deadline, now); err != nil {
-			return err
-		}
-		return l.d.gate.refusal(deadline)
-	}
-	var out []settlement
+// vacate reports whether nothing is left of a lane that stands in the gate's queue,
+// which it leaves then.
+func (l *lane) vacate() bool {
 	l.mu.Lock()
-	l.queue = slices.DeleteFunc(l.queue, func(b *batch) bool {
+	defer l.mu.Unlock()
+	if len(l.queue) > 0 {
+		return false
+	}
+	l.proceed()
+	return true
+}
+
+// sweep takes out the parcels for which refusal has an error, and appends them to
+// out with it.
+func (l *lane) sweep(out []settlement, refusal refusal) []settlement {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.queue, out = sweep(l.queue, out, refusal)
+	if l.resting && len(l.queue) == 0 {
+		l.proceed()
+	}
+	return out
+}
+
+// sweep takes items out of batches, and batches of which nothing is left.
+func sweep(batches []*batch, out []settlement, refusal refusal) ([]*batch, []settlement) {
+	return slices.DeleteFunc(batches, func(b *batch) bool {
 		out = b.drop(out, refusal)
 		if len(b.items) > 0 {
 			return false
 		}
 		b.free()
 		return true
-	})
-	l.mu.Unlock()
-	l.d.settleAll(out)
-}
-
-func (l *lane) sleep(wait time.Duration) {
-	timer := time.NewTimer(wait)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-l.wake:
-	}
+	}), out
 }
 
 // depth returns how many changes wait.
@@ -176,11 +176,4 @@ func (l *lane) depth() int {
 		n += len(b.items)
 	}
 	return n
-}
-
-func tooLate(deadline, now time.Time) error {
-	if now.Before(deadline) {
-		return nil
-	}
-	return errTooLate
 }

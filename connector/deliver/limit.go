@@ -23,8 +23,6 @@ func newLimit(most int) limit {
 	return limit{most: m, now: m, step: max(1, m/stepsToFull)}
 }
 
-func (l *limit) allows(inFlight int) bool { return inFlight < int(l.now) }
-
 // grow follows a request that went well, while inFlight were in flight. A whole
 // round of them makes a step.
 func (l *limit) grow(inFlight int) {
@@ -33,10 +31,11 @@ func (l *limit) grow(inFlight int) {
 	}
 }
 
-// shrink follows a request that was sent at a time and was too much. Those that
-// were out already when the limit fell say nothing new.
-func (l *limit) shrink(sent, now time.Time) {
+// shrink follows a request that was sent at a time, when no more than most could be
+// in flight, and was too much. Those that were out already when the limit fell say
+// nothing new.
+func (l *limit) shrink(most int, sent, now time.Time) {
 	if sent.After(l.cut) {
-		l.now, l.cut = max(1, l.now/2), now
+		l.now, l.cut = max(1, min(l.now, float64(most))/2), now
 	}
 }

@@ -78,7 +78,7 @@ func TestMetrics(t *testing.T) {
 		"batch_changes":          "aerosink_connector_batch_changes{cluster_name=cluster,destination=there} 4",
 		"batch_bytes":            "aerosink_connector_batch_bytes{cluster_name=cluster,destination=there} 4",
 		"splits_total":           "aerosink_connector_splits_total{cluster_name=cluster,destination=there} 2",
-		"concurrency_limit":      "aerosink_connector_concurrency_limit{cluster_name=cluster,destination=there} 16",
+		"concurrency_limit":      "aerosink_connector_concurrency_limit{cluster_name=cluster,destination=there} 8",
 		"requests_in_flight":     "aerosink_connector_requests_in_flight{cluster_name=cluster,destination=there} 0",
 		"lane_depth":             "aerosink_connector_lane_depth{cluster_name=cluster,destination=there} 0",
 		"reauthorizations_total": "aerosink_connector_reauthorizations_total{cluster_name=cluster,destination=there} 0",
@@ -103,10 +103,10 @@ func TestMetricsOfLanesAndLimit(t *testing.T) {
 	}
 	wantSamples(t, r, "lane_depth", "aerosink_connector_lane_depth{cluster_name=cluster,destination=there} 5")
 	wantSamples(t, r, "requests_in_flight", "aerosink_connector_requests_in_flight{cluster_name=cluster,destination=there} 1")
-	wantSamples(t, r, "concurrency_limit", "aerosink_connector_concurrency_limit{cluster_name=cluster,destination=there} 100")
+	wantSamples(t, r, "concurrency_limit", "aerosink_connector_concurrency_limit{cluster_name=cluster,destination=there} 8")
 	h.release <- struct{}{}
 	wantError(t, first.wait(t), "429")
-	wantSamples(t, r, "concurrency_limit", "aerosink_connector_concurrency_limit{cluster_name=cluster,destination=there} 50")
+	wantSamples(t, r, "concurrency_limit", "aerosink_connector_concurrency_limit{cluster_name=cluster,destination=there} 4")
 }
 
 func TestMetricsOfHealth(t *testing.T) {

@@ -10,41 +10,28 @@ import (
 
 // A destination that refuses a batch says that a change in it will never be
 // taken, but not which. The batch is cut into halves, which are sent one after
-// another in its place, until the change is alone. When the first half is
-// delivered, the second must be the bad one, and is cut without being sent. So a
-// bad change among n costs at most 2·log2(n) requests more, and all others are
-// delivered, in order.
+// another in its place, until the change is alone. Its lanes are held so long, and
+// nothing overtakes a half. When the first half is delivered, the second must be
+// the bad one, and is cut without being sent. So a bad change among n costs at most
+// 2·log2(n) requests more, and all others are delivered, in order.
 
-// split puts the halves of b in front of the lane. Poisoned means that one of them
-// is refused for certain.
-func (l *lane) split(b *batch, poisoned bool) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.halve(b, poisoned)
-}
-
-func (l *lane) halve(b *batch, poisoned bool) {
+// split puts the halves of b, which was to be sent next, in front of what else l
+// has. Poisoned means that one of them is refused for certain.
+func (d *Destination) split(l *load, b *batch, poisoned bool) {
 	n := len(b.items)
 	first, second := b.part(0, n/2), b.part(n/2, n)
 	if poisoned {
 		first.second = second
 	}
-	l.queue = slices.Insert(l.queue, 0, first, second)
-	l.d.counts.splits.Inc()
+	l.batches = slices.Insert(l.batches, 0, first, second)
+	d.counts.splits.Inc()
 }
 
-// push puts b in front of the lane.
-func (l *lane) push(b *batch) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.queue = slices.Insert(l.queue, 0, b)
-}
-
-// condemn says that the other half of second was delivered.
-func (l *lane) condemn(second *batch) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	second.bad = true
+// condemn follows the delivery of a first half.
+func (d *Destination) condemn(l *load, second *batch) {
+	if len(l.batches) > 0 && l.batches[0] == second && len(second.items) > 1 {
+		d.split(l, l.next(), true)
+	}
 }
 
 // doubtful is how many changes a destination may refuse in a row before it is not

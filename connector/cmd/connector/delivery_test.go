@@ -88,7 +88,7 @@ func TestBinaryFaults(t *testing.T) {
 			if strings.Contains(tt.more, "call-timeout") {
 				config = strings.Replace(config, "call-timeout: 8s, ", "", 1)
 			}
-			b := startBinary(t, 0, config+batching)
+			b := startBinary(t, 0, config+"batching: {max-records: 10}\n") // so that there are requests enough to fail
 			s := &xdrtest.Source{Address: b.xdr, Connections: 4, RetryAfter: 5 * time.Millisecond}
 			ship(t, s)
 			live(s, 400)

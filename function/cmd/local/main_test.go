@@ -40,7 +40,7 @@ func TestOnce(t *testing.T) {
 		args []string
 		want string
 	}{
-		{"captures", nil, "9 changes went in. The same came out of Pub/Sub, in 9 messages, and of Cloud Storage, in 9 objects."},
+		{"captures", nil, "9 changes went in. The same came out of Pub/Sub, in 9 messages, and of Cloud Storage, in "},
 		{"captures in flat JSON", []string{"-format", "flat-json"}, "9 changes went in."},
 		{"JSON lines", []string{"-xdr", changetest.Testdata(t, "xdr.jsonl")}, "changes went in (and 1 monitor records of transactions, which go nowhere). The same came out"},
 		{"hexadecimal", []string{"-xdr", hexFile}, "2 changes went in."},
@@ -63,8 +63,16 @@ func TestObjectsStayInTheFolder(t *testing.T) {
 		t.Fatal(err)
 	}
 	objects, err := filepath.Glob(filepath.Join(folder, "archive/changes/namespace=test/set=myset/dt=*/hour=*/*.ndjson"))
-	if err != nil || len(objects) != 8 {
-		t.Errorf("%d objects, %v", len(objects), err)
+	lines := 0
+	for _, path := range objects {
+		content, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines += bytes.Count(content, []byte{'\n'})
+	}
+	if err != nil || lines != 8 {
+		t.Errorf("%d changes in %d objects, %v", lines, len(objects), err)
 	}
 }
 

@@ -1,0 +1,115 @@
+package deliver_test
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/aerosink/aerosink/connector/change/changetest"
+	"github.com/aerosink/aerosink/connector/deliver"
+)
+
+// crowded returns a destination with as many requests in flight as it is given
+// while they are not full, all of lanes below 8.
+func crowded(t *testing.T, h *held) *deliver.Destination {
+	d := open(t, config(t, h.URL))
+	for i := range 8 {
+		send(d, batches(100, 1<<20), i, "gate\n")
+		<-h.arrived
+	}
+	return d
+}
+
+// What waits in several lanes goes in one request, in the order in which the lanes
+// came; of one stream, and no more than is allowed.
+func TestARequestCarriesSeveralLanes(t *testing.T) {
+	h := newHeld(t)
+	d := crowded(t, h)
+	wide, narrow, short := batches(6, 1<<20), batches(3, 1<<20), batches(100, 8)
+	var verdicts []verdict
+	for _, p := range []struct {
+		stream *deliver.Stream
+		lane   int
+		record string
+	}{
+		{wide, 10, "a\n"}, {narrow, 11, "b\n"}, {wide, 12, "c\n"}, {short, 13, "d..\n"}, {narrow, 14, "e\n"}, {wide, 10, "f\n"}, {narrow, 15, "g\n"}, {wide, 16, "h\n"},
+		{narrow, 17, "i\n"}, {short, 18, "j..\n"}, {short, 19, "k..\n"}, {alone, 20, "l\n"}, {alone, 21, "m\n"}, {wide, 22, "n\n"}, {wide, 22, "o\n"}, {wide, 22, "p\n"},
+	} {
+		verdicts = append(verdicts, send(d, p.stream, p.lane, p.record))
+	}
+	var got []string
+	for range 7 {
+		h.release <- struct{}{}
+		got = append(got, <-h.arrived)
+	}
+	slices.Sort(got)
+	want := []string{"a\nf\nc\nh\n", "b\ne\ng\n", "d..\nj..\n", "i\n", "k..\n", "l\n", "m\n", "n\no\np\n"}
+	for range 9 {
+		h.release <- struct{}{}
+	}
+	got = append(got, <-h.arrived)
+	for _, v := range verdicts {
+		if err := v.wait(t); err != nil {
+			t.Error(err)
+		}
+	}
+	slices.Sort(got)
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// Nobody waits for a verdict much longer than he said: not behind a request that
+// hangs, not for a carrier, and not in a lane that waits for more.
+func TestLateParcels(t *testing.T) {
+	h := newHeld(t)
+	d := crowded(t, h)
+	patient := &deliver.Stream{Envelope: lines{}, MaxRecords: 100, MaxBytes: 1000, Interval: time.Hour}
+	for name, p := range map[string]deliver.Parcel{
+		"behind a request":  {Stream: alone, Partition: 0},
+		"for a carrier":     {Stream: alone, Partition: 50},
+		"in a lane at rest": {Stream: patient, Partition: 60},
+	} {
+		began, v := time.Now(), make(verdict, 1)
+		p.Record, p.Deadline, p.To = []byte("x\n"), began.Add(20*time.Millisecond), v
+		d.Send(p)
+		wantError(t, v.wait(t), "no time left for a request")
+		if took := time.Since(began); took < 20*time.Millisecond || took > 5*time.Second {
+			t.Errorf("%s: verdict after %v", name, took)
+		}
+	}
+	if h.now.Load() != 8 {
+		t.Errorf("%d requests hang, want all 8", h.now.Load())
+	}
+}
+
+// Full requests make room for more of them, and those with little take it away.
+func TestWidth(t *testing.T) {
+	r := prometheus.NewRegistry()
+	s := newScripted(t, func(int64, http.ResponseWriter, *http.Request) {})
+	c := config(t, s.url)
+	c.Metrics = deliver.NewMetrics(r, "cluster")
+	d := open(t, c)
+	wide := func(want string) func() bool {
+		return func() bool { return strings.HasSuffix(samples(t, r, "concurrency_limit")[0], " "+want) }
+	}
+	if !wide("8")() {
+		t.Errorf("begins with %v", samples(t, r, "concurrency_limit"))
+	}
+	changetest.WaitFor(t, "the width of full requests", func() bool {
+		pressure(t, d, 1000)
+		return wide("100")()
+	})
+	nearlyEmpty := batches(100, 1<<20)
+	changetest.WaitFor(t, "the width of others", func() bool {
+		for i := range 100 {
+			send(d, nearlyEmpty, i, "x\n").wait(t)
+		}
+		return wide("8")()
+	})
+}
