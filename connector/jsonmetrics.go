@@ -87,4 +87,5 @@ func (j *jsonMetric) sums(count uint64, sum float64) {
 	j.Count, j.Sum = &count, (*jsonNumber)(&sum)
 }
 
-func bound(f float64) string { return strconv.FormatFloat(f, 'g', -1, 64) }
+// bound writes f as a plain decimal.
+func bound(f float64) string { return strconv.FormatFloat(f, 'f', -1, 64) }

@@ -2,6 +2,7 @@ package connector
 
 import (
 	"fmt"
+	"net/http/httptest"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -80,5 +81,19 @@ func TestReadmeHasEveryMetric(t *testing.T) {
 	}
 	if n := strings.Count(string(readme), "\n| `aero"); n != len(c.rows) {
 		t.Errorf("the README has %d rows of metrics, the code %d", n, len(c.rows))
+	}
+}
+
+// Bounds in JSON are plain decimals, however large or small.
+func TestJSONBounds(t *testing.T) {
+	r := prometheus.NewRegistry()
+	h := prometheus.NewHistogram(prometheus.HistogramOpts{Name: "bytes", Buckets: []float64{0.000001, 0.5, 1 << 20, 1 << 40}})
+	r.MustRegister(h)
+	h.Observe(1000)
+	w := httptest.NewRecorder()
+	jsonMetrics{r}.ServeHTTP(w, nil)
+	want := `{"bytes":[{"labels":{},"count":1,"sum":1000,"buckets":{"0.000001":0,"0.5":0,"1048576":1,"1099511627776":1}}]}` + "\n"
+	if got := w.Body.String(); got != want {
+		t.Errorf("%s, want %s", got, want)
 	}
 }
