@@ -48,7 +48,7 @@ func (s *Store) open() ([]byte, string, error) {
 }
 
 // conversion returns the command that makes a PKCS#12 store of this one, with the
-// same password. Words in capitals are for the user to replace.
+// same password, and where to name that. Words in capitals are for the user to replace.
 func (s *Store) conversion(magic string) string {
 	kind := map[string]string{magicJKS: " -srcstoretype JKS", magicJCEKS: " -srcstoretype JCEKS"}[magic]
 	password := cmp.Or(s.PasswordFile, "PASSWORD-FILE")
@@ -56,8 +56,8 @@ func (s *Store) conversion(magic string) string {
 	if s.KeyPasswordFile != "" {
 		key = " -srcalias ALIAS -srckeypass:file " + s.KeyPasswordFile
 	}
-	return fmt.Sprintf("keytool -importkeystore -noprompt -srckeystore %s%s -srcstorepass:file %s%s -destkeystore %s.p12 -deststoretype PKCS12 -deststorepass:file %s",
-		s.File, kind, password, key, s.File, password)
+	return fmt.Sprintf("keytool -importkeystore -noprompt -srckeystore %s%s -srcstorepass:file %s%s -destkeystore %s.p12 -deststoretype PKCS12 -deststorepass:file %s; and name %s.p12 in store-file",
+		s.File, kind, password, key, s.File, password, s.File)
 }
 
 func (*Store) password(path string) (string, error) {

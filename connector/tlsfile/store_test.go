@@ -102,6 +102,10 @@ func TestConversion(t *testing.T) {
 	if !found {
 		t.Fatal(err)
 	}
+	command, rest, _ := strings.Cut(command, "; ")
+	if want := "and name " + path + ".p12 in store-file"; rest != want {
+		t.Errorf("it ends with %q, want %q", rest, want)
+	}
 	fields := strings.Fields(command)
 	if out, err := exec.Command(fields[0], fields[1:]...).CombinedOutput(); err != nil {
 		t.Fatalf("%s: %v\n%s", command, err, out)
