@@ -96,7 +96,7 @@ func stanza(seeds []seed, namespaces []string) string {
 func commands(seeds []seed, namespaces []string) string {
 	var s strings.Builder
 	s.WriteString("\n# Or, without a restart, on each node; each answers ok. Before 5.7 the node must have had\n" +
-		"# an xdr stanza when it started. rewind=all ships what is there already, too.\n")
+		"# an xdr stanza when it started.\n")
 	set := func(what string) {
 		fmt.Fprintf(&s, "asinfo -v 'set-config:context=xdr;dc=%s;%s'\n", dataCenter, what)
 	}
@@ -113,7 +113,8 @@ func commands(seeds []seed, namespaces []string) string {
 		set("node-address-port=" + address + ";action=add")
 	}
 	for _, n := range namespaces {
-		set("namespace=" + n + ";action=add;rewind=all")
+		set("namespace=" + n + ";action=add")
 	}
+	s.WriteString("# To ship what is there already, too: …;action=add;rewind=all\n")
 	return s.String()
 }

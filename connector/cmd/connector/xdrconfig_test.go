@@ -28,13 +28,14 @@ xdr {
 }
 
 # Or, without a restart, on each node; each answers ok. Before 5.7 the node must have had
-# an xdr stanza when it started. rewind=all ships what is there already, too.
+# an xdr stanza when it started.
 asinfo -v 'set-config:context=xdr;dc=aerosink;action=create'
 asinfo -v 'set-config:context=xdr;dc=aerosink;connector=true'
 asinfo -v 'set-config:context=xdr;dc=aerosink;node-address-port=10.0.0.5:8901;action=add'
 asinfo -v 'set-config:context=xdr;dc=aerosink;node-address-port=10.0.0.5:8911;action=add'
-asinfo -v 'set-config:context=xdr;dc=aerosink;namespace=bank;action=add;rewind=all'
-asinfo -v 'set-config:context=xdr;dc=aerosink;namespace=shop;action=add;rewind=all'
+asinfo -v 'set-config:context=xdr;dc=aerosink;namespace=bank;action=add'
+asinfo -v 'set-config:context=xdr;dc=aerosink;namespace=shop;action=add'
+# To ship what is there already, too: …;action=add;rewind=all
 `
 
 func TestXDRConfig(t *testing.T) {
