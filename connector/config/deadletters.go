@@ -21,7 +21,7 @@ func deadLetters(top *section, c *Config) DeadLetters {
 		return d
 	}
 	if _, ok := c.Destinations[d.Destination]; !ok {
-		s.fault("destination", "no destination is called %q%s", d.Destination, hint(d.Destination, slices.Sorted(maps.Keys(c.Destinations))))
+		s.fault("destination", "no destination is called %q%s", d.Destination, hintName(d.Destination, slices.Sorted(maps.Keys(c.Destinations))))
 	}
 	for _, t := range each(c.Treatments) {
 		if slices.Contains(t.Rule.Destinations, d.Destination) {

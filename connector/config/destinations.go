@@ -79,6 +79,8 @@ func urls(s *section) []*url.URL {
 			s.fault(key, "%q is no URL of http or https; write https://HOST/PATH", shown(u))
 		case u.User != nil:
 			s.fault(key, "a user or password in the URL; send it in a header instead")
+		case !isPort(u.Port()):
+			s.fault(key, "port %s is not between 1 and %d", u.Port(), math.MaxUint16)
 		case slices.ContainsFunc(list, func(other *url.URL) bool { return other.String() == u.String() }):
 			s.warn(key, "the same URL twice; raise max-connections-per-endpoint for more connections to it")
 			list = append(list, u)
@@ -96,6 +98,12 @@ func urls(s *section) []*url.URL {
 // where the scheme is forgotten is an opaque part.
 func shown(u *url.URL) string {
 	return (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String()
+}
+
+// isPort reports whether a connection can be had to port; "" is that of the scheme.
+func isPort(port string) bool {
+	n, err := strconv.ParseUint(port, 10, 16)
+	return port == "" || err == nil && n > 0
 }
 
 func hosts(urls []*url.URL) []string {

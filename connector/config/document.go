@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"strings"
 
 	"go.yaml.in/yaml/v4"
 
@@ -39,11 +40,26 @@ func lineOf(n *yaml.Node) int {
 func (d *document) mapping(path, pattern string, n *yaml.Node) *section {
 	n = resolve(n)
 	s := &section{path: path, pattern: pattern, line: lineOf(n), doc: d, nodes: map[string]*yaml.Node{}, subs: map[string]*section{}}
+// examples are of the mappings that are easily taken for lists, by the last key of
+// their pattern.
+var examples = map[string]string{
+	"destinations": "{NAME: {urls: [\"https://HOST/PATH\"]}}",
+	"headers":      "{X-Team: data}",
+	"namespaces":   "{NAME: {routing: {mode: skip}}}",
+	"sets":         "{NAME: {routing: {mode: skip}}}",
+	"map":          "{OLD: NEW}",
+	"levels":       "{root: info}",
+}
+
 	if isNull(n) {
 		return s
 	}
 	if n.Kind != yaml.MappingNode {
-		d.fault(path, n, "%s where a mapping of keys to values should be", describe(n))
+		what := describe(n) + " where a mapping of keys to values should be"
+		if example := examples[pattern[strings.LastIndex(pattern, ".")+1:]]; example != "" {
+			what += ", for example " + example
+		}
+		d.fault(path, n, "%s", what)
 		return s
 	}
 	for i := 0; i+1 < len(n.Content); i += 2 {

@@ -42,36 +42,3 @@ func (f Faults) sorted() Faults {
 	slices.SortStableFunc(f, func(a, b Fault) int { return a.Line - b.Line })
 	return f
 }
-
-// nearest returns the word of known that is most like key, and "" when none is
-// near.
-func nearest(key string, known []string) string {
-	best, distance := "", 1+len(key)/3
-	for _, k := range known {
-		if d := editDistance(strings.ToLower(key), strings.ToLower(k)); d <= distance && (best == "" || d < distance) {
-			best, distance = k, d
-		}
-	}
-	return best
-}
-
-// editDistance counts the letters to insert, delete or replace (Levenshtein).
-func editDistance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			replace := diagonal
-			if a[i] != b[j] {
-				replace++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(replace, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
-}

@@ -49,13 +49,24 @@ func TestFaults(t *testing.T) {
 		{"status code", destination + "http-success-status-codes: [200, 600]", "http-success-status-codes[1]: 600 is not between 100 and 599"},
 		{"status codes in words", destination + "http-success-status-codes: [OK]", `http-success-status-codes[0]: the value "OK" is no status code`},
 		{"header name", destination + "headers: {\"a b\": c}", "destinations.sink.headers.a b: is no name of an HTTP header"},
+		{"protocol as others write it", destination + "protocol: HTTP_2_0", `"HTTP_2_0" is none of HTTP_1_1, HTTP_2; did you mean HTTP_2?`},
+		{"protocol without its underscore", destination + "protocol: http2", `"http2" is none of HTTP_1_1, HTTP_2; did you mean HTTP_2?`},
+		{"protocol with a point", destination + "protocol: http/1.1", "did you mean HTTP_1_1?"},
+		{"compression cut short", destination + "compression: gz", `"gz" is none of none, gzip; did you mean gzip?`},
+		{"compression like nothing", destination + "compression: z", `"z" is none of none, gzip` + "\n"},
+		{"key cut short", destination + "health-check: {interval: 5}", "health-check.interval: unknown key; did you mean interval-seconds?"},
+		{"port of a URL out of range", "destinations: {sink: {urls: [\"https://h:99999/\"]}}", "destinations.sink.urls[0]: port 99999 is not between 1 and 65535"},
+		{"port 0 of a URL", "destinations: {sink: {urls: [\"https://h:0/\"]}}", "destinations.sink.urls[0]: port 0 is not between 1 and 65535"},
+		{"headers as a list", destination + "headers: [{X-Team: data}]", "destinations.sink.headers: a list where a mapping of keys to values should be, for example {X-Team: data}"},
 		{"header value", destination + "headers: {a: \"b\\nc\"}", "destinations.sink.headers.a: its value cannot stand in an HTTP header"},
 		{"header that is ours", destination + "headers: {content-type: c}", "headers.content-type: is set by the connector itself"},
 		{"health check", destination + "health-check: {interval: 5}", "destinations.sink.health-check.interval: unknown key"},
 
 		{"no routing", routed, "routing: missing"},
 		{"no mode", routed + "routing: {destination: sink}", "routing.mode: missing"},
-		{"mode", routed + "routing: {mode: statik, destination: sink}", `routing.mode: "statik" is none of static, static-multi-destination, skip, custom; did you mean static?`},
+		{"mode", routed + "routing: {mode: statik, destination: sink}", `routing.mode: "statik" is none of static, static-multi-destination, skip; did you mean static?`},
+		{"routing of queues", routed + "routing: {mode: namespace}", "routing.mode: belongs to Aerospike's connectors of message queues; route under namespaces"},
+		{"routing by a bin", routed + "routing: {mode: BIN}", "routing.mode: belongs to Aerospike's connectors of message queues; route under namespaces"},
 		{"custom routing", routed + "routing: {mode: custom, class: a.B}", "routing.mode: Java classes cannot be loaded"},
 		{"unknown destination", routed + "routing: {mode: static, destination: snik}", `routing.destination: no destination is called "snik"; did you mean sink?`},
 		{"destination twice", routed + "routing: {mode: static-multi-destination, destinations: [sink, sink]}", `routing.destinations: destination "sink" twice`},
@@ -63,8 +74,13 @@ func TestFaults(t *testing.T) {
 		{"two static destinations", routed + "routing: {mode: static, destination: [sink, audit]}", "names 2 destinations; say mode: static-multi-destination"},
 		{"key of another mode", routed + "routing: {mode: static, destination: sink, destinations: [audit]}", "routing.destinations: means nothing in mode static"},
 		{"key of another mode, skip", routed + "routing: {mode: skip, destination: sink}", "routing.destination: means nothing in mode skip"},
-		{"in a namespace", routed + "routing: {mode: skip}\nnamespaces: {a: {routing: {mode: static, destination: b}}}", `namespaces.a.routing.destination: no destination is called "b"`},
+		{"in a namespace", routed + "routing: {mode: skip}\nnamespaces: {a: {routing: {mode: static, destination: b}}}", `namespaces.a.routing.destination: no destination is called "b"; there are: audit, sink`},
+		{"namespaces as a list", routed + "routing: {mode: skip}\nnamespaces: [shop]", "namespaces: a list where a mapping of keys to values should be, for example {NAME: {routing: {mode: skip}}}"},
+		{"sets as a list", routed + "routing: {mode: skip}\nnamespaces: {headers: {sets: [s]}}", "namespaces.headers.sets: a list where a mapping of keys to values should be, for example {NAME:"},
+		{"a namespace called headers", routed + "routing: {mode: skip}\nnamespaces: {headers: [s]}", "namespaces.headers: a list where a mapping of keys to values should be\n"},
 		{"in a set", routed + "routing: {mode: skip}\nnamespaces: {a: {sets: {s: {fromat: json}}}}", "namespaces.a.sets.s.fromat: unknown key; did you mean format?"},
+		{"unknown destination, nothing like it", routed + "routing: {mode: static, destination: function}", `routing.destination: no destination is called "function"; there are: audit, sink`},
+		{"unknown destination of many", "destinations: {a1: {}, b2: {}, c3: {}, d4: {}, e5: {}, f6: {}}\nrouting: {mode: static, destination: function}", `no destination is called "function"; there are: a1, b2, c3, d4, e5, and others`},
 
 		{"unknown format", minimal[:len(minimal)-len("json\n")] + "jason", `format.mode: "jason" is none of json`},
 		{"custom format", minimal[:len(minimal)-len("json\n")] + "{mode: custom, class: a.B}", "format.mode: Java classes cannot be loaded"},
@@ -79,7 +95,7 @@ func TestFaults(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			_, err := config.Parse([]byte(tt.text), t.TempDir())
 			var faults config.Faults
-			if !errors.As(err, &faults) || !strings.Contains(err.Error(), tt.want) {
+			if !errors.As(err, &faults) || !strings.Contains(err.Error()+"\n", tt.want) {
 				t.Errorf("error %v, want one that says %q", err, tt.want)
 			}
 			if err != nil && strings.Contains(err.Error(), "secret") {

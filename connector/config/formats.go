@@ -1,6 +1,7 @@
 package config
 
 import (
+	"maps"
 	"os"
 	"slices"
 
@@ -18,15 +19,16 @@ var owners = map[string][]string{
 // readFormat reads format: json as well as format: {mode: json}.
 func readFormat(s *section) format.Format {
 	defer s.end()
-	mode := s.word("mode", "", "json", "flat-json", "message-pack", "avro", "xdr", "custom")
+	if s.among("mode", "custom") {
+		return custom(s)
+	}
+	mode := s.word("mode", "", "json", "flat-json", "message-pack", "avro", "xdr")
 	stringify := s.boolean("stringify-map-keys", true)
 	key := s.text("metadata-key", "")
 	schema, path := s.text("schema", ""), s.file("schema-file")
-	if mode != "custom" {
-		for _, k := range s.order {
-			if of := owners[k]; mode != "" && of != nil && !slices.Contains(of, mode) {
-				s.fault(k, "means nothing in mode %s; it belongs to %s", mode, of[0])
-			}
+	for _, k := range s.order {
+		if of := owners[k]; mode != "" && of != nil && !slices.Contains(of, mode) {
+			s.fault(k, "means nothing in mode %s; it belongs to %s", mode, of[0])
 		}
 	}
 	switch mode {
@@ -41,15 +43,19 @@ func readFormat(s *section) format.Format {
 		return format.MessagePack{}
 	case "avro":
 		return avro(s, schema, path, stringify)
-	case "custom":
-		s.fault("mode", "Java classes cannot be loaded; choose json, flat-json, message-pack, avro or xdr")
-		for _, k := range []string{"class", "batch-formatter-class", "params", "payload-format"} {
-			s.get(k)
-		}
 	case "":
 		if !s.has("mode") {
 			s.fault("mode", "missing; say json, flat-json, message-pack, avro or xdr")
 		}
+	}
+	return format.XDR{}
+}
+
+// custom refuses a format of Java.
+func custom(s *section) format.Format {
+	s.fault("mode", "Java classes cannot be loaded; choose json, flat-json, message-pack, avro or xdr")
+	for _, k := range slices.Concat([]string{"class", "batch-formatter-class", "params", "payload-format"}, slices.Collect(maps.Keys(owners))) {
+		s.get(k)
 	}
 	return format.XDR{}
 }

@@ -11,17 +11,22 @@ func (r *levelReader) rule(s *section) *route.Rule {
 	defer s.end()
 	rule := &route.Rule{}
 	one, several := s.texts("destination"), s.texts("destinations")
-	mode := s.word("mode", "", "static", "static-multi-destination", "skip", "custom")
+	switch {
+	case s.among("mode", "custom"):
+		s.fault("mode", "Java classes cannot be loaded; route by namespace and set under namespaces")
+		s.get("class")
+		s.get("params")
+		return rule
+	case s.among("mode", "namespace", "set", "bin", "path"):
+		s.fault("mode", "belongs to Aerospike's connectors of message queues; route under namespaces, each with its own routing and that of its sets")
+		return rule
+	}
+	mode := s.word("mode", "", "static", "static-multi-destination", "skip")
 	switch mode {
 	case "static":
 		rule.Destinations = one
 	case "static-multi-destination":
 		rule.Destinations = several
-	case "custom":
-		s.fault("mode", "Java classes cannot be loaded; route by namespace and set under namespaces")
-		s.get("class")
-		s.get("params")
-		return rule
 	case "":
 		if !s.has("mode") {
 			s.fault("mode", "missing; say static, static-multi-destination or skip")
@@ -39,7 +44,7 @@ func (r *levelReader) checkRule(s *section, mode string, names []string) {
 	known := slices.Sorted(maps.Keys(r.config.Destinations))
 	for i, name := range names {
 		if _, ok := r.config.Destinations[name]; !ok {
-			s.fault(key, "no destination is called %q%s", name, hint(name, known))
+			s.fault(key, "no destination is called %q%s", name, hintName(name, known))
 		}
 		if slices.Contains(names[:i], name) {
 			s.fault(key, "destination %q twice", name)

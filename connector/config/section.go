@@ -109,28 +109,6 @@ func (s *section) text(key, absent string) string {
 	return absent
 }
 
-// word returns the value of key, which must be one of words, in capitals or not.
-func (s *section) word(key, absent string, words ...string) string {
-	n, ok := s.scalar(key)
-	if !ok {
-		return absent
-	}
-	for _, word := range words {
-		if strings.EqualFold(n.Value, word) {
-			return word
-		}
-	}
-	s.fault(key, "%q is none of %s%s", n.Value, strings.Join(words, ", "), hint(n.Value, words))
-	return absent
-}
-
-func hint(word string, known []string) string {
-	if near := nearest(word, known); near != "" {
-		return fmt.Sprintf("; did you mean %s?", near)
-	}
-	return ""
-}
-
 func (s *section) boolean(key string, absent bool) bool {
 	n, ok := s.scalar(key)
 	if !ok {

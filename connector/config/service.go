@@ -37,8 +37,10 @@ const (
 
 func service(s *section) Service {
 	defer s.end()
-	if s.word("protocol", "TCP", "TCP", "HTTP_1_1", "HTTP_2") != "TCP" {
+	if s.among("protocol", "HTTP_1_1", "HTTP_2") {
 		s.fault("protocol", "only databases before 5.0 ship changes over HTTP, and those are not supported; use TCP, with connector true in the dc")
+	} else {
+		s.word("protocol", "TCP", "TCP")
 	}
 	for _, key := range []string{"io-threads", "worker-threads"} {
 		s.integer(key, 0, 0, math.MaxInt32)

@@ -88,10 +88,10 @@ func store(s *section, key string) tlsfile.Store {
 	}
 	t := s.sub(key)
 	defer t.end()
-	kind := t.word("store-type", "PKCS12", "JKS", "JCEKS", "PKCS12", "PKCS11", "DKS", "Windows_MY", "BKS")
-	switch kind {
-	case "PKCS11", "DKS", "Windows_MY", "BKS":
-		t.fault("store-type", "only Java reads %s; export to PKCS12, or to PEM and use cert-file, key-file, ca-file", kind)
+	if t.among("store-type", "PKCS11", "DKS", "Windows_MY", "BKS") {
+		t.fault("store-type", "only Java reads this kind; export to PKCS12, or to PEM and use cert-file, key-file, ca-file")
+	} else {
+		t.word("store-type", "PKCS12", "PKCS12", "JKS", "JCEKS")
 	}
 	if t.nodes["store-file"] == nil {
 		t.fault("store-file", "missing; name the file of the store")
