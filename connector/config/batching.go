@@ -34,8 +34,8 @@ func readBatching(s *section) *ownBatching {
 	if !s.boolean("enabled", true) {
 		return &ownBatching{batching: batching{records: 1, bytes: math.MaxInt}}
 	}
-	if b.interval >= budget {
-		s.fault("batch-interval", "%s, but XDR waits only %s for its reply; leave the key out", b.interval, budget)
+	if b.interval >= Budget {
+		s.fault("batch-interval", "%s, but the connector gives up %s after a change came, and XDR after %s; leave the key out", b.interval, Budget, patience)
 		b.interval = 0
 	}
 	return &ownBatching{b, s}

@@ -7,8 +7,12 @@ import (
 	"github.com/aerosink/aerosink/connector/route"
 )
 
-// budget is for how long XDR waits for a reply.
-const budget = 10 * time.Second
+// Budget is how long a change may take from its arrival to its reply, as the
+// corridor, which config does not know, has it.
+const Budget = 9 * time.Second
+
+// patience is for how long XDR waits for a reply.
+const patience = 10 * time.Second
 
 // each returns what the levels hold, one after another.
 func each(levels route.Levels[Treatment]) []Treatment {
@@ -48,9 +52,9 @@ func (r *levelReader) checkBatch(p parts) {
 			continue
 		}
 		r.checked[check{s, name}] = true
-		if b.interval > 0 && b.interval+d.CallTimeout > budget {
-			s.warn("batch-interval", "%s, and then destination %s may take %s (call-timeout), but XDR waits only %s for both; lower one of them",
-				b.interval, name, d.CallTimeout, budget)
+		if b.interval > 0 && b.interval+d.CallTimeout > Budget {
+			s.warn("batch-interval", "%s, and then destination %s may take %s (call-timeout), but the connector gives up %s after a change came, and XDR after %s; lower one of them",
+				b.interval, name, d.CallTimeout, Budget, patience)
 		}
 		queue := d.Queue * len(d.URLs)
 		wait := ""

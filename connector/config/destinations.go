@@ -138,8 +138,8 @@ func checkDestination(s *section, c deliver.Config) {
 	if c.ConnectTimeout > c.CallTimeout {
 		s.warn("connect-timeout", "%s never passes, since the whole request has %s; lower it below call-timeout", c.ConnectTimeout, c.CallTimeout)
 	}
-	if c.CallTimeout >= budget {
-		s.warn("call-timeout", "%s never passes, since XDR waits only %s; 8s leaves time for the reply", c.CallTimeout, budget)
+	if c.CallTimeout > Budget {
+		s.warn("call-timeout", "%s never passes, since the connector gives up %s after a change came, and XDR after %s; 8s leaves time for the reply", c.CallTimeout, Budget, patience)
 	}
 	if c.GzipThreshold > 0 && !c.Gzip {
 		s.warn("compression-threshold", "means nothing without compression: gzip")

@@ -89,7 +89,7 @@ func TestFaults(t *testing.T) {
 		{"metadata key for json", minimal[:len(minimal)-len("json\n")] + "{mode: json, metadata-key: m}", "format.metadata-key: means nothing in mode json; it belongs to flat-json"},
 		{"boolean in words", minimal[:len(minimal)-len("json\n")] + "{mode: json, stringify-map-keys: \"yes\"}", `"yes" is neither true nor false`},
 		{"no records", minimal + "batching: {max-records: 0}", "batching.max-records: 0 is not between 1"},
-		{"interval beyond XDR's patience", minimal + "batching: {batch-interval: 10000}", "batching.batch-interval: 10s, but XDR waits only 10s"},
+		{"interval beyond the connector's patience", minimal + "batching: {batch-interval: 9000}", "batching.batch-interval: 9s, but the connector gives up 9s after a change came, and XDR after 10s; leave the key out"},
 		{"custom transformer", minimal + "custom-transformer: {class: a.B}", "custom-transformer: Java classes cannot be loaded"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

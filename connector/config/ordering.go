@@ -19,8 +19,8 @@ func ordering(s *section) *route.Ordering {
 	if !s.boolean("enable", true) {
 		return nil
 	}
-	if o.TTL < budget {
-		s.warn("lut-cache-ttl-seconds", "%s is less than the %s in which XDR may still ship an older version; raise it", o.TTL, budget)
+	if o.TTL < patience {
+		s.warn("lut-cache-ttl-seconds", "%s is less than the %s in which XDR may still ship an older version; raise it", o.TTL, patience)
 	}
 	return o
 }
