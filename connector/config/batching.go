@@ -28,7 +28,7 @@ func readBatching(s *section) *ownBatching {
 	defer s.end()
 	b := batching{
 		records:  s.integer("max-records", defaultMaxBatchRecords, 1, math.MaxInt32),
-		bytes:    s.integer("max-bytes", defaultMaxBatchBytes, 1, math.MaxInt64),
+		bytes:    s.size("max-bytes", defaultMaxBatchBytes, 1, math.MaxInt64),
 		interval: s.duration("batch-interval", 0, 0, time.Hour, time.Millisecond),
 	}
 	if !s.boolean("enabled", true) {

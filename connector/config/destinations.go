@@ -41,7 +41,7 @@ func destination(name string, s *section) deliver.Config {
 		Name:           name,
 		URLs:           urls(s),
 		Gzip:           s.word("compression", "none", "none", "gzip") == "gzip",
-		GzipThreshold:  s.integer("compression-threshold", 0, 0, math.MaxInt32),
+		GzipThreshold:  s.size("compression-threshold", 0, 0, math.MaxInt32),
 		Health:         health(s),
 		Connections:    s.integer("max-connections-per-endpoint", defaultConnections, 1, math.MaxInt16),
 		Streams:        s.integer("http2-max-concurrent-streams", defaultStreams, 1, math.MaxInt16),

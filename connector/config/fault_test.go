@@ -30,6 +30,13 @@ func TestFaults(t *testing.T) {
 		{"HTTP from the database", minimal + "service: {protocol: HTTP_2}", "service.protocol: only databases before 5.0 ship changes over HTTP"},
 		{"message limit", minimal + "service: {max-message-bytes: 200000000}", "service.max-message-bytes: 200000000 is not between"},
 		{"drain for days", minimal + "service: {drain-timeout: 48h}", "service.drain-timeout: 48h is not between 0s and 1h"},
+		{"a size of nothing known", minimal + "service: {max-concurrent-bytes: 256MB}", `service.max-concurrent-bytes: "256MB" is no size; write a number of bytes or, for example, 32MiB`},
+		{"a size in halves", minimal + "service: {max-concurrent-bytes: 1.5GiB}", `"1.5GiB" is no size`},
+		{"a size of a unit alone", minimal + "service: {max-concurrent-bytes: MiB}", `"MiB" is no size`},
+		{"a size below", minimal + "service: {max-concurrent-bytes: 1023KiB}", "service.max-concurrent-bytes: 1023KiB is not between 1048576 and"},
+		{"a size beyond what can be counted", minimal + "service: {max-message-bytes: 9999999999GiB}", "service.max-message-bytes: 9999999999GiB is not between 1024 and 134217728 bytes"},
+		{"a size less than nothing", minimal + "service: {socket-receive-buffer-bytes: -1KiB}", "-1KiB is not between 0 and"},
+		{"protocol of the database", minimal + "service: {protocol: UDP}", `service.protocol: "UDP" is none of TCP`},
 		{"log level", minimal + "logging: {levels: {root: loud}}", `logging.levels.root: "loud" is none of`},
 		{"log to a folder", minimal + "logging: {file: /tmp}", "logging.file: /tmp is a folder"},
 

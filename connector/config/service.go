@@ -55,10 +55,10 @@ func service(s *section) Service {
 	c := Service{
 		ClusterName:     s.text("cluster-name", "aerosink"),
 		MaxRecords:      s.integer("max-concurrent-records", defaultMaxRecords, 1, math.MaxInt32),
-		MaxBytes:        s.integer("max-concurrent-bytes", defaultMaxBytes, 1<<20, math.MaxInt64),
-		MaxMessageBytes: s.integer("max-message-bytes", xdr.DefaultLimit, 1<<10, xdr.MaxSize),
-		OrderingBytes:   s.integer("record-ordering-cache-bytes", defaultOrderingBytes, 1<<20, math.MaxInt64),
-		ReceiveBuffer:   s.integer("socket-receive-buffer-bytes", 0, 0, math.MaxInt32),
+		MaxBytes:        s.size("max-concurrent-bytes", defaultMaxBytes, 1<<20, math.MaxInt64),
+		MaxMessageBytes: s.size("max-message-bytes", xdr.DefaultLimit, 1<<10, xdr.MaxSize),
+		OrderingBytes:   s.size("record-ordering-cache-bytes", defaultOrderingBytes, 1<<20, math.MaxInt64),
+		ReceiveBuffer:   s.size("socket-receive-buffer-bytes", 0, 0, math.MaxInt32),
 		ConnectionTTL:   connectionTTL(s),
 		DrainTimeout:    s.timeout("drain-timeout", defaultDrain, 0, time.Hour, time.Second),
 	}
