@@ -162,9 +162,9 @@ var mistakes = []mistake{
 	{"format: an empty name for the metadata", to("", "format: {mode: avro, schema-file: change.avsc, metadata-key: \"\"}"), false, "format.metadata-key: empty; name it, or leave the key out"},
 	{"format: a schema file that is none", to("", "format: {mode: avro, schema-file: secrets/token}"), false, "format.schema-file: avro schema: "},
 	{"format: a schema for another", to("", "format: {mode: json, schema: x}"), false, "format.schema: means nothing in mode json; it belongs to avro"},
+	{"format: none, and Java's is not offered", to("", "format: {mode: custm}"), false, "format.mode: \"custm\" is none of json, flat-json, message-pack, avro, xdr"},
 	{"format: of Java", to("", "format: {mode: custom, class: a.B}"), false, "format.mode: Java classes cannot be loaded; choose json"},
 	{"transformer: of Java", to("", "custom-transformer: {class: a.B}"), false, "custom-transformer: Java classes cannot be loaded; choose and rename bins with bin-transforms"},
-	{"format: none, and Java's is not offered", to("", "format: {mode: custm}"), false, "format.mode: \"custm\" is none of json, flat-json, message-pack, avro, xdr"},
 
 	{"ignored: threads", to("", "service: {io-threads: 4}"), true, "service.io-threads: ignored: goroutines are not threads; set GOMAXPROCS"},
 	{"ignored: workers", to("", "service: {worker-threads: 4}"), true, "service.worker-threads: ignored"},

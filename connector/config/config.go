@@ -61,23 +61,29 @@ func Reference() string { return reference }
 // Parse reads a configuration. Relative paths in it start at folder. Errors are
 // Faults: all that is wrong with it.
 func Parse(text []byte, folder string) (*Config, error) {
-	c, doc, err := parse(text, folder)
-	switch {
-	case err != nil:
-		return nil, err
-	case len(doc.faults) > 0:
+	c, doc := parse(text, folder)
+	if len(doc.faults) > 0 {
 		return nil, doc.faults.sorted()
 	}
 	c.Warnings = doc.warnings.sorted()
 	return c, nil
 }
 
-func parse(text []byte, folder string) (*Config, *document, error) {
+// Examine returns all there is to say about a configuration, which [Parse] takes
+// when there are no Faults.
+func Examine(text []byte, folder string) Findings {
+	_, doc := parse(text, folder)
+	return doc.findings()
+}
+
+// parse returns no Config of what is no YAML.
+func parse(text []byte, folder string) (*Config, *document) {
+	doc := &document{folder: folder, asked: map[string]bool{}}
 	root, err := parseYAML(text)
 	if err != nil {
-		return nil, nil, err
+		doc.fault("", nil, "%v", err)
+		return nil, doc
 	}
-	doc := &document{folder: folder, asked: map[string]bool{}}
 	top := doc.mapping("", "", root)
 	c := &Config{
 		Service:      service(top.sub("service")),
@@ -89,7 +95,7 @@ func parse(text []byte, folder string) (*Config, *document, error) {
 	checkUnused(top, c)
 	top.end()
 	c.files, c.secrets = doc.files, doc.secrets
-	return c, doc, nil
+	return c, doc
 }
 
 // Reload reads certificates, keys and secrets again. What cannot be read stays as
@@ -112,12 +118,12 @@ func parseYAML(text []byte) (*yaml.Node, error) {
 	err := dec.Decode(&doc)
 	switch {
 	case errors.Is(err, io.EOF):
-		return nil, Faults{{What: "the file is empty; it needs at least destinations and routing"}}
+		return nil, errors.New("the file is empty; it needs at least destinations and routing")
 	case err != nil:
-		return nil, Faults{{What: fmt.Sprintf("not YAML: %v", err)}}
+		return nil, fmt.Errorf("not YAML: %w", err)
 	}
 	if err := dec.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
-		return nil, Faults{{What: "more than one YAML document; the configuration is one"}}
+		return nil, errors.New("more than one YAML document; the configuration is one")
 	}
 	return doc.Content[0], nil
 }

@@ -13,6 +13,7 @@ import (
 type document struct {
 	folder           string // where relative paths start
 	faults, warnings Faults
+	notes            Faults
 	asked            map[string]bool // patterns of the keys that were asked for
 
 	addresses []address
@@ -28,6 +29,10 @@ func (d *document) warn(path string, n *yaml.Node, what string, args ...any) {
 	d.warnings = append(d.warnings, Fault{path, lineOf(n), fmt.Sprintf(what, args...)})
 }
 
+func (d *document) note(path string, n *yaml.Node, what string, args ...any) {
+	d.notes = append(d.notes, Fault{path, lineOf(n), fmt.Sprintf(what, args...)})
+}
+
 func lineOf(n *yaml.Node) int {
 	if n == nil {
 		return 0
@@ -35,11 +40,6 @@ func lineOf(n *yaml.Node) int {
 	return n.Line
 }
 
-// mapping returns n as a section. Null is an empty one. The pattern is the path
-// with * for names that users choose.
-func (d *document) mapping(path, pattern string, n *yaml.Node) *section {
-	n = resolve(n)
-	s := &section{path: path, pattern: pattern, line: lineOf(n), doc: d, nodes: map[string]*yaml.Node{}, subs: map[string]*section{}}
 // examples are of the mappings that are easily taken for lists, by the last key of
 // their pattern.
 var examples = map[string]string{
@@ -51,6 +51,11 @@ var examples = map[string]string{
 	"levels":       "{root: info}",
 }
 
+// mapping returns n as a section. Null is an empty one. The pattern is the path
+// with * for names that users choose.
+func (d *document) mapping(path, pattern string, n *yaml.Node) *section {
+	n = resolve(n)
+	s := &section{path: path, pattern: pattern, line: lineOf(n), doc: d, nodes: map[string]*yaml.Node{}, subs: map[string]*section{}}
 	if isNull(n) {
 		return s
 	}

@@ -6,6 +6,14 @@ import (
 	"strings"
 )
 
+// Findings are all there is to say about a configuration, each in the order of
+// the file.
+type Findings struct {
+	Faults   Faults // what is wrong with it; with any it is refused
+	Warnings Faults // as Config has them
+	Notes    Faults // what differs from ESP and was not said
+}
+
 // Fault is one thing that is wrong with a configuration, or not as its writer
 // may think.
 type Fault struct {
@@ -36,6 +44,14 @@ func (f Faults) Error() string {
 		lines[i] = f[i].String()
 	}
 	return strings.Join(lines, "\n")
+}
+
+// findings returns what was found. Of a value that is refused only the fault counts.
+func (d *document) findings() Findings {
+	warnings := slices.DeleteFunc(slices.Clone(d.warnings), func(w Fault) bool {
+		return slices.ContainsFunc(d.faults, func(f Fault) bool { return f.Path == w.Path })
+	})
+	return Findings{d.faults.sorted(), warnings.sorted(), d.notes.sorted()}
 }
 
 func (f Faults) sorted() Faults {

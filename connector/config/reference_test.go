@@ -78,10 +78,7 @@ func asked(t *testing.T) []string {
 	t.Helper()
 	keys := map[string]bool{}
 	for _, text := range []string{reference, whole(t)} {
-		_, doc, err := parse([]byte(text), Folder(t))
-		if err != nil {
-			t.Fatal(err)
-		}
+		_, doc := parse([]byte(text), Folder(t))
 		for pattern := range doc.asked {
 			keys[levelled(pattern)] = true
 		}
@@ -134,10 +131,7 @@ func comments(t *testing.T) map[string]string {
 	if err := yaml.Unmarshal([]byte(text), &node); err != nil {
 		t.Fatal(err)
 	}
-	_, doc, err := parse([]byte(text), Folder(t))
-	if err != nil {
-		t.Fatal(err)
-	}
+	_, doc := parse([]byte(text), Folder(t))
 	c := collector{lines: strings.Split(text, "\n"), asked: doc.asked, comments: map[string]string{}}
 	c.collect(node.Content[0], "")
 	return c.comments

@@ -53,6 +53,11 @@ func (s *section) warn(key, what string, args ...any) {
 	s.doc.warn(join(s.path, key), s.at(key), what, args...)
 }
 
+// note says what the absence of key means.
+func (s *section) note(key, what string, args ...any) {
+	s.doc.note(join(s.path, key), s.at(key), what, args...)
+}
+
 func (s *section) patternOf(key string) string {
 	if s.names {
 		key = "*"

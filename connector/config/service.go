@@ -63,6 +63,9 @@ func service(s *section) Service {
 		DrainTimeout:    s.timeout("drain-timeout", defaultDrain, 0, time.Hour, time.Second),
 	}
 	c.Listen, c.TLS = ports(s, defaultPort)
+	if !s.has("port") && !s.has("ports") && !s.has("tls") {
+		s.note("port", "not said, so XDR is awaited on port %d; ESP's default is 8080", defaultPort)
+	}
 	if s.has("manage") {
 		m := s.sub("manage")
 		c.Manage, c.ManageTLS = ports(m, defaultManagePort)

@@ -2,12 +2,12 @@
 // POSTs them to HTTP destinations.
 //
 //	connector [-config FILE]        run, until SIGTERM or SIGINT; SIGHUP reads certificates and secrets again
-//	connector check [-config FILE]  print every fault of the configuration, exit 1 if there is one;
+//	connector check [-config FILE]  print every fault and warning of the configuration, exit 1 if there is a fault;
 //	                                whether its ports are free, only a start can tell
 //	connector config                print a configuration that has every key, and says what each means
 //	connector xdr-config [-config FILE] [-namespace NS…] [-host HOST]
 //	                                print what points a database at this connector
-//	connector version
+//	connector version, connector help
 package main
 
 import (
@@ -20,6 +20,8 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime/debug"
+	"slices"
+	"strings"
 	"syscall"
 
 	"github.com/aerosink/aerosink/connector/config"
@@ -56,8 +58,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	} else if err != nil {
 		return fmt.Errorf("%w; see connector -help", err)
 	}
-	if flags.NArg() > 0 {
-		return fmt.Errorf("connector %s: what is %q? Arguments are flags; see connector -help", command, flags.Arg(0))
+	if flags.NArg() > 0 && command != "help" {
+		return stray(command, flags.Arg(0))
 	}
 	if command != "xdr-config" && (a.host != "" || len(a.namespaces) > 0) {
 		return errors.New("connector: -host and -namespace belong to xdr-config; see connector -help")
@@ -76,11 +78,33 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 			return err
 		}
 		return printXDRConfig(stdout, c, a.namespaces, a.host)
+	case "help":
+		return help(stdout, flags)
 	case "version":
 		_, err := fmt.Fprintln(stdout, "connector", version())
 		return err
 	}
-	return fmt.Errorf("connector: unknown command %q; the commands are check, config, xdr-config and version, or none to run", command)
+	if isFile(command) {
+		return stray("", command)
+	}
+	return fmt.Errorf("connector: unknown command %q; the commands are check, config, xdr-config, version and help, or none to run", command)
+}
+
+// stray returns what to say of an argument that is neither a command nor a flag.
+func stray(command, arg string) error {
+	if command == "run" {
+		command = ""
+	}
+	called := strings.TrimSpace("connector " + command)
+	if isFile(arg) {
+		return fmt.Errorf("%s: a configuration is named with -config: %s -config %s", called, called, arg)
+	}
+	return fmt.Errorf("%s: what is %q? Arguments are flags; see connector -help", called, arg)
+}
+
+func isFile(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Mode().IsRegular() || slices.Contains([]string{".yml", ".yaml"}, filepath.Ext(path))
 }
 
 func flagsOf(a *arguments) *flag.FlagSet {
@@ -97,42 +121,36 @@ func flagsOf(a *arguments) *flag.FlagSet {
 
 func help(stdout io.Writer, flags *flag.FlagSet) error {
 	_, err := fmt.Fprint(stdout, "connector [-config FILE]        run, until SIGTERM or SIGINT; SIGHUP reads certificates and secrets again\n"+
-		"connector check [-config FILE]  print every fault of the configuration, exit 1 if there is one;\n"+
+		"connector check [-config FILE]  print every fault and warning of the configuration, exit 1 if there is a fault;\n"+
 		"                                whether its ports are free, only a start can tell\n"+
 		"connector config                print a configuration that has every key, and says what each means\n"+
 		"connector xdr-config [-config FILE] [-namespace NS…] [-host HOST]\n"+
 		"                                print what points a database at this connector\n"+
-		"connector version\n\n")
+		"connector version\n"+
+		"connector help\n\n")
 	flags.SetOutput(stdout)
 	flags.PrintDefaults()
 	return err
 }
 
-// check prints what is wrong and what is noteworthy about a configuration.
-func check(path string, stdout io.Writer) error {
-	c, err := load(path)
-	if err != nil {
-		return err
-	}
-	for _, w := range c.Warnings {
-		if _, err := fmt.Fprintln(stdout, "warning:", w); err != nil {
-			return err
-		}
-	}
-	_, err = fmt.Fprintf(stdout, "%s: no faults, %d warnings\n", path, len(c.Warnings))
-	return err
-}
-
 func load(path string) (*config.Config, error) {
-	text, err := os.ReadFile(path)
+	text, err := read(path)
 	if err != nil {
-		return nil, fmt.Errorf("read configuration: %w; name another with -config FILE", err)
+		return nil, err
 	}
 	c, err := config.Parse(text, filepath.Dir(path))
 	if err != nil {
 		return nil, fmt.Errorf("%s:\n%w", path, err)
 	}
 	return c, nil
+}
+
+func read(path string) ([]byte, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("read configuration: %w; name another with -config FILE", err)
+	}
+	return text, nil
 }
 
 // stamp is set by the linker: -X main.stamp=v1.2.3.

@@ -190,9 +190,11 @@ func TestCommands(t *testing.T) {
 		out, err string
 	}{
 		{"check -config " + good, "warning: line 1: service.io-threads: ignored", ""},
-		{"check -config " + good, "no faults, 2 warnings", ""},
-		{"check -config " + bad, "", "bad.yml:\nline 1: destinations.a.urls[0]: \"b\" is no URL"},
-		{"check -config " + bad, "", "destinations.a.c: unknown key"},
+		{"check -config " + good, "note: line 1: service.port: not said", ""},
+		{"check -config " + good, "good.yml: no faults, 2 warnings\n", ""},
+		{"check -config " + bad, "fault: line 1: destinations.a.urls[0]: \"b\" is no URL", "bad.yml: 2 faults, 1 warning"},
+		{"check -config " + bad, "destinations.a.c: unknown key\nwarning: line 1: destinations.a: no routing names it", "bad.yml: 2 faults"},
+		{"check -config " + bad, "\nnote: service.port: not said, so XDR is awaited on port 8901; ESP's default is 8080\n", "bad.yml: 2 faults"},
 		{"-config " + bad, "", "destinations.a.c: unknown key"},
 		{"-config /nonexistent", "", "read configuration: open /nonexistent: no such file or directory; name another with -config FILE"},
 		{"config", "batching:", ""},
@@ -203,7 +205,15 @@ func TestCommands(t *testing.T) {
 		{"-help", "connector check [-config FILE]", ""},
 		{"-help", "whether its ports are free, only a start can tell", ""},
 		{"check -wat", "", "flag provided but not defined: -wat; see connector -help"},
-		{"check all", "", `what is "all"?`},
+		{"check all", "", `connector check: what is "all"?`},
+		{"-config a.yml all", "", `connector: what is "all"?`},
+		{"check " + good, "", "connector check: a configuration is named with -config: connector check -config " + good},
+		{"xdr-config none.yaml", "", "connector xdr-config -config none.yaml"},
+		{good, "", "connector: a configuration is named with -config: connector -config " + good},
+		{"-config a " + good, "", "connector -config " + good},
+		{"check -config /nonexistent", "", "read configuration: open /nonexistent: no such file or directory; name another with -config FILE"},
+		{"help", "connector check [-config FILE]", ""},
+		{"help check", "connector check [-config FILE]", ""},
 		{"start", "", `unknown command "start"`},
 	} {
 		var out bytes.Buffer
