@@ -102,6 +102,7 @@ func stray(command, arg string) error {
 	return fmt.Errorf("%s: what is %q? Arguments are flags; see connector -help", called, arg)
 }
 
+// isFile reports whether path is a file, or has the name of a configuration.
 func isFile(path string) bool {
 	info, err := os.Stat(path)
 	return err == nil && info.Mode().IsRegular() || slices.Contains([]string{".yml", ".yaml"}, filepath.Ext(path))

@@ -115,6 +115,6 @@ func commands(seeds []seed, namespaces []string) string {
 	for _, n := range namespaces {
 		set("namespace=" + n + ";action=add")
 	}
-	s.WriteString("# To ship what is there already, too: …;action=add;rewind=all\n")
+	s.WriteString("# To ship what is there already, too, add namespaces so: …;action=add;rewind=all\n")
 	return s.String()
 }

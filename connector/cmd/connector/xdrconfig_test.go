@@ -35,7 +35,7 @@ asinfo -v 'set-config:context=xdr;dc=aerosink;node-address-port=10.0.0.5:8901;ac
 asinfo -v 'set-config:context=xdr;dc=aerosink;node-address-port=10.0.0.5:8911;action=add'
 asinfo -v 'set-config:context=xdr;dc=aerosink;namespace=bank;action=add'
 asinfo -v 'set-config:context=xdr;dc=aerosink;namespace=shop;action=add'
-# To ship what is there already, too: …;action=add;rewind=all
+# To ship what is there already, too, add namespaces so: …;action=add;rewind=all
 `
 
 func TestXDRConfig(t *testing.T) {
