@@ -20,7 +20,6 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime/debug"
-	"slices"
 	"strings"
 	"syscall"
 
@@ -47,7 +46,7 @@ type arguments struct {
 }
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
-	command := "run"
+	command := ""
 	if len(args) > 0 && args[0] != "" && args[0][0] != '-' {
 		command, args = args[0], args[1:]
 	}
@@ -65,7 +64,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return errors.New("connector: -host and -namespace belong to xdr-config; see connector -help")
 	}
 	switch command {
-	case "run":
+	case "":
 		return serve(ctx, a.config, stderr)
 	case "check":
 		return check(a.config, stdout)
@@ -84,29 +83,20 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		_, err := fmt.Fprintln(stdout, "connector", version())
 		return err
 	}
-	if isFile(command) {
-		return stray("", command)
-	}
-	return fmt.Errorf("connector: unknown command %q; the commands are check, config, xdr-config, version and help, or none to run", command)
+	return stray("", command)
 }
 
 // stray returns what to say of an argument that is neither a command nor a flag.
 func stray(command, arg string) error {
-	if command == "run" {
-		command = ""
-	}
 	called := strings.TrimSpace("connector " + command)
-	if isFile(arg) {
+	if isPath(arg) {
 		return fmt.Errorf("%s: a configuration is named with -config: %s -config %s", called, called, arg)
 	}
-	return fmt.Errorf("%s: what is %q? Arguments are flags; see connector -help", called, arg)
+	return fmt.Errorf("%s: what is %q? The commands are check, config, xdr-config, version and help, or none to run; the rest is flags; see connector -help", called, arg)
 }
 
-// isFile reports whether path is a file, or has the name of a configuration.
-func isFile(path string) bool {
-	info, err := os.Stat(path)
-	return err == nil && info.Mode().IsRegular() || slices.Contains([]string{".yml", ".yaml"}, filepath.Ext(path))
-}
+// isPath reports whether arg looks like the path of a file.
+func isPath(arg string) bool { return strings.ContainsAny(arg, "./") }
 
 func flagsOf(a *arguments) *flag.FlagSet {
 	flags := flag.NewFlagSet("connector", flag.ContinueOnError)

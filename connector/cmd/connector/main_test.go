@@ -214,7 +214,7 @@ func TestCommands(t *testing.T) {
 		{"check -config /nonexistent", "", "read configuration: open /nonexistent: no such file or directory; name another with -config FILE"},
 		{"help", "connector check [-config FILE]", ""},
 		{"help check", "connector check [-config FILE]", ""},
-		{"start", "", `unknown command "start"`},
+		{"start", "", `connector: what is "start"? The commands are check, config`},
 	} {
 		var out bytes.Buffer
 		err := run(t.Context(), strings.Fields(tt.args), &out, io.Discard)
