@@ -20,11 +20,11 @@ import (
 // open: no request fails, and at the end the new certificates are in use.
 func TestRotation(t *testing.T) {
 	folder := t.TempDir()
-	first, second := newAuthority(t), newAuthority(t)
+	first, second := changetest.NewAuthority(t), changetest.NewAuthority(t)
 	soon := time.Now().Add(time.Hour)
-	ca := first.writeCA(t, filepath.Join(folder, "ca.crt"))
-	serverCert, serverKey := first.write(t, folder, "server", "127.0.0.1", soon)
-	clientCert, clientKey := first.write(t, folder, "client", "node-1", soon)
+	ca := first.WriteCA(t, filepath.Join(folder, "ca.crt"))
+	serverCert, serverKey := first.Write(t, folder, "server", "127.0.0.1", soon)
+	clientCert, clientKey := first.Write(t, folder, "client", "node-1", soon)
 	files := open(t, tlsfile.Source{CertFile: serverCert, KeyFile: serverKey, CAFile: ca})
 	dialler := open(t, tlsfile.Source{CertFile: clientCert, KeyFile: clientKey, CAFile: ca})
 	there := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -64,15 +64,15 @@ func TestRotation(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	second.writeCA(t, ca)
+	second.WriteCA(t, ca)
 	young, err := os.ReadFile(ca)
 	if err != nil {
 		t.Fatal(err)
 	}
 	write(t, ca, append(young, old...))
 	reload()
-	second.write(t, folder, "server", "127.0.0.1", soon)
-	second.write(t, folder, "client", "node-1", soon)
+	second.Write(t, folder, "server", "127.0.0.1", soon)
+	second.Write(t, folder, "client", "node-1", soon)
 	reload()
 	write(t, ca, young)
 	reload()
@@ -84,7 +84,7 @@ func TestRotation(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	if err := conn.ConnectionState().PeerCertificates[0].CheckSignatureFrom(second.certificate); err != nil {
+	if err := conn.ConnectionState().PeerCertificates[0].CheckSignatureFrom(second.Certificate); err != nil {
 		t.Errorf("the server still shows its first certificate: %v", err)
 	}
 }
@@ -104,9 +104,9 @@ func get(t *testing.T, c *http.Client, url string) {
 // What cannot be read leaves all as it was.
 func TestReloadFails(t *testing.T) {
 	folder := t.TempDir()
-	ours := newAuthority(t)
-	cert, key := ours.write(t, folder, "server", "db.example", time.Now().Add(time.Hour))
-	ca := ours.writeCA(t, filepath.Join(folder, "ca.crt"))
+	ours := changetest.NewAuthority(t)
+	cert, key := ours.Write(t, folder, "server", "db.example", time.Now().Add(time.Hour))
+	ca := ours.WriteCA(t, filepath.Join(folder, "ca.crt"))
 	files := open(t, tlsfile.Source{CertFile: cert, KeyFile: key})
 	config, err := files.Server()
 	if err != nil {

@@ -10,19 +10,20 @@ import (
 
 	"software.sslmate.com/src/go-pkcs12"
 
+	"github.com/aerosink/aerosink/connector/change/changetest"
 	"github.com/aerosink/aerosink/connector/tlsfile"
 )
 
 // stores writes a key store for db.example, a trust store of its authority, and
 // the file of their password.
 func stores(t *testing.T, folder string) (key, trust tlsfile.Store) {
-	ours := newAuthority(t)
-	cert, private := ours.issue(t, "db.example", time.Now().Add(time.Hour))
-	keys, err := pkcs12.Modern.Encode(private, cert, []*x509.Certificate{ours.certificate}, "secret")
+	ours := changetest.NewAuthority(t)
+	cert, private := ours.Issue(t, "db.example", time.Now().Add(time.Hour))
+	keys, err := pkcs12.Modern.Encode(private, cert, []*x509.Certificate{ours.Certificate}, "secret")
 	if err != nil {
 		t.Fatal(err)
 	}
-	trusted, err := pkcs12.Modern.EncodeTrustStore([]*x509.Certificate{ours.certificate}, "secret")
+	trusted, err := pkcs12.Modern.EncodeTrustStore([]*x509.Certificate{ours.Certificate}, "secret")
 	if err != nil {
 		t.Fatal(err)
 	}

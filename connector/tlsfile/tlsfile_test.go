@@ -5,12 +5,13 @@ import (
 	"crypto/x509"
 	"io"
 	"net"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
-	_ "github.com/aerosink/aerosink/connector/change/changetest" // the flag -update
+	"github.com/aerosink/aerosink/connector/change/changetest"
 	"github.com/aerosink/aerosink/connector/tlsfile"
 )
 
@@ -67,15 +68,15 @@ func talk(t *testing.T, client, server *tls.Config, dialled string) (version uin
 
 func TestHandshakes(t *testing.T) {
 	folder := t.TempDir()
-	ours, other := newAuthority(t), newAuthority(t)
+	ours, other := changetest.NewAuthority(t), changetest.NewAuthority(t)
 	soon, past := time.Now().Add(time.Hour), time.Now().Add(-time.Hour)
-	ca := ours.writeCA(t, filepath.Join(folder, "ca.crt"))
-	serverCert, serverKey := ours.write(t, folder, "server", "db.example", soon)
-	addressCert, addressKey := ours.write(t, folder, "address", "127.0.0.1", soon)
-	expiredCert, expiredKey := ours.write(t, folder, "expired", "db.example", past)
-	clientCert, clientKey := ours.write(t, folder, "client", "node-1", soon)
-	staleCert, staleKey := ours.write(t, folder, "stale", "node-1", past)
-	strangeCert, strangeKey := other.write(t, folder, "strange", "node-1", soon)
+	ca := ours.WriteCA(t, filepath.Join(folder, "ca.crt"))
+	serverCert, serverKey := ours.Write(t, folder, "server", "db.example", soon)
+	addressCert, addressKey := ours.Write(t, folder, "address", "127.0.0.1", soon)
+	expiredCert, expiredKey := ours.Write(t, folder, "expired", "db.example", past)
+	clientCert, clientKey := ours.Write(t, folder, "client", "node-1", soon)
+	staleCert, staleKey := ours.Write(t, folder, "stale", "node-1", past)
+	strangeCert, strangeKey := other.Write(t, folder, "strange", "node-1", soon)
 
 	plain := tlsfile.Source{CertFile: serverCert, KeyFile: serverKey}
 	mutual := tlsfile.Source{CertFile: serverCert, KeyFile: serverKey, CAFile: ca}
@@ -119,9 +120,9 @@ func TestHandshakes(t *testing.T) {
 // Neither side speaks a version before 1.2, nor one that is not named.
 func TestVersions(t *testing.T) {
 	folder := t.TempDir()
-	ours := newAuthority(t)
-	cert, key := ours.write(t, folder, "server", "db.example", time.Now().Add(time.Hour))
-	ca := ours.writeCA(t, filepath.Join(folder, "ca.crt"))
+	ours := changetest.NewAuthority(t)
+	cert, key := ours.Write(t, folder, "server", "db.example", time.Now().Add(time.Hour))
+	ca := ours.WriteCA(t, filepath.Join(folder, "ca.crt"))
 	for _, tt := range []struct {
 		peer                   uint16 // the only version of the other side
 		oldest, newest, agreed uint16
@@ -154,9 +155,9 @@ func TestVersions(t *testing.T) {
 
 func TestFaults(t *testing.T) {
 	folder := t.TempDir()
-	ours := newAuthority(t)
-	cert, key := ours.write(t, folder, "server", "db.example", time.Now().Add(time.Hour))
-	_, otherKey := ours.write(t, folder, "other", "db.example", time.Now().Add(time.Hour))
+	ours := changetest.NewAuthority(t)
+	cert, key := ours.Write(t, folder, "server", "db.example", time.Now().Add(time.Hour))
+	_, otherKey := ours.Write(t, folder, "other", "db.example", time.Now().Add(time.Hour))
 	for _, tt := range []struct {
 		name   string
 		source tlsfile.Source
@@ -187,13 +188,13 @@ func TestFaults(t *testing.T) {
 // A client that has no certificate does not fail a server that only asks for one.
 func TestClientAsked(t *testing.T) {
 	folder := t.TempDir()
-	ours := newAuthority(t)
-	cert, key := ours.issue(t, "db.example", time.Now().Add(time.Hour))
+	ours := changetest.NewAuthority(t)
+	cert, key := ours.Issue(t, "db.example", time.Now().Add(time.Hour))
 	asking := &tls.Config{
 		Certificates: []tls.Certificate{{Certificate: [][]byte{cert.Raw}, PrivateKey: key}}, MinVersion: tls.VersionTLS12,
 		ClientAuth: tls.RequestClientCert, ClientCAs: x509.NewCertPool(),
 	}
-	client := open(t, tlsfile.Source{CAFile: ours.writeCA(t, filepath.Join(folder, "ca.crt"))}).Client(nil)
+	client := open(t, tlsfile.Source{CAFile: ours.WriteCA(t, filepath.Join(folder, "ca.crt"))}).Client(nil)
 	if _, err := talk(t, client, asking, "db.example"); err != nil {
 		t.Error(err)
 	}
@@ -204,8 +205,15 @@ func TestLeaf(t *testing.T) {
 		t.Errorf("without a certificate %v", c.Subject)
 	}
 	ends := time.Now().Add(-time.Hour)
-	cert, key := newAuthority(t).write(t, t.TempDir(), "server", "a.example", ends)
+	cert, key := changetest.NewAuthority(t).Write(t, t.TempDir(), "server", "a.example", ends)
 	if c := open(t, tlsfile.Source{CertFile: cert, KeyFile: key}).Leaf(); c == nil || c.NotAfter.Unix() != ends.Unix() {
 		t.Errorf("%+v", c)
+	}
+}
+
+func write(t testing.TB, path string, content []byte) {
+	t.Helper()
+	if err := os.WriteFile(path, content, 0o600); err != nil {
+		t.Fatal(err)
 	}
 }

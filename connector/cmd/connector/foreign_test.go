@@ -1,12 +1,6 @@
 package main
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
-	"encoding/pem"
-	"math/big"
 	"net"
 	"os"
 	"os/exec"
@@ -29,7 +23,9 @@ func TestBinaryForeignServer(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(folder, "index.html"), []byte("thanks\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	key, cert := certificate(t)
+	ours := changetest.NewAuthority(t)
+	ca := ours.WriteCA(t, filepath.Join(folder, "ca.crt"))
+	cert, key := ours.Write(t, folder, "server", "127.0.0.1", time.Now().Add(time.Hour))
 	for name, tt := range map[string]struct {
 		scheme string
 		flags  func(port string) []string
@@ -47,7 +43,7 @@ func TestBinaryForeignServer(t *testing.T) {
 				t.Fatal(err)
 			}
 			log.Find(t, `listen 127\.0\.0\.1:`)
-			b := startBinary(t, 0, forward(tt.scheme+"://"+address+"/", "")+batching, "SSL_CERT_FILE="+cert)
+			b := startBinary(t, 0, forward(tt.scheme+"://"+address+"/", "")+batching, "SSL_CERT_FILE="+ca)
 			s := &xdrtest.Source{Address: b.xdr, Connections: 4}
 			ship(t, s)
 			live(s, 2000)
@@ -71,33 +67,4 @@ func freeAddress(t *testing.T) string {
 	}
 	defer l.Close()
 	return l.Addr().String()
-}
-
-// certificate returns files with a key and a certificate of 127.0.0.1 that is its
-// own authority.
-func certificate(t *testing.T) (key, cert string) {
-	t.Helper()
-	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true,
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &private.PublicKey, private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	secret, err := x509.MarshalPKCS8PrivateKey(private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	folder := t.TempDir()
-	for name, block := range map[string]*pem.Block{"key": {Type: "PRIVATE KEY", Bytes: secret}, "cert": {Type: "CERTIFICATE", Bytes: der}} {
-		if err := os.WriteFile(filepath.Join(folder, name), pem.EncodeToMemory(block), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return filepath.Join(folder, "key"), filepath.Join(folder, "cert")
 }

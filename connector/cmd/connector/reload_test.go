@@ -2,16 +2,9 @@ package main
 
 import (
 	"bytes"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"fmt"
 	"io"
-	"math/big"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -25,32 +18,6 @@ import (
 	"github.com/aerosink/aerosink/connector/change/changetest"
 	"github.com/aerosink/aerosink/connector/xdr"
 )
-
-// writeCertificate writes a certificate of a name, and its key, to folder, as
-// server.crt and server.key, and returns them.
-func writeCertificate(t *testing.T, folder, name string) (*x509.Certificate, *ecdsa.PrivateKey) {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, NotAfter: time.Now().Add(time.Hour)}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	cert, err := x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
-	}
-	private, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	write(t, filepath.Join(folder, "server.crt"), pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
-	write(t, filepath.Join(folder, "server.key"), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private}))
-	return cert, key
-}
 
 func write(t *testing.T, path string, content []byte) {
 	t.Helper()
@@ -92,7 +59,8 @@ func exchange(t *testing.T, conn net.Conn) {
 // another, and where that cannot be read the last one stays.
 func TestSIGHUP(t *testing.T) {
 	folder := t.TempDir()
-	writeCertificate(t, folder, "first")
+	ours, soon := changetest.NewAuthority(t), time.Now().Add(time.Hour)
+	ours.Write(t, folder, "server", "first", soon)
 	there := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	t.Cleanup(there.Close)
 	path := filepath.Join(folder, "connector.yml")
@@ -117,7 +85,7 @@ func TestSIGHUP(t *testing.T) {
 		t.Errorf("certificate of %s", name)
 	}
 
-	writeCertificate(t, folder, "second")
+	ours.Write(t, folder, "server", "second", soon)
 	signal(syscall.SIGHUP)
 	log.Find(t, "certificates and secrets read again")
 	exchange(t, session)

@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"software.sslmate.com/src/go-pkcs12"
 
@@ -55,21 +56,16 @@ func secrets(t *testing.T, folder string) {
 		t.Fatal(err)
 	}
 	folder = filepath.Join(folder, "secrets")
-	cert, key := writeCertificate(t, folder, "aerosink")
-	for from, to := range map[string][]string{"server.crt": {"client.crt", "ca.crt"}, "server.key": {"client.key"}} {
-		content, err := os.ReadFile(filepath.Join(folder, from))
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, name := range to {
-			write(t, filepath.Join(folder, name), content)
-		}
-	}
+	ours, soon := changetest.NewAuthority(t), time.Now().Add(time.Hour)
+	ours.WriteCA(t, filepath.Join(folder, "ca.crt"))
+	ours.Write(t, folder, "server", "aerosink", soon)
+	ours.Write(t, folder, "client", "connector", soon)
+	cert, key := ours.Issue(t, "aerosink", soon)
 	keys, err := pkcs12.Modern.Encode(key, cert, nil, "password")
 	if err != nil {
 		t.Fatal(err)
 	}
-	trust, err := pkcs12.Modern.EncodeTrustStore([]*x509.Certificate{cert}, "password")
+	trust, err := pkcs12.Modern.EncodeTrustStore([]*x509.Certificate{ours.Certificate}, "password")
 	if err != nil {
 		t.Fatal(err)
 	}

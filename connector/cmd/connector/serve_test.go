@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/aerosink/aerosink/connector/change/changetest"
 )
@@ -23,7 +24,7 @@ func TestNoSuchAddress(t *testing.T) {
 // What the server of the manage ports says is in the log, as all else.
 func TestManageLogs(t *testing.T) {
 	folder := t.TempDir()
-	writeCertificate(t, folder, "aerosink")
+	changetest.NewAuthority(t).Write(t, folder, "server", "aerosink", time.Now().Add(time.Hour))
 	path := filepath.Join(folder, "connector.yml")
 	write(t, path, []byte(`
 service: {port: 0, address: 127.0.0.1, manage: {address: 127.0.0.1, tls: {port: 0, address: 127.0.0.1, cert-file: server.crt, key-file: server.key}}}

@@ -1,10 +1,11 @@
-package tlsfile_test
+package changetest
 
 import (
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
@@ -16,15 +17,18 @@ import (
 	"time"
 )
 
-// authority signs certificates and writes them where a test wants them.
-type authority struct {
-	certificate *x509.Certificate
-	key         crypto.Signer
+// Authority signs certificates and writes them where a test wants them.
+type Authority struct {
+	Certificate *x509.Certificate
+
+	key crypto.Signer
 }
 
-func newAuthority(t testing.TB) *authority {
-	a := &authority{key: newKey(t)}
-	a.certificate = sign(t, &x509.Certificate{
+// NewAuthority returns one that nobody knows yet. It holds for an hour.
+func NewAuthority(t testing.TB) *Authority {
+	t.Helper()
+	a := &Authority{key: newKey(t)}
+	a.Certificate = sign(t, &x509.Certificate{
 		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "authority"}, NotAfter: time.Now().Add(time.Hour),
 		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
 	}, nil, a.key, a.key)
@@ -56,9 +60,10 @@ func sign(t testing.TB, template, parent *x509.Certificate, key, signer crypto.S
 	return c
 }
 
-// issue returns a certificate for a DNS name, or an address, that ends when it
-// says.
-func (a *authority) issue(t testing.TB, name string, ends time.Time) (*x509.Certificate, crypto.Signer) {
+// Issue returns a certificate for a DNS name, or an address, that ends when it
+// says, and its key.
+func (a *Authority) Issue(t testing.TB, name string, ends time.Time) (*x509.Certificate, crypto.Signer) {
+	t.Helper()
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: name}, NotBefore: time.Now().Add(-2 * time.Hour), NotAfter: ends,
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}, DNSNames: []string{name},
@@ -67,13 +72,29 @@ func (a *authority) issue(t testing.TB, name string, ends time.Time) (*x509.Cert
 		template.DNSNames, template.IPAddresses = nil, []net.IP{ip}
 	}
 	key := newKey(t)
-	return sign(t, template, a.certificate, key, a.key), key
+	return sign(t, template, a.Certificate, key, a.key), key
 }
 
-// write puts a certificate for name and its key into folder, as name.crt and
-// name.key, and returns the two paths.
-func (a *authority) write(t testing.TB, folder, file, name string, ends time.Time) (certFile, keyFile string) {
-	c, key := a.issue(t, name, ends)
+// Pair returns a certificate for name with its key, as a server or client in the
+// test itself shows it. It holds for an hour.
+func (a *Authority) Pair(t testing.TB, name string) tls.Certificate {
+	t.Helper()
+	c, key := a.Issue(t, name, time.Now().Add(time.Hour))
+	return tls.Certificate{Certificate: [][]byte{c.Raw}, PrivateKey: key, Leaf: c}
+}
+
+// Pool returns a pool with the authority alone.
+func (a *Authority) Pool() *x509.CertPool {
+	pool := x509.NewCertPool()
+	pool.AddCert(a.Certificate)
+	return pool
+}
+
+// Write puts a certificate for name and its key into folder, as file.crt and
+// file.key, and returns the two paths.
+func (a *Authority) Write(t testing.TB, folder, file, name string, ends time.Time) (certFile, keyFile string) {
+	t.Helper()
+	c, key := a.Issue(t, name, ends)
 	der, err := x509.MarshalPKCS8PrivateKey(key)
 	if err != nil {
 		t.Fatal(err)
@@ -84,18 +105,16 @@ func (a *authority) write(t testing.TB, folder, file, name string, ends time.Tim
 	return certFile, keyFile
 }
 
-func (a *authority) writeCA(t testing.TB, path string) string {
-	writePEM(t, path, "CERTIFICATE", a.certificate.Raw)
+// WriteCA writes the authority's own certificate to path, which it returns.
+func (a *Authority) WriteCA(t testing.TB, path string) string {
+	t.Helper()
+	writePEM(t, path, "CERTIFICATE", a.Certificate.Raw)
 	return path
 }
 
 func writePEM(t testing.TB, path, kind string, der []byte) {
-	write(t, path, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}))
-}
-
-func write(t testing.TB, path string, content []byte) {
 	t.Helper()
-	if err := os.WriteFile(path, content, 0o600); err != nil {
+	if err := os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), 0o600); err != nil {
 		t.Fatal(err)
 	}
 }
