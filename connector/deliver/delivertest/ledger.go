@@ -5,8 +5,10 @@ package delivertest
 import (
 	"compress/gzip"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"io"
+	"log/slog"
 	"mime"
 	"net"
 	"net/http"
@@ -19,44 +21,70 @@ import (
 	"github.com/aerosink/aerosink/connector/xdr/xdrtest"
 )
 
-// Ledger is a destination over HTTP/1.1 and HTTP/2 in clear text, on one port. A
-// change is in it from before its request is answered with 200.
+// Ledger is a destination over HTTP/1.1 and HTTP/2, on one port. A change is in it
+// from before its request is answered with 200.
 type Ledger struct {
 	URL string
 
-	server *httptest.Server
-	fault  func(request int) Fault
+	server  *httptest.Server
+	options Options
 
 	mu       sync.Mutex
 	requests int
 	protocol map[string]int // requests by protocol
+	places   map[Place]int  // accepted changes
+	answers  map[int]int    // by status
 	versions map[xdrtest.Version]int
 	newest   map[change.Digest]xdrtest.Version
 	counts   Counts
 }
 
-// Counts is what came to a Ledger.
-type Counts struct {
-	Requests  int
-	Accepted  int // changes whose request, or whose line in a report, said so; those that came twice are counted twice
-	Backwards int // changes that came after a newer version of their record
-	Largest   int // changes of one request
+// Options are how a Ledger serves. The zero Options take JSON and XDR in clear
+// text, and accept all.
+type Options struct {
+	// Fault says how the n-th request is treated, from 1; nil treats all well.
+	Fault func(request int) Fault
+
+	// Parser reads the bodies; where it has no MetadataKey, that is "metadata".
+	Parser format.Parser
+
+	// TLS makes it HTTPS, with HTTP/2 alone.
+	TLS *tls.Config
+
+	// Inspect is shown every request that can be read, with what is in it, by
+	// several goroutines at once; may be nil. The body is read already.
+	Inspect func(r *http.Request, changes []format.Parsed)
 }
 
-// New returns a Ledger that serves until the test ends. Fault says how the n-th
-// request is treated, from 1; nil treats all well.
+// New returns a Ledger that serves until the test ends, with faults as in
+// [Options].
 func New(t testing.TB, fault func(request int) Fault) *Ledger {
 	t.Helper()
+	return Open(t, Options{Fault: fault})
+}
+
+// Open returns a Ledger that serves until the test ends.
+func Open(t testing.TB, o Options) *Ledger {
+	t.Helper()
+	if o.Parser.MetadataKey == "" {
+		o.Parser.MetadataKey = "metadata"
+	}
 	l := &Ledger{
-		fault: fault, protocol: map[string]int{},
+		options: o, protocol: map[string]int{}, places: map[Place]int{}, answers: map[int]int{},
 		versions: map[xdrtest.Version]int{}, newest: map[change.Digest]xdrtest.Version{},
 	}
 	l.server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { l.serve(t, w, r) }))
-	l.server.Config.Protocols = new(http.Protocols)
-	l.server.Config.Protocols.SetHTTP1(true)
-	l.server.Config.Protocols.SetUnencryptedHTTP2(true)
 	l.server.Config.ConnContext = func(ctx context.Context, c net.Conn) context.Context { return context.WithValue(ctx, connKey{}, c) }
-	l.server.Start()
+	if o.TLS != nil {
+		l.server.TLS, l.server.EnableHTTP2 = o.TLS, true
+		l.server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError) // of handshakes that are meant to fail
+		l.server.StartTLS()
+	} else {
+		l.server.Config.Protocols = new(http.Protocols)
+		l.server.Config.Protocols.SetHTTP1(true)
+		l.server.Config.Protocols.SetUnencryptedHTTP2(true)
+		l.server.Start()
+	}
 	t.Cleanup(l.server.Close)
 	l.URL = l.server.URL
 	return l
@@ -76,8 +104,9 @@ func (l *Ledger) serve(t testing.TB, w http.ResponseWriter, r *http.Request) {
 		fault.apply(w, r)
 		return
 	}
+	w = &answering{w, l}
 	mediaType, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	parsed, err := format.Parser{MetadataKey: "metadata"}.Parse(mediaType, body)
+	parsed, err := l.options.Parser.Parse(mediaType, body)
 	if err != nil {
 		t.Errorf("a request that cannot be read: %v", err)
 		w.WriteHeader(http.StatusBadRequest)
@@ -88,10 +117,39 @@ func (l *Ledger) serve(t testing.TB, w http.ResponseWriter, r *http.Request) {
 			t.Errorf("a change that cannot be read: %v", p.Err)
 		}
 	}
+	l.came(len(parsed))
+	if l.options.Inspect != nil {
+		l.options.Inspect(r, parsed)
+	}
 	if refused := fault.apply(w, r); refused {
 		return
 	}
 	l.keep(w, parsed, fault)
+}
+
+// answering writes down the status of an answer before it is sent.
+type answering struct {
+	http.ResponseWriter
+	ledger *Ledger
+}
+
+// WriteHeader implements http.ResponseWriter.
+func (a *answering) WriteHeader(status int) {
+	a.ledger.mu.Lock()
+	a.ledger.answers[status]++
+	a.ledger.mu.Unlock()
+	a.ResponseWriter.WriteHeader(status)
+}
+
+// Unwrap is for http.ResponseController.
+func (a *answering) Unwrap() http.ResponseWriter { return a.ResponseWriter }
+
+// came counts the changes of a request.
+func (l *Ledger) came(n int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.counts.Shipped += n
+	l.counts.Largest = max(l.counts.Largest, n)
 }
 
 // read returns the body, inflated if it is compressed.
@@ -115,10 +173,10 @@ func (l *Ledger) next(r *http.Request) Fault {
 	}
 	n := l.requests
 	l.mu.Unlock()
-	if l.fault == nil {
+	if l.options.Fault == nil {
 		return None
 	}
-	return l.fault(n)
+	return l.options.Fault(n)
 }
 
 // keep writes changes down and answers: with a report when the fault is Half, else
@@ -131,16 +189,16 @@ func (l *Ledger) keep(w http.ResponseWriter, parsed []format.Parsed, fault Fault
 	}
 	report.Changes, report.Reason = len(parsed), "half of them, as told"
 	l.mu.Lock()
-	l.counts.Largest = max(l.counts.Largest, len(parsed))
 	for i := range parsed {
 		if fault == Half && i%2 == 0 {
 			report.Retry = append(report.Retry, i)
 			continue
 		}
-		l.accept(xdrtest.VersionOf(&parsed[i].Change))
+		l.accept(&parsed[i].Change)
 	}
 	l.mu.Unlock()
 	if fault != Half {
+		w.WriteHeader(http.StatusOK)
 		return
 	}
 	w.Header().Set("Content-Type", "application/vnd.aerosink.report+json")
@@ -148,50 +206,14 @@ func (l *Ledger) keep(w http.ResponseWriter, parsed []format.Parsed, fault Fault
 	_ = json.NewEncoder(w).Encode(report) // a connector that is gone does not need it
 }
 
-func (l *Ledger) accept(v xdrtest.Version) {
+func (l *Ledger) accept(c *change.Change) {
+	v := xdrtest.VersionOf(c)
 	l.counts.Accepted++
+	l.places[Place{c.Namespace, c.Set}]++
 	l.versions[v]++
 	if newest := l.newest[v.Digest]; newest.LUT > v.LUT {
 		l.counts.Backwards++
 		return
 	}
 	l.newest[v.Digest] = v
-}
-
-// Counts returns what came so far.
-func (l *Ledger) Counts() Counts {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	c := l.counts
-	c.Requests = l.requests
-	return c
-}
-
-// Protocols returns how many requests came over each protocol.
-func (l *Ledger) Protocols() map[string]int {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	m := map[string]int{}
-	for p, n := range l.protocol {
-		m[p] = n
-	}
-	return m
-}
-
-// Has reports whether v was accepted.
-func (l *Ledger) Has(v xdrtest.Version) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.versions[v] > 0
-}
-
-// Newest returns the newest version of each record that was accepted.
-func (l *Ledger) Newest() map[change.Digest]xdrtest.Version {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	m := map[change.Digest]xdrtest.Version{}
-	for d, v := range l.newest {
-		m[d] = v
-	}
-	return m
 }

@@ -2,6 +2,7 @@ package xdrtest
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -48,7 +49,7 @@ func (l *link) signal() {
 func (l *link) run(ctx context.Context) {
 	pause := time.Duration(0)
 	for l.waitForWork(ctx); ctx.Err() == nil; {
-		conn, err := new(net.Dialer).DialContext(ctx, "tcp", l.address)
+		conn, err := l.dial(ctx)
 		if err == nil {
 			l.reached()
 			l.use(ctx, conn)
@@ -63,6 +64,13 @@ func (l *link) run(ctx context.Context) {
 			l.waitForWork(ctx)
 		}
 	}
+}
+
+func (l *link) dial(ctx context.Context) (net.Conn, error) {
+	if l.source.TLS == nil {
+		return new(net.Dialer).DialContext(ctx, "tcp", l.address)
+	}
+	return (&tls.Dialer{Config: l.source.TLS}).DialContext(ctx, "tcp", l.address)
 }
 
 // waitForWork returns when there is something to ship, or ctx has ended.

@@ -7,6 +7,7 @@ package xdrtest
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -28,10 +29,11 @@ import (
 // The fields are set before the first method is called. Methods may be called by
 // several goroutines at once.
 type Source struct {
-	Address     string   // of the connector's XDR port
-	Others      []string // more connectors, which share the records with the first
-	Connections int      // to each connector; 0 means 1
-	Window      int      // requests in flight on a connection; 0 means 1000
+	Address     string      // of the connector's XDR port
+	Others      []string    // more connectors, which share the records with the first
+	Connections int         // to each connector; 0 means 1
+	TLS         *tls.Config // nil ships in clear text
+	Window      int         // requests in flight on a connection; 0 means 1000
 
 	Period     time.Duration // from one burst of requests to the next; 0 ships at once
 	HotKey     time.Duration // a record is not shipped again before; may be 0
