@@ -4,9 +4,13 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -43,6 +47,44 @@ func TestBinaryDeadLetters(t *testing.T) {
 			t.Errorf("a letter that was no malformed message: %x", message)
 		}
 	}
+}
+
+// Posted to a destination, each of them comes once, as it was, with the reason.
+func TestBinaryPostedDeadLetters(t *testing.T) {
+	_, messages := malformed(t)
+	var mu sync.Mutex
+	var letters [][]byte
+	graveyard := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		message, err := io.ReadAll(r.Body)
+		if err != nil || r.Header.Get("Aerosink-Reason") == "" || r.Header.Get("Content-Type") != "application/octet-stream" {
+			t.Errorf("letter with header %v, %v", r.Header, err)
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		if r.Method == http.MethodPost {
+			letters = append(letters, message)
+		}
+	}))
+	t.Cleanup(graveyard.Close)
+	l := delivertest.New(t, nil)
+	b := startBinary(t, 0, fmt.Sprintf("destinations:\n  there: {urls: [%q], call-timeout: 8s}\n"+
+		"  graveyard: {urls: [%q], protocol: HTTP_1_1, call-timeout: 8s, health-check: {enabled: false}}\n"+
+		"routing: {mode: static, destination: there}\nformat: json\ndead-letters: {destination: graveyard}\n", l.URL, graveyard.URL)+batching)
+	s := &xdrtest.Source{Address: b.xdr, Connections: 4, Mischief: xdrtest.Mischief{Seed: 10, Malformed: messages, MalformedShare: 0.2}}
+	ship(t, s)
+	live(s, 400)
+	settle(t, s)
+	wantNewest(t, s, l)
+	counted := b.metric(t, `aerosink_connector_dead_letters_total{cluster_name="aerosink"}`)
+	if n := s.Stats().Injected; n == 0 || len(letters) != n || counted != float64(n) {
+		t.Errorf("%d letters, %v counted; the source sent %d", len(letters), counted, n)
+	}
+	for _, letter := range letters {
+		if !slices.ContainsFunc(messages, func(m []byte) bool { return bytes.Equal(m, letter) }) {
+			t.Errorf("a letter that was no malformed message: %x", letter)
+		}
+	}
+	b.terminate(t)
 }
 
 // filed returns the messages of the letters in a folder.
