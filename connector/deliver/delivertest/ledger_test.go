@@ -1,6 +1,7 @@
 package delivertest_test
 
 import (
+	"crypto/tls"
 	"io"
 	"maps"
 	"net/http"
@@ -56,6 +57,12 @@ func TestFaults(t *testing.T) {
 		if counts := l.Counts(); status != want.status || counts.Accepted != want.accepted || counts.Requests != 1 {
 			t.Errorf("fault %d: status %d, %v, %+v; want %+v", fault, status, err, counts, want)
 		}
+		if shipped, answers := l.Counts().Shipped, l.Answers(); shipped != 2 || want.status > 0 && answers[want.status] != 1 {
+			t.Errorf("fault %d: %d changes shipped, answers %v", fault, shipped, answers)
+		}
+		if place := (delivertest.Place{Namespace: "n"}); l.Places()[place] != want.accepted {
+			t.Errorf("fault %d: accepted from %v", fault, l.Places())
+		}
 		if l.Has(xdrtest.VersionOf(&b)) != (want.accepted > 0) || l.Has(xdrtest.VersionOf(&a)) != (want.accepted > 1) {
 			t.Errorf("fault %d: the ledger has %v", fault, l.Newest())
 		}
@@ -88,5 +95,28 @@ func TestBackwards(t *testing.T) {
 	newest := slices.Collect(maps.Values(l.Newest()))
 	if counts := l.Counts(); counts.Backwards != 1 || counts.Accepted != 3 || newest[0].Generation != 2 || l.Protocols()["HTTP/1.1"] != 3 {
 		t.Errorf("%+v, newest %+v, protocols %v", counts, newest, l.Protocols())
+	}
+}
+
+// Over TLS requests come over HTTP/2, and a test sees them with what is in them.
+func TestOptions(t *testing.T) {
+	ours := changetest.NewAuthority(t)
+	seen := make(chan []string, 1)
+	l := delivertest.Open(t, delivertest.Options{
+		Parser: format.Parser{Bins: true},
+		TLS:    &tls.Config{Certificates: []tls.Certificate{ours.Pair(t, "127.0.0.1")}},
+		Inspect: func(r *http.Request, changes []format.Parsed) {
+			seen <- []string{r.Proto, changes[0].Change.Bins[0].Name}
+		},
+	})
+	client := http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: ours.Pool()}, ForceAttemptHTTP2: true}}
+	c := change.Change{Namespace: "n", Bins: []change.Bin{{Name: "b", Value: change.IntegerValue(1)}}}
+	resp, err := client.Post(l.URL, "application/json", strings.NewReader(body(t, c)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if got, want := <-seen, []string{"HTTP/2.0", "b"}; !slices.Equal(got, want) || l.Answers()[http.StatusOK] != 1 {
+		t.Errorf("seen %q, want %q; answers %v", got, want, l.Answers())
 	}
 }
