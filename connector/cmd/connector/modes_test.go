@@ -61,6 +61,7 @@ func TestBinaryModes(t *testing.T) {
 		"nothing":                  {"HTTP_2", "routing: {mode: skip}\n", 4, "", "", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			var o delivertest.Options
 			if tt.schema != "" {
 				o.Parser.Avro = avro(t, tt.schema)
