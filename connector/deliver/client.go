@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"time"
 )
@@ -80,9 +79,8 @@ func (c *client) send(ctx context.Context, e *endpoint, header http.Header, cont
 		ContentLength: int64(len(content)), GetBody: body.open,
 	}).WithContext(ctx)
 	req.Body, _ = body.open()
-	l := e.take(time.Now())
+	resp, l, err := e.roundTrip(req)
 	defer e.put(l)
-	resp, err := l.RoundTrip(req)
 	if err != nil {
 		return c.none(e, fmt.Errorf("POST %s: %w", e.place, c.explain(err)), err)
 	}
@@ -116,11 +114,10 @@ func (c *client) succeeded(status int) bool {
 
 // explain adds what to do to errors of the transport that do not say it.
 func (c *client) explain(err error) error {
-	var op *net.OpError
 	switch {
 	case c.ctx.Err() != nil:
 		return errClosed
-	case errors.As(err, &op) && op.Op == "dial":
+	case atDialling(err):
 		return err
 	case errors.Is(err, context.DeadlineExceeded):
 		return errors.New("no answer in time")

@@ -1,9 +1,9 @@
 package deliver
 
 import (
-	"math/rand/v2"
 	"net/http"
 	"net/url"
+	"slices"
 	"sync"
 	"time"
 )
@@ -20,90 +20,124 @@ type endpoint struct {
 	inFlight int
 	most     int // requests in flight
 	sick     bool
+	ailment  error     // of the last check that found it sick
 	resume   time.Time // no request before it; the destination asked for that
 
-	mu    sync.Mutex
-	links []*link
-}
+	transport *http.Transport // dials HTTP/2 connections; nil over HTTP/1.1
 
-// link is a transport, and with it its connections, for as long as they are
-// young.
-type link struct {
-	*http.Transport
-	inFlight int
-	retire   time.Time // when another takes its place; zero is never
-	retired  bool
+	mu    sync.Mutex
+	width int     // links at most
+	links []*link // that take requests
 }
 
 func newEndpoint(c Config, u *url.URL, t *tally) *endpoint {
-	e := &endpoint{url: u, place: place(u), config: c, tally: t, doubt: make(chan struct{}, 1), most: max(c.Connections, 1)}
-	// A transport opens as many HTTP/1.1 connections as it may, and of HTTP/2 one
-	// to an endpoint, and another only when the server allows fewer requests at
-	// once than come.
-	n := 1
+	e := &endpoint{url: u, place: place(u), config: c, tally: t, doubt: make(chan struct{}, 1), most: max(c.Connections, 1), width: 1}
 	if c.Protocol == HTTP2 {
-		n = e.most
+		e.transport = newTransport(c)
+		e.width = e.most
 		e.most *= max(c.Streams, 1)
-	}
-	for range n {
-		e.links = append(e.links, e.open(time.Now()))
 	}
 	return e
 }
 
-// open returns a link that has no connection yet.
-func (e *endpoint) open(now time.Time) *link {
-	l := &link{Transport: newTransport(e.config)}
-	if ttl := e.config.ConnectionTTL; ttl > 0 {
-		jitter := time.Duration(rand.Int64N(int64(ttl)/5 + 1)) //nolint:gosec // it spreads, it does not hide
-		l.retire = now.Add(ttl - ttl/10 + jitter)
-	}
-	return l
-}
+// repeats is how often a request is made again that the server has not begun with.
+// Once is enough, unless the next connection ends as well.
+const repeats = 3
 
-// take returns the link with the fewest requests, for one more. One that is too
-// old makes place for another, and goes when its last request has ended: so no
-// request fails of it, and names are looked up again.
-func (e *endpoint) take(now time.Time) *link {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	least := 0
-	for i, l := range e.links {
-		if l.inFlight < e.links[least].inFlight {
-			least = i
+// roundTrip makes a request, and again when the server has done nothing with it. The
+// caller gives back the link when it has read the answer.
+func (e *endpoint) roundTrip(req *http.Request) (*http.Response, *link, error) {
+	l := e.take(time.Now())
+	for again := 0; ; again++ {
+		resp, err := l.RoundTrip(req)
+		if err == nil || again == repeats {
+			return resp, l, err
 		}
+		yes, goingAway := untouched(err)
+		if !yes {
+			return nil, l, err
+		}
+		if goingAway {
+			l = e.replace(l)
+		}
+		repeated := *req // the transport may hold on to the first
+		if repeated.Body, err = req.GetBody(); err != nil {
+			return nil, l, err
+		}
+		req = &repeated
 	}
-	l := e.links[least]
-	if !l.retire.IsZero() && now.After(l.retire) {
-		l.retired = true
-		l.closeIdle()
-		l = e.open(now)
-		e.links[least] = l
-	}
-	l.inFlight++
-	return l
 }
 
-// put gives back what take returned.
+// take returns the link with the fewest requests, for one more: a new one where all
+// have some and another is allowed. One that is too old or broken takes no more
+// requests, and is closed after its last: so no request fails of age, and names are
+// looked up again. For as long as that takes, there is one more connection.
+func (e *endpoint) take(now time.Time) *link {
+	for {
+		e.mu.Lock()
+		l := e.idlest()
+		switch {
+		case l == nil, l.inFlight > 0 && len(e.links) < e.width:
+			l = e.open(now)
+			e.links = append(e.links, l)
+		case l.spent(now):
+			e.retire(l)
+			l.inFlight++ // for put, which closes it unless it has others
+			e.mu.Unlock()
+			e.put(l)
+			continue
+		}
+		l.inFlight++
+		e.mu.Unlock()
+		return l
+	}
+}
+
+// replace gives back a link on which the server begins with no more requests, and
+// returns another.
+func (e *endpoint) replace(l *link) *link {
+	e.mu.Lock()
+	if l.retired {
+		e.mu.Unlock()
+		e.put(l)
+		return e.take(time.Now())
+	}
+	e.retire(l)
+	fresh := e.open(time.Now())
+	fresh.inFlight++
+	e.links = append(e.links, fresh)
+	e.mu.Unlock()
+	e.put(l)
+	return fresh
+}
+
+// put gives back what take or replace returned.
 func (e *endpoint) put(l *link) {
 	e.mu.Lock()
-	defer e.mu.Unlock()
 	l.inFlight--
-	if l.retired {
-		l.closeIdle()
+	last := l.retired && l.inFlight == 0
+	e.mu.Unlock()
+	if last {
+		l.close()
 	}
 }
 
-// closeIdle closes the connections after the last request. The transport may take
-// a moment to let go of that, so it is told twice.
-func (l *link) closeIdle() {
-	if l.inFlight == 0 {
-		l.CloseIdleConnections()
-		time.AfterFunc(lingering, l.CloseIdleConnections)
+// idlest returns the link with the fewest requests, or nil when there is none.
+func (e *endpoint) idlest() *link {
+	var least *link
+	for _, l := range e.links {
+		if least == nil || l.inFlight < least.inFlight {
+			least = l
+		}
 	}
+	return least
 }
 
-const lingering = time.Second
+// retire lets l take no more requests.
+func (e *endpoint) retire(l *link) {
+	e.links = slices.DeleteFunc(e.links, func(other *link) bool { return other == l })
+	l.retired = true
+}
 
 // suspect says that a request got no answer.
 func (e *endpoint) suspect() {
@@ -113,11 +147,12 @@ func (e *endpoint) suspect() {
 	}
 }
 
+// close closes the connections, on which there are no requests any more.
 func (e *endpoint) close() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for _, l := range e.links {
-		l.CloseIdleConnections()
+		l.close()
 	}
 }
 

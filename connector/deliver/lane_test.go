@@ -146,29 +146,6 @@ func TestLanesRunBesideEachOther(t *testing.T) {
 	}
 }
 
-// A server that allows fewer streams than there are lanes gets more connections;
-// no request fails.
-func TestFewerStreamsThanLanes(t *testing.T) {
-	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		_, _ = io.Copy(io.Discard, r.Body)
-	}))
-	s.Config.Protocols = new(http.Protocols)
-	s.Config.Protocols.SetUnencryptedHTTP2(true)
-	s.Config.HTTP2 = &http.HTTP2Config{MaxConcurrentStreams: 2}
-	s.Start()
-	t.Cleanup(s.Close)
-	d := open(t, config(t, s.URL))
-	var verdicts []verdict
-	for i := range 500 {
-		verdicts = append(verdicts, send(d, alone, i, "x\n"))
-	}
-	for _, v := range verdicts {
-		if err := v.wait(t); err != nil {
-			t.Fatal(err)
-		}
-	}
-}
-
 // Lanes cost nothing while they are empty.
 func TestIdleLanes(t *testing.T) {
 	s := server(t, func(http.ResponseWriter, *http.Request) {})

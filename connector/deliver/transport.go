@@ -2,6 +2,7 @@ package deliver
 
 import (
 	"crypto/tls"
+	"errors"
 	"net"
 	"net/http"
 	"time"
@@ -19,11 +20,11 @@ const (
 const maxAnswer = 1 << 20
 
 // newTransport returns a transport to one endpoint. Over HTTP/1.1 it opens no
-// more connections than the endpoint may have.
+// more connections than the endpoint may have; over HTTP/2 it only dials.
 func newTransport(c Config) *http.Transport {
 	connections := c.Connections
 	if c.Protocol == HTTP2 {
-		connections = 0 // any number: the requests in flight are bounded
+		connections = 0 // the links are counted
 	}
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(c.Protocol == HTTP1)
@@ -33,7 +34,7 @@ func newTransport(c Config) *http.Transport {
 		Proxy:                  http.ProxyFromEnvironment,
 		DialContext:            (&net.Dialer{Timeout: c.ConnectTimeout}).DialContext,
 		TLSHandshakeTimeout:    c.ConnectTimeout,
-		TLSClientConfig:        atLeast12(c.TLS),
+		TLSClientConfig:        tlsConfig(c),
 		Protocols:              protocols,
 		MaxConnsPerHost:        connections,
 		MaxIdleConnsPerHost:    connections,
@@ -44,16 +45,29 @@ func newTransport(c Config) *http.Transport {
 	}
 }
 
-// atLeast12 returns a copy of c that says which versions it allows. Certificates
-// that c gets from its functions are asked for at each handshake, so that new
-// connections have new ones.
-func atLeast12(c *tls.Config) *tls.Config {
-	if c == nil {
-		return &tls.Config{MinVersion: tls.VersionTLS12}
+// tlsConfig returns a copy of c.TLS that says which versions of TLS and HTTP it allows.
+// Certificates that it gets from its functions are asked for at each handshake, so
+// that new connections have new ones.
+func tlsConfig(c Config) *tls.Config {
+	t := &tls.Config{} //nolint:gosec // the version follows
+	if c.TLS != nil {
+		t = c.TLS.Clone()
 	}
-	c = c.Clone()
-	if c.MinVersion == 0 {
-		c.MinVersion = tls.VersionTLS12
+	if t.MinVersion == 0 {
+		t.MinVersion = tls.VersionTLS12
 	}
-	return c
+	if verify := t.VerifyConnection; c.Protocol == HTTP2 {
+		t.VerifyConnection = func(s tls.ConnectionState) error {
+			if s.NegotiatedProtocol != "h2" {
+				return errNotHTTP2
+			}
+			if verify != nil {
+				return verify(s)
+			}
+			return nil
+		}
+	}
+	return t
 }
+
+var errNotHTTP2 = errors.New("the server does not agree on HTTP/2")

@@ -1,0 +1,222 @@
+package deliver_test
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"golang.org/x/net/http2"
+
+	"github.com/aerosink/aerosink/connector/change/changetest"
+	"github.com/aerosink/aerosink/connector/deliver"
+)
+
+// census counts the connections of a server.
+type census struct {
+	mu           sync.Mutex
+	opened, open int
+	most         int // at once
+}
+
+func (c *census) note(_ net.Conn, state http.ConnState) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch state {
+	case http.StateNew:
+		c.opened++
+		c.open++
+		c.most = max(c.most, c.open)
+	case http.StateClosed:
+		c.open--
+	}
+}
+
+func (c *census) counts() (opened, open, most int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.opened, c.open, c.most
+}
+
+// narrow is a server of clear-text HTTP/2 that allows a number of requests at once on
+// a connection.
+func narrow(t *testing.T, requests int, handler http.HandlerFunc) (url string, c *census) {
+	t.Helper()
+	s, c := httptest.NewUnstartedServer(handler), &census{}
+	s.Config.Protocols = new(http.Protocols)
+	s.Config.Protocols.SetUnencryptedHTTP2(true)
+	s.Config.HTTP2 = &http.HTTP2Config{MaxConcurrentStreams: requests}
+	s.Config.ConnState = c.note
+	s.Start()
+	t.Cleanup(s.Close)
+	return s.URL, c
+}
+
+// A server that allows fewer requests at once than there are lanes gets as many as it
+// allows, over no more connections than it may have, and none of them fails.
+func TestFewerRequestsThanLanes(t *testing.T) {
+	for _, tt := range []struct{ allowed, connections int }{{20, 1}, {20, 3}, {2, 1}, {2, 2}, {1, 1}} {
+		t.Run(fmt.Sprintf("%d on each of %d", tt.allowed, tt.connections), func(t *testing.T) {
+			t.Parallel()
+			var now atomic.Int64
+			var hold atomic.Bool
+			all := make(chan struct{})
+			url, census := narrow(t, tt.allowed, func(_ http.ResponseWriter, r *http.Request) {
+				now.Add(1)
+				defer now.Add(-1)
+				_, _ = io.Copy(io.Discard, r.Body)
+				if hold.Load() {
+					<-all
+				}
+			})
+			c := config(t, url)
+			c.Connections = tt.connections
+			d := open(t, c)
+			for range 10 { // after which it knows that it may have as many out as there are lanes
+				for _, v := range sendEach(d, 100) {
+					if err := v.wait(t); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+			hold.Store(true)
+			verdicts := sendEach(d, 1000)
+			want := int64(tt.allowed * tt.connections)
+			changetest.WaitFor(t, "all requests that are allowed", func() bool { return now.Load() == want })
+			close(all)
+			for i, v := range verdicts {
+				if err := v.wait(t); err != nil {
+					t.Fatalf("change %d: %v", i, err)
+				}
+			}
+			if opened, _, _ := census.counts(); opened != tt.connections {
+				t.Errorf("%d connections opened, want %d", opened, tt.connections)
+			}
+		})
+	}
+}
+
+// sendEach sends n changes, each by itself.
+func sendEach(d *deliver.Destination, n int) []verdict {
+	verdicts := make([]verdict, n)
+	for i := range verdicts {
+		verdicts[i] = send(d, alone, i, "x\n")
+	}
+	return verdicts
+}
+
+// A request waits for room no longer than until its deadline, and those behind it go on.
+func TestWaitForRoom(t *testing.T) {
+	arrived, release := make(chan struct{}, 10), make(chan struct{})
+	url, _ := narrow(t, 1, func(_ http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		arrived <- struct{}{}
+		<-release
+	})
+	d := open(t, config(t, url))
+	first := send(d, alone, 0, "x")
+	<-arrived
+	impatient := make(verdict, 1)
+	d.Send(deliver.Parcel{Stream: alone, Record: []byte("x"), Partition: 1, Deadline: time.Now().Add(50 * time.Millisecond), To: impatient})
+	patient := send(d, alone, 2, "x")
+	wantError(t, impatient.wait(t), "no answer in time")
+	close(release)
+	for _, v := range []verdict{first, patient} {
+		if err := v.wait(t); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// Under load too connections are replaced without a failed request, one at a time.
+func TestConnectionTTLUnderLoad(t *testing.T) {
+	url, census := narrow(t, 20, func(_ http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body) })
+	c := config(t, url)
+	c.Connections, c.ConnectionTTL = 2, 20*time.Millisecond
+	d := open(t, c)
+	changetest.WaitFor(t, "many connections", func() bool {
+		if failures := pressure(t, d, 500); failures != 0 {
+			t.Fatalf("%d of 500 failed", failures)
+		}
+		opened, _, _ := census.counts()
+		return opened >= 20
+	})
+	changetest.WaitFor(t, "the end of the old ones", func() bool {
+		_, open, _ := census.counts()
+		return open <= 2
+	})
+}
+
+// dishonest returns the URL of a TLS server that agrees on protocols, and then says
+// the same on each connection, whatever comes.
+func dishonest(t *testing.T, protocols []string, text string) (url string, trust *x509.CertPool) {
+	ours := newAuthority(t)
+	c := &tls.Config{
+		Certificates: []tls.Certificate{ours.server(t, func(*x509.Certificate) {})},
+		NextProtos:   protocols,
+	}
+	plain := raw(t, func(_ int64, conn net.Conn) {
+		s := tls.Server(conn, c)
+		if s.Handshake() == nil {
+			_, _ = io.ReadFull(s, make([]byte, len(http2.ClientPreface)))
+			_, _ = io.WriteString(s, text)
+		}
+	})
+	return strings.Replace(plain, "http:", "https:", 1), ours.pool
+}
+
+// A server that does not speak HTTP/2 gets no requests over HTTP/1.1 instead, and the
+// error says what to set.
+func TestNoHTTP2(t *testing.T) {
+	const text = "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+	for _, tt := range []struct {
+		name      string
+		protocols []string
+		want      string
+	}{
+		{"agrees on HTTP/2 all the same", []string{"h2"}, "POST https"},
+		{"agrees on nothing", nil, "the server does not agree on HTTP/2"},
+		{"agrees on HTTP/1.1 alone", []string{"http/1.1"}, "no application protocol"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			url, trust := dishonest(t, tt.protocols, text)
+			c := config(t, url)
+			c.TLS = &tls.Config{RootCAs: trust, MinVersion: tls.VersionTLS12}
+			err := send(open(t, c), alone, 0, "x").wait(t)
+			wantError(t, err, tt.want)
+			wantError(t, err, "protocol is HTTP_2; if the server does not speak it, set HTTP_1_1")
+		})
+	}
+}
+
+// The time to connect is that of TLS as well.
+func TestConnectTimeout(t *testing.T) {
+	silent := raw(t, func(int64, net.Conn) {})
+	c := config(t, strings.Replace(silent, "http:", "https:", 1))
+	c.ConnectTimeout = 50 * time.Millisecond
+	err := send(open(t, c), alone, 0, "x").wait(t)
+	wantError(t, err, "no connection within 50ms")
+}
+
+// Closing gives up connections that are not there yet.
+func TestCloseWhileConnecting(t *testing.T) {
+	var accepted atomic.Int64
+	silent := raw(t, func(int64, net.Conn) { accepted.Add(1) })
+	c := config(t, strings.Replace(silent, "http:", "https:", 1))
+	d := deliver.New(c)
+	v := send(d, alone, 0, "x")
+	changetest.WaitFor(t, "a connection", func() bool { return accepted.Load() == 1 })
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	d.Close(ctx)
+	wantError(t, v.wait(t), "shutting down")
+}
