@@ -108,10 +108,10 @@ func (g *gate) skip(e *endpoint) {
 	g.advance(time.Now())
 }
 
-// judge says whether an endpoint is healthy.
-func (g *gate) judge(e *endpoint, healthy bool) {
+// judge says whether an endpoint is healthy, and what the last check said.
+func (g *gate) judge(e *endpoint, healthy bool, ailment error) {
 	g.mu.Lock()
-	e.sick = !healthy
+	e.sick, e.ailment = !healthy, ailment
 	g.mu.Unlock()
 	g.look()
 }
@@ -142,6 +142,9 @@ func (g *gate) review(now time.Time) {
 	for _, e := range g.endpoints {
 		switch {
 		case e.sick:
+			if c.until.IsZero() {
+				c.err = fmt.Errorf("%w; the last check: %w", errSick, e.ailment)
+			}
 		case !now.Before(e.resume):
 			g.closure.Store(nil)
 			return

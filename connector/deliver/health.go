@@ -2,6 +2,7 @@ package deliver
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net/http"
 	"time"
@@ -62,18 +63,18 @@ func (d *Destination) watch(e *endpoint) {
 			atLeast, atMost = soon, h.rules.Interval
 			continue
 		}
-		good := d.client.check(e, probe, h.rules.CallTimeout)
+		err := d.client.check(e, probe, h.rules.CallTimeout)
 		if d.client.ctx.Err() != nil {
 			return
 		}
-		d.counts.checked(good)
+		d.counts.checked(err == nil)
 		before := h.sick
 		atLeast, atMost = soon, soon
-		if h.note(good) {
+		if h.note(err == nil) {
 			atMost = h.rules.Interval
 		}
-		if h.sick != before {
-			d.gate.judge(e, !h.sick)
+		if h.sick != before || h.sick && err != nil {
+			d.gate.judge(e, !h.sick, err)
 		}
 	}
 }
@@ -95,14 +96,27 @@ func (c *client) pause(e *endpoint, atLeast, atMost time.Duration) bool {
 	return true
 }
 
-// check reports whether e answers. A token that cannot be had is not the
-// endpoint's fault: the check goes without.
-func (c *client) check(e *endpoint, probe *http.Transport, timeout time.Duration) bool {
+// healthy returns how many endpoints are.
+func (d *Destination) healthy() int {
+	d.gate.mu.Lock()
+	defer d.gate.mu.Unlock()
+	n := 0
+	for _, e := range d.endpoints {
+		if !e.sick {
+			n++
+		}
+	}
+	return n
+}
+
+// check returns nil when e answers, else why it does not. A token that cannot be had
+// is not the endpoint's fault: the check goes without.
+func (c *client) check(e *endpoint, probe *http.Transport, timeout time.Duration) error {
 	ctx, cancel := context.WithTimeout(c.ctx, timeout)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, e.url.String(), nil)
 	if err != nil {
-		return false
+		return fmt.Errorf("GET %s: a request cannot be made of the URL", e.place)
 	}
 	if header, err := c.config.header(nil); err == nil {
 		req.Header = header
@@ -114,9 +128,14 @@ func (c *client) check(e *endpoint, probe *http.Transport, timeout time.Duration
 	}
 	resp, err := probe.RoundTrip(req)
 	if err != nil {
-		return false
+		return fmt.Errorf("GET %s: %w", e.place, c.explain(err))
 	}
 	defer resp.Body.Close()
-	_, err = io.Copy(io.Discard, io.LimitReader(resp.Body, maxAnswer))
-	return err == nil && resp.StatusCode < http.StatusInternalServerError
+	if _, err = io.Copy(io.Discard, io.LimitReader(resp.Body, maxAnswer)); err != nil {
+		return fmt.Errorf("GET %s: status %d, read answer: %w", e.place, resp.StatusCode, c.explain(err))
+	}
+	if resp.StatusCode >= http.StatusInternalServerError {
+		return fmt.Errorf("GET %s: status %d %s", e.place, resp.StatusCode, http.StatusText(resp.StatusCode))
+	}
+	return nil
 }

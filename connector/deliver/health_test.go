@@ -4,9 +4,13 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/aerosink/aerosink/connector/change/changetest"
 	"github.com/aerosink/aerosink/connector/deliver"
@@ -61,7 +65,7 @@ func TestHealthStatus(t *testing.T) {
 		changetest.WaitFor(t, fmt.Sprint("a refusal with ", status), func() bool {
 			return send(d, alone, 0, "x").wait(t) != nil
 		})
-		wantError(t, send(d, alone, 0, "x").wait(t), "destination there: no endpoint is healthy")
+		wantError(t, send(d, alone, 0, "x").wait(t), fmt.Sprintf("destination there: no endpoint is healthy; the last check: GET %s: status %d", s.url, status))
 	}
 }
 
@@ -141,6 +145,41 @@ func TestNoEndpointIsHealthy(t *testing.T) {
 	}
 }
 
+// A destination that is down says why, without what is secret, and says the latest.
+func TestWhyUnhealthy(t *testing.T) {
+	r := prometheus.NewRegistry()
+	s := newChecked(t)
+	c := checkedConfig(t, strings.Replace(s.url, "http://", "http://user:secret@", 1)+"/in?token=secret")
+	c.Metrics = deliver.NewMetrics(r, "cluster")
+	d := open(t, c)
+	const healthy = "aerosink_connector_endpoints_healthy{cluster_name=cluster,destination=there} "
+	wantSamples(t, r, "endpoints_healthy", healthy+"1")
+	for status, name := range map[int64]string{500: "Internal Server Error", 503: "Service Unavailable"} {
+		s.status.Store(status)
+		want := fmt.Sprintf("destination there: no endpoint is healthy; the last check: GET %s/in: status %d %s", s.url, status, name)
+		changetest.WaitFor(t, want, func() bool {
+			err := send(d, alone, 0, "x").wait(t)
+			return err != nil && err.Error() == want
+		})
+		wantSamples(t, r, "endpoints_healthy", healthy+"0")
+	}
+	s.status.Store(200)
+	changetest.WaitFor(t, "a delivery", func() bool { return send(d, alone, 0, "x").wait(t) == nil })
+	wantSamples(t, r, "endpoints_healthy", healthy+"1")
+}
+
+// Where an endpoint does not speak the protocol, the error says which key to set.
+func TestUnhealthyProtocol(t *testing.T) {
+	s := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	t.Cleanup(s.Close)
+	d := open(t, checkedConfig(t, s.URL))
+	changetest.WaitFor(t, "the reason", func() bool {
+		err := send(d, alone, 0, "x").wait(t)
+		return err != nil && strings.HasPrefix(err.Error(), "destination there: no endpoint is healthy; the last check: GET ") &&
+			strings.HasSuffix(err.Error(), "(protocol is HTTP_2; if the server does not speak it, set HTTP_1_1)")
+	})
+}
+
 // A request that got no answer has the endpoint checked at once.
 func TestDoubt(t *testing.T) {
 	c := checkedConfig(t, refusing(t))
@@ -149,7 +188,7 @@ func TestDoubt(t *testing.T) {
 	began := time.Now()
 	changetest.WaitFor(t, "the end of refused connections", func() bool {
 		err := send(d, alone, 0, "x").wait(t)
-		return err != nil && err.Error() == "destination there: no endpoint is healthy"
+		return err != nil && strings.HasPrefix(err.Error(), "destination there: no endpoint is healthy")
 	})
 	if took := time.Since(began); took > 1500*time.Millisecond {
 		t.Errorf("took %v", took)

@@ -72,6 +72,7 @@ func newCounts(d *Destination) *counts {
 	c.gauge("lane_depth", "Changes that wait in the lane with the most.", func() float64 { return float64(d.deepest()) })
 	c.gauge("concurrency_limit", "Requests that may be in flight at once.", func() float64 { return float64(d.gate.allowed()) })
 	c.gauge("requests_in_flight", "Requests that are.", func() float64 { return float64(d.gate.busy()) })
+	c.gauge("endpoints_healthy", "Endpoints that are healthy.", func() float64 { return float64(d.healthy()) })
 	if t, ok := d.config.Auth.(*GoogleIDToken); ok {
 		c.refreshes(t)
 	}
