@@ -86,16 +86,28 @@ func (c *client) send(ctx context.Context, e *endpoint, header http.Header, cont
 	}
 	defer resp.Body.Close()
 	c.counts.responded(resp.StatusCode)
-	text, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	succeeded := c.succeeded(resp.StatusCode)
+	text, err := read(resp.Body, succeeded)
 	if err != nil {
 		return c.none(e, fmt.Errorf("POST %s: status %d, read answer: %w", e.place, resp.StatusCode, c.explain(err)), err)
 	}
-	if c.succeeded(resp.StatusCode) {
+	if succeeded {
 		return &answer{status: resp.StatusCode}
 	}
 	a := readAnswer(resp, text, n, time.Now())
 	a.err = fmt.Errorf("POST %s: status %d %s", e.place, resp.StatusCode, http.StatusText(resp.StatusCode))
 	return a
+}
+
+// read reads an answer to its end, which frees the connection for others, and returns
+// it unless it is idle talk.
+func read(r io.Reader, idle bool) ([]byte, error) {
+	r = io.LimitReader(r, maxAnswer)
+	if idle {
+		_, err := io.Copy(io.Discard, r)
+		return nil, err
+	}
+	return io.ReadAll(r)
 }
 
 // none returns the answer where there was none, or not a whole one, because of an

@@ -92,14 +92,19 @@ func TestFewerRequestsThanLanes(t *testing.T) {
 			verdicts := sendEach(d, 1000)
 			want := int64(tt.allowed * tt.connections)
 			changetest.WaitFor(t, "all requests that are allowed", func() bool { return now.Load() == want })
+			if _, _, most := census.counts(); most != tt.connections {
+				t.Errorf("%d connections at once, want %d", most, tt.connections)
+			}
 			close(all)
 			for i, v := range verdicts {
 				if err := v.wait(t); err != nil {
 					t.Fatalf("change %d: %v", i, err)
 				}
 			}
-			if opened, _, _ := census.counts(); opened != tt.connections {
-				t.Errorf("%d connections opened, want %d", opened, tt.connections)
+			// The server now and then counts a request that it has just answered, and
+			// ends the connection with PROTOCOL_ERROR: then one finishes beside the next.
+			if _, _, most := census.counts(); most > 2*tt.connections {
+				t.Errorf("%d connections at once, want at most %d", most, 2*tt.connections)
 			}
 		})
 	}

@@ -49,7 +49,7 @@ func newTransport(c Config) *http.Transport {
 // Certificates that it gets from its functions are asked for at each handshake, so
 // that new connections have new ones.
 func tlsConfig(c Config) *tls.Config {
-	t := &tls.Config{} //nolint:gosec // the version follows
+	t := &tls.Config{}
 	if c.TLS != nil {
 		t = c.TLS.Clone()
 	}
