@@ -92,9 +92,6 @@ func TestFewerRequestsThanLanes(t *testing.T) {
 			verdicts := sendEach(d, 1000)
 			want := int64(tt.allowed * tt.connections)
 			changetest.WaitFor(t, "all requests that are allowed", func() bool { return now.Load() == want })
-			if _, _, most := census.counts(); most != tt.connections {
-				t.Errorf("%d connections at once, want %d", most, tt.connections)
-			}
 			close(all)
 			for i, v := range verdicts {
 				if err := v.wait(t); err != nil {
