@@ -76,7 +76,7 @@ func TestStoriesInEveryFormat(t *testing.T) {
 			}
 			s.Check(t, "as/"+f.Name(), body)
 		}
-		frame := format.XDR{}.AppendMessage(nil, s.Hex(t, "frame.hex"))
+		frame := s.Hex(t, "frame.hex")
 		body, _ := format.XDR{}.Seal(frame, 1)
 		s.Check(t, "as/xdr", []byte(hex.Dump(body)))
 	}, "frame.hex", "change.json", "as/json", "as/flat-json", "as/message-pack", "as/avro", "as/xdr")
@@ -367,13 +367,6 @@ func BenchmarkAppend(b *testing.B) {
 			benchmarkAppend(b, func(dst []byte) ([]byte, error) { return f.Append(dst, &c) })
 		})
 	}
-	frame, err := format.XDR{}.Append(nil, &c)
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.Run("xdr as it came", func(b *testing.B) {
-		benchmarkAppend(b, func(dst []byte) ([]byte, error) { return format.XDR{}.AppendMessage(dst, frame), nil })
-	})
 }
 
 func benchmarkAppend(b *testing.B, one func(dst []byte) ([]byte, error)) {

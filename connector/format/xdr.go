@@ -38,10 +38,6 @@ func (XDR) Append(dst []byte, c *change.Change) ([]byte, error) {
 	return message, nil
 }
 
-// AppendMessage appends a message as it came; a compressed one must be inflated
-// before, for other receivers than ours.
-func (XDR) AppendMessage(dst []byte, message xdr.Frame) []byte { return append(dst, message...) }
-
 // Seal implements [Format].
 func (XDR) Seal(records []byte, n int) ([]byte, string) {
 	if n == 1 {

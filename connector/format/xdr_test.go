@@ -91,7 +91,7 @@ func TestXDRPassesFramesThrough(t *testing.T) {
 	}
 	var joined, marked []byte
 	for _, f := range frames {
-		body, mediaType := format.XDR{}.Seal(format.XDR{}.AppendMessage(nil, f), 1)
+		body, mediaType := format.XDR{}.Seal(f, 1)
 		if want := append([]byte{1}, f...); !bytes.Equal(body, want) || mediaType != "application/octet-stream" {
 			t.Errorf("%s % x, want % x", mediaType, body, want)
 		}

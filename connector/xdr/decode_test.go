@@ -323,6 +323,19 @@ func FuzzDecode(f *testing.F) {
 }
 
 func BenchmarkDecode(b *testing.B) {
+	benchmark(b, func(d *xdr.Decoder, f xdr.Frame, c *change.Change) error { return d.Decode(f, c) })
+}
+
+// BenchmarkMetadata is what a change costs that goes on as it came.
+func BenchmarkMetadata(b *testing.B) {
+	benchmark(b, func(d *xdr.Decoder, f xdr.Frame, c *change.Change) error {
+		_, err := d.Metadata(f, c)
+		return err
+	})
+}
+
+func benchmark(b *testing.B, decode func(*xdr.Decoder, xdr.Frame, *change.Change) error) {
+	b.Helper()
 	vectors, err := xdrtest.ReadVectors(bytes.NewReader(testdata.XDR))
 	if err != nil {
 		b.Fatal(err)
@@ -338,7 +351,7 @@ func BenchmarkDecode(b *testing.B) {
 		b.SetBytes(int64(len(m)))
 		b.ReportAllocs()
 		for b.Loop() {
-			if err := d.Decode(fr, &c); err != nil {
+			if err := decode(d, fr, &c); err != nil {
 				b.Fatal(err)
 			}
 		}
