@@ -26,20 +26,24 @@ var rooms = map[string]struct {
 	"connector/deliver":  {"connector/change", "log log/slog"},
 	"connector":          {"connector/change connector/xdr connector/route connector/format connector/deliver", "go.yaml.in cloud.google.com google.golang.org"},
 	"connector/config":   {"connector/change connector/tlsfile connector/route connector/format connector/deliver connector/xdr", "cloud.google.com google.golang.org"},
-	"function":           {"connector/change connector/format connector/xdr function/sink", "cloud.google.com"},
-	"function/sink":      {"connector/change connector/format connector/xdr", "net/http"},
+	"function":           {"connector/change connector/format connector/xdr function/sink function/sink/pubsub function/sink/archive", "cloud.google.com"},
+	"function/sink":      {"connector/change connector/format connector/xdr", "net/http cloud.google.com"},
+	"function/sink/row":  {"connector/change connector/format", "net net/http cloud.google.com"},
+	"function/replay":    {"connector/change connector/format function/sink function/sink/archive function/sink/row", ""},
 	"":                   {"function", ""},
 	"testdata":           {"", ""},
 	"connector/cmd/*":    {"connector connector/config connector/deliver connector/route", "cloud.google.com"},
-	"function/cmd/sink":  {"function", "cloud.google.com"},
+	"function/cmd/sink":  {"function function/replay function/sink", "cloud.google.com"},
 	"function/cmd/local": {"*", ""},
 
+	"function/sink/pubsub":   {"connector/change connector/format function/sink function/sink/row", "net/http"},
+	"function/sink/archive":  {"connector/change connector/format function/sink function/sink/row", "net/http"},
 	"function/cmd/framework": {"function", "cloud.google.com"},
 
 	// For tests alone; the local pipeline is a rehearsal.
 	"connector/change/changetest":   {"connector/change", ""},
 	"connector/xdr/xdrtest":         {"connector/change connector/xdr", ""},
-	"function/sink/sinktest":        {"", ""},
+	"function/sink/sinktest":        {"connector/change connector/format function/sink", ""},
 	"connector/deliver/delivertest": {"connector/change connector/format connector/xdr/xdrtest", ""},
 }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"math"
 	"os"
 	"strconv"
@@ -24,18 +25,34 @@ type Variable struct {
 // The variables that the function reads, declared once.
 var (
 	port        = Variable{"PORT", "8080", "port of the server"}
+	metricsPort = Variable{"METRICS_PORT", "", "port of `/metrics` for Prometheus; without it there is none"}
 	sinks       = Variable{"SINKS", "", "where changes go, all of them: URLs separated by commas; required"}
+	deadLetters = Variable{"DEAD_LETTERS", "", "where changes go that can never be stored: a URL of `gs:` or `pubsub:`; without it they are refused"}
 	metadataKey = Variable{"METADATA_KEY", "metadata", "member of flat JSON, or field or entry of Avro, that holds the metadata"}
-	avroSchema  = Variable{"AVRO_SCHEMA", "", "path of the schema of Avro data that come alone; container files bring their own"}
-	maxBody     = Variable{"MAX_BODY", "32MiB", "largest request body"}
+	avroSchema  = Variable{"AVRO_SCHEMA", "", "path, or `gs:` URL, of the schema of Avro data that come alone; container files bring their own"}
+	tokensFile  = Variable{"AUTH_TOKENS_FILE", "", "path of a file of bearer tokens, one a line, any of which a request must have; read again when it changes"}
+	tokens      = Variable{"AUTH_TOKENS", "", "the same, separated by commas; beside a file both count"}
+	maxBody     = Variable{"MAX_BODY", "32MiB", "largest request body, as it is sent"}
+	maxInflated = Variable{"MAX_INFLATED", "64MiB", "most that it may inflate to"}
+	maxInFlight = Variable{"MAX_IN_FLIGHT", "128MiB", "most of all bodies at once, as they are sent and inflated; beyond it the answer is 429"}
+	maxChanges  = Variable{"MAX_CHANGES", "10000", "most changes in a request"}
+	maxChange   = Variable{"MAX_CHANGE", "16MiB", "largest change"}
+	maxDepth    = Variable{"MAX_DEPTH", "64", "most lists and maps in each other"}
+	maxHeader   = Variable{"MAX_HEADER", "64KiB", "largest request header"}
+	headerTime  = Variable{"HEADER_TIMEOUT", "5s", "for a request's header to come"}
+	bodyTime    = Variable{"BODY_TIMEOUT", "10s", "for its body to come"}
 	timeout     = Variable{"TIMEOUT", "9s", "for making a request's changes durable; XDR waits 10s"}
-	project     = Variable{"GOOGLE_CLOUD_PROJECT", "", "project that log lines name in their trace"}
+	logLevel    = Variable{"LOG_LEVEL", "info", "least of `debug`, `info`, `warn`, `error` that is logged; users' keys only with `debug`"}
+	project     = Variable{"GOOGLE_CLOUD_PROJECT", "", "project that log lines name in their trace; on Cloud Run it is found out"}
 )
 
 // Variables returns all variables that the function reads itself. Google's clients
 // read more, PUBSUB_EMULATOR_HOST and STORAGE_EMULATOR_HOST among them.
 func Variables() []Variable {
-	return []Variable{port, sinks, metadataKey, avroSchema, maxBody, timeout, project}
+	return []Variable{
+		port, metricsPort, sinks, deadLetters, metadataKey, avroSchema, tokensFile, tokens,
+		maxBody, maxInflated, maxInFlight, maxChanges, maxChange, maxDepth, maxHeader, headerTime, bodyTime, timeout, logLevel, project,
+	}
 }
 
 // of returns the variable's value, or its default.
@@ -48,48 +65,129 @@ func (v Variable) of(getenv func(string) string) string {
 
 // Config is what the environment says. It is valid by construction.
 type Config struct {
-	Port    string
-	Sinks   []sink.Spec
-	Parser  format.Parser
-	MaxBody int64 // bytes
-	Timeout time.Duration
+	Port        string
+	MetricsPort string // "" is none
+	Sinks       []sink.Spec
+	DeadLetters *sink.Spec // nil is none
+	Parser      format.Parser
+	Limits      Limits
+	TokensFile  string
+	Tokens      []string
+	Timeout     time.Duration
+	LogLevel    slog.Level
+}
+
+// Limits bound what a request may be.
+type Limits struct {
+	Body     int64 // bytes as they are sent
+	Inflated int64 // bytes
+	InFlight int64 // bytes of all requests' bodies at once
+	Header   int   // bytes
+
+	HeaderTimeout, BodyTimeout time.Duration
 }
 
 // ParseConfig reads the environment. The error joins every fault, each with the
 // name of its variable. What the log: sink writes goes to log.
 func ParseConfig(getenv func(string) string, log io.Writer) (Config, error) {
-	var faults []error
-	fault := func(v Variable, err error) {
-		if err != nil {
-			faults = append(faults, fmt.Errorf("%s: %w", v.Name, err))
+	e := environment{get: getenv}
+	c := Config{
+		Port:        e.port(port),
+		MetricsPort: e.port(metricsPort),
+		TokensFile:  tokensFile.of(getenv),
+		Timeout:     e.duration(timeout),
+		Limits: Limits{
+			Body: e.size(maxBody), Inflated: e.size(maxInflated), InFlight: e.size(maxInFlight), Header: int(e.size(maxHeader)),
+			HeaderTimeout: e.duration(headerTime), BodyTimeout: e.duration(bodyTime),
+		},
+		Parser: format.Parser{
+			MetadataKey: metadataKey.of(getenv),
+			Limits: format.Limits{
+				Inflated: int(e.size(maxInflated)), Changes: e.number(maxChanges), Change: int(e.size(maxChange)), Depth: e.number(maxDepth),
+			},
+		},
+	}
+	e.fault(logLevel, c.LogLevel.UnmarshalText([]byte(logLevel.of(getenv))))
+	for token := range strings.SplitSeq(tokens.of(getenv), ",") {
+		if token = strings.TrimSpace(token); token != "" {
+			c.Tokens = append(c.Tokens, token)
 		}
 	}
-	c := Config{Port: port.of(getenv), Parser: format.Parser{MetadataKey: metadataKey.of(getenv)}}
 	var err error
 	c.Parser.Avro, err = readSchema(avroSchema.of(getenv), c.Parser.MetadataKey)
-	fault(avroSchema, err)
-	if n, err := strconv.ParseUint(c.Port, 10, 16); err != nil {
-		fault(port, fmt.Errorf("%q is no port between 0 and %d", c.Port, math.MaxUint16))
-	} else {
-		c.Port = strconv.FormatUint(n, 10)
+	e.fault(avroSchema, err)
+	e.sinks(&c, log)
+	return c, errors.Join(e.faults...)
+}
+
+// environment reads variables and keeps what is wrong with them.
+type environment struct {
+	get    func(string) string
+	faults []error
+}
+
+func (e *environment) fault(v Variable, err error) {
+	if err != nil {
+		e.faults = append(e.faults, fmt.Errorf("%s: %w", v.Name, err))
 	}
-	c.MaxBody, err = parseSize(maxBody.of(getenv))
-	fault(maxBody, err)
-	c.Timeout, err = parseTimeout(timeout.of(getenv))
-	fault(timeout, err)
-	o := sink.Options{Timeout: c.Timeout, Log: log}
-	for text := range strings.SplitSeq(sinks.of(getenv), ",") {
+}
+
+func (e *environment) sinks(c *Config, log io.Writer) {
+	o := sink.Options{Timeout: c.Timeout, Log: log, Avro: c.Parser.Avro}
+	for text := range strings.SplitSeq(sinks.of(e.get), ",") {
 		if text = strings.TrimSpace(text); text == "" {
 			continue
 		}
-		s, err := sink.Parse(text, o)
-		fault(sinks, err)
+		s, err := ParseSink(text, o)
+		e.fault(sinks, err)
 		c.Sinks = append(c.Sinks, s)
+		c.Parser.Bins = c.Parser.Bins || s.Bins
 	}
 	if len(c.Sinks) == 0 {
-		fault(sinks, errors.New("empty, so changes have nowhere to go; set for example pubsub://PROJECT/TOPIC"))
+		e.fault(sinks, errors.New("empty, so changes have nowhere to go; set for example pubsub://PROJECT/TOPIC"))
 	}
-	return c, errors.Join(faults...)
+	if text := deadLetters.of(e.get); text != "" {
+		s, err := ParseSink(text, o)
+		e.fault(deadLetters, err)
+		c.DeadLetters = &s
+	}
+}
+
+// port reads the number of a port; "" stays.
+func (e *environment) port(v Variable) string {
+	text := v.of(e.get)
+	if text == "" {
+		return ""
+	}
+	n, err := strconv.ParseUint(text, 10, 16)
+	if err != nil {
+		e.fault(v, fmt.Errorf("%q is no port between 0 and %d", text, math.MaxUint16))
+	}
+	return strconv.FormatUint(n, 10)
+}
+
+func (e *environment) size(v Variable) int64 {
+	n, err := sink.ParseSize(v.of(e.get))
+	e.fault(v, err)
+	return n
+}
+
+func (e *environment) number(v Variable) int {
+	text := v.of(e.get)
+	n, err := strconv.ParseUint(text, 10, 31)
+	if err != nil || n == 0 {
+		e.fault(v, fmt.Errorf("%q is no number from 1 to %d", text, math.MaxInt32))
+	}
+	return int(n)
+}
+
+func (e *environment) duration(v Variable) time.Duration {
+	text := v.of(e.get)
+	d, err := time.ParseDuration(text)
+	if err != nil || d <= 0 {
+		e.fault(v, fmt.Errorf("%q is no duration; write for example 9s", text))
+	}
+	return d
 }
 
 // readSchema reads the schema in the file path; without a path there is none.
@@ -106,27 +204,4 @@ func readSchema(path, metadataKey string) (*format.Avro, error) {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return schema, nil
-}
-
-func parseTimeout(text string) (time.Duration, error) {
-	d, err := time.ParseDuration(text)
-	if err != nil || d <= 0 {
-		return 0, fmt.Errorf("%q is no duration; write for example 9s", text)
-	}
-	return d, nil
-}
-
-// parseSize reads a number of bytes, or one with KiB, MiB or GiB behind it.
-func parseSize(text string) (int64, error) {
-	digits, shift := text, 0
-	for suffix, by := range map[string]int{"KiB": 10, "MiB": 20, "GiB": 30} {
-		if d, ok := strings.CutSuffix(text, suffix); ok {
-			digits, shift = d, by
-		}
-	}
-	n, err := strconv.ParseInt(strings.TrimSpace(digits), 10, 64)
-	if err != nil || n <= 0 || n > math.MaxInt64>>shift {
-		return 0, fmt.Errorf("%q is no size; write for example 32MiB", text)
-	}
-	return n << shift, nil
 }

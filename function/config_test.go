@@ -28,7 +28,7 @@ func TestParseConfig(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.Port != "9090" || c.Parser.MetadataKey != "meta" || c.MaxBody != 2048 || c.Timeout != 1500*time.Millisecond ||
+	if c.Port != "9090" || c.Parser.MetadataKey != "meta" || c.Limits.Body != 2048 || c.Timeout != 1500*time.Millisecond ||
 		len(c.Sinks) != 2 || c.Sinks[0].String() != "log:" || c.Sinks[1].String() != "gs://bucket/prefix" {
 		t.Errorf("%+v", c)
 	}
@@ -36,7 +36,7 @@ func TestParseConfig(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.Port != "8080" || c.Parser.MetadataKey != "metadata" || c.Parser.Avro != nil || c.MaxBody != 32<<20 || c.Timeout != 9*time.Second {
+	if c.Port != "8080" || c.Parser.MetadataKey != "metadata" || c.Parser.Avro != nil || c.Limits.Body != 32<<20 || c.Timeout != 9*time.Second {
 		t.Errorf("defaults %+v", c)
 	}
 }
@@ -50,6 +50,10 @@ func TestParseConfigFaults(t *testing.T) {
 		{"MAX_BODY", "lots", `MAX_BODY: "lots" is no size; write for example 32MiB`},
 		{"MAX_BODY", "-1", `MAX_BODY: "-1" is no size`},
 		{"MAX_BODY", "99999999999GiB", "is no size"},
+		{"METRICS_PORT", "x", `METRICS_PORT: "x" is no port`},
+		{"MAX_CHANGES", "0", `MAX_CHANGES: "0" is no number from 1 to 2147483647`},
+		{"LOG_LEVEL", "loud", `LOG_LEVEL: slog: level string "loud": unknown name`},
+		{"DEAD_LETTERS", "s3://b", `DEAD_LETTERS: "s3://b": unknown kind of sink`},
 		{"TIMEOUT", "9", `TIMEOUT: "9" is no duration; write for example 9s`},
 		{"TIMEOUT", "-1s", "is no duration"},
 		{"AVRO_SCHEMA", "nowhere.avsc", "AVRO_SCHEMA: open nowhere.avsc: no such file"},

@@ -102,7 +102,7 @@ func (r *Receiver) serve(req *http.Request) error {
 	if err != nil {
 		return err
 	}
-	body, err := readBody(req, c.MaxBody)
+	body, err := readBody(req, c.Limits.Body)
 	if err != nil || len(body) == 0 {
 		return err
 	}
@@ -167,7 +167,7 @@ func putAll(ctx context.Context, sinks []sink.Sink, batch []format.Parsed) []err
 	of := make([]sink.Verdicts, len(sinks))
 	var putting sync.WaitGroup
 	for i, s := range sinks {
-		putting.Go(func() { of[i] = s.Put(ctx, batch) })
+		putting.Go(func() { of[i] = s.Put(ctx, sink.Batch{Changes: batch}) })
 	}
 	putting.Wait()
 	worst := make([]error, len(batch))

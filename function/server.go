@@ -13,11 +13,8 @@ import (
 // Limits of the server. Who is idle between requests may stay: it is the
 // platform's front end, and keeping the connection is its affair.
 const (
-	headerTimeout = 5 * time.Second
-	bodyTimeout   = 30 * time.Second
 	answerTimeout = time.Minute
 	idleTimeout   = 15 * time.Minute
-	maxHeader     = 64 << 10
 
 	// drainTimeout is for requests in flight when the server stops. Cloud Run kills
 	// the process 10 s after SIGTERM.
@@ -27,18 +24,18 @@ const (
 // Serve answers HTTP/1.1 and clear-text HTTP/2 on l until ctx ends. Then it takes
 // no more requests, answers those in flight, and returns nil; it is an error when
 // that takes longer than 8 s.
-func Serve(ctx context.Context, l net.Listener, handler http.Handler, log *slog.Logger) error {
+func Serve(ctx context.Context, l net.Listener, handler http.Handler, limits Limits, log *slog.Logger) error {
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
 	protocols.SetUnencryptedHTTP2(true)
 	server := &http.Server{
 		Handler:           handler,
 		Protocols:         protocols,
-		ReadHeaderTimeout: headerTimeout,
-		ReadTimeout:       bodyTimeout,
+		ReadHeaderTimeout: limits.HeaderTimeout,
+		ReadTimeout:       limits.BodyTimeout,
 		WriteTimeout:      answerTimeout,
 		IdleTimeout:       idleTimeout,
-		MaxHeaderBytes:    maxHeader,
+		MaxHeaderBytes:    limits.Header,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 	}
 	served := make(chan error, 1)

@@ -13,6 +13,9 @@ import (
 	"github.com/aerosink/aerosink/function"
 )
 
+// limits are those of a server that tests need not wait for.
+var limits = function.Limits{Header: 64 << 10, HeaderTimeout: 5 * time.Second, BodyTimeout: 10 * time.Second}
+
 func serve(t *testing.T, handler http.HandlerFunc) (url string, stop func(), stopped <-chan error) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -22,7 +25,7 @@ func serve(t *testing.T, handler http.HandlerFunc) (url string, stop func(), sto
 	ctx, cancel := context.WithCancel(context.Background())
 	t.Cleanup(cancel)
 	end := make(chan error, 1)
-	go func() { end <- function.Serve(ctx, l, handler, slog.New(slog.DiscardHandler)) }()
+	go func() { end <- function.Serve(ctx, l, handler, limits, slog.New(slog.DiscardHandler)) }()
 	return "http://" + l.Addr().String(), cancel, end
 }
 
@@ -97,7 +100,7 @@ func TestServerFails(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = l.Close()
-	if err := function.Serve(t.Context(), l, http.NotFoundHandler(), slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), "serve 127.0.0.1") {
+	if err := function.Serve(t.Context(), l, http.NotFoundHandler(), limits, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), "serve 127.0.0.1") {
 		t.Errorf("error %v", err)
 	}
 }

@@ -15,7 +15,8 @@ import (
 type Parsed struct {
 	Change change.Change
 	Data   []byte // shares the memory of the body, or of what it inflates to
-	Format string // the name of the Format that Data is in
+	Format string // the name of the Format that Data is in; "" where that cannot be told
+	Offset int    // of the fault in the body where Err says one, in bytes, else of Data
 
 	// Err says why Data is no change. It is permanent; Change is then empty but
 	// for what could be read before.
@@ -38,10 +39,25 @@ type Parser struct {
 	// container files, which bring their own.
 	Avro *Avro
 
+	// Limits bound what a body may hold.
+	Limits Limits
+
 	// Now is the time of receipt, from which XDR counts the seconds to a record's
 	// expiry. Nil is time.Now.
 	Now func() time.Time
 }
+
+// Limits bound what Parse makes of a body. A zero one is the default.
+type Limits struct {
+	Inflated int // bytes that compressed parts of the body inflate to; 64 MiB
+	Changes  int // in a body; as many as it has room for
+	Change   int // bytes of one change; as many as the body has
+	Depth    int // of lists and maps in each other; change.MaxDepth
+}
+
+// ErrTooLarge is wrapped by the error for a body or a change that is over one of
+// the Limits, which the error names. It is permanent.
+var ErrTooLarge = errors.New("too large")
 
 // ErrMediaType is wrapped by the error for a media type that no format has. It
 // is permanent.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/url"
 	"sync"
 
@@ -15,35 +16,37 @@ import (
 // out unless the URL says ?data=true.
 type logSink struct {
 	mu   sync.Mutex
-	out  interface{ Write([]byte) (int, error) }
+	out  io.Writer
 	data bool
 }
 
-func parseLog(u *url.URL, q *query, o Options) (Spec, error) {
+// ParseLog reads the URL log: or log:?data=true.
+func ParseLog(u *url.URL, o Options) (Spec, error) {
+	q := NewQuery(u)
 	if u.Host != "" || u.Path != "" || u.Opaque != "" {
 		return Spec{}, errors.New("write log: or log:?data=true")
 	}
-	data := q.word("data", "false", "false", "true") == "true"
-	return Spec{open: func(context.Context, string) (Sink, error) {
+	data := q.Word("data", "false", "false", "true") == "true"
+	return Spec{Bins: data, New: func(context.Context) (Sink, error) {
 		return &logSink{out: o.Log, data: data}, nil
-	}}, nil
+	}}, q.End()
 }
 
 // Put implements [Sink].
-func (s *logSink) Put(_ context.Context, batch []format.Parsed) Verdicts {
+func (s *logSink) Put(_ context.Context, b Batch) Verdicts {
 	var lines []byte
-	for i := range batch {
-		c := &batch[i].Change
+	for i := range b.Changes {
+		c := &b.Changes[i].Change
 		lines = fmt.Appendf(lines, "%s namespace=%q set=%q digest=%s generation=%d lut=%d", c.Op, c.Namespace, c.Set, c.Digest, c.Generation, c.LUT)
 		if s.data {
-			lines = appendData(lines, &batch[i])
+			lines = appendData(lines, &b.Changes[i])
 		}
 		lines = append(lines, '\n')
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	_, err := s.out.Write(lines)
-	return all(len(batch), err)
+	return All(len(b.Changes), err)
 }
 
 // appendData appends the change as JSON, or the reason why it is none.

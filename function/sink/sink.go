@@ -1,16 +1,23 @@
-// Package sink stores changes where they last: changes come in with the bytes
-// they were read from, a verdict on each goes back. A nil verdict means durable:
-// a message that Pub/Sub has given an id, an object that Cloud Storage has
-// finalised. Of HTTP the package knows nothing.
+// Package sink says what it is to store changes where they last: a batch comes in
+// with the bytes that its changes were read from, a verdict on each goes back. A nil
+// verdict means durable: a message that Pub/Sub has given an id, an object that
+// Cloud Storage has finalised. Of HTTP the package knows nothing.
+//
+// The places themselves are packages of their own: [pubsub], [archive]. Here are
+// what they have in common, and log:, for trying things out.
+//
+// [pubsub]: https://pkg.go.dev/github.com/aerosink/aerosink/function/sink/pubsub
+// [archive]: https://pkg.go.dev/github.com/aerosink/aerosink/function/sink/archive
 package sink
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"net/url"
-	"strconv"
-	"strings"
+	"io"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/aerosink/aerosink/connector/format"
 )
@@ -18,20 +25,33 @@ import (
 // Sink is a place to store changes. Its methods may be called by several
 // goroutines at once.
 type Sink interface {
-	// Put stores the changes of batch and returns when the last is durable or has
+	// Put stores the changes of the batch and returns when the last is durable or has
 	// failed. It neither keeps nor writes to the batch and its bytes after that.
-	Put(ctx context.Context, batch []format.Parsed) Verdicts
+	Put(ctx context.Context, b Batch) Verdicts
 
 	// Close waits for nothing: all Puts must have returned.
 	Close() error
+}
+
+// Batch is what one request brings.
+type Batch struct {
+	Changes []format.Parsed
+
+	// Letters, unless nil, says that Changes are dead letters, and why each is one.
+	// The Change of one may be empty but for what could be read.
+	Letters []Letter
+
+	// TraceParent is the request's trace as of W3C Trace Context; "" if it has none
+	// or is not sampled.
+	TraceParent string
 }
 
 // Verdicts are the verdicts on a batch, one for each change. Nil, or a nil one,
 // means stored; an error marked by change.Permanent will be the same next time.
 type Verdicts []error
 
-// all returns the verdict err on each of n changes.
-func all(n int, err error) Verdicts {
+// All returns the verdict err on each of n changes.
+func All(n int, err error) Verdicts {
 	if err == nil {
 		return nil
 	}
@@ -42,8 +62,8 @@ func all(n int, err error) Verdicts {
 	return v
 }
 
-// set makes err the verdict on change i of n.
-func (v *Verdicts) set(n, i int, err error) {
+// Set makes err the verdict on change i of n.
+func (v *Verdicts) Set(n, i int, err error) {
 	if err == nil {
 		return
 	}
@@ -53,20 +73,34 @@ func (v *Verdicts) set(n, i int, err error) {
 	(*v)[i] = err
 }
 
-// Spec says which sink to open and how. It is made by [Parse].
+// ErrOverloaded is wrapped by the verdict on a change that found no room: what waits
+// in memory is bounded. A little later there is room.
+var ErrOverloaded = errors.New("overloaded")
+
+// Spec says which sink to open and how.
 type Spec struct {
-	name string
-	open func(ctx context.Context, name string) (Sink, error)
+	URL string // as it was configured; it holds no secret
+
+	// Bins says that the sink reads the bins of changes, not only their bytes and
+	// metadata, so that format.Parser.Bins must be set.
+	Bins bool
+
+	// New opens the sink. The context bounds the opening alone.
+	New func(ctx context.Context) (Sink, error)
+
+	// Probe finds out whether what the URL names is there and may be used for storing.
+	// It stores nothing. Nil finds nothing wrong.
+	Probe func(ctx context.Context) error
 }
 
-// String returns the URL that the Spec was parsed from.
-func (s Spec) String() string { return s.name }
+// String returns the URL.
+func (s Spec) String() string { return s.URL }
 
 // Open opens the sink. The context bounds the opening alone.
 func (s Spec) Open(ctx context.Context) (Sink, error) {
-	sink, err := s.open(ctx, s.name)
+	sink, err := s.New(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("open sink %s: %w", s.name, err)
+		return nil, fmt.Errorf("open sink %s: %w", s.URL, err)
 	}
 	return sink, nil
 }
@@ -77,94 +111,13 @@ type Options struct {
 	Timeout time.Duration
 
 	// Log is where the sink log: writes. It gets whole lines.
-	Log interface{ Write([]byte) (int, error) }
-}
+	Log io.Writer
 
-// Parse reads the URL of a sink:
-//
-//	pubsub://PROJECT/TOPIC?ordering=256
-//	gs://BUCKET/PREFIX?format=ndjson&compression=gzip
-//	log:
-//
-// Errors say what is wrong and never hold more than the URL.
-func Parse(text string, o Options) (Spec, error) {
-	u, err := url.Parse(text)
-	if err != nil {
-		return Spec{}, fmt.Errorf("%q is no URL; write log:, pubsub://PROJECT/TOPIC or gs://BUCKET/PREFIX", text)
-	}
-	q := query{values: u.Query()}
-	var s Spec
-	switch u.Scheme {
-	case "pubsub":
-		s, err = parsePubSub(u, &q, o)
-	case "gs":
-		s, err = parseArchive(u, &q, o)
-	case "log":
-		s, err = parseLog(u, &q, o)
-	default:
-		return Spec{}, fmt.Errorf("%q: unknown kind of sink; the kinds are log:, pubsub://PROJECT/TOPIC and gs://BUCKET/PREFIX", text)
-	}
-	if err == nil {
-		err = q.end()
-	}
-	if err != nil {
-		return Spec{}, fmt.Errorf("%q: %w", text, err)
-	}
-	s.name = text
-	return s, nil
-}
+	// Avro is the schema that changes are written with as Avro datums where no other
+	// is called for. Nil is the sinks' own.
+	Avro *format.Avro
 
-// query reads the parameters of a sink's URL and keeps the first fault.
-type query struct {
-	values url.Values
-	asked  []string
-	err    error
-}
-
-func (q *query) text(name, absent string) string {
-	q.asked = append(q.asked, name)
-	if !q.values.Has(name) {
-		return absent
-	}
-	if len(q.values[name]) > 1 {
-		q.fail("parameter %s twice", name)
-	}
-	return q.values.Get(name)
-}
-
-func (q *query) word(name, absent string, words ...string) string {
-	word := q.text(name, absent)
-	for _, w := range words {
-		if w == word {
-			return word
-		}
-	}
-	q.fail("%s=%s is none of %s", name, word, strings.Join(words, ", "))
-	return absent
-}
-
-func (q *query) integer(name string, absent, least, most int) int {
-	text := q.text(name, strconv.Itoa(absent))
-	i, err := strconv.Atoi(text)
-	if err != nil || i < least || i > most {
-		q.fail("%s=%s is no number between %d and %d", name, text, least, most)
-		return absent
-	}
-	return i
-}
-
-func (q *query) fail(detail string, args ...any) {
-	if q.err == nil {
-		q.err = fmt.Errorf(detail, args...)
-	}
-}
-
-func (q *query) end() error {
-	for _, name := range q.asked {
-		q.values.Del(name)
-	}
-	for name := range q.values {
-		q.fail("unknown parameter %s; known are %s", name, strings.Join(q.asked, ", "))
-	}
-	return q.err
+	// Metrics is where sinks register their metrics, each with the label sink, its
+	// URL. Nil registers none.
+	Metrics prometheus.Registerer
 }

@@ -52,7 +52,9 @@ func startPipeline(ctx context.Context, o options, stderr io.Writer) (*pipeline,
 		}
 	}
 	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	p.startFunction(log)
+	if err := p.startFunction(log); err != nil {
+		return nil, err
+	}
 	p.startConnector(f, log)
 	return p, nil
 }
@@ -68,12 +70,18 @@ func formatOf(name string) (format.Format, error) {
 }
 
 // The parts end in the order of the walk, so each has its own context.
-func (p *pipeline) startFunction(log *slog.Logger) {
+func (p *pipeline) startFunction(log *slog.Logger) error {
 	environment := map[string]string{"SINKS": sinks}
-	p.receiver = function.New(func(name string) string { return environment[name] }, log)
+	getenv := func(name string) string { return environment[name] }
+	c, err := function.ParseConfig(getenv, io.Discard)
+	if err != nil {
+		return err
+	}
+	p.receiver = function.New(getenv, log)
 	var ctx context.Context
 	ctx, p.stopFunction = context.WithCancel(context.Background())
-	go func() { p.functionEnd <- function.Serve(ctx, p.function, p.receiver, log) }()
+	go func() { p.functionEnd <- function.Serve(ctx, p.function, p.receiver, c.Limits, log) }()
+	return nil
 }
 
 func (p *pipeline) startConnector(f format.Format, log *slog.Logger) {

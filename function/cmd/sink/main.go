@@ -40,7 +40,7 @@ func run(ctx context.Context, getenv func(string) string, stderr io.Writer) erro
 		return fmt.Errorf("listen on port %s: %w; set another PORT", c.Port, err)
 	}
 	log.Info("sink started", "address", l.Addr().String(), "sinks", fmt.Sprint(c.Sinks))
-	err = function.Serve(ctx, l, receiver, log)
+	err = function.Serve(ctx, l, receiver, c.Limits, log)
 	log.Info("sink stopped")
 	return errors.Join(err, receiver.Close())
 }

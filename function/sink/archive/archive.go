@@ -1,4 +1,6 @@
-package sink
+// Package archive writes changes as objects of a bucket: a batch comes in, a verdict
+// on each change goes back, and nil means that its object was finalised.
+package archive
 
 import (
 	"bytes"
@@ -21,6 +23,7 @@ import (
 
 	"github.com/aerosink/aerosink/connector/change"
 	"github.com/aerosink/aerosink/connector/format"
+	"github.com/aerosink/aerosink/function/sink"
 )
 
 // archive writes changes to a bucket: each Put makes one object of the changes of
@@ -47,24 +50,27 @@ const none = "__HIVE_DEFAULT_PARTITION__"
 // parallelWrites bounds the objects that one Put writes at once.
 const parallelWrites = 16
 
-func parseArchive(u *url.URL, q *query, o Options) (Spec, error) {
+// Parse reads the URL of a prefix, gs://BUCKET/PREFIX?format=ndjson&compression=gzip.
+func Parse(u *url.URL, o sink.Options) (sink.Spec, error) {
+	q := sink.NewQuery(u)
 	bucket, prefix := u.Host, strings.Trim(u.Path, "/")
 	if bucket == "" {
-		return Spec{}, errors.New("write gs://BUCKET/PREFIX")
+		return sink.Spec{}, errors.New("write gs://BUCKET/PREFIX")
 	}
-	q.word("format", "ndjson", "ndjson")
-	compress := q.word("compression", "none", "none", "gzip") == "gzip"
-	return Spec{open: func(ctx context.Context, name string) (Sink, error) {
+	q.Word("format", "ndjson", "ndjson")
+	compress := q.Word("compression", "none", "none", "gzip") == "gzip"
+	return sink.Spec{New: func(ctx context.Context) (sink.Sink, error) {
 		client, err := storage.NewClient(ctx)
 		if err != nil {
 			return nil, err
 		}
-		return &archive{name: name, client: client, bucket: client.Bucket(bucket), prefix: prefix, compress: compress, timeout: o.Timeout}, nil
-	}}, nil
+		return &archive{name: u.String(), client: client, bucket: client.Bucket(bucket), prefix: prefix, compress: compress, timeout: o.Timeout}, nil
+	}}, q.End()
 }
 
-// Put implements [Sink]. It waits until every object is finalised.
-func (s *archive) Put(ctx context.Context, batch []format.Parsed) Verdicts {
+// Put implements [sink.Sink]. It waits until every object is finalised.
+func (s *archive) Put(ctx context.Context, b sink.Batch) sink.Verdicts {
+	batch := b.Changes
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
 	objects, verdicts := s.partition(batch)
@@ -80,7 +86,7 @@ func (s *archive) Put(ctx context.Context, batch []format.Parsed) Verdicts {
 	_ = writing.Wait() // the errors are in errs, each with its object
 	for i, o := range objects {
 		for _, change := range o.changes {
-			verdicts.set(len(batch), change, errs[i])
+			verdicts.Set(len(batch), change, errs[i])
 		}
 	}
 	return verdicts
@@ -96,7 +102,7 @@ type object struct {
 
 // partition sorts the changes into objects, which keep the order of the batch. A
 // change that JSON has no form for is in none, and has its verdict.
-func (s *archive) partition(batch []format.Parsed) (objects []*object, verdicts Verdicts) {
+func (s *archive) partition(batch []format.Parsed) (objects []*object, verdicts sink.Verdicts) {
 	byFolder := map[string]*object{}
 	for i := range batch {
 		p := &batch[i]
@@ -108,7 +114,7 @@ func (s *archive) partition(batch []format.Parsed) (objects []*object, verdicts 
 		}
 		lines, err := p.AppendLine(o.lines)
 		if err != nil {
-			verdicts.set(len(batch), i, fmt.Errorf("archive in %s: %w", s.name, err))
+			verdicts.Set(len(batch), i, fmt.Errorf("archive in %s: %w", s.name, err))
 			continue
 		}
 		if len(o.changes) == 0 {
@@ -191,5 +197,5 @@ func zip(b []byte) []byte {
 	return slices.Clip(out.Bytes())
 }
 
-// Close implements [Sink].
+// Close implements [sink.Sink].
 func (s *archive) Close() error { return s.client.Close() }

@@ -1,4 +1,6 @@
-package sink
+// Package pubsub publishes changes as messages of a topic: a batch comes in, a verdict
+// on each change goes back, and nil means that the message has its id.
+package pubsub
 
 import (
 	"context"
@@ -14,6 +16,7 @@ import (
 
 	"github.com/aerosink/aerosink/connector/change"
 	"github.com/aerosink/aerosink/connector/format"
+	"github.com/aerosink/aerosink/function/sink"
 )
 
 // pubSub publishes each change as a message: its bytes as they came, and its
@@ -41,13 +44,15 @@ var (
 	topicID   = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9._~%+-]{2,254}$`)
 )
 
-func parsePubSub(u *url.URL, q *query, o Options) (Spec, error) {
+// Parse reads the URL of a topic, pubsub://PROJECT/TOPIC?ordering=256.
+func Parse(u *url.URL, o sink.Options) (sink.Spec, error) {
+	q := sink.NewQuery(u)
 	project, topic := u.Host, strings.TrimPrefix(u.Path, "/")
 	if !projectID.MatchString(project) || !topicID.MatchString(topic) {
-		return Spec{}, errors.New("write pubsub://PROJECT/TOPIC with the ids of a project and a topic")
+		return sink.Spec{}, errors.New("write pubsub://PROJECT/TOPIC with the ids of a project and a topic")
 	}
-	shards := q.integer("ordering", 0, 0, change.Partitions)
-	return Spec{open: func(ctx context.Context, name string) (Sink, error) {
+	shards := q.Integer("ordering", 0, 0, change.Partitions)
+	return sink.Spec{New: func(ctx context.Context) (sink.Sink, error) {
 		client, err := pubsub.NewClient(ctx, project)
 		if err != nil {
 			return nil, err
@@ -63,12 +68,13 @@ func parsePubSub(u *url.URL, q *query, o Options) (Spec, error) {
 			MaxOutstandingBytes:    outstandingBytes,
 			LimitExceededBehavior:  pubsub.FlowControlBlock,
 		}
-		return &pubSub{name: name, client: client, publisher: p, shards: shards}, nil
-	}}, nil
+		return &pubSub{name: u.String(), client: client, publisher: p, shards: shards}, nil
+	}}, q.End()
 }
 
-// Put implements [Sink]. It waits for the id of every message.
-func (s *pubSub) Put(ctx context.Context, batch []format.Parsed) Verdicts {
+// Put implements [sink.Sink]. It waits for the id of every message.
+func (s *pubSub) Put(ctx context.Context, b sink.Batch) sink.Verdicts {
+	batch := b.Changes
 	results := make([]*pubsub.PublishResult, len(batch))
 	for i := range batch {
 		p := &batch[i]
@@ -78,7 +84,7 @@ func (s *pubSub) Put(ctx context.Context, batch []format.Parsed) Verdicts {
 			OrderingKey: s.orderingKey(&p.Change),
 		})
 	}
-	var verdicts Verdicts
+	var verdicts sink.Verdicts
 	failed := map[string]bool{}
 	for i, r := range results {
 		_, err := r.Get(ctx)
@@ -86,7 +92,7 @@ func (s *pubSub) Put(ctx context.Context, batch []format.Parsed) Verdicts {
 			continue
 		}
 		failed[s.orderingKey(&batch[i].Change)] = true
-		verdicts.set(len(batch), i, s.verdict(err))
+		verdicts.Set(len(batch), i, s.verdict(err))
 	}
 	// After a failure the publisher refuses the key, so that nothing overtakes what
 	// failed. By now all of this batch has been refused or published; who sent it
@@ -143,7 +149,7 @@ func attributes(p *format.Parsed) map[string]string {
 	return a
 }
 
-// Close implements [Sink].
+// Close implements [sink.Sink].
 func (s *pubSub) Close() error {
 	s.publisher.Stop()
 	return s.client.Close()

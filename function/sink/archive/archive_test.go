@@ -1,0 +1,218 @@
+package archive_test
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"net/url"
+	"path"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/aerosink/aerosink/connector/change"
+	_ "github.com/aerosink/aerosink/connector/change/changetest" // the flag -update
+	"github.com/aerosink/aerosink/connector/format"
+	"github.com/aerosink/aerosink/function/sink"
+	"github.com/aerosink/aerosink/function/sink/archive"
+	"github.com/aerosink/aerosink/function/sink/sinktest"
+)
+
+func open(t *testing.T, text string, o sink.Options) sink.Sink {
+	t.Helper()
+	if o.Timeout == 0 {
+		o.Timeout = 30 * time.Second
+	}
+	u, err := url.Parse(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	spec, err := archive.Parse(u, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return sinktest.Open(t, spec)
+}
+
+func lines(t *testing.T, o sinktest.Object) string {
+	t.Helper()
+	if !strings.HasSuffix(o.Attrs.Name, ".gz") {
+		return string(o.Content)
+	}
+	r, err := gzip.NewReader(bytes.NewReader(o.Content))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := io.ReadAll(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// A change in a binary format is archived as JSON, so that an object is what its
+// name says; one that JSON has no form for is refused, alone and for good.
+func TestArchiveOfBinaryFormats(t *testing.T) {
+	cloud := sinktest.New(t)
+	good, bad := sinktest.One("orders", 1), sinktest.One("lonely", 2)
+	good.Data, good.Format = []byte{0x93, '\n', 0}, "message-pack"
+	good.Change.Bins = []change.Bin{{Name: "i", Value: change.IntegerValue(1)}}
+	list, err := change.MapValue([]byte{0x81, 0x90, 0x01}) // its key is a list
+	if err != nil {
+		t.Fatal(err)
+	}
+	bad.Data, bad.Format = good.Data, "xdr"
+	bad.Change.Bins = []change.Bin{{Name: "secrets", Value: list}}
+	verdicts := open(t, sinktest.ArchiveSink, sink.Options{}).Put(t.Context(), sink.Batch{Changes: []format.Parsed{bad, good}})
+	if verdicts == nil || verdicts[1] != nil || !change.IsPermanent(verdicts[0]) || !strings.Contains(verdicts[0].Error(), "a map key is of kind list") {
+		t.Errorf("verdicts %v, want a permanent one on the first", verdicts)
+	}
+	objects := cloud.Objects(t)
+	if len(objects) != 1 {
+		t.Fatalf("%d objects, want 1", len(objects))
+	}
+	want := `{"msg":"write","key":["shop","orders","AQAAAAAAAAAAAAAAAAAAAAAAAAA=",null],"gen":1,"exp":0,"lut":1795350896790,"bins":[{"name":"i","type":"int","value":1}]}` + "\n"
+	if got := string(objects[0].Content); got != want {
+		t.Errorf("object %s, want %s", got, want)
+	}
+}
+
+func TestArchiveObjects(t *testing.T) {
+	later := sinktest.One("orders", 3)
+	later.Change.LUT = sinktest.Hour.Add(time.Hour).UnixMilli()
+	undated, homeless, odd := sinktest.One("orders", 4), sinktest.One("", 5), sinktest.One("a/b=c d+é", 6)
+	undated.Change.LUT = 0
+	pretty := sinktest.One("orders", 7)
+	pretty.Data = []byte("{\n  \"i\": 7\n}")
+	b := sink.Batch{Changes: []format.Parsed{sinktest.One("orders", 1), later, undated, sinktest.One("orders", 0), homeless, odd, pretty}}
+
+	for _, compression := range []string{"none", "gzip"} {
+		t.Run(compression, func(t *testing.T) {
+			cloud := sinktest.New(t)
+			s := open(t, sinktest.ArchiveSink+"?format=ndjson&compression="+compression, sink.Options{})
+			for range 2 { // the second time changes nothing
+				if verdicts := s.Put(t.Context(), b); verdicts != nil {
+					t.Fatal(verdicts)
+				}
+			}
+			suffix, mediaType := ".ndjson", "application/x-ndjson"
+			if compression == "gzip" {
+				suffix, mediaType = ".ndjson.gz", "application/gzip"
+			}
+			got := map[string]string{}
+			for _, o := range cloud.Objects(t) {
+				got[path.Dir(o.Attrs.Name)] += lines(t, o)
+				if !strings.HasSuffix(o.Attrs.Name, suffix) || o.Attrs.ContentType != mediaType || o.Attrs.ContentEncoding != "" {
+					t.Errorf("%s is %s %s", o.Attrs.Name, o.Attrs.ContentType, o.Attrs.ContentEncoding)
+				}
+			}
+			want := map[string]string{
+				"changes/namespace=shop/set=orders/dt=2026-11-22/hour=12":                                         "{\"i\":1}\n{\"i\":0}\n{\"i\":7}\n",
+				"changes/namespace=shop/set=orders/dt=2026-11-22/hour=13":                                         "{\"i\":3}\n",
+				"changes/namespace=shop/set=orders/dt=__HIVE_DEFAULT_PARTITION__/hour=__HIVE_DEFAULT_PARTITION__": "{\"i\":4}\n",
+				"changes/namespace=shop/set=__HIVE_DEFAULT_PARTITION__/dt=2026-11-22/hour=12":                     "{\"i\":5}\n",
+				"changes/namespace=shop/set=a%2Fb%3Dc%20d%2B%C3%A9/dt=2026-11-22/hour=12":                         "{\"i\":6}\n",
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// The same batch has the same name, another has another.
+func TestArchiveNames(t *testing.T) {
+	cloud := sinktest.New(t)
+	s := open(t, sinktest.ArchiveSink, sink.Options{})
+	for _, b := range []sink.Batch{sinktest.Batch("s", 2), sinktest.Batch("s", 2), sinktest.Batch("s", 3)} {
+		if verdicts := s.Put(t.Context(), b); verdicts != nil {
+			t.Fatal(verdicts)
+		}
+	}
+	if n := len(cloud.Objects(t)); n != 2 {
+		t.Errorf("%d objects, want 2", n)
+	}
+}
+
+func isUpload(r *http.Request) bool { return strings.HasPrefix(r.URL.Path, "/upload/") }
+
+// A write that fails fails its changes, and those alone; trying again succeeds.
+func TestArchiveFailure(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		status int
+	}{{"forbidden", http.StatusForbidden}, {"no bucket", http.StatusNotFound}, {"too many", http.StatusTooManyRequests}, {"broken", http.StatusServiceUnavailable}} {
+		t.Run(tt.name, func(t *testing.T) {
+			cloud := sinktest.New(t)
+			s := open(t, sinktest.ArchiveSink, sink.Options{Timeout: time.Second})
+			cloud.FailStorage(func(w http.ResponseWriter, r *http.Request) {
+				body, _ := io.ReadAll(r.Body)
+				r.Body = io.NopCloser(bytes.NewReader(body))
+				if isUpload(r) && bytes.Contains(body, []byte("set=bad")) {
+					w.WriteHeader(tt.status)
+				}
+			})
+			b := sink.Batch{Changes: []format.Parsed{sinktest.One("good", 1), sinktest.One("bad", 2), sinktest.One("good", 3)}}
+			verdicts := s.Put(t.Context(), b)
+			if len(verdicts) != 3 || verdicts[0] != nil || verdicts[1] == nil || change.IsPermanent(verdicts[1]) || verdicts[2] != nil {
+				t.Fatalf("verdicts %v, want an error on the second", verdicts)
+			}
+			cloud.FailStorage(nil)
+			if verdicts := s.Put(t.Context(), b); verdicts != nil {
+				t.Errorf("tried again: %v", verdicts)
+			}
+			if n := len(cloud.Objects(t)); n != 2 {
+				t.Errorf("%d objects, want 2", n)
+			}
+		})
+	}
+}
+
+// The object was written, and the answer never came.
+func TestArchiveAnswerLost(t *testing.T) {
+	cloud := sinktest.New(t)
+	s := open(t, sinktest.ArchiveSink, sink.Options{Timeout: time.Second})
+	var lost atomic.Bool
+	cloud.FailStorage(func(w http.ResponseWriter, r *http.Request) {
+		if isUpload(r) && lost.CompareAndSwap(false, true) {
+			cloud.PassStorage(r)
+			panic(http.ErrAbortHandler)
+		}
+	})
+	if verdicts := s.Put(t.Context(), sinktest.Batch("s", 2)); verdicts == nil {
+		t.Log("the client tried again by itself")
+	}
+	if verdicts := s.Put(t.Context(), sinktest.Batch("s", 2)); verdicts != nil {
+		t.Errorf("tried again: %v", verdicts)
+	}
+	if n := len(cloud.Objects(t)); n != 1 || !lost.Load() {
+		t.Errorf("%d objects, want 1", n)
+	}
+}
+
+// A write that takes too long ends, and leaves nothing behind.
+func TestArchiveTimeout(t *testing.T) {
+	cloud := sinktest.New(t)
+	s := open(t, sinktest.ArchiveSink, sink.Options{Timeout: 50 * time.Millisecond})
+	cloud.FailStorage(func(w http.ResponseWriter, r *http.Request) {
+		if isUpload(r) {
+			_, _ = io.Copy(io.Discard, r.Body)
+			<-r.Context().Done()
+			panic(http.ErrAbortHandler)
+		}
+	})
+	verdicts := s.Put(t.Context(), sinktest.Batch("s", 2))
+	if len(verdicts) != 2 || change.IsPermanent(verdicts[0]) || !errors.Is(verdicts[0], context.DeadlineExceeded) {
+		t.Errorf("verdicts %v, want a deadline exceeded", verdicts)
+	}
+	cloud.FailStorage(nil)
+	if n := len(cloud.Objects(t)); n != 0 {
+		t.Errorf("%d objects, want none", n)
+	}
+}

@@ -1,0 +1,44 @@
+package sinktest
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/aerosink/aerosink/connector/change"
+	"github.com/aerosink/aerosink/connector/format"
+	"github.com/aerosink/aerosink/function/sink"
+)
+
+// Hour is a time in the hour of all that One returns.
+var Hour = time.Date(2026, 11, 22, 12, 34, 56, 789_000_000, time.UTC)
+
+// One returns change i of a set, with its bytes, {"i":i}.
+func One(set string, i int) format.Parsed {
+	c := change.Change{Namespace: "shop", Set: set, Digest: change.Digest{byte(i), byte(i >> 8)}, Generation: 1, LUT: Hour.UnixMilli() + int64(i)}
+	return format.Parsed{Change: c, Data: fmt.Appendf(nil, `{"i":%d}`, i), Format: "json"}
+}
+
+// Batch returns changes 0 to n-1 of a set.
+func Batch(set string, n int) sink.Batch {
+	var b sink.Batch
+	for i := range n {
+		b.Changes = append(b.Changes, One(set, i))
+	}
+	return b
+}
+
+// Open opens the sink for as long as the test runs.
+func Open(t testing.TB, spec sink.Spec) sink.Sink {
+	t.Helper()
+	s, err := spec.Open(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}

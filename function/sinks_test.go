@@ -1,0 +1,44 @@
+package function_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/aerosink/aerosink/function"
+	"github.com/aerosink/aerosink/function/sink"
+)
+
+func TestParseSink(t *testing.T) {
+	for _, tt := range []struct{ url, err string }{
+		{"pubsub://my-project/changes", ""},
+		{"pubsub://my-project/changes?ordering=4096", ""},
+		{"gs://bucket", ""},
+		{"gs://bucket/a/b?format=ndjson&compression=gzip", ""},
+		{"log:", ""},
+		{"log:?data=true", ""},
+		{"", "unknown kind of sink"},
+		{"kafka://a/b", "the kinds are log:, pubsub://PROJECT/TOPIC and gs://BUCKET/PREFIX"},
+		{"::", "is no URL"},
+		{"pubsub://my-project", "write pubsub://PROJECT/TOPIC"},
+		{"pubsub:///topic", "write pubsub://PROJECT/TOPIC"},
+		{"pubsub://my-project/a/b", "write pubsub://PROJECT/TOPIC"},
+		{"pubsub://my-project/ab", "write pubsub://PROJECT/TOPIC"},
+		{"pubsub://my-project/changes?ordering=5000", "ordering=5000 is no number between 0 and 4096"},
+		{"pubsub://my-project/changes?ordering=yes", "ordering=yes is no number"},
+		{"pubsub://my-project/changes?order=1", "unknown parameter order; known are ordering"},
+		{"pubsub://my-project/changes?ordering=1&ordering=2", "parameter ordering twice"},
+		{"gs:///prefix", "write gs://BUCKET/PREFIX"},
+		{"gs://bucket?format=csv", "format=csv is none of ndjson"},
+		{"gs://bucket?compression=zip", "compression=zip is none of none, gzip"},
+		{"log:?data=maybe", "data=maybe is none of false, true"},
+		{"log://host", "write log:"},
+	} {
+		spec, err := function.ParseSink(tt.url, sink.Options{})
+		switch {
+		case tt.err == "" && (err != nil || spec.String() != tt.url):
+			t.Errorf("%q: %v, %v", tt.url, spec, err)
+		case tt.err != "" && (err == nil || !strings.Contains(err.Error(), tt.err) || !strings.Contains(err.Error(), tt.url)):
+			t.Errorf("%q: error %v, want one that says %q", tt.url, err, tt.err)
+		}
+	}
+}
