@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 
 	"github.com/aerosink/aerosink/connector/change"
@@ -14,6 +15,7 @@ import (
 type problem struct {
 	Status int
 	Detail string
+	Header http.Header // beside Content-Type; nil is none
 	Report *report
 }
 
@@ -49,6 +51,7 @@ func (p *problem) write(w http.ResponseWriter) {
 	if err != nil {
 		panic("function: an answer cannot be written as JSON: " + err.Error())
 	}
+	maps.Copy(w.Header(), p.Header)
 	w.Header().Set("Content-Type", mediaType)
 	w.WriteHeader(p.Status)
 	_, _ = w.Write(append(text, '\n')) // who is gone needs no answer
