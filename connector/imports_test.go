@@ -26,7 +26,7 @@ var rooms = map[string]struct {
 	"connector/deliver":  {"connector/change", "log log/slog"},
 	"connector":          {"connector/change connector/xdr connector/route connector/format connector/deliver", "go.yaml.in cloud.google.com google.golang.org"},
 	"connector/config":   {"connector/change connector/tlsfile connector/route connector/format connector/deliver connector/xdr", "cloud.google.com google.golang.org"},
-	"function":           {"connector/change connector/format connector/xdr function/sink function/sink/pubsub function/sink/archive", "cloud.google.com"},
+	"function":           {"connector/change connector/format connector/xdr function/sink function/sink/pubsub function/sink/archive", "cloud.google.com/go/pubsub cloud.google.com/go/storage cloud.google.com/go/auth google.golang.org"},
 	"function/sink":      {"connector/change connector/format connector/xdr", "net/http cloud.google.com"},
 	"function/sink/row":  {"connector/change connector/format", "net net/http cloud.google.com"},
 	"function/replay":    {"connector/change connector/format function/sink function/sink/archive function/sink/row", ""},

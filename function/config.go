@@ -72,7 +72,7 @@ type Config struct {
 	Parser      format.Parser
 	Limits      Limits
 	TokensFile  string
-	Tokens      []string
+	Tokens      []Token
 	Timeout     time.Duration
 	LogLevel    slog.Level
 }
@@ -96,10 +96,8 @@ func ParseConfig(getenv func(string) string, log io.Writer) (Config, error) {
 		MetricsPort: e.port(metricsPort),
 		TokensFile:  tokensFile.of(getenv),
 		Timeout:     e.duration(timeout),
-		Limits: Limits{
-			Body: e.size(maxBody), Inflated: e.size(maxInflated), InFlight: e.size(maxInFlight), Header: int(e.size(maxHeader)),
-			HeaderTimeout: e.duration(headerTime), BodyTimeout: e.duration(bodyTime),
-		},
+		Tokens:      e.tokens(),
+		Limits:      e.limits(),
 		Parser: format.Parser{
 			MetadataKey: metadataKey.of(getenv),
 			Limits: format.Limits{
@@ -108,11 +106,6 @@ func ParseConfig(getenv func(string) string, log io.Writer) (Config, error) {
 		},
 	}
 	e.fault(logLevel, c.LogLevel.UnmarshalText([]byte(logLevel.of(getenv))))
-	for token := range strings.SplitSeq(tokens.of(getenv), ",") {
-		if token = strings.TrimSpace(token); token != "" {
-			c.Tokens = append(c.Tokens, token)
-		}
-	}
 	var err error
 	c.Parser.Avro, err = readSchema(avroSchema.of(getenv), c.Parser.MetadataKey)
 	e.fault(avroSchema, err)

@@ -1,17 +1,29 @@
 package function
 
 import (
+	"context"
+	"errors"
+	"fmt"
 	"io"
 	"log/slog"
+	"net/http"
+	"runtime"
+	"runtime/debug"
 )
 
+// levelCritical is of what should never happen.
+const levelCritical = slog.LevelError + 4
+
 // NewLogger returns a logger for the process: lines for Cloud Logging where Cloud
-// Run has set K_SERVICE, text elsewhere.
+// Run has set K_SERVICE, text elsewhere. The least level is LOG_LEVEL's; where that
+// is none, which is a fault of the configuration, it is the default.
 func NewLogger(w io.Writer, getenv func(string) string) *slog.Logger {
+	var level slog.Level // info is its zero value
+	_ = level.UnmarshalText([]byte(logLevel.of(getenv)))
 	if getenv("K_SERVICE") == "" {
-		return slog.New(slog.NewTextHandler(w, nil))
+		return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: level}))
 	}
-	return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{ReplaceAttr: cloudLogging}))
+	return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level, ReplaceAttr: cloudLogging}))
 }
 
 // cloudLogging renames what Cloud Logging has its own names for. It knows no
@@ -26,9 +38,45 @@ func cloudLogging(groups []string, a slog.Attr) slog.Attr {
 		a.Key = "message"
 	case slog.LevelKey:
 		a.Key = "severity"
-		if a.Value.Any() == slog.LevelWarn {
+		switch a.Value.Any() {
+		case slog.LevelWarn:
 			a.Value = slog.StringValue("WARNING")
+		case levelCritical:
+			a.Value = slog.StringValue("CRITICAL")
 		}
 	}
 	return a
+}
+
+// reportedError makes Error Reporting take up a line of the log
+// (https://cloud.google.com/error-reporting/docs/formatting-error-messages).
+const reportedError = "type.googleapis.com/google.devtools.clouderrorreporting.v1beta1.ReportedErrorEvent"
+
+// logPanic logs what was recovered from a panic, with the stack. Only what the
+// runtime says of it is known to hold no data of users.
+func logPanic(ctx context.Context, log *slog.Logger, recovered any, attributes []slog.Attr) {
+	what := fmt.Sprintf("%T", recovered)
+	if err, ok := recovered.(runtime.Error); ok {
+		what = err.Error()
+	}
+	stack := "panic: " + what + "\n\n" + string(debug.Stack())
+	log.LogAttrs(ctx, levelCritical, "panic", append(attributes,
+		slog.String("error", what),
+		slog.String("stack_trace", stack),
+		slog.String("@type", reportedError), //nolint:sloglint // the key is Google's
+	)...)
+}
+
+// answerPanic answers a request whose handling panicked, but for the panic that
+// means to cut the connection. It must be deferred.
+func (r *Receiver) answerPanic(w http.ResponseWriter, req *http.Request, from origin) {
+	recovered := recover()
+	if recovered == nil {
+		return
+	}
+	if err, ok := recovered.(error); ok && errors.Is(err, http.ErrAbortHandler) {
+		panic(recovered)
+	}
+	logPanic(req.Context(), r.log, recovered, from.attributes(r.project.get()))
+	(&problem{Status: http.StatusInternalServerError, Detail: "the server has a fault; its log says more"}).write(w)
 }

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"sync"
+	"sync/atomic"
 
 	"github.com/aerosink/aerosink/connector/change"
 	"github.com/aerosink/aerosink/connector/format"
@@ -17,8 +18,10 @@ import (
 // Receiver is the HTTP handler that makes changes durable. It opens its sinks when
 // it first needs them, and tries again with each request after it could not.
 type Receiver struct {
-	getenv func(string) string
-	log    *slog.Logger
+	getenv   func(string) string
+	log      *slog.Logger
+	project  projectName
+	entrance atomic.Pointer[entrance] // nil until the first request
 
 	mu     sync.Mutex
 	config *Config
@@ -27,7 +30,7 @@ type Receiver struct {
 
 // New returns a Receiver that reads its configuration from getenv on first need.
 func New(getenv func(string) string, log *slog.Logger) *Receiver {
-	return &Receiver{getenv: getenv, log: log}
+	return &Receiver{getenv: getenv, log: log, project: projectName{getenv: getenv}}
 }
 
 // Open makes the receiver ready: it reads the environment and opens the sinks that
@@ -61,6 +64,7 @@ func (r *Receiver) ready() (*Config, []sink.Sink, error) {
 
 // Close closes the sinks. All requests must have been answered.
 func (r *Receiver) Close() error {
+	r.project.close()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	var errs []error
@@ -74,10 +78,13 @@ func (r *Receiver) Close() error {
 // ServeHTTP answers one request. A POST to / brings changes; anything that is not
 // a POST is a health check.
 func (r *Receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
-	err := r.serve(req)
+	from := originOf(req.Header)
+	defer r.answerPanic(w, req, from)
+	err := r.serve(w, req, from)
 	var p *problem
 	switch {
 	case err == nil:
+		finish(w, req, http.StatusOK)
 		w.WriteHeader(http.StatusOK)
 		return
 	case !errors.As(err, &p):
@@ -87,11 +94,22 @@ func (r *Receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	if p.Status >= http.StatusInternalServerError {
 		level = slog.LevelError
 	}
-	r.log.LogAttrs(req.Context(), level, "changes not accepted", slog.Int("status", p.Status), slog.String("error", p.Detail), r.trace(req))
+	r.log.LogAttrs(req.Context(), level, "changes not accepted", append(from.attributes(r.project.get()), slog.Int("status", p.Status), slog.String("error", p.Detail))...)
+	finish(w, req, p.Status)
 	p.write(w)
 }
 
-func (r *Receiver) serve(req *http.Request) error {
+func (r *Receiver) serve(w http.ResponseWriter, req *http.Request, from origin) error {
+	if isHealthCheck(req) {
+		return nil
+	}
+	in, err := r.enter()
+	if err != nil {
+		return err
+	}
+	if err := in.guard.admit(req); err != nil {
+		return err
+	}
 	if req.Method != http.MethodPost {
 		return r.health(req)
 	}
@@ -102,17 +120,18 @@ func (r *Receiver) serve(req *http.Request) error {
 	if err != nil {
 		return err
 	}
-	body, err := readBody(req, c.Limits.Body)
-	if err != nil || len(body) == 0 {
+	body := in.intake.buffer()
+	defer body.free()
+	if err := in.intake.read(w, req, body); err != nil || len(body.bytes()) == 0 {
 		return err
 	}
-	batch, err := parse(c.Parser, req, body)
+	batch, err := parse(c.Parser, req, body.bytes())
 	if err != nil || len(batch) == 0 {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(req.Context(), c.Timeout)
 	defer cancel()
-	return answer(store(ctx, sinks, batch))
+	return answer(store(ctx, sinks, sink.Batch{Changes: batch, TraceParent: from.TraceParent()}))
 }
 
 // health answers whether the process lives and, at /readyz, whether it could take
@@ -132,6 +151,8 @@ func parse(p format.Parser, req *http.Request, body []byte) ([]format.Parsed, er
 	}
 	batch, err := p.Parse(mediaType, body)
 	switch {
+	case errors.Is(err, format.ErrTooLarge):
+		return nil, &problem{Status: http.StatusRequestEntityTooLarge, Detail: err.Error()}
 	case errors.Is(err, format.ErrMediaType):
 		return nil, &problem{Status: http.StatusUnsupportedMediaType, Detail: err.Error()}
 	case err != nil:
@@ -142,7 +163,8 @@ func parse(p format.Parser, req *http.Request, body []byte) ([]format.Parsed, er
 
 // store puts the changes that could be read into every sink, and returns the
 // worst verdict on each of the batch.
-func store(ctx context.Context, sinks []sink.Sink, batch []format.Parsed) []error {
+func store(ctx context.Context, sinks []sink.Sink, b sink.Batch) []error {
+	batch := b.Changes
 	verdicts := make([]error, len(batch))
 	var good []format.Parsed
 	var place []int // of good's changes in batch
@@ -152,7 +174,8 @@ func store(ctx context.Context, sinks []sink.Sink, batch []format.Parsed) []erro
 			place = append(place, i)
 		}
 	}
-	for i, err := range putAll(ctx, sinks, good) {
+	b.Changes = good
+	for i, err := range putAll(ctx, sinks, b) {
 		verdicts[place[i]] = err
 	}
 	return verdicts
@@ -160,17 +183,17 @@ func store(ctx context.Context, sinks []sink.Sink, batch []format.Parsed) []erro
 
 // putAll gives the batch to every sink at once and returns the worst verdict on
 // each change.
-func putAll(ctx context.Context, sinks []sink.Sink, batch []format.Parsed) []error {
-	if len(batch) == 0 {
+func putAll(ctx context.Context, sinks []sink.Sink, b sink.Batch) []error {
+	if len(b.Changes) == 0 {
 		return nil
 	}
 	of := make([]sink.Verdicts, len(sinks))
 	var putting sync.WaitGroup
 	for i, s := range sinks {
-		putting.Go(func() { of[i] = s.Put(ctx, sink.Batch{Changes: batch}) })
+		putting.Go(func() { of[i] = s.Put(ctx, b) })
 	}
 	putting.Wait()
-	worst := make([]error, len(batch))
+	worst := make([]error, len(b.Changes))
 	for _, verdicts := range of {
 		for i, err := range verdicts {
 			if worst[i] == nil || change.IsPermanent(worst[i]) && err != nil && !change.IsPermanent(err) {

@@ -1,33 +1,38 @@
 package function
 
 import (
-	"errors"
 	"fmt"
-	"io"
-	"log/slog"
 	"mime"
 	"net/http"
-	"strings"
+	"time"
 )
 
-// readBody reads the whole body, up to limit bytes.
-func readBody(req *http.Request, limit int64) ([]byte, error) {
-	if encoding := req.Header.Get("Content-Encoding"); encoding != "" && !strings.EqualFold(encoding, "identity") {
-		return nil, &problem{Status: http.StatusUnsupportedMediaType, Detail: fmt.Sprintf("Content-Encoding %q is not understood; send identity", encoding)}
+const (
+	// answerTimeout is for an answer to be taken.
+	answerTimeout = 10 * time.Second
+
+	// lingerTimeout is for what is still to come of a body that was refused.
+	lingerTimeout = time.Second
+)
+
+// finish makes the connection ready for the answer: the peer must take it in time,
+// and what the body still has is waited for no longer. Over HTTP/2 it is the
+// stream that ends, and the answer needs no limit of its own.
+func finish(w http.ResponseWriter, req *http.Request, status int) {
+	if req.ProtoMajor > 1 {
+		return
 	}
-	tooLarge := &problem{Status: http.StatusRequestEntityTooLarge, Detail: fmt.Sprintf("the body has more than %d bytes, the limit of %s", limit, maxBody.Name)}
-	if req.ContentLength > limit {
-		return nil, tooLarge
+	control := http.NewResponseController(w)
+	_ = control.SetWriteDeadline(time.Now().Add(answerTimeout)) // a recorder of tests has none
+	switch status {
+	case http.StatusOK:
+		return
+	case http.StatusRequestEntityTooLarge, http.StatusRequestTimeout, http.StatusRequestHeaderFieldsTooLarge:
+		w.Header().Set("Connection", "close")
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(nil, req.Body, limit))
-	var over *http.MaxBytesError
-	switch {
-	case errors.As(err, &over):
-		return nil, tooLarge
-	case err != nil:
-		return nil, &problem{Status: http.StatusBadRequest, Detail: fmt.Sprintf("the body ends after %d bytes: %v", len(body), err)}
+	if status != http.StatusRequestTimeout {
+		_ = control.SetReadDeadline(time.Now().Add(lingerTimeout))
 	}
-	return body, nil
 }
 
 // mediaTypeOf returns the request's media type in lower case, without parameters.
@@ -35,22 +40,19 @@ func mediaTypeOf(req *http.Request) (string, error) {
 	header := req.Header.Get("Content-Type")
 	mediaType, _, err := mime.ParseMediaType(header)
 	if err != nil {
-		return "", &problem{Status: http.StatusUnsupportedMediaType, Detail: fmt.Sprintf("Content-Type %q is no media type", header)}
+		return "", &problem{Status: http.StatusUnsupportedMediaType, Detail: fmt.Sprintf("Content-Type %.80q is no media type", header)}
 	}
 	return mediaType, nil
 }
 
-// traceKey is where Cloud Logging looks for a line's trace.
-const traceKey = "logging.googleapis.com/trace"
-
-// trace returns the log attribute by which Cloud Logging joins lines of a request.
-// The header is TRACE_ID/SPAN_ID;o=OPTIONS
-// (https://cloud.google.com/trace/docs/trace-context).
-func (r *Receiver) trace(req *http.Request) slog.Attr {
-	id, _, _ := strings.Cut(req.Header.Get("X-Cloud-Trace-Context"), "/")
-	name := project.of(r.getenv)
-	if id == "" || name == "" {
-		return slog.Attr{}
+// headerSize returns the bytes of the request's header as HTTP/1.1 has it.
+func headerSize(req *http.Request) int {
+	const line = len(": \r\n")
+	n := len(req.Method) + len(req.RequestURI) + len(req.Proto) + line + len("Host") + len(req.Host) + line
+	for name, values := range req.Header {
+		for _, value := range values {
+			n += len(name) + len(value) + line
+		}
 	}
-	return slog.String(traceKey, "projects/"+name+"/traces/"+id) //nolint:sloglint // the key is Google's
+	return n
 }

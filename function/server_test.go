@@ -18,6 +18,11 @@ var limits = function.Limits{Header: 64 << 10, HeaderTimeout: 5 * time.Second, B
 
 func serve(t *testing.T, handler http.HandlerFunc) (url string, stop func(), stopped <-chan error) {
 	t.Helper()
+	return serveWith(t, handler, limits)
+}
+
+func serveWith(t *testing.T, handler http.Handler, limits function.Limits) (url string, stop func(), stopped <-chan error) {
+	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

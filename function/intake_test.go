@@ -1,0 +1,392 @@
+package function_test
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"math/bits"
+	"net/http"
+	"net/http/httptest"
+	"runtime/debug"
+	"runtime/metrics"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zstd"
+
+	"github.com/aerosink/aerosink/connector/change/changetest"
+	"github.com/aerosink/aerosink/function/sink/sinktest"
+)
+
+func gzipped(t testing.TB, body []byte) []byte {
+	t.Helper()
+	var out bytes.Buffer
+	w := gzip.NewWriter(&out)
+	if _, err := w.Write(body); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes()
+}
+
+func zstandard(t testing.TB, body []byte) []byte {
+	t.Helper()
+	var out bytes.Buffer
+	w, err := zstd.NewWriter(&out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Write(body); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes()
+}
+
+// frame returns a frame of zstd with one raw block, whose reader needs a window of so
+// many bytes, a power of two
+// (https://www.rfc-editor.org/rfc/rfc8878#name-zstandard-frames).
+func frame(window uint32, body []byte) []byte {
+	const magic, noFlags, lastRaw = "\x28\xb5\x2f\xfd", 0, 1
+	exponent := bits.TrailingZeros32(window) - 10
+	head := append([]byte(magic), noFlags, byte(exponent<<3))
+	n := len(body)<<3 | lastRaw
+	return append(append(head, byte(n), byte(n>>8), byte(n>>16)), body...)
+}
+
+func TestContentEncoding(t *testing.T) {
+	cloud := sinktest.New(t)
+	r, log := newReceiver(t, env("SINKS", sinktest.PubSubSink))
+	good := []byte(jsonChange(1))
+	gz, zs := gzipped(t, good), zstandard(t, good)
+	wrong := bytes.Clone(gz)
+	wrong[len(wrong)-8] ^= 1 // in the checksum
+	for _, tt := range []struct {
+		name   string
+		coding []string
+		body   []byte
+		status int
+		detail string
+	}{
+		{"gzip", []string{"gzip"}, gz, 200, ""},
+		{"its old name, in capitals", []string{"X-GZIP"}, gz, 200, ""},
+		{"two members", []string{"gzip"}, append(gzipped(t, good[:9]), gzipped(t, good[9:])...), 200, ""},
+		{"zstd", []string{"zstd"}, zs, 200, ""},
+		{"two frames", []string{"zstd"}, append(zstandard(t, good[:9]), zstandard(t, good[9:])...), 200, ""},
+		{"one after the other", []string{"gzip, zstd"}, zstandard(t, gz), 200, ""},
+		{"the other way round, on two lines", []string{"zstd", "gzip"}, gzipped(t, zs), 200, ""},
+		{"the same twice", []string{"gzip,gzip"}, gzipped(t, gz), 200, ""},
+		{"elements that say nothing", []string{" , identity,\tgzip ,"}, gz, 200, ""},
+		{"the largest window", []string{"zstd"}, frame(8<<20, good), 200, ""},
+
+		{"three", []string{"gzip, gzip, gzip"}, gzipped(t, gzipped(t, gz)), 415, "more than 2 codings"},
+		{"unknown", []string{"br"}, good, 415, `Content-Encoding \"br\" is not understood; send gzip, zstd or identity`},
+		{"unknown beside one that is not", []string{"gzip, br"}, gz, 415, `\"br\"`},
+		{"no token", []string{"gzip;q=1"}, gz, 415, "is not understood"},
+		{"not what it says", []string{"gzip"}, good, 400, "the body does not inflate: gzip: gzip: invalid header"},
+		{"the wrong way round", []string{"zstd, gzip"}, zstandard(t, gz), 400, "the body does not inflate: gzip"},
+		{"cut", []string{"gzip"}, gz[:len(gz)-1], 400, "the body does not inflate: gzip: unexpected EOF"},
+		{"more behind", []string{"gzip"}, append(bytes.Clone(gz), "secret"...), 400, "the body does not inflate: gzip"},
+		{"nothing, very often", []string{"zstd"}, bytes.Repeat(zstandard(t, nil), 1<<20), 400, "the body does not inflate: zstd: it holds less than half of its own size"},
+		{"checksum", []string{"gzip"}, wrong, 400, "the body does not inflate: gzip: gzip: invalid checksum"},
+		{"zstd cut", []string{"zstd"}, zs[:len(zs)-1], 400, "the body does not inflate: zstd"},
+		{"a window too large", []string{"zstd"}, frame(16<<20, good), 400, "the body does not inflate: zstd: window size exceeded"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			before := len(cloud.Messages())
+			req := httptest.NewRequest(http.MethodPost, "/", bytes.NewReader(tt.body))
+			req.Header["Content-Encoding"] = tt.coding
+			req.Header.Set("Content-Type", "application/json")
+			w := httptest.NewRecorder()
+			r.ServeHTTP(w, req)
+			if w.Code != tt.status || !strings.Contains(w.Body.String(), tt.detail) || strings.Contains(w.Body.String(), "secret") {
+				t.Errorf("status %d: %s; want %d with %s", w.Code, w.Body, tt.status, tt.detail)
+			}
+			if n := len(cloud.Messages()) - before; (n == 1) != (tt.status == 200) {
+				t.Errorf("%d messages\n%s", n, log)
+			}
+			if got := w.Header().Get("Accept-Encoding"); (got == "gzip, zstd") != (tt.status == 415) {
+				t.Errorf("Accept-Encoding %q", got)
+			}
+		})
+	}
+	req := httptest.NewRequest(http.MethodPost, "/", http.NoBody)
+	req.Header.Set("Content-Encoding", "gzip")
+	w := httptest.NewRecorder()
+	if r.ServeHTTP(w, req); w.Code != http.StatusOK {
+		t.Errorf("nothing at all, compressed: status %d: %s", w.Code, w.Body)
+	}
+}
+
+// What is at the limit passes, and one byte more does not.
+func TestBodyLimits(t *testing.T) {
+	r, _ := newReceiver(t, env("SINKS", "log:", "MAX_BODY", "10000", "MAX_INFLATED", "20000"))
+	empty := func(n int) []byte { return []byte("[" + strings.Repeat(" ", n-2) + "]") }
+	for _, tt := range []struct {
+		name, coding string
+		body         []byte
+		status       int
+	}{
+		{"body", "", empty(10000), 200},
+		{"body and one", "", empty(10001), 413},
+		{"inflated", "gzip", gzipped(t, empty(20000)), 200},
+		{"inflated and one", "gzip", gzipped(t, empty(20001)), 413},
+		{"inflated twice", "gzip, zstd", zstandard(t, gzipped(t, empty(20000))), 200},
+		{"inflated twice and one", "gzip, zstd", zstandard(t, gzipped(t, empty(20001))), 413},
+		{"too much between", "zstd, gzip", gzipped(t, append(bytes.Repeat(zstandard(t, nil), 3000), zstandard(t, empty(20))...)), 413},
+	} {
+		for _, length := range []int64{int64(len(tt.body)), -1} {
+			req := httptest.NewRequest(http.MethodPost, "/", bytes.NewReader(tt.body))
+			req.ContentLength = length
+			req.Header.Set("Content-Encoding", tt.coding)
+			req.Header.Set("Content-Type", "application/json")
+			w := httptest.NewRecorder()
+			if r.ServeHTTP(w, req); w.Code != tt.status {
+				t.Errorf("%s, Content-Length %d: status %d, want %d: %s", tt.name, length, w.Code, tt.status, w.Body)
+			}
+		}
+	}
+}
+
+// heap returns the bytes of the heap, garbage included.
+func heap() int64 {
+	sample := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
+	metrics.Read(sample)
+	return int64(sample[0].Value.Uint64())
+}
+
+// peak returns by how much the heap grows while f runs.
+func peak(f func()) int64 {
+	debug.FreeOSMemory()
+	before, most, done := heap(), int64(0), make(chan struct{})
+	go func() {
+		defer close(done)
+		f()
+	}()
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for {
+		select {
+		case <-done:
+			return max(most, heap()) - before
+		case <-tick.C:
+			most = max(most, heap())
+		}
+	}
+}
+
+// Kilobytes that inflate to 200 MiB and to 3 GiB are refused when they have inflated
+// to the limit, in little time and with little memory.
+func TestBombs(t *testing.T) {
+	const (
+		limit    = 64 << 20
+		inflated = "67108864 bytes, the limit of MAX_INFLATED"
+		body     = "33554432 bytes, the limit of MAX_BODY"
+	)
+	r, _ := newReceiver(t, env("SINKS", "log:"))
+	nothing := make([]byte, 8<<20)
+	gz, zs := gzipped(t, nothing), zstandard(t, nothing)
+	for _, tt := range []struct {
+		name, coding string
+		body         []byte
+		limit        string
+	}{
+		{"200 MiB of gzip", "gzip", bytes.Repeat(gz, 25), inflated},
+		{"3 GiB of gzip", "gzip", bytes.Repeat(gz, 384), inflated},
+		{"200 MiB of zstd", "zstd", bytes.Repeat(zs, 25), inflated},
+		{"3 GiB of zstd", "zstd", bytes.Repeat(zs, 384), inflated},
+		{"3 GiB of gzip in gzip", "gzip, gzip", gzipped(t, bytes.Repeat(gz, 384)), inflated},
+		{"3 GiB of zstd in zstd", "zstd, zstd", zstandard(t, bytes.Repeat(zs, 384)), inflated},
+		{"3 GiB of gzip in zstd", "gzip, zstd", zstandard(t, bytes.Repeat(gz, 384)), inflated},
+		{"200 MiB between zstd and gzip", "zstd, gzip", gzipped(t, bytes.Repeat(frame(1<<10, make([]byte, 500)), 200<<20/509)), body},
+	} {
+		var w *httptest.ResponseRecorder
+		var took time.Duration
+		grown := peak(func() {
+			req := httptest.NewRequest(http.MethodPost, "/", bytes.NewReader(tt.body))
+			req.Header.Set("Content-Type", "application/json")
+			req.Header.Set("Content-Encoding", tt.coding)
+			w = httptest.NewRecorder()
+			began := time.Now()
+			r.ServeHTTP(w, req)
+			took = time.Since(began)
+		})
+		t.Logf("%s from %d KiB: status %d in %s, heap grown by %d MiB", tt.name, len(tt.body)>>10, w.Code, took.Round(time.Millisecond), grown>>20)
+		if w.Code != http.StatusRequestEntityTooLarge || !strings.Contains(w.Body.String(), "the body inflates to more than "+tt.limit) {
+			t.Errorf("%s: status %d: %s", tt.name, w.Code, w.Body)
+		}
+		if grown > 2*limit {
+			t.Errorf("%s: the heap grew by %d MiB", tt.name, grown>>20)
+		}
+		if took > 5*time.Second {
+			t.Errorf("%s: refused after %s", tt.name, took)
+		}
+	}
+}
+
+// All bodies together have a limit. Beyond it a request is refused for a while, and
+// holds nothing; but one that is alone always has room.
+func TestInFlight(t *testing.T) {
+	address := start(t, "MAX_BODY", "64KiB", "MAX_IN_FLIGHT", "40KiB")
+	first := dial(t, address)
+	first.post("Content-Length: 40000")
+	first.say("[" + strings.Repeat(" ", 30000))
+	again := dial(t, address)
+	changetest.WaitFor(t, "the first body to fill the room", func() bool {
+		again.post("Content-Length: 10000")
+		again.say("[" + strings.Repeat(" ", 9998) + "]")
+		status, header, body := again.hear()
+		if status != http.StatusTooManyRequests {
+			return false
+		}
+		if header.Get("Retry-After") != "1" || !strings.Contains(body, "the limit of MAX_IN_FLIGHT") {
+			t.Errorf("%v: %s", header, body)
+		}
+		return true
+	})
+	first.say(strings.Repeat(" ", 9998) + "]")
+	if status, _, body := first.hear(); status != http.StatusOK {
+		t.Errorf("status %d: %s", status, body)
+	}
+	for range 20 { // nothing of those that were refused counts
+		again := dial(t, address)
+		again.post("Content-Length: 50000")
+		again.say("[" + strings.Repeat(" ", 49998) + "]")
+		if status, _, body := again.hear(); status != http.StatusOK {
+			t.Errorf("alone: status %d: %s", status, body)
+		}
+	}
+}
+
+func TestBodyThatDoesNotCome(t *testing.T) {
+	const limit = "the body has not come within 200ms, the limit of BODY_TIMEOUT"
+	r, _ := newReceiver(t, env("SINKS", "log:", "BODY_TIMEOUT", "200ms"))
+	framework := httptest.NewServer(r) // a server without limits
+	t.Cleanup(framework.Close)
+	for name, address := range map[string]string{
+		"our server":       start(t, "BODY_TIMEOUT", "200ms"),
+		"a server without": framework.Listener.Addr().String(),
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := dial(t, address)
+			p.post("Content-Length: 100")
+			p.refused(http.StatusRequestTimeout, limit+"; 0 bytes have")
+			p.closed()
+
+			p = dial(t, address)
+			p.post("Transfer-Encoding: chunked")
+			p.say("3\r\n[  \r\n")
+			p.refused(http.StatusRequestTimeout, limit+"; 3 bytes have")
+			p.closed()
+
+			p = dial(t, address)
+			p.post("Content-Length: 100", "Expect: 100-continue")
+			if status, _, _ := p.hear(); status != http.StatusContinue {
+				t.Errorf("status %d", status)
+			}
+			p.refused(http.StatusRequestTimeout, limit)
+			p.closed()
+		})
+	}
+}
+
+// The same over HTTP/2, where other requests of the connection go on.
+func TestStreamThatDoesNotCome(t *testing.T) {
+	address := start(t, "BODY_TIMEOUT", "200ms")
+	c := client(t, true)
+	body, w := io.Pipe()
+	defer w.Close()
+	resp, err := c.Post("http://"+address, "application/json", body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, _ := io.ReadAll(resp.Body)
+	resp.Body.Close()
+	if resp.StatusCode != http.StatusRequestTimeout || !strings.Contains(string(text), "BODY_TIMEOUT") {
+		t.Errorf("status %d: %s", resp.StatusCode, text)
+	}
+	resp, err = c.Post("http://"+address, "application/json", strings.NewReader("[]"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		t.Errorf("status %d", resp.StatusCode)
+	}
+}
+
+func TestBodiesThatLie(t *testing.T) {
+	address := start(t, "MAX_BODY", "1MiB")
+
+	t.Run("a length over the limit", func(t *testing.T) {
+		p := dial(t, address)
+		p.post("Content-Length: 1048577")
+		p.refused(http.StatusRequestEntityTooLarge, "more than 1048576 bytes, the limit of MAX_BODY")
+		p.closed()
+	})
+	t.Run("a length over the limit, before asking", func(t *testing.T) {
+		p := dial(t, address)
+		p.post("Content-Length: 1048577", "Expect: 100-continue")
+		p.refused(http.StatusRequestEntityTooLarge, "MAX_BODY")
+		p.closed()
+	})
+	t.Run("no length, over the limit", func(t *testing.T) {
+		p := dial(t, address)
+		p.post("Transfer-Encoding: chunked")
+		go func() { // until the server hangs up
+			for i := 0; i < 1000; i++ {
+				if _, err := fmt.Fprintf(p.conn, "10000\r\n%s\r\n", strings.Repeat(" ", 1<<16)); err != nil {
+					return
+				}
+			}
+		}()
+		p.refused(http.StatusRequestEntityTooLarge, "MAX_BODY")
+	})
+	t.Run("a length that is not reached", func(t *testing.T) {
+		p := dial(t, address)
+		p.post("Content-Length: 100")
+		p.say("[secret")
+		if err := p.conn.(interface{ CloseWrite() error }).CloseWrite(); err != nil {
+			t.Fatal(err)
+		}
+		p.refused(http.StatusBadRequest, "the body ends after 7 bytes: unexpected EOF")
+	})
+	t.Run("a chunk that is none", func(t *testing.T) {
+		p := dial(t, address)
+		p.post("Transfer-Encoding: chunked")
+		p.say("xyz\r\n")
+		p.refused(http.StatusBadRequest, "the body ends after 0 bytes")
+	})
+	t.Run("two lengths", func(t *testing.T) {
+		p := dial(t, address)
+		p.post("Content-Length: 1", "Content-Length: 2")
+		if status, _, _ := p.hear(); status != http.StatusBadRequest {
+			t.Errorf("status %d", status)
+		}
+		p.closed()
+	})
+}
+
+// Who promises much and sends nothing costs nothing.
+func TestPromises(t *testing.T) {
+	address := start(t)
+	const peers = 300
+	grown := peak(func() {
+		for range peers {
+			p := dial(t, address)
+			p.post("Content-Length: 33554432", "Expect: 100-continue")
+			if status, _, _ := p.hear(); status != http.StatusContinue {
+				t.Errorf("status %d", status)
+			}
+		}
+	})
+	if grown > peers*64<<10 {
+		t.Errorf("%d promises of 32 MiB cost %d KiB", peers, grown>>10)
+	}
+}

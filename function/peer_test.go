@@ -1,0 +1,96 @@
+package function_test
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/aerosink/aerosink/function"
+)
+
+// start serves a Receiver with the environment of pairs, which stores nowhere that
+// lasts, and returns its address.
+func start(t *testing.T, pairs ...string) (address string) {
+	t.Helper()
+	getenv := env(append([]string{"SINKS", "log:"}, pairs...)...)
+	c, err := function.ParseConfig(getenv, io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := function.New(getenv, slog.New(slog.DiscardHandler))
+	t.Cleanup(func() { _ = r.Close() })
+	url, stop, stopped := serveWith(t, r, c.Limits)
+	t.Cleanup(func() {
+		stop()
+		if err := <-stopped; err != nil {
+			t.Error(err)
+		}
+	})
+	return strings.TrimPrefix(url, "http://")
+}
+
+// peer is a client that says what it likes.
+type peer struct {
+	t    *testing.T
+	conn net.Conn
+	in   *bufio.Reader
+}
+
+func dial(t *testing.T, address string) *peer {
+	t.Helper()
+	conn, err := net.Dial("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	return &peer{t, conn, bufio.NewReader(conn)}
+}
+
+// post sends the head of a request with the given header lines.
+func (p *peer) post(lines ...string) {
+	p.say("POST / HTTP/1.1\r\nHost: sink\r\nContent-Type: application/json\r\n" + strings.Join(lines, "\r\n") + "\r\n\r\n")
+}
+
+func (p *peer) say(text string) {
+	p.t.Helper()
+	if _, err := io.WriteString(p.conn, text); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// hear reads an answer.
+func (p *peer) hear() (status int, header http.Header, body string) {
+	p.t.Helper()
+	resp, err := http.ReadResponse(p.in, nil)
+	if err != nil {
+		p.t.Fatalf("no answer: %v", err)
+	}
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return resp.StatusCode, resp.Header, string(text)
+}
+
+// refused checks for a problem.
+func (p *peer) refused(status int, detail string) http.Header {
+	p.t.Helper()
+	got, header, body := p.hear()
+	if got != status || header.Get("Content-Type") != "application/problem+json" || !strings.Contains(body, fmt.Sprintf(`"status":%d`, status)) || !strings.Contains(body, detail) {
+		p.t.Errorf("status %d with %s: %s; want a problem of %d that says %q", got, header.Get("Content-Type"), body, status, detail)
+	}
+	return header
+}
+
+// closed waits until the server has closed the connection.
+func (p *peer) closed() {
+	p.t.Helper()
+	if n, err := io.Copy(io.Discard, p.in); n > 0 {
+		p.t.Errorf("%d bytes and %v, want a closed connection", n, err)
+	}
+}
