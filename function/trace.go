@@ -95,20 +95,26 @@ func isHex(text string) bool { return strings.Trim(text, "0123456789abcdef") == 
 
 func isZero(digits string) bool { return strings.Trim(digits, "0") == "" }
 
-// attributes returns what joins the log's lines of a request: its trace as Cloud
-// Logging knows it, within a project, else its id
+// The members of a line in which Cloud Logging looks for its trace
 // (https://cloud.google.com/logging/docs/structured-logging).
+const (
+	traceKey   = "logging.googleapis.com/trace"
+	spanKey    = "logging.googleapis.com/spanId"
+	sampledKey = "logging.googleapis.com/trace_sampled"
+)
+
+// attributes returns what joins the log's lines of a request: its trace as Cloud
+// Logging knows it, within a project, else its id.
 func (o origin) attributes(project string) []slog.Attr {
 	if o.Trace == "" || project == "" {
 		return []slog.Attr{slog.String("request", o.Request)}
 	}
-	const google = "logging.googleapis.com/"
 	trace := []slog.Attr{
-		slog.String(google+"trace", "projects/"+project+"/traces/"+o.Trace),
-		slog.Bool(google+"trace_sampled", o.Sampled),
+		slog.String(traceKey, "projects/"+project+"/traces/"+o.Trace),
+		slog.Bool(sampledKey, o.Sampled),
 	}
 	if o.Span != "" {
-		trace = append(trace, slog.String(google+"spanId", o.Span))
+		trace = append(trace, slog.String(spanKey, o.Span))
 	}
 	return trace
 }
