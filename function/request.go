@@ -12,7 +12,7 @@ const (
 	answerTimeout = 10 * time.Second
 
 	// lingerTimeout is for what is still to come of a body that was refused.
-	lingerTimeout = time.Second
+	lingerTimeout = 500 * time.Millisecond
 )
 
 // finish makes the connection ready for the answer: the peer must take it in time,

@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"sync/atomic"
 	"time"
 )
 
@@ -29,15 +28,14 @@ const (
 	cutTimeout   = 7 * time.Second
 )
 
-// Serve answers HTTP/1.1 and clear-text HTTP/2 on l until ctx ends. Then /readyz is
-// 503, no more connections are taken, and the requests in flight are answered; the
-// contexts of those that take longer than 7 s end. Serve returns nil when all is
-// answered; it is an error when that takes longer than 8 s.
+// Serve answers HTTP/1.1 and clear-text HTTP/2 on l until ctx ends. Then it takes no
+// more connections and no more requests on those that it has, and answers what is
+// in flight; the contexts of requests that take longer than 7 s end. It returns nil
+// when all are answered; it is an error when that takes longer than 8 s.
 func Serve(ctx context.Context, l net.Listener, handler http.Handler, limits Limits, log *slog.Logger) error {
 	requests, cut := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer cut(nil)
-	d := &door{handler: handler, limits: limits, log: log}
-	server := newServer(d, limits, log)
+	server := newServer(limited(handler, limits, log), limits, log)
 	server.BaseContext = func(net.Listener) context.Context { return requests }
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(l) }()
@@ -46,7 +44,6 @@ func Serve(ctx context.Context, l net.Listener, handler http.Handler, limits Lim
 		return fmt.Errorf("serve %s: %w", l.Addr(), err)
 	case <-ctx.Done():
 	}
-	d.stopping.Store(true)
 	defer time.AfterFunc(cutTimeout, func() { cut(errStopping) }).Stop()
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
 	defer cancel()
@@ -83,30 +80,19 @@ func ignoreClosed(err error) error {
 	return err
 }
 
-// door answers what is the server's affair, and leaves the rest to the handler.
-type door struct {
-	handler  http.Handler
-	limits   Limits
-	log      *slog.Logger
-	stopping atomic.Bool
-}
-
-// ServeHTTP implements [http.Handler].
-func (d *door) ServeHTTP(w http.ResponseWriter, req *http.Request) {
-	var p *problem
-	switch {
-	case req.URL.Path == "/readyz" && d.stopping.Load():
-		p = &problem{Status: http.StatusServiceUnavailable, Detail: errStopping.Error()}
-	case headerSize(req) > d.limits.Header:
-		p = &problem{
-			Status: http.StatusRequestHeaderFieldsTooLarge,
-			Detail: fmt.Sprintf("the header has more than %d bytes, the limit of %s", d.limits.Header, maxHeader.Name),
+// limited refuses headers above the limit, and leaves all others to the handler.
+func limited(handler http.Handler, limits Limits, log *slog.Logger) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		if headerSize(req) <= limits.Header {
+			handler.ServeHTTP(w, req)
+			return
 		}
-		d.log.WarnContext(req.Context(), "request refused", slog.Int("status", p.Status), slog.String("error", p.Detail))
-	default:
-		d.handler.ServeHTTP(w, req)
-		return
-	}
-	finish(w, req, p.Status)
-	p.write(w)
+		p := &problem{
+			Status: http.StatusRequestHeaderFieldsTooLarge,
+			Detail: fmt.Sprintf("the header has more than %d bytes, the limit of %s", limits.Header, maxHeader.Name),
+		}
+		log.WarnContext(req.Context(), "request refused", slog.Int("status", p.Status), slog.String("error", p.Detail))
+		finish(w, req, p.Status)
+		p.write(w)
+	})
 }

@@ -1,0 +1,42 @@
+package function_test
+
+import (
+	"context"
+	"net"
+	"sync"
+)
+
+// pipes is a listener within the process, for servers in a bubble of synctest.
+type pipes struct {
+	accepted chan net.Conn
+	closed   context.Context
+	end      context.CancelFunc
+}
+
+func listen() *pipes {
+	closed, end := context.WithCancel(context.Background())
+	return &pipes{make(chan net.Conn), closed, sync.OnceFunc(end)}
+}
+
+func (p *pipes) Accept() (net.Conn, error) {
+	select {
+	case c := <-p.accepted:
+		return c, nil
+	case <-p.closed.Done():
+		return nil, net.ErrClosed
+	}
+}
+
+func (p *pipes) Close() error   { p.end(); return nil }
+func (p *pipes) Addr() net.Addr { return &net.UnixAddr{Name: "pipe", Net: "unix"} }
+
+// dial returns the other end of a connection that was accepted.
+func (p *pipes) dial() (net.Conn, error) {
+	client, server := net.Pipe()
+	select {
+	case p.accepted <- server:
+		return client, nil
+	case <-p.closed.Done():
+		return nil, net.ErrClosed
+	}
+}
