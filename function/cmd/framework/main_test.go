@@ -1,10 +1,12 @@
 package main
 
 import (
+	"bufio"
 	"fmt"
 	"net"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/aerosink/aerosink/connector/change/changetest"
@@ -27,6 +29,8 @@ func TestReceiveUnderTheFramework(t *testing.T) {
 	t.Setenv("PORT", port)
 	t.Setenv("FUNCTION_TARGET", "Receive")
 	t.Setenv("SINKS", sinktest.PubSubSink)
+	t.Setenv("MAX_BODY", "1KiB")
+	t.Setenv("BODY_TIMEOUT", "500ms")
 	ended := make(chan error, 1)
 	go func() { ended <- run() }()
 
@@ -43,19 +47,48 @@ func TestReceiveUnderTheFramework(t *testing.T) {
 		}
 		return err == nil && resp.StatusCode == http.StatusOK
 	})
+	var first sync.WaitGroup // nothing is open until they come, all at once
 	for i := range 3 {
-		body := fmt.Sprintf(`{"msg":"delete","key":["n",null,"4cggTFyCxaDjqb2pso88/imO2Sg=",%d]}`, i)
-		resp, err := http.Post(url, "application/json", strings.NewReader(body))
+		first.Go(func() {
+			body := fmt.Sprintf(`{"msg":"delete","key":["n",null,"4cggTFyCxaDjqb2pso88/imO2Sg=",%d]}`, i)
+			resp, err := http.Post(url, "application/json", strings.NewReader(body))
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			_ = resp.Body.Close()
+			if resp.StatusCode != http.StatusOK {
+				t.Errorf("status %d", resp.StatusCode)
+			}
+		})
+	}
+	first.Wait()
+	if n := len(cloud.Messages()); n != 3 {
+		t.Errorf("%d messages, want 3", n)
+	}
+
+	// Its server has no limits; ours hold all the same.
+	for head, status := range map[string]int{
+		"Content-Length: 1025":       http.StatusRequestEntityTooLarge,
+		"Content-Length: 1024":       http.StatusRequestTimeout,
+		"Transfer-Encoding: chunked": http.StatusRequestTimeout,
+	} {
+		conn, err := net.Dial("tcp", address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		if _, err := fmt.Fprintf(conn, "POST / HTTP/1.1\r\nHost: sink\r\n%s\r\n\r\n", head); err != nil {
+			t.Fatal(err)
+		}
+		resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
 		_ = resp.Body.Close()
-		if resp.StatusCode != http.StatusOK {
-			t.Errorf("status %d", resp.StatusCode)
+		if resp.StatusCode != status {
+			t.Errorf("%s: status %d, want %d", head, resp.StatusCode, status)
 		}
-	}
-	if n := len(cloud.Messages()); n != 3 {
-		t.Errorf("%d messages, want 3", n)
 	}
 }
 
