@@ -108,9 +108,9 @@ func (f *tokenFile) note(err error) {
 	if err != nil {
 		fault = err.Error()
 	}
-	switch {
-	case fault == f.fault:
-	case fault == "":
+	switch fault {
+	case f.fault:
+	case "":
 		f.log.Info("tokens are read again", slog.String("variable", tokensFile.Name))
 	default:
 		f.log.Error("tokens cannot be read", slog.String("variable", tokensFile.Name), slog.String("error", fault), slog.Bool("old_ones_count", f.tokens != nil))

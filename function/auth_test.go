@@ -3,6 +3,7 @@ package function
 import (
 	"bytes"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -154,8 +155,9 @@ func TestTokensChange(t *testing.T) {
 		try := func(token string) int {
 			req := httptest.NewRequest(http.MethodPost, "/", http.NoBody)
 			req.Header.Set("Authorization", "Bearer "+token)
-			if err := g.admit(req); err != nil {
-				return err.(*problem).Status
+			var p *problem
+			if errors.As(g.admit(req), &p) {
+				return p.Status
 			}
 			return http.StatusOK
 		}

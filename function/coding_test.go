@@ -2,6 +2,7 @@ package function
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"net/http"
 	"strings"
@@ -42,7 +43,8 @@ func FuzzCodings(f *testing.F) {
 	f.Fuzz(func(t *testing.T, header, body string) {
 		codings, err := codingsOf(http.Header{"Content-Encoding": {header}})
 		if err != nil {
-			if codings != nil || err.(*problem).Status != http.StatusUnsupportedMediaType {
+			var p *problem
+			if codings != nil || !errors.As(err, &p) || p.Status != http.StatusUnsupportedMediaType {
 				t.Errorf("%d codings and %v", len(codings), err)
 			}
 			return

@@ -63,7 +63,7 @@ func logPanic(ctx context.Context, log *slog.Logger, recovered any, attributes [
 	log.LogAttrs(ctx, levelCritical, "panic", append(attributes,
 		slog.String("error", what),
 		slog.String("stack_trace", stack),
-		slog.String("@type", reportedError), //nolint:sloglint // the key is Google's
+		slog.String("@type", reportedError),
 	)...)
 }
 

@@ -87,8 +87,8 @@ func TestPanic(t *testing.T) {
 func TestAbort(t *testing.T) {
 	r, log := receiverWith(t, map[string]string{"SINKS": "log:"})
 	defer func() {
-		if recovered := recover(); recovered != http.ErrAbortHandler || log.String() != "" {
-			t.Errorf("recovered %v, log %s", recovered, log.String())
+		if err, _ := recover().(error); !errors.Is(err, http.ErrAbortHandler) || log.String() != "" {
+			t.Errorf("recovered %v, log %s", err, log.String())
 		}
 	}()
 	req := httptest.NewRequest(http.MethodPost, "/", body(func([]byte) (int, error) { panic(http.ErrAbortHandler) }))

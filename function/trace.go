@@ -105,6 +105,8 @@ const (
 
 // attributes returns what joins the log's lines of a request: its trace as Cloud
 // Logging knows it, within a project, else its id.
+//
+//nolint:sloglint // the keys are Google's
 func (o origin) attributes(project string) []slog.Attr {
 	if o.Trace == "" || project == "" {
 		return []slog.Attr{slog.String("request", o.Request)}
