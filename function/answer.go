@@ -1,17 +1,19 @@
 package function
 
 import (
-	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"net/http"
 
 	"github.com/aerosink/aerosink/connector/change"
+	"github.com/aerosink/aerosink/connector/format"
+	"github.com/aerosink/aerosink/function/sink"
 )
 
-// problem is an answer that is not 200, as RFC 9457 has it, or a report. Its
-// detail never holds users' data.
+// problem is an answer that is not 200, as RFC 9457 has it, or a report, which a
+// 200 may be too. Its detail never holds users' data.
 type problem struct {
 	Status int
 	Detail string
@@ -22,8 +24,8 @@ type problem struct {
 func (p *problem) Error() string { return p.Detail }
 
 // report says which changes of a request a sender that understands it need not
-// send again: all but those under retry. With a status of 400 or 413 those will be
-// refused again.
+// send again: all but those under retry. Those under dead are in the dead letters.
+// With a status of 400 or 413 those under retry will be refused again.
 type report struct {
 	Changes int    `json:"changes"`
 	Retry   []int  `json:"retry"`
@@ -57,34 +59,119 @@ func (p *problem) write(w http.ResponseWriter) {
 	_, _ = w.Write(append(text, '\n')) // who is gone needs no answer
 }
 
-// answer makes the answer to a request of the verdicts on its changes: nil is 200.
-func answer(verdicts []error) error {
-	r := report{Changes: len(verdicts), Retry: []int{}, Dead: []int{}}
-	var again, never error
-	for i, err := range verdicts {
-		switch {
-		case err == nil:
-			continue
-		case !change.IsPermanent(err):
-			again = cmp.Or(again, fmt.Errorf("change %d: %w", i, err))
-		default:
-			never = cmp.Or(never, fmt.Errorf("change %d: %w", i, err))
-		}
-		r.Retry = append(r.Retry, i)
-	}
-	p := &problem{Status: http.StatusServiceUnavailable}
+// soon is how long a sender should wait when there is no room, in seconds.
+const soon = "1"
+
+// outcome is what became of the changes of a request.
+type outcome struct {
+	changes  int
+	verdicts sink.Verdicts // nil, or one on each: nil is stored in every sink
+	buries   bool          // what has a permanent verdict is in the dead letters
+}
+
+// result is what became of one change.
+type result int
+
+const (
+	stored result = iota
+	retried
+	dead    // in the dead letters
+	refused // for good, for there are no dead letters
+	numResults
+)
+
+var resultNames = [numResults]string{"stored", "retry", "dead", "refused"}
+
+// of returns what became of change i.
+func (o *outcome) of(i int) result {
 	switch {
-	case len(r.Retry) == 0:
-		return nil
-	case again != nil:
-		p.Detail = fmt.Sprintf("%d of %d changes are not durable: %v", len(r.Retry), r.Changes, again)
-	default:
-		p.Status = http.StatusBadRequest
-		p.Detail = fmt.Sprintf("%d of %d changes cannot be stored: %v", len(r.Retry), r.Changes, never)
+	case o.verdicts == nil || o.verdicts[i] == nil:
+		return stored
+	case !change.IsPermanent(o.verdicts[i]):
+		return retried
+	case o.buries:
+		return dead
 	}
-	if r.Changes > 1 {
-		r.Reason = p.Detail
-		p.Report = &r
+	return refused
+}
+
+// isSettled reports whether the answer is 200.
+func (o *outcome) isSettled() bool {
+	for i := range o.verdicts {
+		if r := o.of(i); r == retried || r == refused {
+			return false
+		}
+	}
+	return true
+}
+
+// answer returns the answer to the request; nil is a 200 that has nothing to say.
+func (o *outcome) answer() error {
+	if o.verdicts == nil {
+		return nil
+	}
+	r, first := o.report()
+	p := &problem{Status: o.status(first)}
+	switch p.Status {
+	case http.StatusOK:
+		p.Detail = fmt.Sprintf("%d of %d changes went to the dead letters: %v", len(r.Dead), r.Changes, first[dead])
+	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
+		p.Detail = fmt.Sprintf("%d of %d changes are not durable: %v", len(r.Retry), r.Changes, first[retried])
+	default:
+		p.Detail = fmt.Sprintf("%d of %d changes cannot be stored: %v", len(r.Retry), r.Changes, first[refused])
+	}
+	if p.Status == http.StatusTooManyRequests {
+		p.Header = http.Header{"Retry-After": {soon}}
+	}
+	if r.Reason = p.Detail; r.Changes > 1 || p.Status == http.StatusOK {
+		p.Report = r
 	}
 	return p
+}
+
+// report returns the report on the changes, without a reason, and the first verdict
+// that led to each result.
+func (o *outcome) report() (r *report, first [numResults]error) {
+	r = &report{Changes: o.changes, Retry: []int{}, Dead: []int{}}
+	for i, err := range o.verdicts {
+		result := o.of(i)
+		switch result {
+		case stored:
+			continue
+		case dead:
+			r.Dead = append(r.Dead, i)
+		default:
+			r.Retry = append(r.Retry, i)
+		}
+		if first[result] == nil {
+			first[result] = fmt.Errorf("change %d: %w", i, err)
+		}
+	}
+	return r, first
+}
+
+// status returns the status of the answer. That there is no room, or that changes
+// are too large, is said where nothing else is wrong.
+func (o *outcome) status(first [numResults]error) int {
+	switch {
+	case first[retried] != nil && o.all(retried, sink.ErrOverloaded):
+		return http.StatusTooManyRequests
+	case first[retried] != nil:
+		return http.StatusServiceUnavailable
+	case first[refused] != nil && o.all(refused, format.ErrTooLarge):
+		return http.StatusRequestEntityTooLarge
+	case first[refused] != nil:
+		return http.StatusBadRequest
+	}
+	return http.StatusOK
+}
+
+// all reports whether every verdict that led to the result wraps the error.
+func (o *outcome) all(r result, cause error) bool {
+	for i, err := range o.verdicts {
+		if o.of(i) == r && !errors.Is(err, cause) {
+			return false
+		}
+	}
+	return true
 }

@@ -2,12 +2,8 @@ package function
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
-	"math"
-	"os"
-	"strconv"
 	"strings"
 	"time"
 
@@ -90,6 +86,10 @@ type Limits struct {
 // ParseConfig reads the environment. The error joins every fault, each with the
 // name of its variable. What the log: sink writes goes to log.
 func ParseConfig(getenv func(string) string, log io.Writer) (Config, error) {
+	return parseConfig(getenv, sink.Options{Log: log})
+}
+
+func parseConfig(getenv func(string) string, o sink.Options) (Config, error) {
 	e := environment{get: getenv}
 	c := Config{
 		Port:        e.port(port),
@@ -109,92 +109,8 @@ func ParseConfig(getenv func(string) string, log io.Writer) (Config, error) {
 	var err error
 	c.Parser.Avro, err = readSchema(avroSchema.of(getenv), c.Parser.MetadataKey)
 	e.fault(avroSchema, err)
-	e.sinks(&c, log)
+	o.Timeout, o.Avro = c.Timeout, c.Parser.Avro
+	e.sinks(&c, o)
+	e.deadLetters(&c, o)
 	return c, errors.Join(e.faults...)
-}
-
-// environment reads variables and keeps what is wrong with them.
-type environment struct {
-	get    func(string) string
-	faults []error
-}
-
-func (e *environment) fault(v Variable, err error) {
-	if err != nil {
-		e.faults = append(e.faults, fmt.Errorf("%s: %w", v.Name, err))
-	}
-}
-
-func (e *environment) sinks(c *Config, log io.Writer) {
-	o := sink.Options{Timeout: c.Timeout, Log: log, Avro: c.Parser.Avro}
-	for text := range strings.SplitSeq(sinks.of(e.get), ",") {
-		if text = strings.TrimSpace(text); text == "" {
-			continue
-		}
-		s, err := ParseSink(text, o)
-		e.fault(sinks, err)
-		c.Sinks = append(c.Sinks, s)
-		c.Parser.Bins = c.Parser.Bins || s.Bins
-	}
-	if len(c.Sinks) == 0 {
-		e.fault(sinks, errors.New("empty, so changes have nowhere to go; set for example pubsub://PROJECT/TOPIC"))
-	}
-	if text := deadLetters.of(e.get); text != "" {
-		s, err := ParseSink(text, o)
-		e.fault(deadLetters, err)
-		c.DeadLetters = &s
-	}
-}
-
-// port reads the number of a port; "" stays.
-func (e *environment) port(v Variable) string {
-	text := v.of(e.get)
-	if text == "" {
-		return ""
-	}
-	n, err := strconv.ParseUint(text, 10, 16)
-	if err != nil {
-		e.fault(v, fmt.Errorf("%q is no port between 0 and %d", text, math.MaxUint16))
-	}
-	return strconv.FormatUint(n, 10)
-}
-
-func (e *environment) size(v Variable) int64 {
-	n, err := sink.ParseSize(v.of(e.get))
-	e.fault(v, err)
-	return n
-}
-
-func (e *environment) number(v Variable) int {
-	text := v.of(e.get)
-	n, err := strconv.ParseUint(text, 10, 31)
-	if err != nil || n == 0 {
-		e.fault(v, fmt.Errorf("%q is no number from 1 to %d", text, math.MaxInt32))
-	}
-	return int(n)
-}
-
-func (e *environment) duration(v Variable) time.Duration {
-	text := v.of(e.get)
-	d, err := time.ParseDuration(text)
-	if err != nil || d <= 0 {
-		e.fault(v, fmt.Errorf("%q is no duration; write for example 9s", text))
-	}
-	return d
-}
-
-// readSchema reads the schema in the file path; without a path there is none.
-func readSchema(path, metadataKey string) (*format.Avro, error) {
-	if path == "" {
-		return nil, nil
-	}
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return nil, err
-	}
-	schema, err := format.NewAvro(string(text), metadataKey, true)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	return schema, nil
 }

@@ -54,6 +54,8 @@ func TestParseConfigFaults(t *testing.T) {
 		{"MAX_CHANGES", "0", `MAX_CHANGES: "0" is no number from 1 to 2147483647`},
 		{"LOG_LEVEL", "loud", `LOG_LEVEL: slog: level string "loud": unknown name`},
 		{"DEAD_LETTERS", "s3://b", `DEAD_LETTERS: "s3://b": unknown kind of sink`},
+		{"DEAD_LETTERS", "log:", `DEAD_LETTERS: a log is no place that lasts; set for example gs://BUCKET/dead-letters`},
+		{"DEAD_LETTERS", "gs://bucket/changes?compression=gzip", `is one of SINKS, whose readers expect changes`},
 		{"TIMEOUT", "9", `TIMEOUT: "9" is no duration; write for example 9s`},
 		{"TIMEOUT", "-1s", "is no duration"},
 		{"AVRO_SCHEMA", "nowhere.avsc", "AVRO_SCHEMA: open nowhere.avsc: no such file"},
@@ -61,10 +63,11 @@ func TestParseConfigFaults(t *testing.T) {
 		{"SINKS", "", "SINKS: empty, so changes have nowhere to go"},
 		{"SINKS", " , ", "SINKS: empty"},
 		{"SINKS", "kafka://a", `SINKS: "kafka://a": unknown kind of sink`},
+		{"SINKS", "gs://a/b, gs://a/b/?compression=gzip", `SINKS: "gs://a/b/?compression=gzip" twice`},
 	} {
 		pairs := []string{tt.name, tt.value}
 		if tt.name != "SINKS" {
-			pairs = append(pairs, "SINKS", "log:")
+			pairs = append(pairs, "SINKS", "log:,gs://bucket/changes")
 		}
 		_, err := function.ParseConfig(env(pairs...), io.Discard)
 		if err == nil || !strings.Contains(err.Error(), tt.err) {

@@ -9,9 +9,10 @@ import (
 	"os"
 	"sync"
 	"sync/atomic"
+	"time"
 
-	"github.com/aerosink/aerosink/connector/change"
-	"github.com/aerosink/aerosink/connector/format"
+	"golang.org/x/sync/singleflight"
+
 	"github.com/aerosink/aerosink/function/sink"
 )
 
@@ -21,45 +22,67 @@ type Receiver struct {
 	getenv   func(string) string
 	log      *slog.Logger
 	project  projectName
+	metrics  *metrics
 	entrance atomic.Pointer[entrance] // nil until the first request
 
+	stores  atomic.Pointer[stores] // nil until all are open
+	opening singleflight.Group
+
 	mu     sync.Mutex
-	config *Config
-	sinks  []sink.Sink // as many as are open, in the order of config.Sinks
+	partly *stores // those that are open; nil until the environment was read
 }
 
 // New returns a Receiver that reads its configuration from getenv on first need.
 func New(getenv func(string) string, log *slog.Logger) *Receiver {
-	return &Receiver{getenv: getenv, log: log, project: projectName{getenv: getenv}}
+	r := &Receiver{getenv: getenv, log: log, project: projectName{getenv: getenv}}
+	r.metrics = newMetrics(func() bool { return r.stores.Load() != nil })
+	return r
 }
+
+// Metrics returns the handler that shows Prometheus the Receiver's metrics, those of
+// its sinks and those of the process.
+func (r *Receiver) Metrics() http.Handler { return r.metrics.handler() }
 
 // Open makes the receiver ready: it reads the environment and opens the sinks that
 // are not open yet. Requests do it by themselves; a server does it first to learn
 // what is wrong.
 func (r *Receiver) Open() error {
-	_, _, err := r.ready()
+	_, err := r.ready(context.Background())
 	return err
 }
 
-func (r *Receiver) ready() (*Config, []sink.Sink, error) {
+// ready returns the stores, which are opened on first need. Requests that come
+// meanwhile wait for the same attempt; the next after a failure makes another.
+func (r *Receiver) ready(ctx context.Context) (*stores, error) {
+	if s := r.stores.Load(); s != nil {
+		return s, nil
+	}
+	opened := r.opening.DoChan("", func() (any, error) { return nil, r.open() })
+	select {
+	case <-ctx.Done():
+		return nil, fmt.Errorf("open sinks: %w", ctx.Err())
+	case result := <-opened:
+		return r.stores.Load(), result.Err
+	}
+}
+
+// open opens what is not open yet. It has no context of a request's: what it opens
+// outlives the request that needs it first.
+func (r *Receiver) open() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.config == nil {
-		c, err := ParseConfig(r.getenv, os.Stdout)
+	if r.partly == nil {
+		c, err := parseConfig(r.getenv, sink.Options{Log: os.Stdout, Metrics: r.metrics.registry})
 		if err != nil {
-			return nil, nil, fmt.Errorf("environment: %w", err)
+			return fmt.Errorf("environment: %w", err)
 		}
-		r.config = &c
+		r.partly = &stores{config: &c, metrics: r.metrics}
 	}
-	for _, spec := range r.config.Sinks[len(r.sinks):] {
-		// A client outlives the request that needs it first.
-		s, err := spec.Open(context.Background())
-		if err != nil {
-			return nil, nil, err
-		}
-		r.sinks = append(r.sinks, s)
+	if err := r.partly.open(context.Background()); err != nil {
+		return err
 	}
-	return r.config, r.sinks, nil
+	r.stores.Store(r.partly)
+	return nil
 }
 
 // Close closes the sinks. All requests must have been answered.
@@ -67,36 +90,48 @@ func (r *Receiver) Close() error {
 	r.project.close()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	var errs []error
-	for _, s := range r.sinks {
-		errs = append(errs, s.Close())
+	if r.partly == nil {
+		return nil
 	}
-	r.sinks = nil
-	return errors.Join(errs...)
+	s := r.partly
+	r.partly = nil
+	r.stores.Store(nil)
+	return s.close()
 }
 
 // ServeHTTP answers one request. A POST to / brings changes; anything that is not
 // a POST is a health check.
 func (r *Receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
-	from := originOf(req.Header)
+	began, from := time.Now(), originOf(req.Header)
+	status := http.StatusInternalServerError
+	defer func() { r.metrics.answered(status, began) }()
 	defer r.answerPanic(w, req, from)
-	err := r.serve(w, req, from)
-	var p *problem
-	switch {
-	case err == nil:
+	status = r.answer(w, req, from, r.serve(w, req, from))
+}
+
+// answer writes the answer that err is, tells the log what is not as it should be,
+// and returns the status.
+func (r *Receiver) answer(w http.ResponseWriter, req *http.Request, from origin, err error) int {
+	if err == nil {
 		finish(w, req, http.StatusOK)
 		w.WriteHeader(http.StatusOK)
-		return
-	case !errors.As(err, &p):
+		return http.StatusOK
+	}
+	var p *problem
+	if !errors.As(err, &p) {
 		p = &problem{Status: http.StatusServiceUnavailable, Detail: err.Error()}
 	}
-	level := slog.LevelWarn
-	if p.Status >= http.StatusInternalServerError {
+	level, message := slog.LevelWarn, "changes not accepted"
+	switch {
+	case p.Status == http.StatusOK:
+		message = "changes in the dead letters"
+	case p.Status >= http.StatusInternalServerError:
 		level = slog.LevelError
 	}
-	r.log.LogAttrs(req.Context(), level, "changes not accepted", append(from.attributes(r.project.get()), slog.Int("status", p.Status), slog.String("error", p.Detail))...)
+	r.log.LogAttrs(req.Context(), level, message, append(from.attributes(r.project.get()), slog.Int("status", p.Status), slog.String("error", p.Detail))...)
 	finish(w, req, p.Status)
 	p.write(w)
+	return p.Status
 }
 
 func (r *Receiver) serve(w http.ResponseWriter, req *http.Request, from origin) error {
@@ -116,22 +151,27 @@ func (r *Receiver) serve(w http.ResponseWriter, req *http.Request, from origin) 
 	if req.URL.Path != "/" {
 		return &problem{Status: http.StatusNotFound, Detail: "changes are taken at /"}
 	}
-	c, sinks, err := r.ready()
+	s, err := r.ready(req.Context())
 	if err != nil {
 		return err
 	}
+	received := time.Now()
 	body := in.intake.buffer()
 	defer body.free()
 	if err := in.intake.read(w, req, body); err != nil || len(body.bytes()) == 0 {
 		return err
 	}
-	batch, err := parse(c.Parser, req, body.bytes())
-	if err != nil || len(batch) == 0 {
+	mediaType, err := mediaTypeOf(req)
+	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(req.Context(), c.Timeout)
+	changes, err := s.parse(mediaType, body.bytes())
+	if err != nil || len(changes) == 0 {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(req.Context(), s.config.Timeout)
 	defer cancel()
-	return answer(store(ctx, sinks, sink.Batch{Changes: batch, TraceParent: from.TraceParent()}))
+	return s.take(ctx, arrival{mediaType: mediaType, id: from.Request, received: received}, sink.Batch{Changes: changes, TraceParent: from.TraceParent()})
 }
 
 // health answers whether the process lives and, at /readyz, whether it could take
@@ -140,66 +180,6 @@ func (r *Receiver) health(req *http.Request) error {
 	if req.URL.Path != "/readyz" {
 		return nil
 	}
-	return r.Open()
-}
-
-// parse makes changes of the body. An error is of the body as a whole.
-func parse(p format.Parser, req *http.Request, body []byte) ([]format.Parsed, error) {
-	mediaType, err := mediaTypeOf(req)
-	if err != nil {
-		return nil, err
-	}
-	batch, err := p.Parse(mediaType, body)
-	switch {
-	case errors.Is(err, format.ErrTooLarge):
-		return nil, &problem{Status: http.StatusRequestEntityTooLarge, Detail: err.Error()}
-	case errors.Is(err, format.ErrMediaType):
-		return nil, &problem{Status: http.StatusUnsupportedMediaType, Detail: err.Error()}
-	case err != nil:
-		return nil, &problem{Status: http.StatusBadRequest, Detail: err.Error()}
-	}
-	return batch, nil
-}
-
-// store puts the changes that could be read into every sink, and returns the
-// worst verdict on each of the batch.
-func store(ctx context.Context, sinks []sink.Sink, b sink.Batch) []error {
-	batch := b.Changes
-	verdicts := make([]error, len(batch))
-	var good []format.Parsed
-	var place []int // of good's changes in batch
-	for i := range batch {
-		if verdicts[i] = batch[i].Err; verdicts[i] == nil {
-			good = append(good, batch[i])
-			place = append(place, i)
-		}
-	}
-	b.Changes = good
-	for i, err := range putAll(ctx, sinks, b) {
-		verdicts[place[i]] = err
-	}
-	return verdicts
-}
-
-// putAll gives the batch to every sink at once and returns the worst verdict on
-// each change.
-func putAll(ctx context.Context, sinks []sink.Sink, b sink.Batch) []error {
-	if len(b.Changes) == 0 {
-		return nil
-	}
-	of := make([]sink.Verdicts, len(sinks))
-	var putting sync.WaitGroup
-	for i, s := range sinks {
-		putting.Go(func() { of[i] = s.Put(ctx, b) })
-	}
-	putting.Wait()
-	worst := make([]error, len(b.Changes))
-	for _, verdicts := range of {
-		for i, err := range verdicts {
-			if worst[i] == nil || change.IsPermanent(worst[i]) && err != nil && !change.IsPermanent(err) {
-				worst[i] = err
-			}
-		}
-	}
-	return worst
+	_, err := r.ready(req.Context())
+	return err
 }

@@ -237,15 +237,19 @@ func TestSinkFailure(t *testing.T) {
 			w.WriteHeader(http.StatusForbidden)
 		}
 	})
-	if w := post(r, "application/x-ndjson", lines.String()); w.Code != http.StatusServiceUnavailable || !strings.Contains(w.Body.String(), `"retry":[0,1,2,3]`) {
+	others := jsonChange(5) + "\n" + jsonChange(6)
+	if w := post(r, "application/x-ndjson", others); w.Code != http.StatusServiceUnavailable || !strings.Contains(w.Body.String(), `"retry":[0,1]`) {
 		t.Errorf("storage forbidden: status %d: %s", w.Code, w.Body)
 	}
-	if n := len(cloud.Objects(t)); n != 1 { // of the first try, where only Pub/Sub failed
-		t.Errorf("%d objects", n)
-	}
 	cloud.FailStorage(nil)
-	if w := post(r, "application/x-ndjson", lines.String()); w.Code != http.StatusOK {
-		t.Errorf("tried again: status %d: %s", w.Code, w.Body)
+	for _, body := range []string{lines.String(), others} {
+		if w := post(r, "application/x-ndjson", body); w.Code != http.StatusOK {
+			t.Errorf("tried again: status %d: %s", w.Code, w.Body)
+		}
+	}
+	// Each sink was given only what it had not.
+	if n, m := len(cloud.Messages()), len(cloud.Objects(t)); n != 6 || m != 2 {
+		t.Errorf("%d messages and %d objects, want 6 and 2", n, m)
 	}
 }
 
@@ -316,7 +320,7 @@ func TestOneOfThreeIsNoChange(t *testing.T) {
 		t.Errorf("%d messages published, want 2", n)
 	}
 	cloud.FailPublish(func(*pubsubpb.PublishRequest) error { return status.Error(codes.PermissionDenied, "not you") })
-	w = post(r, "application/x-ndjson", jsonChange(0)+"\n{}")
+	w = post(r, "application/x-ndjson", jsonChange(3)+"\n{}")
 	checkReport(t, w, http.StatusServiceUnavailable, 2, []int{0, 1}, "2 of 2 changes are not durable: change 0: publish")
 }
 

@@ -1,0 +1,111 @@
+package function
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/aerosink/aerosink/connector/format"
+	"github.com/aerosink/aerosink/function/sink"
+)
+
+// fake is a sink that keeps what it is given, but for what verdict says.
+type fake struct {
+	verdict func(p *format.Parsed) error // nil stores all
+
+	mu      sync.Mutex
+	stored  []string // bytes of changes
+	letters []sink.Letter
+	puts    int
+}
+
+func (f *fake) Put(_ context.Context, b sink.Batch) (verdicts sink.Verdicts) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.puts++
+	for i := range b.Changes {
+		p := &b.Changes[i]
+		var err error
+		if f.verdict != nil {
+			err = f.verdict(p)
+		}
+		verdicts.Set(len(b.Changes), i, err)
+		if err != nil {
+			continue
+		}
+		f.stored = append(f.stored, string(p.Data))
+		if b.Letters != nil {
+			f.letters = append(f.letters, b.Letters[i])
+		}
+	}
+	return verdicts
+}
+
+func (f *fake) Close() error { return nil }
+
+// about returns verdicts: err on changes whose bytes hold the text, nil on others.
+func about(text string, err error) func(*format.Parsed) error {
+	return func(p *format.Parsed) error {
+		if strings.Contains(string(p.Data), text) {
+			return err
+		}
+		return nil
+	}
+}
+
+// receiverOf returns a Receiver with these sinks, as if the environment had named
+// them. Letters may be nil.
+func receiverOf(t *testing.T, letters *fake, sinks ...*fake) *Receiver {
+	t.Helper()
+	getenv := func(name string) string { return map[string]string{"SINKS": "log:"}[name] }
+	c, err := ParseConfig(getenv, io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := New(getenv, slog.New(slog.DiscardHandler))
+	s := &stores{config: &c, metrics: r.metrics}
+	for i, f := range sinks {
+		s.sinks = append(s.sinks, &place{sink: f, spec: sink.Spec{URL: fmt.Sprint("fake:", i)}})
+	}
+	if letters != nil {
+		s.letters = &place{sink: letters, spec: sink.Spec{URL: "fake:letters"}}
+	}
+	r.partly = s
+	r.stores.Store(s)
+	return r
+}
+
+// post sends lines of JSON.
+func post(h http.Handler, lines ...string) *httptest.ResponseRecorder {
+	return postAs(h, format.MediaNDJSON, strings.Join(lines, "\n"))
+}
+
+func postAs(h http.Handler, mediaType, body string) *httptest.ResponseRecorder {
+	req := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(body))
+	req.Header.Set("Content-Type", mediaType)
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, req)
+	return w
+}
+
+// line returns change i of a record that no other has.
+func line(i int) string {
+	return fmt.Sprintf(`{"msg":"write","key":["shop","s","%022d00000=",%d],"gen":1,"exp":0,"lut":1795350896789,"bins":[]}`, i, i)
+}
+
+// reportOf reads the report that an answer is.
+func reportOf(t *testing.T, w *httptest.ResponseRecorder) report {
+	t.Helper()
+	var r report
+	if err := json.Unmarshal(w.Body.Bytes(), &r); err != nil || w.Header().Get("Content-Type") != mediaReport {
+		t.Fatalf("no report but %s %s: %v", w.Header().Get("Content-Type"), w.Body, err)
+	}
+	return r
+}

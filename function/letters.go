@@ -1,0 +1,119 @@
+package function
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/aerosink/aerosink/connector/change"
+	"github.com/aerosink/aerosink/connector/format"
+	"github.com/aerosink/aerosink/function/sink"
+)
+
+// arrival is a request that has brought changes.
+type arrival struct {
+	mediaType string
+	id        string // of the request, for who looks for it
+	received  time.Time
+}
+
+// burial is a batch of dead letters and the verdicts on them.
+type burial struct {
+	sink.Batch
+	verdicts sink.Verdicts
+}
+
+// bury stores the changes with a permanent verdict in the dead letters. Where that
+// fails the verdict becomes why, which is worth trying again, and so it does where
+// it is doubtful that it is the changes' own fault. Nil means that there was
+// nothing to store, or nowhere.
+func (s *stores) bury(ctx context.Context, a arrival, b sink.Batch, verdicts sink.Verdicts) *burial {
+	dead := s.doubt.consider(len(b.Changes), verdicts)
+	if s.letters == nil || len(dead) == 0 {
+		return nil
+	}
+	if s.doubt.isTooMuch() {
+		for _, i := range dead {
+			verdicts[i] = notBelieved(verdicts[i])
+		}
+		return nil
+	}
+	letters := burial{Batch: sink.Batch{TraceParent: b.TraceParent}}
+	for _, i := range dead {
+		letters.Changes = append(letters.Changes, b.Changes[i])
+		letters.Letters = append(letters.Letters, a.letter(&b.Changes[i], verdicts[i]))
+	}
+	// One that came again may be there already.
+	var panicked error
+	if letters.verdicts, panicked = s.letters.put(ctx, letters.Batch, fingerprintsOf(letters.Changes)); panicked != nil {
+		panic(panicked)
+	}
+	for n, err := range letters.verdicts {
+		if err != nil {
+			verdicts[dead[n]] = notBuried(err)
+		}
+	}
+	return &letters
+}
+
+// letter says why p is a dead letter.
+func (a *arrival) letter(p *format.Parsed, reason error) sink.Letter {
+	mediaType := format.MediaTypeOf(p.Format)
+	if mediaType == "" {
+		mediaType = a.mediaType
+	}
+	return sink.Letter{MediaType: mediaType, Reason: reason.Error(), Offset: p.Offset, Request: a.id, Received: a.received}
+}
+
+// notBuried returns the verdict on a change whose letter could not be stored, for
+// whatever reason: worth trying again.
+func notBuried(err error) error {
+	if change.IsPermanent(err) {
+		return errors.New("dead letters: " + err.Error())
+	}
+	return fmt.Errorf("dead letters: %w", err)
+}
+
+// doubtful is how many requests in a row may bring nothing but dead letters.
+const doubtful = 100
+
+// doubt counts the requests since one brought a change that was stored. Where no
+// change can be stored the set-up is wrong, AVRO_SCHEMA or the schema of a topic: were
+// that believed, the whole database would end in the dead letters. So from doubtful on
+// such a request counts as worth trying again, until a change is stored.
+type doubt struct{ inARow atomic.Int64 }
+
+// consider takes the verdicts on a request of n changes and returns which of them
+// are permanent.
+func (d *doubt) consider(n int, verdicts sink.Verdicts) (dead []int) {
+	stored, again := n, 0
+	for i, err := range verdicts {
+		switch {
+		case err == nil:
+			continue
+		case change.IsPermanent(err):
+			dead = append(dead, i)
+		default:
+			again++
+		}
+		stored--
+	}
+	switch {
+	case stored > 0 && d.inARow.Load() > 0:
+		d.inARow.Store(0)
+	case stored == 0 && again == 0:
+		d.inARow.Add(1)
+	}
+	return dead
+}
+
+// isTooMuch reports whether permanent verdicts do not count any more.
+func (d *doubt) isTooMuch() bool { return d.inARow.Load() > doubtful }
+
+func notBelieved(verdict error) error {
+	return fmt.Errorf("%s; so it was with all changes of the last %d requests, so that the set-up must be wrong: "+
+		"look at %s and %s, and at the sinks; nothing more goes to the dead letters until a change is stored",
+		verdict, doubtful, avroSchema.Name, metadataKey.Name)
+}

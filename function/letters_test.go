@@ -1,0 +1,204 @@
+package function
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/aerosink/aerosink/connector/change"
+	"github.com/aerosink/aerosink/connector/format"
+	"github.com/aerosink/aerosink/function/sink"
+)
+
+var (
+	errNever  = change.Permanent(errors.New("never"))
+	errLater  = errors.New("later")
+	errBusy   = fmt.Errorf("full: %w", sink.ErrOverloaded)
+	errLarger = change.Permanent(fmt.Errorf("a change is %w", format.ErrTooLarge))
+)
+
+// The response matrix of the contract, for verdicts: what each of two sinks says of
+// the second of three changes, and what the dead letters say, makes the answer.
+func TestVerdicts(t *testing.T) {
+	const absent = "absent"
+	for _, tt := range []struct {
+		name         string
+		first, other error
+		letters      any // error, nil or absent
+		status       int
+		retry, dead  []int
+		reason       string
+	}{
+		{"stored", nil, nil, absent, 200, nil, nil, ""},
+		{"one sink fails", errLater, nil, absent, 503, []int{1}, []int{}, "1 of 3 changes are not durable: change 1: later"},
+		{"the other fails", nil, errLater, nil, 503, []int{1}, []int{}, "1 of 3 changes are not durable: change 1: later"},
+		{"overload", errBusy, nil, absent, 429, []int{1}, []int{}, "1 of 3 changes are not durable: change 1: full: overloaded"},
+		{"overload of both", errBusy, errBusy, nil, 429, []int{1}, []int{}, "overloaded"},
+		{"overload here, failure there", errBusy, errLater, nil, 503, []int{1}, []int{}, "later"},
+		{"overload here, refusal there", errBusy, errNever, nil, 429, []int{1}, []int{}, "overloaded"},
+		{"failure here, refusal there", errNever, errLater, nil, 503, []int{1}, []int{}, "later"},
+
+		{"refusal", errNever, nil, absent, 400, []int{1}, []int{}, "1 of 3 changes cannot be stored: change 1: never"},
+		{"too large", nil, errLarger, absent, 413, []int{1}, []int{}, "change 1: a change is too large"},
+		{"too large and more", errLarger, errNever, absent, 413, []int{1}, []int{}, "too large"},
+		{"refusal, with dead letters", nil, errNever, nil, 200, []int{}, []int{1}, "1 of 3 changes went to the dead letters: change 1: never"},
+		{"too large, with dead letters", errLarger, nil, nil, 200, []int{}, []int{1}, "too large"},
+
+		{"dead letters fail", errNever, nil, errLater, 503, []int{1}, []int{}, "change 1: dead letters: later"},
+		{"dead letters are full", errNever, nil, errBusy, 429, []int{1}, []int{}, "change 1: dead letters: full"},
+		{"dead letters refuse", errNever, nil, errNever, 503, []int{1}, []int{}, "change 1: dead letters: never"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var letters *fake
+			if tt.letters != absent {
+				letters = &fake{}
+				if err, ok := tt.letters.(error); ok {
+					letters.verdict = about("", err)
+				}
+			}
+			second := line(1)
+			first, other := &fake{verdict: about(second, tt.first)}, &fake{verdict: about(second, tt.other)}
+			w := post(receiverOf(t, letters, first, other), line(0), second, line(2))
+			if w.Code != tt.status || (w.Header().Get("Retry-After") == "1") != (tt.status == 429) {
+				t.Errorf("status %d, header %v: %s", w.Code, w.Header(), w.Body)
+			}
+			for _, f := range []*fake{first, other} {
+				if n := strings.Count(strings.Join(f.stored, ""), line(0)+line(2)) + strings.Count(strings.Join(f.stored, ""), line(0)+second+line(2)); n != 1 {
+					t.Errorf("a neighbour was held back: %q", f.stored)
+				}
+			}
+			if tt.retry == nil {
+				if w.Body.Len() > 0 {
+					t.Errorf("body %s", w.Body)
+				}
+				return
+			}
+			got := reportOf(t, w)
+			if !strings.Contains(got.Reason, tt.reason) {
+				t.Errorf("reason %q, want %q", got.Reason, tt.reason)
+			}
+			want := report{Changes: 3, Retry: tt.retry, Dead: tt.dead, Reason: got.Reason}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("report (-want +got):\n%s", diff)
+			}
+			if letters != nil && len(letters.stored) != len(tt.dead) {
+				t.Errorf("dead letters %q", letters.stored)
+			}
+		})
+	}
+}
+
+// A letter has the bytes as they came, and says where they came from.
+func TestLetters(t *testing.T) {
+	letters, s := &fake{}, &fake{verdict: about(`"gen":2`, errNever)}
+	r := receiverOf(t, letters, s)
+	never := strings.Replace(line(2), `"gen":1`, `"gen":2`, 1)
+	before := time.Now()
+	w := post(r, line(0), "{\"a\":\x00}", never, `{"msg":"write"}`)
+	if got := reportOf(t, w); w.Code != http.StatusOK || !cmp.Equal(got.Dead, []int{1, 2, 3}) {
+		t.Fatalf("status %d, report %+v", w.Code, got)
+	}
+	if diff := cmp.Diff([]string{"{\"a\":\x00}", never, `{"msg":"write"}`}, letters.stored); diff != "" {
+		t.Errorf("dead letters (-want +got):\n%s", diff)
+	}
+	for i, reason := range []string{"byte", "never", "neither JSON"} {
+		l := letters.letters[i]
+		if !strings.Contains(l.Reason, reason) || l.Received.Before(before) || l.Received.After(time.Now()) {
+			t.Errorf("letter %+v, want one that says %q", l, reason)
+		}
+		if l.MediaType != format.MediaJSON && (i > 0 || l.MediaType != format.MediaNDJSON) {
+			t.Errorf("letter %d of type %s", i, l.MediaType)
+		}
+	}
+	if diff := cmp.Diff([]string{line(0)}, s.stored); diff != "" {
+		t.Errorf("stored (-want +got):\n%s", diff)
+	}
+}
+
+// A body that cannot be read at all is one letter, or is refused where there is no
+// place for it.
+func TestLetterOfWholeBody(t *testing.T) {
+	body := `[` + line(0) + `,{"cut`
+	for _, tt := range []struct {
+		name      string
+		mediaType string
+		letters   *fake
+		status    int
+		dead      []string
+	}{
+		{"no dead letters", format.MediaJSON, nil, 400, nil},
+		{"dead letters", format.MediaJSON, &fake{}, 200, []string{body}},
+		{"dead letters that fail", format.MediaJSON, &fake{verdict: about("", errLater)}, 503, nil},
+		{"a type that nobody reads", "text/plain", &fake{}, 415, nil},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := &fake{}
+			w := postAs(receiverOf(t, tt.letters, s), tt.mediaType, body)
+			if w.Code != tt.status || s.puts > 0 {
+				t.Errorf("status %d: %s; %d puts", w.Code, w.Body, s.puts)
+			}
+			if tt.letters == nil {
+				return
+			}
+			if diff := cmp.Diff(tt.dead, tt.letters.stored); diff != "" {
+				t.Errorf("dead letters (-want +got):\n%s", diff)
+			}
+			if tt.dead != nil && tt.letters.letters[0].MediaType != format.MediaJSON {
+				t.Errorf("letter %+v", tt.letters.letters[0])
+			}
+		})
+	}
+}
+
+// Who refuses everything is believed a hundred times, and again once a change was
+// stored.
+func TestDoubt(t *testing.T) {
+	letters, s := &fake{}, &fake{verdict: about("gen", errNever)}
+	r := receiverOf(t, letters, s)
+	for i := range doubtful {
+		if w := post(r, line(2*i), line(2*i+1)); w.Code != http.StatusOK {
+			t.Fatalf("request %d: status %d", i, w.Code)
+		}
+	}
+	w := post(r, line(1000), line(1001))
+	if got := reportOf(t, w); w.Code != http.StatusServiceUnavailable || len(got.Retry) != 2 || len(got.Dead) > 0 || !strings.Contains(got.Reason, "never; so it was with all changes of the last 100 requests") {
+		t.Errorf("status %d, report %+v", w.Code, got)
+	}
+	// So it is with a body that is no changes at all.
+	if w := postAs(r, format.MediaJSON, "["); w.Code != http.StatusServiceUnavailable {
+		t.Errorf("a body that cannot be read: status %d", w.Code)
+	}
+	if n := len(letters.stored); n != 2*doubtful {
+		t.Errorf("%d dead letters", n)
+	}
+	s.verdict = about(line(1001), errNever)
+	if w := post(r, line(1000), line(1001)); w.Code != http.StatusOK || len(reportOf(t, w).Dead) != 1 {
+		t.Errorf("one of two is stored: status %d: %s", w.Code, w.Body)
+	}
+	if w := post(r, line(1001)); w.Code != http.StatusOK {
+		t.Errorf("after that: status %d", w.Code)
+	}
+}
+
+// A failure says nothing about the changes.
+func TestNoDoubtInFailures(t *testing.T) {
+	letters, s := &fake{}, &fake{verdict: about("", errLater)}
+	r := receiverOf(t, letters, s)
+	for range 2 * doubtful {
+		if w := post(r, line(0), "no change"); w.Code != http.StatusServiceUnavailable {
+			t.Fatalf("status %d", w.Code)
+		}
+	}
+	s.verdict = nil
+	if w := post(r, "no change"); w.Code != http.StatusOK {
+		t.Errorf("status %d: %s", w.Code, w.Body)
+	}
+	if len(letters.stored) != 1 { // what comes again is there
+		t.Errorf("dead letters %q", letters.stored)
+	}
+}

@@ -1,0 +1,119 @@
+package function
+
+import (
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/aerosink/aerosink/connector/format"
+)
+
+// metrics counts what a Receiver does. Its sinks register theirs beside.
+type metrics struct {
+	registry *prometheus.Registry
+	requests *prometheus.CounterVec
+	seconds  prometheus.Histogram
+	bytes    prometheus.Histogram
+	dead     prometheus.Counter
+
+	changes    *prometheus.CounterVec
+	mu         sync.Mutex
+	namespaces map[string]*results
+}
+
+// results counts the changes of a namespace by result.
+type results [numResults]prometheus.Counter
+
+// Namespaces are the senders' word. The database has 32 at most; beyond mostNamespaces
+// they are counted together.
+const (
+	mostNamespaces = 64
+	elsewhere      = "(other)"
+)
+
+// newMetrics returns the metrics of a Receiver, and ready is whether it is.
+func newMetrics(ready func() bool) *metrics {
+	const ours = "aerosink_function_"
+	m := &metrics{
+		registry:   prometheus.NewRegistry(),
+		namespaces: map[string]*results{},
+		requests:   prometheus.NewCounterVec(prometheus.CounterOpts{Name: ours + "requests_total", Help: "Requests answered, by status."}, []string{"code"}),
+		seconds: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: ours + "request_seconds", Help: "Seconds from a request's header to its answer.",
+			Buckets: []float64{.001, .002, .005, .01, .02, .05, .1, .2, .5, 1, 2, 5, 10},
+		}),
+		bytes: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: ours + "body_bytes", Help: "Bytes of a request's body, inflated.", Buckets: prometheus.ExponentialBuckets(256, 4, 10),
+		}),
+		dead:    prometheus.NewCounter(prometheus.CounterOpts{Name: ours + "dead_letters_total", Help: "Changes, and bodies that could not be read at all, that went to the dead letters."}),
+		changes: prometheus.NewCounterVec(prometheus.CounterOpts{Name: ours + "changes_total", Help: "Changes answered, by namespace and verdict."}, []string{"namespace", "verdict"}),
+	}
+	m.registry.MustRegister(m.requests, m.seconds, m.bytes, m.dead, m.changes)
+	m.gauge("ready", "1 when the environment is right and all sinks are open.", func() float64 {
+		if ready() {
+			return 1
+		}
+		return 0
+	})
+	return m
+}
+
+// gauge adds what is read when someone asks.
+func (m *metrics) gauge(name, help string, value func() float64) {
+	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "aerosink_function_" + name, Help: help}, value))
+}
+
+// handler shows the metrics, and beside them those of the process.
+func (m *metrics) handler() http.Handler {
+	process := prometheus.NewRegistry()
+	process.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return promhttp.HandlerFor(prometheus.Gatherers{m.registry, process}, promhttp.HandlerOpts{})
+}
+
+// answered counts a request.
+func (m *metrics) answered(status int, since time.Time) {
+	m.requests.WithLabelValues(strconv.Itoa(status)).Inc()
+	m.seconds.Observe(time.Since(since).Seconds())
+}
+
+// count counts changes with what became of them.
+func (m *metrics) count(changes []format.Parsed, o *outcome) {
+	var of *results
+	namespace := ""
+	for i := range changes {
+		if name := changes[i].Change.Namespace; of == nil || name != namespace {
+			of, namespace = m.of(name), name
+		}
+		result := o.of(i)
+		of[result].Inc()
+		if result == dead {
+			m.dead.Inc()
+		}
+	}
+}
+
+// of returns the counters of a namespace, of which there are few.
+func (m *metrics) of(namespace string) *results {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	known := m.namespaces[namespace]
+	if known == nil && len(m.namespaces) >= mostNamespaces {
+		namespace = elsewhere
+		known = m.namespaces[namespace]
+	}
+	if known != nil {
+		return known
+	}
+	r := new(results)
+	for i, name := range resultNames {
+		r[i] = m.changes.WithLabelValues(strings.ToValidUTF8(namespace, "\uFFFD"), name)
+	}
+	m.namespaces[strings.Clone(namespace)] = r
+	return r
+}

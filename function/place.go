@@ -1,0 +1,88 @@
+package function
+
+import (
+	"context"
+	"fmt"
+	"runtime/debug"
+
+	"github.com/aerosink/aerosink/connector/change"
+	"github.com/aerosink/aerosink/function/sink"
+)
+
+// place is a sink that is open, and what it has of requests that will come again.
+type place struct {
+	sink    sink.Sink
+	spec    sink.Spec
+	settled settled
+}
+
+func open(ctx context.Context, spec sink.Spec) (*place, error) {
+	s, err := spec.Open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &place{sink: s, spec: spec}, nil
+}
+
+// put stores the changes of b that could be read and that the place does not have
+// yet, and returns the verdicts on all of b: on one that could not be read, why.
+// Prints are the fingerprints of all; nil where no place remembers anything. What
+// the sink panics with is returned too.
+func (p *place) put(ctx context.Context, b sink.Batch, prints []fingerprint) (verdicts sink.Verdicts, panicked error) {
+	defer func() {
+		if value := recover(); value != nil {
+			panicked = fmt.Errorf("sink %s: panic: %v\n\n%s", p.spec, value, debug.Stack())
+		}
+	}()
+	var has []bool
+	if prints != nil {
+		has = p.settled.among(prints)
+	}
+	verdicts = unreadable(b)
+	if verdicts == nil && has == nil {
+		return p.sink.Put(ctx, b), nil
+	}
+	var part sink.Batch
+	var at []int // of part's changes in b
+	part.TraceParent = b.TraceParent
+	for i := range b.Changes {
+		if has != nil && has[i] || verdicts != nil && verdicts[i] != nil {
+			continue
+		}
+		at = append(at, i)
+		part.Changes = append(part.Changes, b.Changes[i])
+		if b.Letters != nil {
+			part.Letters = append(part.Letters, b.Letters[i])
+		}
+	}
+	if len(at) > 0 {
+		for i, err := range p.sink.Put(ctx, part) {
+			verdicts.Set(len(b.Changes), at[i], err)
+		}
+	}
+	return verdicts, nil
+}
+
+// unreadable returns a verdict on each change that could not be read, unless b is of
+// dead letters, which may be anything.
+func unreadable(b sink.Batch) (verdicts sink.Verdicts) {
+	if b.Letters != nil {
+		return nil
+	}
+	for i := range b.Changes {
+		verdicts.Set(len(b.Changes), i, b.Changes[i].Err)
+	}
+	return verdicts
+}
+
+// remember notes what the place has of b, whose request will come again.
+func (p *place) remember(b sink.Batch, prints []fingerprint, verdicts sink.Verdicts) {
+	p.settled.remember(prints, verdicts, func(i int) bool {
+		return b.Letters != nil || isUnique(&b.Changes[i].Change)
+	})
+}
+
+// isUnique reports whether no other change of the record can have the same bytes.
+// Two deletes of a record that was written in between may, where they say neither
+// time nor generation: the second must not be taken for the first.
+func isUnique(c *change.Change) bool { return c.LUT > 0 && c.Generation > 0 }

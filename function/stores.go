@@ -1,0 +1,163 @@
+package function
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+	"sync"
+
+	"github.com/aerosink/aerosink/connector/change"
+	"github.com/aerosink/aerosink/connector/format"
+	"github.com/aerosink/aerosink/function/sink"
+)
+
+// stores are the places that changes go to, open, and what was learnt from those
+// that went there.
+type stores struct {
+	config  *Config
+	sinks   []*place
+	letters *place // nil is none
+	doubt   doubt
+	metrics *metrics
+}
+
+// open opens the places that are not open yet.
+func (s *stores) open(ctx context.Context) error {
+	for _, spec := range s.config.Sinks[len(s.sinks):] {
+		p, err := open(ctx, spec)
+		if err != nil {
+			return err
+		}
+		s.sinks = append(s.sinks, p)
+	}
+	if s.config.DeadLetters == nil || s.letters != nil {
+		return nil
+	}
+	p, err := open(ctx, *s.config.DeadLetters)
+	s.letters = p
+	return err
+}
+
+func (s *stores) close() error {
+	var errs []error
+	for _, p := range s.all() {
+		errs = append(errs, p.sink.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// all returns every place that is open, that of the dead letters too.
+func (s *stores) all() []*place {
+	if s.letters == nil {
+		return s.sinks
+	}
+	return append(s.sinks[:len(s.sinks):len(s.sinks)], s.letters)
+}
+
+// take makes the changes of a request durable and returns the answer to it; nil is
+// a 200 that has nothing to say.
+func (s *stores) take(ctx context.Context, a arrival, b sink.Batch) error {
+	var prints []fingerprint
+	if s.remembers() {
+		prints = fingerprintsOf(b.Changes)
+	}
+	of := s.put(ctx, b, prints)
+	o := outcome{changes: len(b.Changes), verdicts: worst(of, len(b.Changes)), buries: s.letters != nil}
+	buried := s.bury(ctx, a, b, o.verdicts)
+	s.metrics.count(b.Changes, &o)
+	if o.isSettled() {
+		s.forget(prints)
+	} else {
+		s.remember(b, prints, of, buried)
+	}
+	return o.answer()
+}
+
+// remember notes what each place has of a request that will come again.
+func (s *stores) remember(b sink.Batch, prints []fingerprint, of []sink.Verdicts, buried *burial) {
+	if prints == nil {
+		prints = fingerprintsOf(b.Changes)
+	}
+	for i, p := range s.sinks {
+		p.remember(b, prints, of[i])
+	}
+	if buried != nil {
+		s.letters.remember(buried.Batch, fingerprintsOf(buried.Changes), buried.verdicts)
+	}
+}
+
+func (s *stores) forget(prints []fingerprint) {
+	for _, p := range s.all() {
+		p.settled.forget(prints)
+	}
+}
+
+// remembers reports whether a place has something of a request that will come again.
+func (s *stores) remembers() bool {
+	return slices.ContainsFunc(s.all(), func(p *place) bool { return !p.settled.isEmpty() })
+}
+
+// put gives the batch to every sink at once and returns the verdicts of each. It
+// panics when a sink does, as soon as no other reads the batch any more.
+func (s *stores) put(ctx context.Context, b sink.Batch, prints []fingerprint) []sink.Verdicts {
+	of := make([]sink.Verdicts, len(s.sinks))
+	panics := make([]error, len(s.sinks))
+	var putting sync.WaitGroup
+	last := len(s.sinks) - 1
+	for i, p := range s.sinks[:last] {
+		putting.Go(func() { of[i], panics[i] = p.put(ctx, b, prints) })
+	}
+	of[last], panics[last] = s.sinks[last].put(ctx, b, prints)
+	putting.Wait()
+	if err := errors.Join(panics...); err != nil {
+		panic(err)
+	}
+	return of
+}
+
+// worst returns the worst verdict on each of n changes; nil when all are stored
+// everywhere.
+func worst(of []sink.Verdicts, n int) sink.Verdicts {
+	var all sink.Verdicts
+	for _, verdicts := range of {
+		for i, err := range verdicts {
+			if all == nil || badness(err) > badness(all[i]) {
+				all.Set(n, i, err)
+			}
+		}
+	}
+	return all
+}
+
+// badness orders verdicts: what is not worth trying again says nothing where
+// something else is, and that there is no room says least of that.
+func badness(verdict error) int {
+	switch {
+	case verdict == nil:
+		return 0
+	case change.IsPermanent(verdict):
+		return 1
+	case errors.Is(verdict, sink.ErrOverloaded):
+		return 2
+	}
+	return 3
+}
+
+// parse makes changes of the body. A body that as a whole cannot be read is one
+// change that cannot, if there are dead letters that it can go to. What its sender
+// can make smaller, or call by another name, is no dead letter.
+func (s *stores) parse(mediaType string, body []byte) ([]format.Parsed, error) {
+	changes, err := s.config.Parser.Parse(mediaType, body)
+	switch {
+	case err == nil:
+		return changes, nil
+	case errors.Is(err, format.ErrMediaType):
+		return nil, &problem{Status: http.StatusUnsupportedMediaType, Detail: err.Error()}
+	case errors.Is(err, format.ErrTooLarge):
+		return nil, &problem{Status: http.StatusRequestEntityTooLarge, Detail: err.Error()}
+	case s.letters == nil:
+		return nil, &problem{Status: http.StatusBadRequest, Detail: err.Error()}
+	}
+	return []format.Parsed{{Data: body, Err: err}}, nil
+}
