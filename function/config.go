@@ -92,12 +92,10 @@ func ParseConfig(getenv func(string) string, log io.Writer) (Config, error) {
 func parseConfig(getenv func(string) string, o sink.Options) (Config, error) {
 	e := environment{get: getenv}
 	c := Config{
-		Port:        e.port(port),
-		MetricsPort: e.port(metricsPort),
-		TokensFile:  tokensFile.of(getenv),
-		Timeout:     e.duration(timeout),
-		Tokens:      e.tokens(),
-		Limits:      e.limits(),
+		TokensFile: tokensFile.of(getenv),
+		Timeout:    e.duration(timeout),
+		Tokens:     e.tokens(),
+		Limits:     e.limits(),
 		Parser: format.Parser{
 			MetadataKey: metadataKey.of(getenv),
 			Limits: format.Limits{
@@ -105,6 +103,7 @@ func parseConfig(getenv func(string) string, o sink.Options) (Config, error) {
 			},
 		},
 	}
+	c.Port, c.MetricsPort = e.ports()
 	e.fault(logLevel, c.LogLevel.UnmarshalText([]byte(logLevel.of(getenv))))
 	var err error
 	c.Parser.Avro, err = readSchema(avroSchema.of(getenv), c.Parser.MetadataKey)

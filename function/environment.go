@@ -25,19 +25,22 @@ func (e *environment) fault(v Variable, err error) {
 }
 
 func (e *environment) sinks(c *Config, o sink.Options) {
+	empty := true
 	for text := range strings.SplitSeq(sinks.of(e.get), ",") {
 		if text = strings.TrimSpace(text); text == "" {
 			continue
 		}
+		empty = false
 		s, err := ParseSink(text, o)
 		if err == nil && hasPlace(c.Sinks, s) {
 			err = fmt.Errorf("%q twice; each place gets every change once", text)
 		}
-		e.fault(sinks, err)
-		c.Sinks = append(c.Sinks, s)
-		c.Parser.Bins = c.Parser.Bins || s.Bins
+		if e.fault(sinks, err); err == nil {
+			c.Sinks = append(c.Sinks, s)
+			c.Parser.Bins = c.Parser.Bins || s.Bins
+		}
 	}
-	if len(c.Sinks) == 0 {
+	if empty {
 		e.fault(sinks, errors.New("empty, so changes have nowhere to go; set for example pubsub://PROJECT/TOPIC"))
 	}
 }
@@ -55,8 +58,9 @@ func (e *environment) deadLetters(c *Config, o sink.Options) {
 	case hasPlace(c.Sinks, s):
 		err = fmt.Errorf("%q is one of %s, whose readers expect changes; name another place", text, sinks.Name)
 	}
-	e.fault(deadLetters, err)
-	c.DeadLetters = &s
+	if e.fault(deadLetters, err); err == nil {
+		c.DeadLetters = &s
+	}
 }
 
 // hasPlace reports whether one of specs stores where s does.
@@ -79,6 +83,15 @@ func (e *environment) port(v Variable) string {
 		e.fault(v, fmt.Errorf("%q is no port between 0 and %d", text, math.MaxUint16))
 	}
 	return strconv.FormatUint(n, 10)
+}
+
+// ports reads both ports, of which 0 is any.
+func (e *environment) ports() (main, metrics string) {
+	main, metrics = e.port(port), e.port(metricsPort)
+	if main == metrics && main != "0" {
+		e.fault(metricsPort, fmt.Errorf("%s is %s too; set another", metrics, port.Name))
+	}
+	return main, metrics
 }
 
 func (e *environment) size(v Variable) int64 {

@@ -1,16 +1,22 @@
 // Command sink serves the function on its own, as a Cloud Run service: HTTP/1.1
 // and clear-text HTTP/2 on PORT, with time limits, and with an end on SIGTERM that
 // answers what is in flight.
+//
+//	sink                   serve, until SIGTERM or SIGINT
+//	sink check [-connect]  print what the environment is understood as, every fault and every warning, exit 1 if
+//	                       there is a fault; with -connect find out whether the sinks are there and may be used
 package main
 
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"net"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/aerosink/aerosink/function"
@@ -19,10 +25,24 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second signal kills
-	if err := run(ctx, os.Getenv, os.Stderr); err != nil {
+	if err := command(ctx, os.Args[1:], os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
+}
+
+// command runs the command that args name, in the process's environment.
+func command(ctx context.Context, args []string, stdout io.Writer) error {
+	if len(args) == 0 {
+		return run(ctx, os.Getenv, os.Stderr)
+	}
+	flags := flag.NewFlagSet("sink", flag.ContinueOnError)
+	flags.SetOutput(io.Discard)
+	connect := flags.Bool("connect", false, "find out whether the sinks are there and may be used")
+	if err := flags.Parse(args[1:]); args[0] != "check" || err != nil || flags.NArg() > 0 {
+		return fmt.Errorf("sink: what is %q? Write sink, which serves, or sink check [-connect]", strings.Join(args, " "))
+	}
+	return check(ctx, os.Getenv, os.Environ(), *connect, stdout)
 }
 
 func run(ctx context.Context, getenv func(string) string, stderr io.Writer) error {

@@ -1,0 +1,116 @@
+package function
+
+import (
+	"fmt"
+	"net/url"
+	"strings"
+	"time"
+	"unicode"
+)
+
+const (
+	patience      = 10 * time.Second // for which XDR waits for a reply
+	frontEndLimit = 32 << 20         // of Cloud Run, for requests over HTTP/1.1
+)
+
+// warn notes what is allowed and seldom meant.
+func (f *Findings) warn() {
+	c := &f.config
+	warn := func(v Variable, text string, args ...any) {
+		f.Warnings = append(f.Warnings, Finding{v.Name, fmt.Sprintf(text, args...)})
+	}
+	if deadLetters.of(f.getenv) == "" {
+		warn(deadLetters, "not set, so a change that can never be stored is refused, and its sender may send it for ever; set for example gs://BUCKET/dead-letters")
+	}
+	if c.Timeout >= patience {
+		warn(timeout, "%s, but XDR waits %s for a reply, which has to come back too; set for example %s", c.Timeout, patience, timeout.Default)
+	}
+	if c.Limits.Body > frontEndLimit {
+		warn(maxBody, "more than %d bytes reach a service on Cloud Run only with HTTP/2 end to end (--use-http2)", frontEndLimit)
+	}
+	for _, s := range c.Sinks {
+		u, err := url.Parse(s.URL)
+		switch {
+		case err != nil:
+		case u.Scheme == "log":
+			warn(sinks, "%s: a log is no place that lasts; what is written there counts as stored", s.URL)
+		case u.Scheme == "pubsub" && !u.Query().Has("ordering"):
+			warn(sinks, "%s: without ordering a subscriber may get the versions of a record in any order; add for example ordering=256", s.URL)
+		}
+	}
+	if f.getenv("FUNCTION_TARGET") == "" {
+		return
+	}
+	for _, v := range []Variable{metricsPort, maxHeader, headerTime} {
+		if strings.TrimSpace(f.getenv(v.Name)) != "" {
+			warn(v, "means nothing under the Functions Framework, whose server has its own")
+		}
+	}
+}
+
+// ourPrefix is what users put in front of the names of variables, which have none.
+const ourPrefix = "AEROSINK_"
+
+// warnOfNames notes variables that look like ours and are not.
+func (f *Findings) warnOfNames(names []string) {
+	ours := map[string]bool{}
+	for _, v := range Variables() {
+		ours[v.Name] = true
+	}
+	for _, name := range names {
+		if ours[name] {
+			continue
+		}
+		bare, prefixed := strings.CutPrefix(strings.ToUpper(name), ourPrefix)
+		switch near := nearest(bare); {
+		case near != "":
+			f.Warnings = append(f.Warnings, Finding{name, "no variable of ours; did you mean " + near + "?"})
+		case prefixed:
+			f.Warnings = append(f.Warnings, Finding{name, "no variable of ours"})
+		}
+	}
+}
+
+// nearest returns the variable whose name is most like name; "" when none is. Only
+// letters and digits count, and the longer a name the more of them may differ; none
+// of PORT's.
+func nearest(name string) string {
+	best, distance := "", len(name)
+	for _, v := range Variables() {
+		ours := letters(v.Name)
+		if d := editDistance(letters(name), ours); d < distance && d <= (len(ours)+3)/8 {
+			best, distance = v.Name, d
+		}
+	}
+	return best
+}
+
+func letters(name string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsLetter(r) || unicode.IsDigit(r) {
+			return unicode.ToLower(r)
+		}
+		return -1
+	}, name)
+}
+
+// editDistance counts the letters to insert, delete or replace (Levenshtein).
+func editDistance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			replace := diagonal
+			if a[i] != b[j] {
+				replace++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(replace, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}
