@@ -84,12 +84,13 @@ type Limits struct {
 }
 
 // ParseConfig reads the environment. The error joins every fault, each with the
-// name of its variable. What the log: sink writes goes to log.
+// name of its variable. What the log: sink writes goes to log. A schema in Cloud
+// Storage is not read, and Parser.Avro nil then.
 func ParseConfig(getenv func(string) string, log io.Writer) (Config, error) {
-	return parseConfig(getenv, sink.Options{Log: log})
+	return parseConfig(getenv, sink.Options{Log: log}, localSchema)
 }
 
-func parseConfig(getenv func(string) string, o sink.Options) (Config, error) {
+func parseConfig(getenv func(string) string, o sink.Options, read schemaReader) (Config, error) {
 	e := environment{get: getenv}
 	c := Config{
 		TokensFile: tokensFile.of(getenv),
@@ -106,7 +107,7 @@ func parseConfig(getenv func(string) string, o sink.Options) (Config, error) {
 	c.Port, c.MetricsPort = e.ports()
 	e.fault(logLevel, c.LogLevel.UnmarshalText([]byte(logLevel.of(getenv))))
 	var err error
-	c.Parser.Avro, err = readSchema(avroSchema.of(getenv), c.Parser.MetadataKey)
+	c.Parser.Avro, err = parseSchema(avroSchema.of(getenv), c.Parser.MetadataKey, read)
 	e.fault(avroSchema, err)
 	o.Timeout, o.Avro = c.Timeout, c.Parser.Avro
 	e.sinks(&c, o)

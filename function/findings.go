@@ -87,6 +87,10 @@ func (f *Findings) Connect(ctx context.Context) []Connection {
 	defer cancel()
 	var specs []sink.Spec
 	var all []Connection
+	if path := avroSchema.of(f.getenv); inCloud(path) {
+		_, err := parseSchema(path, f.config.Parser.MetadataKey, fetchSchema)
+		all, specs = append(all, Connection{avroSchema.Name, path, err}), append(specs, sink.Spec{})
+	}
 	for _, s := range f.config.Sinks {
 		specs, all = append(specs, s), append(all, Connection{Variable: sinks.Name, Place: s.URL})
 	}

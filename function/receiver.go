@@ -72,7 +72,7 @@ func (r *Receiver) open() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.partly == nil {
-		c, err := parseConfig(r.getenv, sink.Options{Log: os.Stdout, Metrics: r.metrics.registry})
+		c, err := parseConfig(r.getenv, sink.Options{Log: os.Stdout, Metrics: r.metrics.registry}, fetchSchema)
 		if err != nil {
 			return fmt.Errorf("environment: %w", err)
 		}
