@@ -46,9 +46,9 @@ func (s *stores) bury(ctx context.Context, a arrival, b sink.Batch, verdicts sin
 		letters.Letters = append(letters.Letters, a.letter(&b.Changes[i], verdicts[i]))
 	}
 	// One that came again may be there already.
-	var panicked error
-	if letters.verdicts, panicked = s.letters.put(ctx, letters.Batch, fingerprintsOf(letters.Changes)); panicked != nil {
-		panic(panicked)
+	var fell *fall
+	if letters.verdicts, fell = s.letters.put(ctx, letters.Batch, fingerprintsOf(letters.Changes)); fell != nil {
+		panic(fell)
 	}
 	for n, err := range letters.verdicts {
 		if err != nil {

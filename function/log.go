@@ -55,11 +55,15 @@ const reportedError = "type.googleapis.com/google.devtools.clouderrorreporting.v
 // logPanic logs what was recovered from a panic, with the stack. Only what the
 // runtime says of it is known to hold no data of users.
 func logPanic(ctx context.Context, log *slog.Logger, recovered any, attributes []slog.Attr) {
+	at := debug.Stack()
+	if f, ok := recovered.(*fall); ok {
+		recovered, at = f.value, f.stack
+	}
 	what := fmt.Sprintf("%T", recovered)
 	if err, ok := recovered.(runtime.Error); ok {
 		what = err.Error()
 	}
-	stack := "panic: " + what + "\n\n" + string(debug.Stack())
+	stack := "panic: " + what + "\n\n" + string(at)
 	log.LogAttrs(ctx, levelCritical, "panic", append(attributes,
 		slog.String("error", what),
 		slog.String("stack_trace", stack),

@@ -30,6 +30,9 @@ type metrics struct {
 // results counts the changes of a namespace by result.
 type results [numResults]prometheus.Counter
 
+// ours begins the name of every metric.
+const ours = "aerosink_function_"
+
 // Namespaces are the senders' word. The database has 32 at most; beyond mostNamespaces
 // they are counted together.
 const (
@@ -37,9 +40,7 @@ const (
 	elsewhere      = "(other)"
 )
 
-// newMetrics returns the metrics of a Receiver, and ready is whether it is.
-func newMetrics(ready func() bool) *metrics {
-	const ours = "aerosink_function_"
+func newMetrics() *metrics {
 	m := &metrics{
 		registry:   prometheus.NewRegistry(),
 		namespaces: map[string]*results{},
@@ -49,24 +50,32 @@ func newMetrics(ready func() bool) *metrics {
 			Buckets: []float64{.001, .002, .005, .01, .02, .05, .1, .2, .5, 1, 2, 5, 10},
 		}),
 		bytes: prometheus.NewHistogram(prometheus.HistogramOpts{
-			Name: ours + "body_bytes", Help: "Bytes of a request's body, inflated.", Buckets: prometheus.ExponentialBuckets(256, 4, 10),
+			Name: ours + "body_bytes", Help: "Bytes of a body, inflated.", Buckets: prometheus.ExponentialBuckets(256, 4, 10),
 		}),
-		dead:    prometheus.NewCounter(prometheus.CounterOpts{Name: ours + "dead_letters_total", Help: "Changes, and bodies that could not be read at all, that went to the dead letters."}),
+		dead:    prometheus.NewCounter(prometheus.CounterOpts{Name: ours + "dead_letters_total", Help: "Changes that went to the dead letters; a body that cannot be read at all is one."}),
 		changes: prometheus.NewCounterVec(prometheus.CounterOpts{Name: ours + "changes_total", Help: "Changes answered, by namespace and verdict."}, []string{"namespace", "verdict"}),
 	}
 	m.registry.MustRegister(m.requests, m.seconds, m.bytes, m.dead, m.changes)
-	m.gauge("ready", "1 when the environment is right and all sinks are open.", func() float64 {
-		if ready() {
-			return 1
-		}
-		return 0
-	})
 	return m
 }
 
-// gauge adds what is read when someone asks.
-func (m *metrics) gauge(name, help string, value func() float64) {
-	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "aerosink_function_" + name, Help: help}, value))
+// watch adds what is read from r when someone asks.
+func (m *metrics) watch(r *Receiver) {
+	gauge := func(name, help string, value func() float64) {
+		m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: ours + name, Help: help}, value))
+	}
+	gauge("ready", "1 when the environment is right and all sinks are open.", func() float64 {
+		if r.stores.Load() == nil {
+			return 0
+		}
+		return 1
+	})
+	gauge("in_flight_bytes", "Bytes of memory that hold bodies, as they are sent and inflated.", func() float64 {
+		if in := r.entrance.Load(); in != nil {
+			return float64(in.intake.gauge.held.Load())
+		}
+		return 0
+	})
 }
 
 // handler shows the metrics, and beside them those of the process.

@@ -2,12 +2,18 @@ package function
 
 import (
 	"context"
-	"fmt"
 	"runtime/debug"
 
 	"github.com/aerosink/aerosink/connector/change"
 	"github.com/aerosink/aerosink/function/sink"
 )
+
+// fall is the panic of a sink, which is to go on where the request can be answered,
+// and no sooner than when no other sink reads the request any more.
+type fall struct {
+	value any
+	stack []byte
+}
 
 // place is a sink that is open, and what it has of requests that will come again.
 type place struct {
@@ -28,10 +34,10 @@ func open(ctx context.Context, spec sink.Spec) (*place, error) {
 // yet, and returns the verdicts on all of b: on one that could not be read, why.
 // Prints are the fingerprints of all; nil where no place remembers anything. What
 // the sink panics with is returned too.
-func (p *place) put(ctx context.Context, b sink.Batch, prints []fingerprint) (verdicts sink.Verdicts, panicked error) {
+func (p *place) put(ctx context.Context, b sink.Batch, prints []fingerprint) (verdicts sink.Verdicts, fell *fall) {
 	defer func() {
 		if value := recover(); value != nil {
-			panicked = fmt.Errorf("sink %s: panic: %v\n\n%s", p.spec, value, debug.Stack())
+			fell = &fall{value, debug.Stack()}
 		}
 	}()
 	var has []bool

@@ -35,7 +35,8 @@ type Receiver struct {
 // New returns a Receiver that reads its configuration from getenv on first need.
 func New(getenv func(string) string, log *slog.Logger) *Receiver {
 	r := &Receiver{getenv: getenv, log: log, project: projectName{getenv: getenv}}
-	r.metrics = newMetrics(func() bool { return r.stores.Load() != nil })
+	r.metrics = newMetrics()
+	r.metrics.watch(r)
 	return r
 }
 
@@ -161,6 +162,7 @@ func (r *Receiver) serve(w http.ResponseWriter, req *http.Request, from origin) 
 	if err := in.intake.read(w, req, body); err != nil || len(body.bytes()) == 0 {
 		return err
 	}
+	r.metrics.bytes.Observe(float64(len(body.bytes())))
 	mediaType, err := mediaTypeOf(req)
 	if err != nil {
 		return err

@@ -99,19 +99,21 @@ func (s *stores) remembers() bool {
 }
 
 // put gives the batch to every sink at once and returns the verdicts of each. It
-// panics when a sink does, as soon as no other reads the batch any more.
+// panics with a fall when a sink panics.
 func (s *stores) put(ctx context.Context, b sink.Batch, prints []fingerprint) []sink.Verdicts {
 	of := make([]sink.Verdicts, len(s.sinks))
-	panics := make([]error, len(s.sinks))
+	falls := make([]*fall, len(s.sinks))
 	var putting sync.WaitGroup
 	last := len(s.sinks) - 1
 	for i, p := range s.sinks[:last] {
-		putting.Go(func() { of[i], panics[i] = p.put(ctx, b, prints) })
+		putting.Go(func() { of[i], falls[i] = p.put(ctx, b, prints) })
 	}
-	of[last], panics[last] = s.sinks[last].put(ctx, b, prints)
+	of[last], falls[last] = s.sinks[last].put(ctx, b, prints)
 	putting.Wait()
-	if err := errors.Join(panics...); err != nil {
-		panic(err)
+	for _, f := range falls {
+		if f != nil {
+			panic(f)
+		}
 	}
 	return of
 }

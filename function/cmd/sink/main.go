@@ -13,11 +13,15 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
+	"net/http"
 	"os"
 	"os/signal"
 	"strings"
 	"syscall"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/aerosink/aerosink/function"
 )
@@ -55,12 +59,38 @@ func run(ctx context.Context, getenv func(string) string, stderr io.Writer) erro
 	if err := receiver.Open(); err != nil {
 		log.Error("not ready; requests will try again", "error", err)
 	}
-	l, err := new(net.ListenConfig).Listen(ctx, "tcp", net.JoinHostPort("", c.Port))
+	l, err := listen(ctx, c.Port, "PORT")
 	if err != nil {
-		return fmt.Errorf("listen on port %s: %w; set another PORT", c.Port, err)
+		return err
 	}
+	serving, ctx := errgroup.WithContext(ctx)
+	serving.Go(func() error { return function.Serve(ctx, l, receiver, c.Limits, log) })
 	log.Info("sink started", "address", l.Addr().String(), "sinks", fmt.Sprint(c.Sinks))
-	err = function.Serve(ctx, l, receiver, c.Limits, log)
+	if c.MetricsPort != "" {
+		serving.Go(func() error { return serveMetrics(ctx, c, receiver.Metrics(), log) })
+	}
+	err = serving.Wait()
 	log.Info("sink stopped")
 	return errors.Join(err, receiver.Close())
+}
+
+// serveMetrics shows the metrics at /metrics of their own port, until ctx ends.
+func serveMetrics(ctx context.Context, c function.Config, metrics http.Handler, log *slog.Logger) error {
+	l, err := listen(ctx, c.MetricsPort, "METRICS_PORT")
+	if err != nil {
+		return err
+	}
+	log.Info("metrics shown", "address", l.Addr().String())
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", metrics)
+	return function.Serve(ctx, l, mux, c.Limits, log)
+}
+
+// listen listens on a port, which is the value of a variable.
+func listen(ctx context.Context, port, variable string) (net.Listener, error) {
+	l, err := new(net.ListenConfig).Listen(ctx, "tcp", net.JoinHostPort("", port))
+	if err != nil {
+		return nil, fmt.Errorf("listen on port %s: %w; set another %s", port, err, variable)
+	}
+	return l, nil
 }

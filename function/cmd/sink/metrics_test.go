@@ -1,0 +1,65 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/aerosink/aerosink/connector/change/changetest"
+	"github.com/aerosink/aerosink/function/sink/sinktest"
+)
+
+// The metrics of the function, its sinks and the process are shown on a port of
+// their own, and end with the server.
+func TestMetricsPort(t *testing.T) {
+	sinktest.New(t)
+	ctx, stop := context.WithCancel(t.Context())
+	var log changetest.Output
+	ended := make(chan error, 1)
+	go func() {
+		ended <- run(ctx, environment(map[string]string{"PORT": "0", "METRICS_PORT": "0", "SINKS": sinktest.ArchiveSink}), &log)
+	}()
+	url := "http://127.0.0.1:" + log.Find(t, `msg="sink started" address=\S+:(\d+)`)
+	resp, err := http.Post(url, "text/plain", strings.NewReader("x"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = resp.Body.Close()
+	shown := get(t, "http://127.0.0.1:"+log.Find(t, `msg="metrics shown" address=\S+:(\d+)`)+"/metrics")
+	for _, want := range []string{`aerosink_function_requests_total{code="415"} 1`, "aerosink_function_ready 1", "go_goroutines", "process_open_fds"} {
+		if !strings.Contains(shown, want) {
+			t.Errorf("the metrics do not say %s:\n%s", want, shown)
+		}
+	}
+	stop()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
+
+// A port that is taken ends the whole sink.
+func TestMetricsPortTaken(t *testing.T) {
+	url, _, _ := start(t, map[string]string{"SINKS": "log:"})
+	_, port, _ := strings.Cut(strings.TrimPrefix(url, "http://"), ":")
+	err := run(t.Context(), environment(map[string]string{"SINKS": "log:", "PORT": "0", "METRICS_PORT": port}), io.Discard)
+	if err == nil || !strings.Contains(err.Error(), fmt.Sprintf("listen on port %s: ", port)) || !strings.Contains(err.Error(), "set another METRICS_PORT") {
+		t.Errorf("error %v", err)
+	}
+}
+
+func get(t *testing.T, url string) string {
+	t.Helper()
+	resp, err := http.Get(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}

@@ -1,0 +1,44 @@
+package function
+
+import (
+	"errors"
+	"log/slog"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/aerosink/aerosink/connector/change/changetest"
+	"github.com/aerosink/aerosink/connector/format"
+)
+
+// A sink that panics costs its request the answer, and nothing else: the others
+// have what they were given, the process lives, and what is sent again is stored.
+func TestSinkPanics(t *testing.T) {
+	for i := range 3 {
+		letters, sinks := &fake{}, []*fake{{}, {}}
+		all := append(sinks[:2:2], letters)
+		r := receiverOf(t, letters, sinks...)
+		var log changetest.Output
+		r.log = slog.New(slog.NewTextHandler(&log, nil))
+		all[i].verdict = func(*format.Parsed) error { panic(errors.New("secret")) }
+		w := post(r, line(0), "no change")
+		if w.Code != http.StatusInternalServerError || strings.Contains(w.Body.String(), "secret") {
+			t.Errorf("place %d: status %d: %s", i, w.Code, w.Body)
+		}
+		if !strings.Contains(log.String(), "fake_test.go") || strings.Contains(log.String(), "secret") {
+			t.Errorf("place %d: the log has no stack of the sink, or data: %s", i, log.String())
+		}
+		if !strings.Contains(shown(r), `aerosink_function_requests_total{code="500"} 1`) {
+			t.Errorf("place %d: the request is not counted", i)
+		}
+		all[i].verdict = nil
+		if w := post(r, line(0), "no change"); w.Code != http.StatusOK {
+			t.Errorf("place %d: sent again: status %d: %s", i, w.Code, w.Body)
+		}
+		for _, f := range all {
+			if len(f.stored) == 0 {
+				t.Errorf("place %d: not everything is stored", i)
+			}
+		}
+	}
+}
