@@ -40,19 +40,3 @@ const (
 func inexpressible(format, where, detail string, args ...any) error {
 	return change.Permanent(fmt.Errorf("write %s: %s: %s", format, where, fmt.Sprintf(detail, args...)))
 }
-
-// MediaTypeOf returns the media type of one change alone in the format of that
-// name, "" for a name that no format has.
-func MediaTypeOf(name string) string {
-	switch name {
-	case JSON{}.Name(), FlatJSON{}.Name():
-		return MediaJSON
-	case MessagePack{}.Name():
-		return MediaMessagePack
-	case (*Avro)(nil).Name():
-		return MediaAvro
-	case XDR{}.Name():
-		return MediaOctets
-	}
-	return ""
-}
