@@ -78,6 +78,30 @@ func (v Value) Len() int {
 // Order returns the order of a list or map.
 func (v Value) Order() Order { return Order(v.num) & KeyValueOrdered }
 
+// Depth returns how deep lists and maps nest in v, which is 1 for one that holds
+// none, and 0 when v is neither. Like Elements it must not be asked of a collection
+// met inside another.
+func (v Value) Depth() int {
+	if !v.kind.IsCollection() {
+		return 0
+	}
+	r, deepest := v.Elements(), 1
+	left := []uint64{v.slots()} // at each depth, how many values are still to come
+	for len(left) > 0 {
+		last := len(left) - 1
+		if left[last] == 0 {
+			left = left[:last]
+			continue
+		}
+		left[last]--
+		if inner := r.Next(); inner.kind.IsCollection() {
+			left = append(left, inner.slots())
+			deepest = max(deepest, len(left))
+		}
+	}
+	return deepest
+}
+
 // Next returns the next element. Past the end it returns nil values: a Reader is
 // made only over what was checked.
 func (r *Reader) Next() (v Value) {

@@ -161,6 +161,29 @@ func TestElements(t *testing.T) {
 	}
 }
 
+func TestDepth(t *testing.T) {
+	for digits, want := range map[string]int{
+		"90": 1, "9101": 1, "9190": 2, "93900190": 2, "9291c00181": 0, "92919190c0": 4,
+		"8101a20361": 1, "81900190": 0, "8101919190": 4, "81919001": 3, "92c7000190": 2,
+		strings.Repeat("91", 255) + "90": 256,
+	} {
+		packed, err := hex.DecodeString(digits)
+		if err != nil {
+			t.Fatal(err)
+		}
+		v, err := change.ListValue(packed)
+		if packed[0] < 0x90 {
+			v, err = change.MapValue(packed)
+		}
+		if got := v.Depth(); got != want || (err != nil) != (want == 0) {
+			t.Errorf("%.20s nests %d deep, want %d: %v", digits, got, want, err)
+		}
+	}
+	if got := change.StringValue([]byte("s")).Depth(); got != 0 {
+		t.Errorf("a string nests %d deep", got)
+	}
+}
+
 func TestDescriptionLosesNothing(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		c := changetest.Arbitrary{}.Change(t)
