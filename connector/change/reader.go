@@ -138,10 +138,10 @@ func collection(kind Kind, packed []byte) (v Value, err error) {
 	return v, nil
 }
 
-var (
-	errTruncated = errors.New("packed value ends too early")
-	errDepth     = fmt.Errorf("collections nest deeper than %d", MaxDepth)
-)
+// ErrDepth is the error for a collection that nests deeper than [MaxDepth].
+var ErrDepth = fmt.Errorf("collections nest deeper than %d", MaxDepth)
+
+var errTruncated = errors.New("packed value ends too early")
 
 // skip checks and steps over the n values of a collection at depth 1.
 func (r *Reader) skip(n uint64) error {
@@ -175,7 +175,7 @@ func (r *Reader) skipNested(outer, inner uint64) error {
 		}
 		if v.kind.IsCollection() {
 			if depth++; depth == MaxDepth {
-				return errDepth
+				return ErrDepth
 			}
 			left[depth] = v.slots()
 		}

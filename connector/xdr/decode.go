@@ -2,6 +2,7 @@ package xdr
 
 import (
 	"encoding/binary"
+	"errors"
 	"time"
 
 	"github.com/aerosink/aerosink/connector/change"
@@ -50,7 +51,7 @@ func (b *Bins) Plain() Frame { return b.plain }
 // Metadata is the first half of Decode: all but the bins, which wait in what it
 // returns. It is enough for a change that goes on as the frame it came in.
 func (d *Decoder) Metadata(f Frame, c *change.Change) (Bins, error) {
-	plain, err := Inflate(f, d.limit)
+	plain, _, err := Inflate(f, d.limit)
 	if err != nil {
 		return Bins{}, err
 	}
@@ -181,7 +182,9 @@ func (d *Decoder) bin(m *message, i int, b *change.Bin) error {
 	if o.op != opWrite {
 		return faulty(UnexpectedOp, o.at, "op %d, not %d", o.op, opWrite)
 	}
-	if err := particle(&b.Value, change.Kind(o.particle), o.value); err != nil {
+	if err := particle(&b.Value, change.Kind(o.particle), o.value); errors.Is(err, change.ErrDepth) {
+		return faulty(TooDeep, o.at, "particle type %d: %v", o.particle, err)
+	} else if err != nil {
 		return faulty(BadParticle, o.at, "particle type %d: %v", o.particle, err)
 	}
 	b.Name = d.names.Of(o.name, placeOfBins+i)

@@ -236,14 +236,14 @@ func TestInflate(t *testing.T) {
 		{"compressed twice", compress(good), 5000, xdr.InflatedNotOneFrame},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			got, err := xdr.Inflate(tt.m, tt.limit)
+			got, _, err := xdr.Inflate(tt.m, tt.limit)
 			wantFault(t, err, tt.fault)
 			if tt.fault == "" && !bytes.Equal(got, plain) {
 				t.Errorf("inflated to %x", got)
 			}
 		})
 	}
-	if got, err := xdr.Inflate(plain, 0); err != nil || !bytes.Equal(got, plain) {
+	if got, _, err := xdr.Inflate(plain, 0); err != nil || !bytes.Equal(got, plain) {
 		t.Errorf("a plain frame became %x, %v", got, err)
 	}
 }
@@ -266,15 +266,18 @@ func TestInflateIsBounded(t *testing.T) {
 		most  uint64
 	}{
 		{"honest", bomb, xdr.InflatedSizeTooBig, 16 << 10},
-		{"lying", liar, xdr.BadInflatedSize, limit + limit/4},
+		{"lying", liar, xdr.BadInflatedSize, 2*limit + limit/4},
 		{"cut", little, xdr.BadZlib, 256 << 10},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var before, after runtime.MemStats
 			runtime.ReadMemStats(&before)
-			_, err := xdr.Inflate(tt.m, limit)
+			_, n, err := xdr.Inflate(tt.m, limit)
 			runtime.ReadMemStats(&after)
 			wantFault(t, err, tt.fault)
+			if n > 8+limit+1 || (n > limit) != (tt.name == "lying") {
+				t.Errorf("inflated %d bytes", n)
+			}
 			if grown := after.TotalAlloc - before.TotalAlloc; grown > tt.most {
 				t.Errorf("allocated %d bytes, want at most %d", grown, tt.most)
 			}

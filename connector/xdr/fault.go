@@ -42,6 +42,7 @@ const (
 	OpLUTOverrunsOp     Fault = "op-lut-overruns-op"
 	UnexpectedOp        Fault = "unexpected-op"
 	BadParticle         Fault = "bad-particle"
+	TooDeep             Fault = "too-deep" // lists and maps, more than change.MaxDepth
 	TrailingBytes       Fault = "trailing-bytes"
 	InflatedNotOneFrame Fault = "uncompressed-is-not-one-message"
 )

@@ -8,12 +8,15 @@ import (
 	"io"
 	"math/rand/v2"
 	"runtime"
+	"strings"
 	"testing"
 	"testing/iotest"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/aerosink/aerosink/connector/change"
 	"github.com/aerosink/aerosink/connector/xdr"
+	"github.com/aerosink/aerosink/connector/xdr/xdrtest"
 )
 
 func message(size int, fill byte) []byte {
@@ -201,4 +204,31 @@ func FuzzReader(f *testing.F) {
 			at += len(fr)
 		}
 	})
+}
+
+// Messages without their proto headers are told apart by their fields and ops.
+func TestCutBare(t *testing.T) {
+	var bare []byte
+	var want []xdr.Frame
+	eachVector(t, "request", true, func(t *testing.T, _ xdrtest.Vector, message []byte) {
+		if f := frame(t, message); !f.Compressed() {
+			want, bare = append(want, f), append(bare, f[8:]...)
+		}
+	})
+	for i, rest := 0, bare; len(rest) > 0; i++ {
+		f, next, err := xdr.CutBare(rest)
+		if err != nil || !bytes.Equal(f, want[i]) {
+			t.Fatalf("message %d: % x, %v, want % x", i, f, err, want[i])
+		}
+		rest = next
+	}
+	first := []byte(want[0][8:])
+	for end := range len(first) {
+		if f, _, err := xdr.CutBare(first[:end]); f != nil || err == nil || !change.IsPermanent(err) {
+			t.Errorf("cut at byte %d: % x, %v", end, f, err)
+		}
+	}
+	if _, _, err := xdr.CutBare(want[0]); err == nil || !strings.Contains(err.Error(), string(xdr.BadHeaderSize)) {
+		t.Errorf("a frame is taken for a bare message: %v", err)
+	}
 }

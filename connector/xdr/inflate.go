@@ -15,20 +15,21 @@ import (
 // its own proto header (aerospike-server, proto.h, as_comp_proto).
 const claimBytes = 8
 
-// zlib inflates to at most so many times the stream's length: a match of 258 bytes
-// takes at least 2 bits (zlib's technical details, "Maximum Compression Factor").
-const maxRatio = 1032
+// likelyRatio is what is made room for before the first byte is inflated. More room
+// is made as it is filled.
+const likelyRatio = 8
 
 // Inflate returns the plain message inside a compressed frame, and any other
 // frame as it is. Memory is bounded by limit, in bytes of the plain message's
-// body as in [NewReader], and by what the stream can inflate to, whatever it
-// claims. Errors are permanent.
-func Inflate(f Frame, limit int) (Frame, error) {
+// body as in [NewReader], and by what the stream inflates to, whatever it claims.
+// N is how many bytes were inflated, also where there is an error. Errors are
+// permanent.
+func Inflate(f Frame, limit int) (plain Frame, n int, err error) {
 	if !f.Compressed() {
-		return f, nil
+		return f, 0, nil
 	}
 	if len(f) < protoHeader+claimBytes {
-		return nil, faulty(ShortBody, len(f), "a compressed message has at least %d bytes", protoHeader+claimBytes)
+		return nil, 0, faulty(ShortBody, len(f), "a compressed message has at least %d bytes", protoHeader+claimBytes)
 	}
 	most := uint64(protoHeader + limit)
 	claim := binary.BigEndian.Uint64(f[protoHeader:])
@@ -38,36 +39,45 @@ func Inflate(f Frame, limit int) (Frame, error) {
 		size = bits.ReverseBytes64(claim)
 	}
 	if size > most {
-		return nil, tooBig
+		return nil, 0, tooBig
 	}
-	plain, err := inflate(f[protoHeader+claimBytes:], int(size))
+	stream, err := inflate(f[protoHeader+claimBytes:], int(size))
 	switch {
 	case err != nil && claim > most: // not little-endian either
-		return nil, tooBig
+		return nil, len(stream), tooBig
 	case err != nil:
-		return nil, err
+		return nil, len(stream), err
 	}
-	return single(plain)
+	plain, err = single(stream)
+	return plain, len(stream), err
 }
 
-// inflate returns what the stream inflates to, which must be size bytes.
+// inflate returns what the stream inflates to, which must be size bytes; with an
+// error, as much of it as was read.
 func inflate(stream []byte, size int) ([]byte, error) {
 	const at = protoHeader + claimBytes
 	z, err := zlib.NewReader(bytes.NewReader(stream))
 	if err != nil {
 		return nil, faulty(BadZlib, at, "%v", err)
 	}
-	plain := bytes.NewBuffer(make([]byte, 0, min(size, maxRatio*len(stream))+1+bytes.MinRead))
-	n, err := io.Copy(plain, io.LimitReader(z, int64(size)+1))
-	switch {
-	case err != nil:
-		return nil, faulty(BadZlib, at, "%v after %d bytes", err, n)
-	case n > int64(size):
-		return nil, faulty(BadInflatedSize, protoHeader, "says it inflates to %d bytes, and goes on", size)
-	case n < int64(size):
-		return nil, faulty(BadInflatedSize, protoHeader, "says it inflates to %d bytes, and has %d", size, n)
+	plain := make([]byte, 0, min(size, likelyRatio*len(stream))+1)
+	for err == nil && len(plain) <= size {
+		if len(plain) == cap(plain) {
+			plain = append(make([]byte, 0, min(2*cap(plain), size+1)), plain...)
+		}
+		var n int
+		n, err = z.Read(plain[len(plain):cap(plain)])
+		plain = plain[:len(plain)+n]
 	}
-	return plain.Bytes(), nil
+	switch {
+	case len(plain) > size:
+		return plain, faulty(BadInflatedSize, protoHeader, "says it inflates to %d bytes, and goes on", size)
+	case !errors.Is(err, io.EOF):
+		return plain, faulty(BadZlib, at, "%v after %d bytes", err, len(plain))
+	case len(plain) < size:
+		return plain, faulty(BadInflatedSize, protoHeader, "says it inflates to %d bytes, and has %d", size, len(plain))
+	}
+	return plain, nil
 }
 
 // single returns b as a frame if it is just one plain message.

@@ -241,7 +241,7 @@ func TestEncodeIsTheInverseOfDecode(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		plain, err := xdr.Inflate(frame(t, message), xdr.DefaultLimit)
+		plain, _, err := xdr.Inflate(frame(t, message), xdr.DefaultLimit)
 		if err != nil {
 			t.Fatal(err)
 		}
