@@ -2,38 +2,8 @@ package format
 
 import (
 	"bytes"
-	"compress/flate"
-	"fmt"
-	"io"
+	"errors"
 )
-
-// avro reads a bare datum, or an object container file.
-func (p Parser) avro(body []byte) ([]Parsed, error) {
-	if bytes.HasPrefix(body, []byte(containerMagic)) {
-		f := avroFile{parser: p, reader: newAvroReader(body)}
-		return f.changes()
-	}
-	if p.Avro == nil {
-		return nil, fault(0, "no object container file, and a bare datum cannot be read, for no Avro schema is configured")
-	}
-	r := newAvroReader(body)
-	one := readDatum(r, p.Avro.schema, p.Avro.metadataKey)
-	if len(r.rest) > 0 {
-		r.fail("%d bytes more than the datum has", len(r.rest))
-	}
-	if r.err != nil {
-		return nil, r.err
-	}
-	return []Parsed{one}, nil
-}
-
-func readDatum(r *avroReader, schema *avroType, metadataKey string) Parsed {
-	one, start := Parsed{Format: (*Avro)(nil).Name()}, r.rest
-	one.Err = r.change(schema, metadataKey, &one.Change)
-	end := len(start) - len(r.rest)
-	one.Data = start[:end:end]
-	return one
-}
 
 // maxSchema bounds the schema in a container file, in bytes: to parse one takes
 // many times as much.
@@ -41,29 +11,27 @@ const maxSchema = 256 << 10
 
 // avroFile reads an object container file.
 type avroFile struct {
-	parser   Parser
-	reader   *avroReader
-	schema   *avroType
-	key      string // of the metadata
-	deflated bool
-	sync     []byte
-	inflated int // bytes so far
+	batch   *batch
+	reader  *avroReader
+	schema  *avroType
+	key     string                                       // of the metadata
+	inflate func(block []byte, most int) ([]byte, error) // nil when nothing is compressed
+	sync    []byte
 }
 
-func (f *avroFile) changes() ([]Parsed, error) {
+func (f *avroFile) changes() error {
 	f.header()
-	var parsed []Parsed
 	for r := f.reader; r.err == nil && len(r.rest) > 0; {
 		n, block := r.long(), r.bytes()
+		at := r.offset() - len(block)
 		if sync := r.take(syncSize); r.err == nil && !bytes.Equal(sync, f.sync) {
 			r.fail("a block does not end in the file's sync marker")
 		}
-		parsed = f.block(parsed, n, block)
+		if r.err == nil {
+			r.err = f.block(n, at, block)
+		}
 	}
-	if f.reader.err != nil {
-		return nil, f.reader.err
-	}
-	return parsed, nil
+	return f.reader.err
 }
 
 // header reads all before the first block.
@@ -83,12 +51,9 @@ func (f *avroFile) header() {
 	if r.err != nil {
 		return
 	}
-	switch string(codec) {
-	case "", "null":
-	case "deflate":
-		f.deflated = true
-	default:
-		r.fail("the file's codec is neither null nor deflate; write it with one of these")
+	var known bool
+	if f.inflate, known = avroCodecs[string(codec)]; !known {
+		r.fail("the file's codec is none of null, deflate, snappy and zstandard; write it with one of these")
 		return
 	}
 	f.prepare(schema)
@@ -96,7 +61,7 @@ func (f *avroFile) header() {
 
 // prepare makes the schema ready, which is likely the one that is configured.
 func (f *avroFile) prepare(text []byte) {
-	if a := f.parser.Avro; a != nil && a.text == string(text) {
+	if a := f.batch.parser.Avro; a != nil && a.text == string(text) {
 		f.schema, f.key = a.schema, a.metadataKey
 		return
 	}
@@ -109,59 +74,41 @@ func (f *avroFile) prepare(text []byte) {
 		f.reader.fail("the file's schema is none") // the error would quote it
 		return
 	}
-	f.key = f.parser.MetadataKey
+	f.key = f.batch.parser.MetadataKey
 	if !f.schema.isRecordOrMap() {
 		f.reader.fail("the file's schema is neither a record nor a map")
 	}
 }
 
-// block reads the n changes of a block.
-func (f *avroFile) block(parsed []Parsed, n int64, block []byte) []Parsed {
-	r := f.reader
-	if r.err != nil {
-		return parsed
-	}
+// block reads the n changes of a block, which stands at an offset in the body.
+func (f *avroFile) block(n int64, at int, block []byte) error {
 	if n < 0 {
-		r.fail("a block of %d changes", n)
-		return parsed
+		return fault(at, "a block of %d changes", n)
 	}
-	if f.deflated {
-		at := r.offset()
-		var err error
-		if block, err = f.inflate(block); err != nil {
-			r.err = fault(at, "the block that ends here: %v", err)
-			return parsed
+	if f.inflate != nil {
+		plain, err := f.inflate(block, f.batch.left)
+		f.batch.inflated(len(plain))
+		switch {
+		case errors.Is(err, errInflated):
+			return tooLarge(at, "the file inflates to more than %d bytes", f.batch.parser.Limits.Inflated)
+		case err != nil:
+			return fault(at, "the block that begins here: %w", err)
+		}
+		f.reader.spare += valuesPerByte * len(plain)
+		block = plain
+	}
+	if err := f.batch.room(at, n); err != nil {
+		return err
+	}
+	inner := avroReader{whole: block, rest: block, base: at, inflated: f.inflate != nil, names: f.reader.names, spare: f.reader.spare}
+	for ; n > 0; n-- {
+		if err := f.batch.datum(&inner, f.schema, f.key); err != nil {
+			return err
 		}
 	}
-	if most := mostChanges(len(r.whole) + f.inflated); n > int64(most-len(parsed)) {
-		r.fail(tooMany)
-		return parsed
-	}
-	inner := avroReader{whole: block, rest: block, names: r.names, spare: r.spare}
-	for ; n > 0 && inner.err == nil; n-- {
-		parsed = append(parsed, readDatum(&inner, f.schema, f.key))
-	}
+	f.reader.spare = inner.spare
 	if len(inner.rest) > 0 {
 		inner.fail("%d bytes more than the block's changes have", len(inner.rest))
 	}
-	if inner.err != nil {
-		r.fail("the block that ends here: %v", inner.err)
-	}
-	r.names, r.spare = inner.names, inner.spare
-	return parsed
-}
-
-// inflate returns what the block inflates to.
-func (f *avroFile) inflate(block []byte) ([]byte, error) {
-	left := maxInflated - f.inflated
-	plain, err := io.ReadAll(io.LimitReader(flate.NewReader(bytes.NewReader(block)), int64(left)+1))
-	switch {
-	case err != nil:
-		return nil, fmt.Errorf("inflate: %w", err)
-	case len(plain) > left:
-		return nil, fmt.Errorf("the file inflates to more than %d bytes", maxInflated)
-	}
-	f.inflated += len(plain)
-	f.reader.spare += valuesPerByte * len(plain)
-	return plain, nil
+	return inner.err
 }

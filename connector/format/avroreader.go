@@ -1,6 +1,7 @@
 package format
 
 import (
+	"fmt"
 	"math"
 
 	"github.com/aerosink/aerosink/connector/change"
@@ -11,8 +12,11 @@ import (
 type avroReader struct {
 	whole []byte // for offsets
 	rest  []byte
-	names change.Names
+	names *change.Names
 	err   error
+
+	base     int  // offset of whole in the request body, or of the block that inflates to whole
+	inflated bool // it is the latter
 
 	// spare is how many values may still be read. Nearly every value takes a byte
 	// at least, but nulls and records of nothing do not, and a few bytes can
@@ -26,25 +30,43 @@ const (
 	valuesAlways  = 1024
 )
 
-func newAvroReader(body []byte) *avroReader {
-	return &avroReader{whole: body, rest: body, spare: valuesAlways + valuesPerByte*len(body)}
+func newAvroReader(body []byte, names *change.Names) *avroReader {
+	return &avroReader{whole: body, rest: body, names: names, spare: valuesAlways + valuesPerByte*len(body)}
 }
 
 // fail keeps an error about what is read next.
 func (r *avroReader) fail(detail string, args ...any) {
 	if r.err == nil {
-		r.err = fault(r.offset(), detail, args...)
+		r.err = r.fault(r.position(), detail, args...)
 	}
 }
 
-func (r *avroReader) offset() int { return len(r.whole) - len(r.rest) }
+// fault is the error of what is at a position in whole.
+func (r *avroReader) fault(position int, detail string, args ...any) error {
+	if !r.inflated {
+		return fault(r.base+position, detail, args...)
+	}
+	return fault(r.base, "in what the block here inflates to, byte %d: %w", position, fmt.Errorf(detail, args...))
+}
+
+// position returns where in whole the reader is.
+func (r *avroReader) position() int { return len(r.whole) - len(r.rest) }
+
+// offset returns where in the request body the reader is; of what was inflated, where
+// the block is.
+func (r *avroReader) offset() int {
+	if r.inflated {
+		return r.base
+	}
+	return r.base + r.position()
+}
 
 // change reads a datum as a change, whose metadata has the name metadataKey. Unless
 // the error is the reader's own, it is of this change alone, and the next can be
 // read.
 func (r *avroReader) change(t *avroType, metadataKey string, c *change.Change) error {
 	var metadata avroMetadata
-	at, found := r.offset(), false
+	at, found := r.position(), false
 	r.members(r.branch(t), 1, func(name []byte, of *avroType) {
 		if string(name) == metadataKey {
 			metadata, found = r.metadata(of), true
@@ -60,13 +82,13 @@ func (r *avroReader) change(t *avroType, metadataKey string, c *change.Change) e
 		return r.err
 	}
 	if !found {
-		return fault(at, "there is no metadata %q", metadataKey)
+		return r.fault(at, "there is no metadata %q", metadataKey)
 	}
-	if err := metadata.describe(c, &r.names); err != nil {
-		return fault(at, "%v", err)
+	if err := metadata.describe(c, r.names); err != nil {
+		return r.fault(at, "%w", err)
 	}
 	if c.Op.IsDelete() {
-		c.Bins = nil
+		c.Bins = c.Bins[:0]
 	}
 	return nil
 }
@@ -106,7 +128,7 @@ func (r *avroReader) resolved(t *avroType) change.Value {
 	}
 	v, err := p.Value(kind)
 	if err != nil {
-		r.fail("%v", err)
+		r.fail("%w", err)
 	}
 	return v
 }
@@ -151,30 +173,31 @@ func (r *avroReader) members(t *avroType, depth int, each func(name []byte, of *
 func (r *avroReader) elements(depth int, each func()) {
 	r.enter(depth)
 	for r.err == nil {
-		n, end := r.long(), -1
+		n, size := r.long(), int64(-1)
 		if n < 0 {
-			size := r.long()
+			size = r.long()
 			if n == math.MinInt64 || size < 0 || size > int64(len(r.rest)) {
 				r.fail("a block of %d elements in %d bytes, %d are left", n, size, len(r.rest))
 				return
 			}
-			n, end = -n, r.offset()+int(size)
+			n = -n
 		}
 		if n == 0 {
 			return
 		}
+		begin := r.position()
 		for ; n > 0 && r.err == nil; n-- {
 			each()
 		}
-		if end >= 0 && r.offset() != end {
-			r.fail("a block ends here that should end at byte %d", end)
+		if has := r.position() - begin; size >= 0 && int64(has) != size {
+			r.fail("a block of %d bytes that says it has %d", has, size)
 		}
 	}
 }
 
 func (r *avroReader) enter(depth int) {
 	if depth > change.MaxDepth {
-		r.fail("%v", errDepth)
+		r.fail("%w", errDepth)
 	}
 }
 

@@ -2,6 +2,7 @@ package format
 
 import (
 	"bytes"
+	"math"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -66,25 +67,51 @@ func valueEnd(b []byte) int {
 
 func stringEnd(b []byte) int {
 	for i := 1; ; i++ {
-		switch b[i] {
-		case '\\':
-			i++
-		case '"':
+		i += bytes.IndexByte(b[i:], '"')
+		if b[i-1] != '\\' || !isEscaped(b, i) {
 			return i + 1
 		}
 	}
 }
 
+// isEscaped reports whether an odd number of backslashes stands before b[i].
+func isEscaped(b []byte, i int) bool {
+	backslashes := 0
+	for b[i-1-backslashes] == '\\' {
+		backslashes++
+	}
+	return backslashes%2 == 1
+}
+
 func nestedEnd(b []byte) int {
+	end, _ := nested(b, math.MaxInt)
+	return end
+}
+
+// nestsDeeper reports whether arrays and objects nest deeper than depth in a valid
+// one.
+func nestsDeeper(b []byte, depth int) bool {
+	if bytes.Count(b, []byte{'['})+bytes.Count(b, []byte{'{'}) <= depth {
+		return false
+	}
+	_, deeper := nested(b, depth)
+	return deeper
+}
+
+// nested walks the valid array or object that b begins with, to its end or to what
+// is deeper than most.
+func nested(b []byte, most int) (end int, deeper bool) {
 	for i, depth := 0, 0; ; i++ {
 		switch b[i] {
 		case '"':
 			i += stringEnd(b[i:]) - 1
 		case '{', '[':
-			depth++
+			if depth++; depth > most {
+				return i, true
+			}
 		case '}', ']':
 			if depth--; depth == 0 {
-				return i + 1
+				return i + 1, false
 			}
 		}
 	}

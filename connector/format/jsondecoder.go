@@ -3,12 +3,9 @@ package format
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"io"
 
 	"github.com/go-json-experiment/json/jsontext"
-
-	"github.com/aerosink/aerosink/connector/change"
 )
 
 // jsonDecoder checks the syntax of a body, with all that RFC 8259 and I-JSON
@@ -19,7 +16,6 @@ type jsonDecoder struct {
 	buffer bytes.Buffer
 	body   []byte
 	base   int // offset of body in the request body
-	names  change.Names
 }
 
 func newJSONDecoder() *jsonDecoder {
@@ -84,9 +80,3 @@ func (d *jsonDecoder) syntax(err error) error {
 }
 
 func (d *jsonDecoder) fault(detail string) error { return fault(d.offset(), "%s", detail) }
-
-// fault is the error of bytes that are no change. The offset counts from the
-// start of the request body.
-func fault(offset int, detail string, args ...any) error {
-	return change.Permanent(fmt.Errorf("byte %d: %s", offset, fmt.Sprintf(detail, args...)))
-}

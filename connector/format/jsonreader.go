@@ -21,17 +21,19 @@ func (r *jsonReader) fault(part []byte, detail string, args ...any) error {
 	return fault(r.at+cap(r.object)-cap(part), detail, args...)
 }
 
-// metadata returns the metadata of flat JSON, and false when the object is not
-// flat JSON.
-func (r *jsonReader) metadata() ([]byte, bool) {
-	members := into(r.object)
-	for {
+// metadata returns the metadata of flat JSON, and nil when the object is not flat
+// JSON.
+func (r *jsonReader) metadata() []byte {
+	if r.metadataKey == "" {
+		return nil
+	}
+	for members := into(r.object); ; {
 		name, value, ok := members.member()
 		if !ok {
-			return nil, false
+			return nil
 		}
 		if value[0] == '{' && is(name, r.metadataKey) {
-			return value, true
+			return value
 		}
 	}
 }
@@ -66,7 +68,7 @@ func (r *jsonReader) json(c *change.Change) error {
 		}
 	}
 	if key == nil {
-		return r.fault(r.object, `neither JSON, for it has no member "key", nor flat JSON, for it has no object %q`, r.metadataKey)
+		return r.neither()
 	}
 	if err := r.key(key, c); err != nil {
 		return err
@@ -173,16 +175,17 @@ func (r *jsonReader) key(value []byte, c *change.Change) error {
 	if value[0] != '[' {
 		return r.fault(value, `"key" is no array`)
 	}
-	var parts [][]byte
-	for elements := into(value); ; {
+	var parts [4][]byte
+	n := 0
+	for elements := into(value); ; n++ {
 		e, ok := elements.element()
 		if !ok {
 			break
 		}
-		parts = append(parts, e)
+		parts[min(n, len(parts)-1)] = e
 	}
-	if len(parts) != 4 {
-		return r.fault(value, `"key" has %d elements, not namespace, set, digest and user key`, len(parts))
+	if n != len(parts) {
+		return r.fault(value, `"key" has %d elements, not namespace, set, digest and user key`, n)
 	}
 	var err error
 	if c.Namespace, err = r.text("namespace", parts[0], placeOfNamespace); err != nil {

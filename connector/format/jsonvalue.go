@@ -36,7 +36,7 @@ func (r *jsonReader) untyped(what string, value []byte, order change.Order) (cha
 	return v, nil
 }
 
-var errDepth = fmt.Errorf("lists and maps nest deeper than %d", change.MaxDepth)
+var errDepth = fmt.Errorf("%w: lists and maps nest deeper than %d", ErrTooLarge, change.MaxDepth)
 
 // pack adds the valid JSON value that b begins with to p, and returns what
 // follows it. It reads each byte once, however deep values nest.

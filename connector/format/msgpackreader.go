@@ -19,37 +19,14 @@ type packReader struct {
 	err   error
 }
 
-// messagePack reads one change after another. What follows a change that cannot
-// be framed cannot be read; a change that is framed and makes no sense stands
-// for itself.
-func messagePack(body []byte) ([]Parsed, error) {
-	var parsed []Parsed
-	var names change.Names
-	for at := 0; at < len(body); {
-		rest, err := msgp.Skip(body[at:])
-		if err != nil {
-			return nil, fault(at, "no MessagePack: %v", err)
-		}
-		if len(parsed) == mostChanges(len(body)) {
-			return nil, fault(at, tooMany)
-		}
-		end := len(body) - len(rest)
-		one := Parsed{Data: body[at:end:end], Format: MessagePack{}.Name()}
-		r := packReader{rest: one.Data, end: end, names: &names}
-		r.change(&one.Change)
-		one.Err = r.err
-		parsed = append(parsed, one)
-		at = end
-	}
-	return parsed, nil
-}
-
 // fail keeps an error about what is read next.
 func (r *packReader) fail(detail string, args ...any) {
 	if r.err == nil {
-		r.err = fault(r.end-len(r.rest), detail, args...)
+		r.err = fault(r.offset(), detail, args...)
 	}
 }
+
+func (r *packReader) offset() int { return r.end - len(r.rest) }
 
 func (r *packReader) change(c *change.Change) {
 	r.array("a change", packElements)

@@ -32,7 +32,7 @@ func (r *packReader) pack(p *change.Packer, kind change.Kind, order change.Order
 		return
 	}
 	if depth > change.MaxDepth {
-		r.fail("%v", errDepth)
+		r.fail("%w", errDepth)
 		return
 	}
 	n := 0

@@ -452,28 +452,3 @@ func checkAgainstTheStandardLibrary(t *testing.T, p format.Parsed) {
 		}
 	}
 }
-
-func BenchmarkParse(b *testing.B) {
-	var body []byte
-	const n = 500
-	for range n {
-		body = append(body, `{"metadata":{"namespace":"shop","set":"orders","userKey":"order-1001","digest":"`+digest64+`","msg":"write","gen":7,"lut":1735689600123,"exp":1893456000}`...)
-		start := len(body)
-		for i := 0; len(body)-start < 830; i++ {
-			body = fmt.Appendf(body, `,"bin%d":"some text value of a bin %d"`, i, i)
-		}
-		body = append(body, '}', '\n')
-	}
-	for name, p := range map[string]format.Parser{"metadata": {MetadataKey: "metadata"}, "bins": all} {
-		b.Run(name, func(b *testing.B) {
-			b.SetBytes(int64(len(body)))
-			b.ReportAllocs()
-			for b.Loop() {
-				if parsed, err := p.Parse(format.MediaNDJSON, body); err != nil || len(parsed) != n {
-					b.Fatal(len(parsed), err)
-				}
-			}
-			b.ReportMetric(float64(n)*float64(b.N)/b.Elapsed().Seconds(), "changes/s")
-		})
-	}
-}

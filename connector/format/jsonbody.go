@@ -1,0 +1,107 @@
+package format
+
+import (
+	"bytes"
+
+	"github.com/aerosink/aerosink/connector/change"
+)
+
+// lines reads a JSON object from each line. Lines stand for themselves: one that
+// cannot be read says nothing about the next.
+func (b *batch) lines(body []byte) error {
+	d := newJSONDecoder()
+	for at := 0; at < len(body); {
+		end := len(body)
+		if i := bytes.IndexByte(body[at:], '\n'); i >= 0 {
+			end = at + i + 1
+		}
+		line := bytes.TrimLeft(body[at:end], blank)
+		at, line = end-len(line), bytes.TrimRight(line, blank)
+		if len(line) > 0 {
+			one, err := b.add(at, JSON{}.Name())
+			if err != nil {
+				return err
+			}
+			b.end(one, line, b.line(d, one, line))
+		}
+		at = end
+	}
+	return nil
+}
+
+const blank = " \t\r\n"
+
+func (b *batch) line(d *jsonDecoder, one *Parsed, line []byte) error {
+	if err := b.fits(one.Offset, len(line)); err != nil {
+		return err
+	}
+	d.reset(line, one.Offset)
+	object, err := d.next()
+	switch {
+	case err != nil:
+		return err
+	case len(object) != len(line):
+		return d.fault("more than one JSON value on the line")
+	case object[0] != '{':
+		return d.fault("a line holds one JSON object")
+	}
+	return b.object(one, object)
+}
+
+// json reads one JSON object, several one after another, or arrays of them.
+func (b *batch) json(body []byte) error {
+	d := newJSONDecoder()
+	d.reset(body, 0)
+	for {
+		object, err := d.nextElement()
+		if err != nil || object == nil {
+			return err
+		}
+		one, err := b.add(d.offset()-len(object), JSON{}.Name())
+		if err != nil {
+			return err
+		}
+		if err = b.fits(one.Offset, len(object)); err == nil {
+			err = b.object(one, object)
+		}
+		b.end(one, object, err)
+	}
+}
+
+// object makes a change of one JSON object whose syntax was checked, and tells JSON
+// from flat JSON.
+func (b *batch) object(one *Parsed, object []byte) error {
+	r := jsonReader{object: object, at: one.Offset, metadataKey: b.parser.MetadataKey, bins: b.parser.Bins, names: &b.names}
+	metadata := r.metadata()
+	depth := b.parser.Limits.Depth
+	if metadata == nil && nestsDeeper(object, depthOfBins+depth) || metadata != nil && nestsDeeper(object, depthOfFlatBins+depth) {
+		return b.tooDeep(one.Offset)
+	}
+	if metadata == nil {
+		return r.json(&one.Change)
+	}
+	one.Format = FlatJSON{}.Name()
+	if err := r.flatJSON(metadata, &one.Change); err != nil {
+		return err
+	}
+	if r.isJSONToo() {
+		return r.fault(object, `JSON and flat JSON at once: it has the members "msg" and "key", and metadata in %q`, r.metadataKey)
+	}
+	return nil
+}
+
+// How deep an object stands in arrays and objects whose bins are neither.
+const (
+	depthOfFlatBins = 1 // the object
+	depthOfBins     = 3 // the object, the array of the bins, and the bin
+)
+
+// isJSONToo reports whether the object, which is flat JSON, could as well be JSON.
+func (r jsonReader) isJSONToo() bool {
+	if !bytes.Contains(r.object, []byte(`"key"`)) && !bytes.Contains(r.object, []byte(`\u`)) {
+		return false
+	}
+	var c change.Change
+	r.bins = false
+	return r.json(&c) == nil
+}
