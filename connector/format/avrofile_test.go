@@ -64,6 +64,23 @@ func zstandard(t testing.TB, b []byte) []byte {
 	return w.EncodeAll(b, nil)
 }
 
+// zstandardStream returns what is compressed before its length is known.
+func zstandardStream(t testing.TB, b []byte) []byte {
+	t.Helper()
+	var out bytes.Buffer
+	w, err := zstd.NewWriter(&out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Write(b); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes()
+}
+
 // We read what another implementation writes, in several blocks.
 func TestAvroFilesOfOthers(t *testing.T) {
 	for _, codec := range []string{"null", "deflate", "snappy"} {

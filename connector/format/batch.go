@@ -14,6 +14,8 @@ type batch struct {
 	parsed []Parsed
 	names  change.Names
 	bins   binSlab
+
+	smallest int // bytes that a change has at least
 }
 
 func (p Parser) batch(body []byte) *batch {
@@ -36,18 +38,25 @@ func (b *batch) add(offset int, format string) (*Parsed, error) {
 	if err := b.room(offset, 1); err != nil {
 		return nil, err
 	}
+	if n := len(b.parsed); n == cap(b.parsed) {
+		room := min(max(2*n, fewChanges), b.parser.Limits.Changes, b.mostChanges())
+		b.parsed = append(make([]Parsed, 0, room), b.parsed...)
+	}
 	b.parsed = append(b.parsed, Parsed{Offset: offset, Format: format})
 	one := &b.parsed[len(b.parsed)-1]
 	b.bins.lend(&one.Change)
 	return one, nil
 }
 
+// fewChanges is for how many changes there is room at first.
+const fewChanges = 16
+
 // room finds out whether n more changes may be in the body.
 func (b *batch) room(offset int, n int64) error {
-	switch most := mostChanges(b.size); {
+	switch {
 	case n > int64(b.parser.Limits.Changes-len(b.parsed)):
 		return tooLarge(offset, "more than %d changes in one body", b.parser.Limits.Changes)
-	case n > int64(most-len(b.parsed)):
+	case n > int64(b.mostChanges()-len(b.parsed)):
 		return fault(offset, "more changes than the body has room for")
 	}
 	return nil

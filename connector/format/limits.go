@@ -37,10 +37,19 @@ func (l Limits) withDefaults() Limits {
 	}
 }
 
-// mostChanges returns how many changes a body of size bytes can hold: each has its digest,
-// of 20 bytes. A body of more is refused as a whole, for to say of each part of it
-// that it is no change would take many times the body's memory.
-func mostChanges(size int) int { return 64 + size/len(change.Digest{}) }
+// The least that a change takes in each format, in bytes: the digest alone has 20, or
+// 28 in Base64.
+const (
+	smallestJSON = 64 // {"msg":"write","key":["n",null,"…",null]}
+	smallestPack = 32 // [1, 2, [["n", nil, …, nil], 0]]
+	smallestAvro = 20 // a schema may say all in one byte but the digest
+	smallestXDR  = 48 // a message header, and the fields of namespace and digest
+)
+
+// mostChanges returns how many changes a body of size bytes can hold. A body of more
+// is refused as a whole, for to say of each part of it that it is no change would take
+// many times the body's memory.
+func (b *batch) mostChanges() int { return 64 + b.size/b.smallest }
 
 // bodyFault is what is wrong with the bytes of a request body, and where.
 type bodyFault struct {

@@ -68,14 +68,19 @@ func (p Parser) Parse(mediaType string, body []byte) ([]Parsed, error) {
 	var err error
 	switch mediaType {
 	case MediaJSON:
+		b.smallest = smallestJSON
 		err = b.json(body)
 	case MediaNDJSON:
+		b.smallest = smallestJSON
 		err = b.lines(body)
 	case MediaMessagePack, "application/msgpack":
+		b.smallest = smallestPack
 		err = b.messagePack(body)
 	case MediaAvro, "avro/binary":
+		b.smallest = smallestAvro
 		err = b.avro(body)
 	case MediaXDR, MediaOctets:
+		b.smallest = smallestXDR
 		err = b.xdr(body)
 	default:
 		err = change.Permanent(fmt.Errorf("%w %q; understood are %s", ErrMediaType, mediaType, strings.Join(mediaTypes, ", ")))
