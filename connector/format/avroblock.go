@@ -91,23 +91,34 @@ const zstdWindow = 8 << 20
 
 func inflateZstandard(block []byte, most int) ([]byte, error) {
 	var head zstd.Header
+	room := min(most, likelyRatio*len(block))
 	switch err := head.Decode(block); {
 	case err != nil:
 		return nil, fmt.Errorf("zstandard: %w", err)
 	case head.HasFCS && head.FrameContentSize/zstdRatio > uint64(len(block)):
 		return nil, fmt.Errorf("zstandard: %d bytes cannot inflate to the %d that they announce", len(block), head.FrameContentSize)
+	case head.HasFCS && head.FrameContentSize > uint64(most):
+		return nil, errInflated
+	case head.HasFCS:
+		room = int(head.FrameContentSize)
 	}
-	r, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(uint64(max(most, zstdWindow))))
+	r, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecodeAllCapLimit(true), zstd.WithDecoderMaxMemory(uint64(max(most, zstdWindow))))
 	if err != nil {
 		return nil, err
 	}
 	defer r.Close()
-	plain, err := r.DecodeAll(block, nil)
-	switch {
-	case errors.Is(err, zstd.ErrDecoderSizeExceeded), errors.Is(err, zstd.ErrWindowSizeExceeded), err == nil && len(plain) > most:
-		return plain, errInflated
-	case err != nil:
-		return plain, fmt.Errorf("zstandard: %w", err)
+	for {
+		plain, err := r.DecodeAll(block, make([]byte, 0, room))
+		tooMuch := errors.Is(err, zstd.ErrDecoderSizeExceeded)
+		switch {
+		case err == nil:
+			return plain, nil
+		case tooMuch && room < most:
+			room = min(2*room, most)
+		case tooMuch, errors.Is(err, zstd.ErrWindowSizeExceeded):
+			return nil, errInflated
+		default:
+			return nil, fmt.Errorf("zstandard: %w", err)
+		}
 	}
-	return plain, nil
 }
