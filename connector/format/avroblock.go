@@ -90,17 +90,9 @@ const zstdRatio = 128 << 10 / 4
 const zstdWindow = 8 << 20
 
 func inflateZstandard(block []byte, most int) ([]byte, error) {
-	var head zstd.Header
-	room := min(most, likelyRatio*len(block))
-	switch err := head.Decode(block); {
-	case err != nil:
-		return nil, fmt.Errorf("zstandard: %w", err)
-	case head.HasFCS && head.FrameContentSize/zstdRatio > uint64(len(block)):
-		return nil, fmt.Errorf("zstandard: %d bytes cannot inflate to the %d that they announce", len(block), head.FrameContentSize)
-	case head.HasFCS && head.FrameContentSize > uint64(most):
-		return nil, errInflated
-	case head.HasFCS:
-		room = int(head.FrameContentSize)
+	room, err := zstdRoom(block, most)
+	if err != nil {
+		return nil, err
 	}
 	r, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecodeAllCapLimit(true), zstd.WithDecoderMaxMemory(uint64(max(most, zstdWindow))))
 	if err != nil {
@@ -121,4 +113,23 @@ func inflateZstandard(block []byte, most int) ([]byte, error) {
 			return nil, fmt.Errorf("zstandard: %w", err)
 		}
 	}
+}
+
+// zstdRoom returns for how many bytes to make room at first: as many as the block
+// announces, if it can hold them.
+func zstdRoom(block []byte, most int) (int, error) {
+	var head zstd.Header
+	if err := head.Decode(block); err != nil {
+		return 0, fmt.Errorf("zstandard: %w", err)
+	}
+	announced := head.FrameContentSize
+	switch {
+	case !head.HasFCS:
+		return min(most, likelyRatio*len(block)), nil
+	case announced/zstdRatio > uint64(len(block)):
+		return 0, fmt.Errorf("zstandard: %d bytes cannot inflate to the %d that they announce", len(block), announced)
+	case announced > uint64(most):
+		return 0, errInflated
+	}
+	return int(announced), nil
 }

@@ -339,6 +339,8 @@ func FuzzAvro(f *testing.F) {
 	f.Add(bare)
 	f.Add(file)
 	f.Add(container(mapOfAnything, "deflate", 1, deflate(f, bare)))
+	f.Add(container(mapOfAnything, "snappy", 1, snap(bare)))
+	f.Add(container(mapOfAnything, "zstandard", 1, zstandard(f, bare)))
 	for _, p := range payloads(f) {
 		if strings.HasPrefix(p.Format, "avro") {
 			f.Add(p.body(f))
@@ -346,14 +348,7 @@ func FuzzAvro(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
-		parsed, err := format.Parser{MetadataKey: "metadata", Avro: a}.Parse(format.MediaAvro, body)
-		if err != nil && !change.IsPermanent(err) {
-			t.Fatalf("%v is not permanent", err)
-		}
-		for _, p := range parsed {
-			if p.Err != nil {
-				continue
-			}
+		for _, p := range sound(t, reading(a), format.MediaAvro, body) {
 			datum, err := a.Append(nil, &p.Change)
 			if err != nil {
 				continue // names that are not UTF-8, or another schema

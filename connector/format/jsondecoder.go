@@ -73,10 +73,16 @@ func (d *jsonDecoder) syntax(err error) error {
 		return fault(d.base+len(d.body), "the JSON ends too early")
 	case errors.Is(err, jsontext.ErrDuplicateName) && errors.As(err, &s):
 		return fault(d.base+int(s.ByteOffset), "the same member twice in a JSON object")
+	case errors.As(err, &s) && s.Err != nil && s.Err.Error() == tooDeepForJSON:
+		return tooLarge(d.base+int(s.ByteOffset), "arrays and objects nest deeper than JSON can be checked")
 	case errors.As(err, &s):
 		return fault(d.base+int(s.ByteOffset), "not JSON in UTF-8")
 	}
 	return d.fault("not JSON in UTF-8")
 }
+
+// tooDeepForJSON is what the decoder says of JSON that nests deeper than 10,000. A
+// change over a limit that is less stands for itself.
+const tooDeepForJSON = "exceeded max depth"
 
 func (d *jsonDecoder) fault(detail string) error { return fault(d.offset(), "%s", detail) }
