@@ -18,7 +18,7 @@ const (
 // members that hold objects: the metadata may be one of them.
 func (r *jsonReader) neither() error {
 	var names []string
-	hint := ""
+	hint := ";"
 	for members := into(r.object); len(names) < mostNames; {
 		name, value, ok := members.member()
 		if !ok {
@@ -28,16 +28,16 @@ func (r *jsonReader) neither() error {
 			continue
 		}
 		text := string(unquote(name))
-		if hint == "" && len(text) <= cutName && isMetadata(value) {
+		if hint == ";" && len(text) <= cutName && isMetadata(value) {
 			hint = fmt.Sprintf("; did you mean METADATA_KEY=%s?", text)
 		}
 		names = append(names, strconv.Quote(shortened(text)))
 	}
 	seen := ""
 	if len(names) > 0 {
-		seen = "; members with objects: " + strings.Join(names, ", ")
+		seen = hint + " members with objects: " + strings.Join(names, ", ")
 	}
-	return r.fault(r.object, `neither JSON, for it has no member "key", nor flat JSON, for it has no object %q%s%s`, r.metadataKey, hint, seen)
+	return r.fault(r.object, `neither JSON, for it has no member "key", nor flat JSON, for it has no object %q%s`, r.metadataKey, seen)
 }
 
 // isMetadata reports whether an object looks like the metadata of flat JSON.
