@@ -28,7 +28,7 @@ func (r *jsonReader) neither() error {
 			continue
 		}
 		text := string(unquote(name))
-		if hint == ";" && len(text) <= cutName && isMetadata(value) {
+		if quoted := strconv.Quote(text); hint == ";" && len(text) <= cutName && quoted == `"`+text+`"` && isMetadata(value) {
 			hint = fmt.Sprintf("; did you mean METADATA_KEY=%s?", text)
 		}
 		names = append(names, strconv.Quote(shortened(text)))
