@@ -111,8 +111,8 @@ func TestLetters(t *testing.T) {
 		if !strings.Contains(l.Reason, reason) || l.Received.Before(before) || l.Received.After(time.Now()) {
 			t.Errorf("letter %+v, want one that says %q", l, reason)
 		}
-		if l.MediaType != format.MediaJSON && (i > 0 || l.MediaType != format.MediaNDJSON) {
-			t.Errorf("letter %d of type %s", i, l.MediaType)
+		if l.MediaType != format.MediaJSON || l.Offset < len(line(0)) || l.Request == "" {
+			t.Errorf("letter %+v", l)
 		}
 	}
 	if diff := cmp.Diff([]string{line(0)}, s.stored); diff != "" {
@@ -148,8 +148,11 @@ func TestLetterOfWholeBody(t *testing.T) {
 			if diff := cmp.Diff(tt.dead, tt.letters.stored); diff != "" {
 				t.Errorf("dead letters (-want +got):\n%s", diff)
 			}
-			if tt.dead != nil && tt.letters.letters[0].MediaType != format.MediaJSON {
-				t.Errorf("letter %+v", tt.letters.letters[0])
+			if tt.dead == nil {
+				return
+			}
+			if l := tt.letters.letters[0]; l.MediaType != format.MediaJSON || l.Offset < len(line(0)) || l.Request == "" {
+				t.Errorf("letter %+v", l)
 			}
 		})
 	}

@@ -161,5 +161,5 @@ func (s *stores) parse(mediaType string, body []byte) ([]format.Parsed, error) {
 	case s.letters == nil:
 		return nil, &problem{Status: http.StatusBadRequest, Detail: err.Error()}
 	}
-	return []format.Parsed{{Data: body, Err: err}}, nil
+	return []format.Parsed{{Data: body, Offset: format.OffsetOf(err), Err: err}}, nil
 }

@@ -79,3 +79,7 @@ func faultAt(err error, otherwise int) int {
 	}
 	return otherwise
 }
+
+// OffsetOf returns the offset in the body, in bytes, that an error of Parse names; 0
+// where it names none.
+func OffsetOf(err error) int { return faultAt(err, 0) }
