@@ -1,0 +1,171 @@
+package function_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+
+	"cloud.google.com/go/pubsub/v2/apiv1/pubsubpb"
+
+	"github.com/aerosink/aerosink/connector/change/changetest"
+	"github.com/aerosink/aerosink/function/sink/sinktest"
+)
+
+const (
+	graves     = "projects/test-project/topics/graves"
+	gravesSink = "pubsub://test-project/graves"
+	token      = "a-token-for-this-test"
+)
+
+// answered is what a request has to be answered with.
+type answered struct {
+	status      int
+	says        string // in the detail of a problem, or the reason of a report
+	retry, dead []int  // of a report; nil is none
+}
+
+// ok is a 200 that has nothing to say.
+var ok = answered{status: 200}
+
+// The response matrix of the contract, for requests: what they are answered with
+// where there are no dead letters, and where there are. TestVerdicts has it for
+// what sinks say.
+func TestRequests(t *testing.T) {
+	good, other := jsonChange(1), jsonChange(2)
+	datum := sample(t, "avro-map-write.avro.hex")
+	packed := sample(t, "msgpack-delete.msgpack.hex")
+	message := xdrChange(t)
+	deep := strings.Replace(good, `"bins":[]`, `"bins":[{"name":"b","type":"list","value":`+strings.Repeat("[", 9)+strings.Repeat("]", 9)+`}]`, 1)
+	refused := func(status int, says string) answered { return answered{status: status, says: says} }
+	reports := func(status int, says string, retry, dead []int) answered { return answered{status, says, retry, dead} }
+	buried := func(says string, dead ...int) answered { return answered{200, says, []int{}, dead} }
+	for _, tt := range []struct {
+		name                    string
+		method, path, mediaType string
+		header                  string
+		body                    string
+		published               int
+		without, with           answered // dead letters
+	}{
+		{"one change", "POST", "/", "application/json", "", good, 1, ok, ok},
+		{"parameters and case", "POST", "/", "Application/JSON; charset=UTF-8", "", good, 1, ok, ok},
+		{"an array", "POST", "/", "application/json", "", "[" + good + "," + other + "]", 2, ok, ok},
+		{"one after another", "POST", "/", "application/json", "", good + other, 2, ok, ok},
+		{"lines", "POST", "/", "application/x-ndjson", "", good + "\n" + other + "\n", 2, ok, ok},
+		{"flat JSON", "POST", "/", "application/json", "", `{"metadata":{"namespace":"n","digest":"4cggTFyCxaDjqb2pso88/imO2Sg=","msg":"delete"}}`, 1, ok, ok},
+		{"XDR behind ESP's version", "POST", "/", "application/octet-stream", "", "\x01" + message, 1, ok, ok},
+		{"several XDR messages", "POST", "/", "application/vnd.aerosink.xdr", "", message + message, 2, ok, ok},
+		{"MessagePack", "POST", "/", "application/x-msgpack", "", packed, 1, ok, ok},
+		{"several, by another name", "POST", "/", "Application/MsgPack", "", packed + packed, 2, ok, ok},
+		{"a datum of Avro", "POST", "/", "avro/binary", "", datum, 1, ok, ok},
+		{"a content encoding that is none", "POST", "/", "application/json", "Content-Encoding: identity", good, 1, ok, ok},
+		{"gzip", "POST", "/", "application/json", "Content-Encoding: gzip", string(gzipped(t, []byte(good))), 1, ok, ok},
+
+		{"health check", "GET", "/", "", "", "", 0, ok, ok},
+		{"health check elsewhere", "GET", "/healthz", "", "Authorization: none", "", 0, ok, ok},
+		{"readiness", "GET", "/readyz", "", "", "", 0, ok, ok},
+		{"health check with HEAD", "HEAD", "/", "", "Authorization: none", "", 0, ok, ok},
+		{"health check with OPTIONS", "OPTIONS", "/", "", "", "", 0, ok, ok},
+		{"empty POST", "POST", "/", "", "", "", 0, ok, ok},
+		{"empty array", "POST", "/", "application/json", "", "[]", 0, ok, ok},
+		{"empty lines", "POST", "/", "application/x-ndjson", "", "\n\n", 0, ok, ok},
+
+		{"another path", "POST", "/changes", "application/json", "", good, 0, refused(404, "changes are taken at /"), refused(404, "changes are taken at /")},
+		{"no token", "POST", "/", "application/json", "Authorization: none", good, 0, refused(401, "Bearer TOKEN is needed"), refused(401, "Bearer TOKEN is needed")},
+		{"another token", "POST", "/", "application/json", "Authorization: Bearer secret-of-another", good, 0, refused(401, "Bearer TOKEN is needed"), refused(401, "Bearer TOKEN is needed")},
+		{"readiness without a token", "GET", "/readyz", "", "Authorization: none", "", 0, refused(401, "Bearer TOKEN is needed"), refused(401, "Bearer TOKEN is needed")},
+
+		// What the sender's set-up does is not for the dead letters.
+		{"no media type", "POST", "/", "", "", good, 0, refused(415, `Content-Type "" is no media type`), refused(415, `Content-Type "" is no media type`)},
+		{"a media type of half", "POST", "/", "json", "", good, 0, refused(415, "unsupported media type"), refused(415, "unsupported media type")},
+		{"another media type", "POST", "/", "text/plain", "", good, 0, refused(415, "unsupported media type"), refused(415, "unsupported media type")},
+		{"another content encoding", "POST", "/", "application/json", "Content-Encoding: br", good, 0, refused(415, `Content-Encoding "br" is not understood`), refused(415, `Content-Encoding "br"`)},
+		{"not what the encoding says", "POST", "/", "application/json", "Content-Encoding: gzip", good, 0, refused(400, "the body does not inflate"), refused(400, "the body does not inflate")},
+		{"too large", "POST", "/", "application/json", "", `["` + strings.Repeat("x", 10<<10) + `"]`, 0, refused(413, "the limit of MAX_BODY"), refused(413, "the limit of MAX_BODY")},
+		{"too many changes", "POST", "/", "application/json", "", strings.Repeat(good, 5), 0, refused(413, "more than 4 changes in one body"), refused(413, "more than 4 changes")},
+
+		{"no JSON", "POST", "/", "application/json", "", "secret", 0, refused(400, "byte 0: not JSON"), buried("byte 0: not JSON", 0)},
+		{"JSON cut", "POST", "/", "application/json", "", good + good[:40], 0, refused(400, "the JSON ends too early"), buried("the JSON ends too early", 0)},
+		{"XDR cut", "POST", "/", "application/octet-stream", "", message[:20], 0, refused(400, "byte 0: unexpected EOF"), buried("byte 0: unexpected EOF", 0)},
+		{"no MessagePack", "POST", "/", "application/x-msgpack", "", "\xc1secret", 0, refused(400, "byte 0: no MessagePack"), buried("byte 0: no MessagePack", 0)},
+		{"a datum cut", "POST", "/", "application/avro", "", datum[:20], 0, refused(400, "are left"), buried("are left", 0)},
+
+		{"no change", "POST", "/", "application/json", "", `{"secret":"secret"}`, 0, refused(400, "1 of 1 changes cannot be stored: change 0: byte 0: neither JSON"), buried("1 of 1 changes went to the dead letters: change 0: byte 0: neither JSON", 0)},
+		{"lines of which two are none", "POST", "/", "application/x-ndjson", "", "secret\n" + good + "\n{}\n" + other, 2, reports(400, "2 of 4 changes cannot be stored: change 0: byte 0", []int{0, 2}, []int{}), buried("2 of 4 changes went to the dead letters: change 0: byte 0", 0, 2)},
+		{"XDR of which one is none", "POST", "/", "application/octet-stream", "", message + "\x02\x03\x00\x00\x00\x00\x00\x06secret", 1, reports(400, "change 1: byte", []int{1}, []int{}), buried("change 1: byte", 1)},
+		{"MessagePack of which one is none", "POST", "/", "application/x-msgpack", "", packed + "\xa6secret", 1, reports(400, "change 1: byte", []int{1}, []int{}), buried("change 1: byte", 1)},
+		{"a change that is too large", "POST", "/", "application/x-ndjson", "", good + "\n" + strings.Replace(good, `"bins":[]`, `"bins":[`+strings.Repeat(" ", 5<<10)+`]`, 1), 1, reports(413, "change 1: byte", []int{1}, []int{}), buried("too large", 1)},
+		{"a change that is too deep", "POST", "/", "application/json", "", deep + good, 1, reports(413, "nest deeper than 8", []int{0}, []int{}), buried("nest deeper than 8", 0)},
+		{"a change that is too large beside none", "POST", "/", "application/json", "", deep + "{}", 0, reports(400, "nest deeper than 8", []int{0, 1}, []int{}), buried("nest deeper than 8", 0, 1)},
+	} {
+		for name, want := range map[string]answered{"": tt.without, gravesSink: tt.with} {
+			t.Run(tt.name+"/"+name, func(t *testing.T) {
+				cloud := sinktest.New(t)
+				if _, err := cloud.PubSub.GServer.CreateTopic(t.Context(), &pubsubpb.Topic{Name: graves}); err != nil {
+					t.Fatal(err)
+				}
+				r, log := newReceiver(t, env("SINKS", both, "DEAD_LETTERS", name, "AUTH_TOKENS", token, "MAX_BODY", "10KiB", "MAX_CHANGE", "4KiB", "MAX_CHANGES", "4",
+					"MAX_DEPTH", "8", "AVRO_SCHEMA", changetest.Testdata(t, "payloads", "schema-map.avsc")))
+				req := httptest.NewRequest(tt.method, tt.path, strings.NewReader(tt.body))
+				req.Header.Set("Authorization", "Bearer "+token)
+				if tt.mediaType != "" {
+					req.Header.Set("Content-Type", tt.mediaType)
+				}
+				if name, value, ok := strings.Cut(tt.header, ": "); ok {
+					req.Header.Set(name, value)
+				}
+				w := httptest.NewRecorder()
+				r.ServeHTTP(w, req)
+				want.check(t, w)
+				var letters []string
+				for _, m := range cloud.Messages() {
+					if m.Topic == graves {
+						letters = append(letters, string(m.Data))
+					}
+				}
+				if n := len(cloud.Messages()) - len(letters); n != tt.published || len(letters) != len(want.dead) {
+					t.Errorf("%d changes and %d dead letters published, want %d and %d", n, len(letters), tt.published, len(want.dead))
+				}
+				if strings.Contains(w.Body.String()+log.String(), "secret") {
+					t.Errorf("data in the answer or the log: %s %s", w.Body, log)
+				}
+				if said := log.Len() > 0; said != (want.says != "") {
+					t.Errorf("the log says %q", log)
+				}
+			})
+		}
+	}
+}
+
+func (want answered) check(t *testing.T, w *httptest.ResponseRecorder) {
+	t.Helper()
+	switch {
+	case w.Code != want.status:
+		t.Errorf("status %d, want %d: %s", w.Code, want.status, w.Body)
+	case want.says == "" && w.Body.Len() > 0:
+		t.Errorf("body %s", w.Body)
+	case want.says != "" && want.retry == nil:
+		checkProblem(t, w, want.status, want.says)
+	case want.says != "":
+		var report struct {
+			Changes     int
+			Retry, Dead []int
+			Reason      string
+		}
+		if err := json.Unmarshal(w.Body.Bytes(), &report); err != nil {
+			t.Fatalf("%v: %s", err, w.Body)
+		}
+		if mediaType := w.Header().Get("Content-Type"); mediaType != "application/vnd.aerosink.report+json" {
+			t.Errorf("media type %s", mediaType)
+		}
+		if report.Retry == nil || report.Dead == nil || !slices.Equal(report.Retry, want.retry) || !slices.Equal(report.Dead, want.dead) || !strings.Contains(report.Reason, want.says) {
+			t.Errorf("report %+v, want %+v", report, want)
+		}
+	}
+	if (w.Code == http.StatusUnauthorized) != (w.Header().Get("Www-Authenticate") == "Bearer") {
+		t.Errorf("header %v", w.Header())
+	}
+}
