@@ -1,0 +1,43 @@
+package function
+
+import (
+	"bytes"
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+
+	"github.com/aerosink/aerosink/connector/format"
+	"github.com/aerosink/aerosink/function/sink"
+)
+
+// void is a sink that has room for everything.
+type void struct{}
+
+func (void) Put(context.Context, sink.Batch) sink.Verdicts { return nil }
+func (void) Close() error                                  { return nil }
+
+// The way through the corridor costs nothing for a change: what a request of 500
+// allocates is of the request.
+func TestAllocations(t *testing.T) {
+	r := receiverOf(t, nil, &fake{}, &fake{})
+	for _, p := range r.stores.Load().sinks {
+		p.sink = void{}
+	}
+	var body []byte
+	for i := range 500 {
+		body = append(append(body, line(i)...), '\n')
+	}
+	perRequest := testing.AllocsPerRun(100, func() {
+		req := httptest.NewRequest(http.MethodPost, "/", bytes.NewReader(body))
+		req.Header.Set("Content-Type", format.MediaNDJSON)
+		w := httptest.NewRecorder()
+		if r.ServeHTTP(w, req); w.Code != http.StatusOK {
+			t.Errorf("status %d: %s", w.Code, w.Body)
+		}
+	})
+	t.Logf("%.0f allocations for a request of 500 changes", perRequest)
+	if perRequest > 100 {
+		t.Errorf("%.0f allocations for a request of 500 changes", perRequest)
+	}
+}
