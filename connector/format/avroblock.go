@@ -13,15 +13,24 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// avroCodecs inflate the blocks of object container files, by the name of their
-// codec. What a block inflates to has at most so many bytes; else the error is
-// errInflated.
-var avroCodecs = map[string]func(block []byte, most int) ([]byte, error){
-	"":          nil,
-	"null":      nil,
-	"deflate":   inflateDeflate,
-	"snappy":    inflateSnappy,
-	"zstandard": inflateZstandard,
+// inflater inflates the blocks of one object container file. What a block inflates to
+// has at most so many bytes; else the error is errInflated.
+type inflater func(block []byte, most int) ([]byte, error)
+
+// newInflater returns the inflater of a codec, nil for blocks that are not compressed,
+// and false for a codec that is not known.
+func newInflater(codec string) (inflater, bool) {
+	switch codec {
+	case "", "null":
+		return nil, true
+	case "deflate":
+		return new(deflated).inflate, true
+	case "snappy":
+		return inflateSnappy, true
+	case "zstandard":
+		return new(zstandard).inflate, true
+	}
+	return nil, false
 }
 
 // errInflated says that something inflates to more than it may.
@@ -31,8 +40,27 @@ var errInflated = errors.New("it inflates to too much")
 // as it is filled, whatever a block claims.
 const likelyRatio = 8
 
-func inflateDeflate(block []byte, most int) ([]byte, error) {
-	r := flate.NewReader(bytes.NewReader(block))
+// deflated inflates blocks of Deflate. One reader is for all: it is large, and a file
+// may have a block for every few bytes.
+type deflated struct{ reader io.ReadCloser }
+
+func (d *deflated) inflate(block []byte, most int) ([]byte, error) {
+	if d.reader == nil {
+		d.reader = flate.NewReader(nil)
+	}
+	if err := d.reader.(flate.Resetter).Reset(bytes.NewReader(block), nil); err != nil { //nolint:forcetypeassert // it says so
+		return nil, fmt.Errorf("inflate: %w", err)
+	}
+	plain, err := readAll(d.reader, block, most)
+	if err != nil && !errors.Is(err, errInflated) {
+		err = fmt.Errorf("inflate: %w", err)
+	}
+	return plain, err
+}
+
+// readAll reads what a block inflates to. With an error it returns as much of that as
+// was read.
+func readAll(r io.Reader, block []byte, most int) ([]byte, error) {
 	plain := make([]byte, 0, min(most, likelyRatio*len(block))+1)
 	for {
 		if len(plain) == cap(plain) {
@@ -46,7 +74,7 @@ func inflateDeflate(block []byte, most int) ([]byte, error) {
 		case errors.Is(err, io.EOF):
 			return plain, nil
 		case err != nil:
-			return plain, fmt.Errorf("inflate: %w", err)
+			return plain, err
 		}
 	}
 }
@@ -85,51 +113,53 @@ func inflateSnappy(block []byte, most int) ([]byte, error) {
 // bytes say 128 KiB of the same (RFC 8878, 3.1.1.2).
 const zstdRatio = 128 << 10 / 4
 
-// zstdWindow is the window that every decoder has to know, in bytes (RFC 8878,
-// 3.1.1.1.2).
+// zstdWindow is the largest window that a decoder has to know, in bytes (RFC 8878,
+// 3.1.1.1.2). A block that does not announce its size takes memory for it.
 const zstdWindow = 8 << 20
 
-func inflateZstandard(block []byte, most int) ([]byte, error) {
-	room, err := zstdRoom(block, most)
+// zstandard inflates blocks of Zstandard.
+type zstandard struct{ whole, stream *zstd.Decoder }
+
+func (z *zstandard) inflate(block []byte, most int) (plain []byte, err error) {
+	var head zstd.Header
+	switch err = head.Decode(block); {
+	case err != nil:
+	case !head.HasFCS:
+		plain, err = z.read(block, most)
+	case head.FrameContentSize/zstdRatio > uint64(len(block)):
+		err = fmt.Errorf("%d bytes cannot inflate to the %d that they announce", len(block), head.FrameContentSize)
+	case head.FrameContentSize > uint64(most):
+		err = errInflated
+	default:
+		plain, err = z.decode(block, int(head.FrameContentSize))
+	}
 	if err != nil {
-		return nil, err
+		err = fmt.Errorf("zstandard: %w", err)
 	}
-	r, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecodeAllCapLimit(true), zstd.WithDecoderMaxMemory(uint64(max(most, zstdWindow))))
-	if err != nil {
-		return nil, err
-	}
-	defer r.Close()
-	for {
-		plain, err := r.DecodeAll(block, make([]byte, 0, room))
-		tooMuch := errors.Is(err, zstd.ErrDecoderSizeExceeded)
-		switch {
-		case err == nil:
-			return plain, nil
-		case tooMuch && room < most:
-			room = min(2*room, most)
-		case tooMuch, errors.Is(err, zstd.ErrWindowSizeExceeded):
-			return nil, errInflated
-		default:
-			return nil, fmt.Errorf("zstandard: %w", err)
-		}
-	}
+	return plain, err
 }
 
-// zstdRoom returns for how many bytes to make room at first: as many as the block
-// announces, if it can hold them.
-func zstdRoom(block []byte, most int) (int, error) {
-	var head zstd.Header
-	if err := head.Decode(block); err != nil {
-		return 0, fmt.Errorf("zstandard: %w", err)
+// decode inflates a block that announces its size.
+func (z *zstandard) decode(block []byte, size int) (_ []byte, err error) {
+	if z.whole == nil {
+		z.whole, err = zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecodeAllCapLimit(true))
 	}
-	announced := head.FrameContentSize
-	switch {
-	case !head.HasFCS:
-		return min(most, likelyRatio*len(block)), nil
-	case announced/zstdRatio > uint64(len(block)):
-		return 0, fmt.Errorf("zstandard: %d bytes cannot inflate to the %d that they announce", len(block), announced)
-	case announced > uint64(most):
-		return 0, errInflated
+	if err != nil {
+		return nil, err
 	}
-	return int(announced), nil
+	return z.whole.DecodeAll(block, make([]byte, 0, size))
+}
+
+// read inflates a block whose size is not known.
+func (z *zstandard) read(block []byte, most int) (_ []byte, err error) {
+	if z.stream == nil {
+		z.stream, err = zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(zstdWindow))
+	}
+	if err == nil {
+		err = z.stream.Reset(bytes.NewReader(block))
+	}
+	if err != nil {
+		return nil, err
+	}
+	return readAll(z.stream, block, most)
 }

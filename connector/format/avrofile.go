@@ -14,8 +14,8 @@ type avroFile struct {
 	batch   *batch
 	reader  *avroReader
 	schema  *avroType
-	key     string                                       // of the metadata
-	inflate func(block []byte, most int) ([]byte, error) // nil when nothing is compressed
+	key     string   // of the metadata
+	inflate inflater // nil when nothing is compressed
 	sync    []byte
 }
 
@@ -52,7 +52,7 @@ func (f *avroFile) header() {
 		return
 	}
 	var known bool
-	if f.inflate, known = avroCodecs[string(codec)]; !known {
+	if f.inflate, known = newInflater(string(codec)); !known {
 		r.fail("the file's codec is none of null, deflate, snappy and zstandard; write it with one of these")
 		return
 	}

@@ -216,7 +216,7 @@ func TestAvroDataFaults(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			for codec, block := range map[string][]byte{"null": datum, "deflate": deflate(t, datum), "snappy": snap(datum), "zstandard": zstandard(t, datum)} {
+			for codec, block := range map[string][]byte{"null": datum, "deflate": deflate(t, datum), "snappy": snap(datum), "zstandard": zstandardStream(t, datum)} {
 				body := container(record, codec, 1, block)
 				parsed, err := all.Parse(format.MediaAvro, body)
 				wantPermanent(t, err, tt.err)

@@ -2,6 +2,7 @@ package format_test
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -162,8 +163,8 @@ func compressed(t testing.TB) (requests map[string]request, plain map[string]int
 	requests = map[string]request{"xdr": {format.MediaXDR, strings.Repeat(string(message), 3)}}
 	plain = map[string]int{"xdr": 3 * len(frame)}
 	data := bytes.Repeat(datum, 3)
-	for codec, block := range map[string][]byte{"deflate": deflate(t, data), "snappy": snap(data), "zstandard": zstandard(t, data)} {
-		requests[codec], plain[codec] = request{format.MediaAvro, string(container(mapOfAnything, codec, 3, block))}, len(data)
+	for name, block := range map[string][]byte{"deflate": deflate(t, data), "snappy": snap(data), "zstandard": zstandard(t, data), "zstandard of unknown size": zstandardStream(t, data)} {
+		requests[name], plain[name] = request{format.MediaAvro, string(container(mapOfAnything, strings.Fields(name)[0], 3, block))}, len(data)
 	}
 	return requests, plain
 }
@@ -214,6 +215,14 @@ func TestLimitOfOneInflation(t *testing.T) {
 	}
 }
 
+// emptyBlocks returns a file of blocks without changes, and of one that is cut.
+func emptyBlocks(codec string, block []byte) []byte {
+	file := container(mapOfAnything, codec, 0, block)
+	one := binary.AppendVarint([]byte{0}, int64(len(block)))
+	one = append(append(one, block...), syncMarker...)
+	return append(append(file, bytes.Repeat(one, 5000)...), 0)
+}
+
 // Headers that lie about sizes take no memory, and bombs no more than the limit.
 func TestLiesAreBounded(t *testing.T) {
 	const limit = 8 << 20
@@ -250,11 +259,16 @@ func TestLiesAreBounded(t *testing.T) {
 		{"deflate", format.MediaAvro, file("deflate", deflate(t, zeros)), 3 * limit},
 		{"snappy", format.MediaAvro, file("snappy", snap(zeros)), 1 << 20},
 		{"zstandard", format.MediaAvro, file("zstandard", zstandard(t, zeros)), 1 << 20},
-		{"zstandard of unknown size", format.MediaAvro, file("zstandard", zstandardStream(t, zeros)), 3 * limit},
+		{"zstandard of unknown size", format.MediaAvro, file("zstandard", zstandardStream(t, zeros)), 5 * limit},
 		{"snappy that announces 4 GiB", format.MediaAvro, file("snappy", digits("ffffffff0f0000000000000000")), 1 << 20},
 		{"snappy that announces all it may", format.MediaAvro, file("snappy", digits("8080e003"+"00000000000000")), 1 << 20},
 		{"zstandard that announces 4 GiB", format.MediaAvro, file("zstandard", digits("28b52ffd"+"a0"+"ffffffff"+"010000")), 1 << 20},
 		{"zstandard with a window of 2 GiB", format.MediaAvro, file("zstandard", digits("28b52ffd"+"00"+"a8"+"010000")), 1 << 20},
+		{"zstandard with a window of 128 MiB", format.MediaAvro, file("zstandard", digits("28b52ffd"+"00"+"88"+"010000")), 1 << 20},
+		{"many empty blocks, deflated", format.MediaAvro, emptyBlocks("deflate", deflate(t, nil)), 1 << 20},
+		{"many empty blocks in zstandard", format.MediaAvro, emptyBlocks("zstandard", zstandard(t, nil)), 1 << 20},
+		{"many empty blocks in snappy", format.MediaAvro, emptyBlocks("snappy", snap(nil)), 1 << 20},
+		{"many empty messages, compressed", format.MediaXDR, bytes.Repeat(garbage[:60], 2000), 1 << 20},
 		{"a file of deflated files", format.MediaAvro, file("deflate", deflate(t, file("deflate", deflate(t, zeros)))), 1 << 20},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

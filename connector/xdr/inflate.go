@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"math/bits"
+	"sync"
 )
 
 // A compressed message is a proto header of its own type, the length of the
@@ -56,7 +57,10 @@ func Inflate(f Frame, limit int) (plain Frame, n int, err error) {
 // error, as much of it as was read.
 func inflate(stream []byte, size int) ([]byte, error) {
 	const at = protoHeader + claimBytes
-	z, err := zlib.NewReader(bytes.NewReader(stream))
+	z, err := inflaterOf(stream)
+	if z != nil {
+		defer inflaters.Put(z)
+	}
 	if err != nil {
 		return nil, faulty(BadZlib, at, "%v", err)
 	}
@@ -78,6 +82,17 @@ func inflate(stream []byte, size int) ([]byte, error) {
 		return plain, faulty(BadInflatedSize, protoHeader, "says it inflates to %d bytes, and has %d", size, len(plain))
 	}
 	return plain, nil
+}
+
+// inflaters keeps readers of zlib, of which each is larger than most messages.
+var inflaters sync.Pool
+
+func inflaterOf(stream []byte) (io.ReadCloser, error) {
+	z, ok := inflaters.Get().(io.ReadCloser)
+	if !ok {
+		return zlib.NewReader(bytes.NewReader(stream))
+	}
+	return z, z.(zlib.Resetter).Reset(bytes.NewReader(stream), nil) //nolint:forcetypeassert // zlib's readers say so
 }
 
 // single returns b as a frame if it is just one plain message.
