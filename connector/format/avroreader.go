@@ -66,10 +66,14 @@ func (r *avroReader) offset() int {
 // read.
 func (r *avroReader) change(t *avroType, metadataKey string, c *change.Change) error {
 	var metadata avroMetadata
-	at, found := r.position(), false
+	at, found, twice := r.position(), false, ""
 	r.members(r.branch(t), 1, func(name []byte, of *avroType) {
 		if string(name) == metadataKey {
-			metadata, found = r.metadata(of), true
+			if found {
+				twice = metadataKey
+			}
+			found = true
+			r.metadata(of, &metadata, &twice)
 			return
 		}
 		v := r.value(of)
@@ -81,8 +85,11 @@ func (r *avroReader) change(t *avroType, metadataKey string, c *change.Change) e
 	if r.err != nil {
 		return r.err
 	}
-	if !found {
+	switch {
+	case !found:
 		return r.fault(at, "there is no metadata %q", metadataKey)
+	case twice != "":
+		return r.fault(at, "%q is there twice", twice)
 	}
 	if err := metadata.describe(c, r.names); err != nil {
 		return r.fault(at, "%w", err)
@@ -93,19 +100,25 @@ func (r *avroReader) change(t *avroType, metadataKey string, c *change.Change) e
 	return nil
 }
 
-func (r *avroReader) metadata(t *avroType) (m avroMetadata) {
+// metadata reads the metadata, and a name that they have twice.
+func (r *avroReader) metadata(t *avroType, m *avroMetadata, twice *string) {
 	t = r.branch(t)
 	if !t.isRecordOrMap() {
 		r.resolved(t)
-		return m
+		return
 	}
+	var seen [len(metadataNames)]bool
 	r.members(t, 1, func(name []byte, of *avroType) {
 		v := r.value(of)
-		if place := placeOfMetadata(string(name)); place >= 0 {
-			m[place] = v
+		place := placeOfMetadata(string(name))
+		if place < 0 {
+			return
 		}
+		if seen[place] {
+			*twice = metadataNames[place]
+		}
+		m[place], seen[place] = v, true
 	})
-	return m
 }
 
 // value reads the value of a bin or of metadata.
