@@ -96,6 +96,23 @@ const (
 	depthOfBins     = 3 // the object, the array of the bins, and the bin
 )
 
+// metadata returns the metadata of flat JSON, and nil when the object is not flat
+// JSON.
+func (r *jsonReader) metadata() []byte {
+	if r.metadataKey == "" {
+		return nil
+	}
+	for members := into(r.object); ; {
+		name, value, ok := members.member()
+		if !ok {
+			return nil
+		}
+		if value[0] == '{' && is(name, r.metadataKey) {
+			return value
+		}
+	}
+}
+
 // isJSONToo reports whether the object, which is flat JSON, could as well be JSON.
 func (r jsonReader) isJSONToo() bool {
 	if !bytes.Contains(r.object, []byte(`"key"`)) && !bytes.Contains(r.object, []byte(`\u`)) {

@@ -21,23 +21,6 @@ func (r *jsonReader) fault(part []byte, detail string, args ...any) error {
 	return fault(r.at+cap(r.object)-cap(part), detail, args...)
 }
 
-// metadata returns the metadata of flat JSON, and nil when the object is not flat
-// JSON.
-func (r *jsonReader) metadata() []byte {
-	if r.metadataKey == "" {
-		return nil
-	}
-	for members := into(r.object); ; {
-		name, value, ok := members.member()
-		if !ok {
-			return nil
-		}
-		if value[0] == '{' && is(name, r.metadataKey) {
-			return value
-		}
-	}
-}
-
 // header is what JSON and flat JSON both say of a change, under the same names.
 type header struct {
 	msg       []byte

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 
@@ -280,6 +281,7 @@ func FuzzMessagePack(f *testing.F) {
 	for _, p := range payloads(f) {
 		if strings.HasPrefix(p.Format, "message-pack") {
 			f.Add(p.body(f))
+			f.Add(slices.Concat([]byte{0x92}, p.body(f), p.body(f)))
 		}
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {

@@ -13,9 +13,15 @@ import (
 // format and without what joins it to its neighbours.
 type Parsed struct {
 	Change change.Change
-	Data   []byte // shares the memory of the body, or of what it inflates to
+
+	// Data shares the memory of the body, or of what it inflates to. Of an XDR message
+	// that came without its proto header it is a copy with one.
+	Data   []byte
 	Format string // the name of the Format that Data is in, or should be
-	Offset int    // in the body, in bytes: of the fault where Err says one, else of Data; of the compressed part that either is in
+
+	// Offset is where in the body Data begins, in bytes, or the fault that Err names;
+	// where that is in what was compressed, it is where the compressed part begins.
+	Offset int
 
 	// Err says why Data is no change. It is permanent; Change is then empty but
 	// for what could be read before.
