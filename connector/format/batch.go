@@ -23,7 +23,7 @@ func (p Parser) batch(body []byte) *batch {
 	if p.Now == nil {
 		p.Now = time.Now
 	}
-	return &batch{parser: p, size: len(body), left: p.Limits.Inflated}
+	return &batch{parser: p, size: len(body), left: p.Limits.Inflated, parsed: p.Room[:0]}
 }
 
 // inflated counts n bytes that a part of the body has inflated to.

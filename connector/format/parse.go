@@ -48,6 +48,10 @@ type Parser struct {
 	// Limits bound what a body may hold.
 	Limits Limits
 
+	// Room is where Parse puts what it returns, as far as its capacity goes. Nil is
+	// none. What was in it is overwritten.
+	Room []Parsed
+
 	// Now is the time of receipt, from which XDR counts the seconds to a record's
 	// expiry. Nil is time.Now.
 	Now func() time.Time

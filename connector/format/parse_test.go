@@ -442,3 +442,29 @@ func checkAgainstTheStandardLibrary(t *testing.T, p format.Parsed) {
 		}
 	}
 }
+
+// Whatever was in the room that a caller lends, what comes out is the same, and in it
+// as far as it goes.
+func TestParseRoom(t *testing.T) {
+	key := `{"msg":"write","key":["shop",null,"` + digest64 + `",null],"gen":7,"bins":[{"name":"a","type":"int","value":1}]}`
+	body := []byte(key + "\n{}\n" + strings.Replace(key, `"gen":7,`, "", 1))
+	p := all
+	p.Bins = true
+	want, err := p.Parse(format.MediaNDJSON, body)
+	if err != nil || len(want) != 3 {
+		t.Fatal(want, err)
+	}
+	for _, room := range []int{0, 1, 3, 100} {
+		p.Room = make([]format.Parsed, room)
+		for i := range p.Room {
+			p.Room[i] = want[0]
+		}
+		got, err := p.Parse(format.MediaNDJSON, body)
+		if err != nil || fmt.Sprint(got) != fmt.Sprint(want) {
+			t.Errorf("room for %d: %v, %v, want %v", room, got, err, want)
+		}
+		if in := room > 0 && &got[0] == &p.Room[0]; in != (room >= len(want)) {
+			t.Errorf("room for %d: used is %t", room, in)
+		}
+	}
+}
