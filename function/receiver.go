@@ -122,17 +122,23 @@ func (r *Receiver) answer(w http.ResponseWriter, req *http.Request, from origin,
 	if !errors.As(err, &p) {
 		p = &problem{Status: http.StatusServiceUnavailable, Detail: err.Error()}
 	}
-	level, message := slog.LevelWarn, "changes not accepted"
-	switch {
-	case p.Status == http.StatusOK:
-		message = "changes in the dead letters"
-	case p.Status >= http.StatusInternalServerError:
-		level = slog.LevelError
-	}
-	r.log.LogAttrs(req.Context(), level, message, append(from.attributes(r.project.get()), slog.Int("status", p.Status), slog.String("error", p.Detail))...)
+	r.tell(req.Context(), p, from)
 	finish(w, req, p.Status)
 	p.write(w)
 	return p.Status
+}
+
+// tell tells the log why an answer is not a plain 200.
+func (r *Receiver) tell(ctx context.Context, p *problem, from origin) {
+	attributes := append(from.attributes(r.project.get()), slog.Int("status", p.Status), slog.String("error", p.Detail))
+	switch {
+	case p.Status == http.StatusOK:
+		r.log.LogAttrs(ctx, slog.LevelWarn, "changes in the dead letters", attributes...)
+	case p.Status < http.StatusInternalServerError:
+		r.log.LogAttrs(ctx, slog.LevelWarn, "changes not accepted", attributes...)
+	default:
+		r.log.LogAttrs(ctx, slog.LevelError, "changes not accepted", attributes...)
+	}
 }
 
 func (r *Receiver) serve(w http.ResponseWriter, req *http.Request, from origin) error {
@@ -167,13 +173,14 @@ func (r *Receiver) serve(w http.ResponseWriter, req *http.Request, from origin) 
 	if err != nil {
 		return err
 	}
-	changes, err := s.parse(mediaType, body.bytes())
-	if err != nil || len(changes) == 0 {
+	batch := enterRoom()
+	defer batch.leave()
+	if batch.changes, err = s.parse(mediaType, body.bytes(), batch.changes); err != nil || len(batch.changes) == 0 {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(req.Context(), s.config.Timeout)
 	defer cancel()
-	return s.take(ctx, arrival{mediaType: mediaType, id: from.Request, received: received}, sink.Batch{Changes: changes, TraceParent: from.TraceParent()})
+	return s.take(ctx, arrival{mediaType: mediaType, id: from.Request, received: received}, sink.Batch{Changes: batch.changes, TraceParent: from.TraceParent()})
 }
 
 // health answers whether the process lives and, at /readyz, whether it could take

@@ -146,20 +146,22 @@ func badness(verdict error) int {
 	return 3
 }
 
-// parse makes changes of the body. A body that as a whole cannot be read is one
-// change that cannot, if there are dead letters that it can go to. What its sender
-// can make smaller, or call by another name, is no dead letter.
-func (s *stores) parse(mediaType string, body []byte) ([]format.Parsed, error) {
-	changes, err := s.config.Parser.Parse(mediaType, body)
+// parse makes changes of the body, in room as far as it goes. A body that as a whole
+// cannot be read is one change that cannot, if there are dead letters that it can go
+// to. What its sender can make smaller, or call by another name, is no dead letter.
+func (s *stores) parse(mediaType string, body []byte, room []format.Parsed) ([]format.Parsed, error) {
+	parser := s.config.Parser
+	parser.Room = room
+	changes, err := parser.Parse(mediaType, body)
 	switch {
 	case err == nil:
 		return changes, nil
 	case errors.Is(err, format.ErrMediaType):
-		return nil, &problem{Status: http.StatusUnsupportedMediaType, Detail: err.Error()}
+		return room, &problem{Status: http.StatusUnsupportedMediaType, Detail: err.Error()}
 	case errors.Is(err, format.ErrTooLarge):
-		return nil, &problem{Status: http.StatusRequestEntityTooLarge, Detail: err.Error()}
+		return room, &problem{Status: http.StatusRequestEntityTooLarge, Detail: err.Error()}
 	case s.letters == nil:
-		return nil, &problem{Status: http.StatusBadRequest, Detail: err.Error()}
+		return room, &problem{Status: http.StatusBadRequest, Detail: err.Error()}
 	}
-	return []format.Parsed{{Data: body, Offset: format.OffsetOf(err), Err: err}}, nil
+	return append(room[:0], format.Parsed{Data: body, Offset: format.OffsetOf(err), Err: err}), nil
 }
