@@ -31,7 +31,7 @@ func TestCheck(t *testing.T) {
 				variables[name] = value
 			}
 			var out bytes.Buffer
-			err := check(t.Context(), environment(variables), environ, false, &out)
+			err := checkEnvironment(t.Context(), process{environment(variables), &out, &out}, environ, false)
 			if (err == nil) != (tt.err == "") || err != nil && err.Error() != tt.err {
 				t.Errorf("error %v, want %q", err, tt.err)
 			}
@@ -54,8 +54,12 @@ func TestCheckProcess(t *testing.T) {
 		{"check", "", 0, "sink check: no faults, 1 warning\n"},
 		{"check -connect", "gs://archive/dead", 0, "connect: DEAD_LETTERS: gs://archive/dead: ok\n"},
 		{"check", "log:", 1, "fault: DEAD_LETTERS: a log is no place that lasts"},
-		{"check all", "", 1, `sink: what is "check all"?`},
-		{"chek", "", 1, `sink: what is "chek"? Write sink, which serves, or sink check [-connect]`},
+		{"check all", "", 1, `sink check: what is "all"? Write sink check or sink check -connect`},
+		{"check -conect", "", 1, `what is "-conect"?`},
+		{"chek", "", 1, `sink: what is "chek"? The commands are serve, check`},
+		{"serve all", "", 1, `sink serve: what is "all"?`},
+		{"help", "", 0, "sink check [-connect]"},
+		{"version", "", 0, "sink "},
 	} {
 		t.Setenv("DEAD_LETTERS", tt.deadLetters)
 		process := changetest.Command(t, strings.Fields(tt.args)...)

@@ -2,15 +2,15 @@
 // and clear-text HTTP/2 on PORT, with time limits, and with an end on SIGTERM that
 // answers what is in flight.
 //
-//	sink                   serve, until SIGTERM or SIGINT
+//	sink [serve]           serve, until SIGTERM or SIGINT
 //	sink check [-connect]  print what the environment is understood as, every fault and every warning, exit 1 if
 //	                       there is a fault; with -connect find out whether the sinks are there and may be used
+//	sink version, sink help
 package main
 
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"log/slog"
@@ -18,6 +18,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"strings"
 	"syscall"
 
@@ -29,24 +30,43 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second signal kills
-	if err := command(ctx, os.Args[1:], os.Stdout); err != nil {
+	if err := command(ctx, os.Args[1:], process{os.Getenv, os.Stdout, os.Stderr}); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 }
 
-// command runs the command that args name, in the process's environment.
-func command(ctx context.Context, args []string, stdout io.Writer) error {
+// process is what a command has of the process it runs in.
+type process struct {
+	getenv         func(string) string
+	stdout, stderr io.Writer
+}
+
+// commands are the commands by name; each gets the arguments behind its name.
+var commands = map[string]func(ctx context.Context, p process, args []string) error{
+	"serve":   serve,
+	"check":   check,
+	"version": printVersion,
+	"help":    help,
+}
+
+// command runs the command that args begin with, and serves where they are none.
+func command(ctx context.Context, args []string, p process) error {
 	if len(args) == 0 {
-		return run(ctx, os.Getenv, os.Stderr)
+		return serve(ctx, p, nil)
 	}
-	flags := flag.NewFlagSet("sink", flag.ContinueOnError)
-	flags.SetOutput(io.Discard)
-	connect := flags.Bool("connect", false, "find out whether the sinks are there and may be used")
-	if err := flags.Parse(args[1:]); args[0] != "check" || err != nil || flags.NArg() > 0 {
-		return fmt.Errorf("sink: what is %q? Write sink, which serves, or sink check [-connect]", strings.Join(args, " "))
+	run, ok := commands[strings.TrimLeft(args[0], "-")]
+	if !ok {
+		return fmt.Errorf("sink: what is %q? The commands are serve, check, version and help; without one it serves", args[0])
 	}
-	return check(ctx, os.Getenv, os.Environ(), *connect, stdout)
+	return run(ctx, p, args[1:])
+}
+
+func serve(ctx context.Context, p process, args []string) error {
+	if len(args) > 0 {
+		return fmt.Errorf("sink serve: what is %q? It is told by the environment what to do", args[0])
+	}
+	return run(ctx, p.getenv, p.stderr)
 }
 
 func run(ctx context.Context, getenv func(string) string, stderr io.Writer) error {
@@ -93,4 +113,27 @@ func listen(ctx context.Context, port, variable string) (net.Listener, error) {
 		return nil, fmt.Errorf("listen on port %s: %w; set another %s", port, err, variable)
 	}
 	return l, nil
+}
+
+func help(_ context.Context, p process, _ []string) error {
+	_, err := io.WriteString(p.stdout, "sink [serve]           serve, until SIGTERM or SIGINT; the environment says what: SINKS at least\n"+
+		"sink check [-connect]  print what the environment is understood as, every fault and every warning, exit 1 if\n"+
+		"                       there is a fault; with -connect find out whether the sinks are there and may be used\n"+
+		"sink version\n"+
+		"sink help\n")
+	return err
+}
+
+// stamp is set by the linker: -X main.stamp=v1.2.3.
+var stamp string
+
+func printVersion(_ context.Context, p process, _ []string) error {
+	version := "(unknown)"
+	if info, ok := debug.ReadBuildInfo(); stamp != "" {
+		version = stamp
+	} else if ok && info.Main.Version != "" {
+		version = info.Main.Version
+	}
+	_, err := fmt.Fprintln(p.stdout, "sink", version)
+	return err
 }

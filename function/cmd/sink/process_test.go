@@ -18,17 +18,17 @@ import (
 	"github.com/aerosink/aerosink/function/sink/sinktest"
 )
 
-// process is the sink as a process of its own, with the test's environment.
-type process struct {
+// sinkProcess is the sink as a process of its own, with the test's environment.
+type sinkProcess struct {
 	*exec.Cmd
 	url string
 	log changetest.Output
 }
 
-func startProcess(t *testing.T) *process {
+func startProcess(t *testing.T) *sinkProcess {
 	t.Helper()
 	t.Setenv("PORT", "0")
-	p := &process{Cmd: changetest.Command(t)}
+	p := &sinkProcess{Cmd: changetest.Command(t)}
 	p.Stderr = &p.log
 	if err := p.Start(); err != nil {
 		t.Fatal(err)
