@@ -32,9 +32,6 @@ func (b *batch) lines(body []byte) error {
 const blank = " \t\r\n"
 
 func (b *batch) line(d *jsonDecoder, one *Parsed, line []byte) error {
-	if err := b.fits(one.Offset, len(line)); err != nil {
-		return err
-	}
 	d.reset(line, one.Offset)
 	object, err := d.next()
 	switch {
@@ -61,31 +58,43 @@ func (b *batch) json(body []byte) error {
 		if err != nil {
 			return err
 		}
-		if err = b.fits(one.Offset, len(object)); err == nil {
-			err = b.object(one, object)
-		}
-		b.end(one, object, err)
+		b.end(one, object, b.object(one, object))
 	}
 }
 
 // object makes a change of one JSON object whose syntax was checked, and tells JSON
-// from flat JSON.
+// from flat JSON. Of one over a limit it reads the metadata.
 func (b *batch) object(one *Parsed, object []byte) error {
 	r := jsonReader{object: object, at: one.Offset, metadataKey: b.parser.MetadataKey, bins: b.parser.Bins, names: &b.names}
 	metadata := r.metadata()
-	depth := b.parser.Limits.Depth
-	if metadata == nil && nestsDeeper(object, depthOfBins+depth) || metadata != nil && nestsDeeper(object, depthOfFlatBins+depth) {
-		return b.tooDeep(one.Offset)
+	depth := depthOfBins
+	if metadata != nil {
+		one.Format, depth = FlatJSON{}.Name(), depthOfFlatBins
 	}
-	if metadata == nil {
-		return r.json(&one.Change)
+	over := b.fits(one.Offset, len(object))
+	if over == nil && nestsDeeper(object, depth+b.parser.Limits.Depth) {
+		over = b.tooDeep(one.Offset)
 	}
-	one.Format = FlatJSON{}.Name()
-	if err := r.flatJSON(metadata, &one.Change); err != nil {
+	r.bins = r.bins && over == nil
+	var err error
+	if metadata != nil {
+		err = r.flat(metadata, &one.Change)
+	} else {
+		err = r.json(&one.Change)
+	}
+	if err == nil {
+		err = over
+	}
+	return err
+}
+
+// flat reads flat JSON that cannot be JSON too.
+func (r *jsonReader) flat(metadata []byte, c *change.Change) error {
+	if err := r.flatJSON(metadata, c); err != nil {
 		return err
 	}
 	if r.isJSONToo() {
-		return r.fault(object, `JSON and flat JSON at once: it has the members "msg" and "key", and metadata in %q`, r.metadataKey)
+		return r.fault(r.object, `JSON and flat JSON at once: it has the members "msg" and "key", and metadata in %q`, r.metadataKey)
 	}
 	return nil
 }
@@ -114,11 +123,11 @@ func (r *jsonReader) metadata() []byte {
 }
 
 // isJSONToo reports whether the object, which is flat JSON, could as well be JSON.
-func (r jsonReader) isJSONToo() bool {
+func (r *jsonReader) isJSONToo() bool {
 	if !bytes.Contains(r.object, []byte(`"key"`)) && !bytes.Contains(r.object, []byte(`\u`)) {
 		return false
 	}
 	var c change.Change
-	r.bins = false
-	return r.json(&c) == nil
+	metadata := jsonReader{object: r.object, at: r.at, names: r.names}
+	return metadata.json(&c) == nil
 }

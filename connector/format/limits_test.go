@@ -115,12 +115,43 @@ func TestLimitsOfOneChange(t *testing.T) {
 						t.Errorf("error %v, want one that is ErrTooLarge and names byte %d", got[1].Err, want[1].Offset)
 					}
 					for i := range want {
-						if (got[i].Err != nil) != (i == 1) || got[i].Offset != want[i].Offset || !bytes.Equal(got[i].Data, want[i].Data) || got[i].Format == "" {
+						if (got[i].Err != nil) != (i == 1) || got[i].Change.Namespace != "n" || got[i].Format != want[i].Format || got[i].Offset != want[i].Offset || !bytes.Equal(got[i].Data, want[i].Data) {
 							t.Errorf("change %d: %v at byte %d in %s: %v", i, got[i].Data, got[i].Offset, got[i].Format, got[i].Err)
 						}
 					}
 				})
 			}
+		}
+	}
+}
+
+// Deeper than 256 no format goes, whatever the limit.
+func TestDepthOfEveryFormat(t *testing.T) {
+	const depth = change.MaxDepth + 1
+	text := strings.Repeat("[", depth) + strings.Repeat("]", depth)
+	packed := strings.Repeat("\x91", depth-1) + "\x90"
+	blob := bin(change.BytesValue(change.KindBlob, []byte(packed)))
+	frame, err := xdr.AppendMessage(nil, &blob, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	frame[len(frame)-len(packed)-4] = byte(change.KindList) // the particle type, before flags, the name's length and the name
+	key := "\x94\xa1n\xc0\xc4\x14" + strings.Repeat("\x00", 20) + "\xc0"
+	for name, r := range map[string]request{
+		"json":         {format.MediaJSON, `{"msg":"write","key":["n",null,"` + digest64 + `",null],"bins":[{"name":"b","type":"list","value":` + text + `}]}`},
+		"flat-json":    {format.MediaNDJSON, `{"metadata":{"namespace":"n","digest":"` + digest64 + `","msg":"write"},"b":` + text + `}`},
+		"message-pack": {format.MediaMessagePack, "\x93\x01\x01\x95" + key + "\xc0\xc0\xc0\x91\x94\xa1b\x14\x00" + packed},
+		"xdr":          {format.MediaXDR, string(frame)},
+	} {
+		p := all
+		p.Limits.Depth = 1000
+		parsed, err := p.Parse(r.mediaType, []byte(r.body))
+		if err != nil || len(parsed) != 1 || parsed[0].Format != name {
+			t.Fatalf("%s: %v, %v", name, parsed, err)
+		}
+		wantPermanent(t, parsed[0].Err, "nest deeper than 256")
+		if !errors.Is(parsed[0].Err, format.ErrTooLarge) {
+			t.Errorf("%s: %v is not ErrTooLarge", name, parsed[0].Err)
 		}
 	}
 }
