@@ -1,0 +1,35 @@
+package format
+
+import (
+	"bytes"
+	"errors"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/aerosink/aerosink/connector/change"
+)
+
+// AppendValue appends the value of a bin to dst as [JSON] with StringifyMapKeys
+// writes it. An error is permanent and says what JSON has no form for; it then
+// returns dst as it was.
+func AppendValue(dst []byte, v change.Value) ([]byte, error) {
+	w := jsonWriter{format: JSON{}.Name(), stringify: true, dst: dst}
+	r := v.Elements()
+	w.value("a value", v, &r)
+	if w.err != nil {
+		return dst, w.err
+	}
+	return w.dst, nil
+}
+
+// ParseValue reads what AppendValue has written, and takes it for what it looks
+// like. The order is that of a list or map. The value may share text's memory. An
+// error is permanent.
+func ParseValue(text []byte, order change.Order) (change.Value, error) {
+	text = bytes.TrimSpace(text)
+	if !jsontext.Value(text).IsValid(jsontext.AllowDuplicateNames(true)) {
+		return change.Value{}, change.Permanent(errors.New("a value that is no JSON"))
+	}
+	r := jsonReader{object: text[:len(text):len(text)]}
+	return r.untyped("a value", r.object, order)
+}
