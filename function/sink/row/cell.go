@@ -1,0 +1,201 @@
+package row
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"strconv"
+	"unicode/utf8"
+
+	"github.com/aerosink/aerosink/connector/change"
+	"github.com/aerosink/aerosink/connector/format"
+)
+
+// cell is a value in its columns.
+type cell struct {
+	name     string
+	v        change.Value
+	json     []byte // of a list, a map or GeoJSON
+	exact    bool   // json says all of a list or map
+	lut      int64  // of the bin; 0 when it is the record's
+	sourceID uint8  // beside lut
+}
+
+// The labels of types: those of the JSON of Aerospike's Connect for ESP, and
+// labelUint, for what ESP calls an int.
+const (
+	labelNull    = "null"
+	labelInt     = "int"
+	labelUint    = "uint"
+	labelFloat   = "float"
+	labelString  = "str"
+	labelBool    = "bool"
+	labelBlob    = "blob"
+	labelHLL     = "hll"
+	labelList    = "list"
+	labelMap     = "map"
+	labelGeoJSON = "geojson"
+)
+
+func labelOf(kind change.Kind) string {
+	switch kind {
+	case change.KindNil:
+		return labelNull
+	case change.KindInteger:
+		return labelInt
+	case change.KindUnsigned:
+		return labelUint
+	case change.KindDouble:
+		return labelFloat
+	case change.KindString:
+		return labelString
+	case change.KindBool:
+		return labelBool
+	case change.KindHLL:
+		return labelHLL
+	case change.KindList:
+		return labelList
+	case change.KindMap:
+		return labelMap
+	case change.KindGeoJSON:
+		return labelGeoJSON
+	}
+	return labelBlob
+}
+
+// of fills the cell with a bin.
+func (c *cell) of(b *change.Bin) error {
+	*c = cell{name: b.Name, v: b.Value, lut: b.LUT, sourceID: b.SourceID}
+	kind := c.v.Kind()
+	switch {
+	case !utf8.ValidString(c.name):
+		return errors.New("the name of a bin is not UTF-8")
+	case c.lut < 0 || c.lut/1000 > endOfTime:
+		return fmt.Errorf("bin %s: a last update time of %d ms is outside of the years 1970 to 9999", c.name, c.lut)
+	case kind > math.MaxUint8 && kind != change.KindUnsigned:
+		return fmt.Errorf("bin %s: a value of kind %s", c.name, kind)
+	case kind == change.KindGeoJSON:
+		if text := c.v.Bytes(); utf8.Valid(text) && json.Valid(text) {
+			c.json = text
+		}
+	case kind.IsCollection():
+		c.collection()
+	}
+	return nil
+}
+
+// collection writes the text of a list or map, if it has one.
+func (c *cell) collection() {
+	text, err := format.AppendValue(nil, c.v)
+	if err != nil {
+		return // its packed form says all
+	}
+	c.json = text
+	r := c.v.Elements()
+	_, known := orderName(c.v)
+	c.exact = known && exact(c.v, &r)
+}
+
+// particle returns Aerospike's number of the value's type.
+func (c *cell) particle() int32 {
+	if c.v.Kind() == change.KindUnsigned {
+		return int32(change.KindInteger)
+	}
+	return int32(c.v.Kind())
+}
+
+// text returns the value of the column string, and false when it is null.
+func (c *cell) text() ([]byte, bool) {
+	switch c.v.Kind() {
+	case change.KindUnsigned:
+		return strconv.AppendUint(nil, c.v.Unsigned(), 10), true
+	case change.KindString:
+		return c.v.Bytes(), utf8.Valid(c.v.Bytes())
+	}
+	return nil, false
+}
+
+// bytes returns the value of the column bytes, and false when it is null.
+func (c *cell) bytes() ([]byte, bool) {
+	switch c.v.Kind() {
+	case change.KindNil, change.KindInteger, change.KindUnsigned, change.KindDouble, change.KindBool:
+		return nil, false
+	case change.KindString:
+		return c.v.Bytes(), !utf8.Valid(c.v.Bytes())
+	case change.KindGeoJSON:
+		return c.v.Bytes(), c.json == nil
+	case change.KindList, change.KindMap:
+		return c.v.Packed(), !c.exact
+	}
+	return c.v.Bytes(), true
+}
+
+// order returns the value of the column order, "" where it is null.
+func (c *cell) order() string {
+	name, _ := orderName(c.v)
+	return name
+}
+
+// orderName returns what the column order says of a list or map, "" of one without
+// an order, and false when there is no name for its order.
+func orderName(v change.Value) (string, bool) {
+	for _, o := range orders {
+		if o.kind == v.Kind() && o.order == v.Order() {
+			return o.name, true
+		}
+	}
+	return "", !isOrdered(v)
+}
+
+var orders = []struct {
+	kind  change.Kind
+	order change.Order
+	name  string
+}{
+	{change.KindList, change.Ordered, "ordered"},
+	{change.KindMap, change.KeyOrdered, "key"},
+	{change.KindMap, change.KeyValueOrdered, "key-value"},
+}
+
+// exact reports whether the JSON text of v, whose elements come from r, says all of
+// it: there is nothing in it but what JSON has a type for, and inner lists and maps
+// have no order.
+func exact(v change.Value, r *change.Reader) bool {
+	switch v.Kind() {
+	case change.KindNil, change.KindBool, change.KindInteger, change.KindUnsigned:
+		return true
+	case change.KindDouble:
+		return !math.IsNaN(v.Double()) && !math.IsInf(v.Double(), 0)
+	case change.KindString:
+		return utf8.Valid(v.Bytes())
+	case change.KindList:
+		return exactList(v, r)
+	case change.KindMap:
+		return exactMap(v, r)
+	}
+	return false
+}
+
+func exactList(v change.Value, r *change.Reader) bool {
+	for range v.Len() {
+		if e := r.Next(); isOrdered(e) || !exact(e, r) {
+			return false
+		}
+	}
+	return true
+}
+
+func isOrdered(v change.Value) bool { return v.Kind().IsCollection() && v.Order() != change.Unordered }
+
+func exactMap(v change.Value, r *change.Reader) bool {
+	for range v.Len() {
+		if key := r.Next(); key.Kind() != change.KindString || !utf8.Valid(key.Bytes()) {
+			return false
+		}
+		if e := r.Next(); isOrdered(e) || !exact(e, r) {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,150 @@
+package row_test
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/aerosink/aerosink/connector/change"
+	"github.com/aerosink/aerosink/function/sink/row"
+)
+
+// end returns the number of changes of a file, and the error that ends it.
+func end(f file, b []byte) (n int, err error) {
+	for _, err := range f.read(b) {
+		if err != nil {
+			return n, err
+		}
+		n++
+	}
+	return n, nil
+}
+
+// A file that is cut off anywhere is an error that trying again will not change.
+func TestTruncated(t *testing.T) {
+	for _, f := range files {
+		b := write(t, f, f.codecs[0], rowsOf(t, []change.Change{all, all}))
+		for i := range b {
+			// A container file of no blocks is a whole one.
+			if n, err := end(f, b[:i]); n > 0 || !change.IsPermanent(err) && !isHeader(f, b, i) {
+				t.Fatalf("%s, %d of %d bytes: %d changes, error %v", f.name, i, len(b), n, err)
+			}
+		}
+	}
+}
+
+// isHeader reports whether the first i bytes of a container file are its header.
+func isHeader(f file, b []byte, i int) bool {
+	return f.name == "avro" && i < len(b) && bytes.Equal(b[i-16:i], b[len(b)-16:])
+}
+
+// A byte that is wrong is found, or changes what is read, but nothing panics, and
+// what the file says of lengths is not believed.
+func TestDamaged(t *testing.T) {
+	const step, most = 5, 128 << 20
+	for _, f := range files {
+		b := write(t, f, f.codecs[0], rowsOf(t, []change.Change{all}))
+		for i := 0; i < len(b); i += step {
+			b[i] ^= 0x55
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			_, err := end(f, b)
+			runtime.ReadMemStats(&after)
+			if err != nil && !change.IsPermanent(err) {
+				t.Errorf("%s, byte %d: error %v is not permanent", f.name, i, err)
+			}
+			if taken := after.TotalAlloc - before.TotalAlloc; taken > most {
+				t.Errorf("%s, byte %d: %d MiB taken for a file of %d bytes", f.name, i, taken>>20, len(b))
+			}
+			b[i] ^= 0x55
+		}
+	}
+}
+
+// What does not hold of a file is told as such.
+func TestForeignFiles(t *testing.T) {
+	eachFile(t, func(t *testing.T, f file, codec string) {
+		b := write(t, f, codec, rowsOf(t, []change.Change{all}))
+		for old, tt := range map[string]struct{ by, want string }{
+			"aerosink.schema.version": {"aerosink.schema.versiom", "has no metadata aerosink.schema.version"},
+			versionText(f):            {strings.Replace(versionText(f), "1", "2", 1), "has version 2, this release reads up to 1; use a newer one"},
+		} {
+			if !bytes.Contains(b, []byte(old)) {
+				t.Fatalf("no %q in the file", old)
+			}
+			if _, err := end(f, bytes.ReplaceAll(b, []byte(old), []byte(tt.by))); !change.IsPermanent(err) || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("error %v, want a permanent %q", err, tt.want)
+			}
+		}
+		for _, other := range []string{"", "{}\n", "Obj\x01", "PAR1PAR1"} {
+			if _, err := end(f, []byte(other)); !change.IsPermanent(err) {
+				t.Errorf("%q: error %v", other, err)
+			}
+		}
+	})
+}
+
+// versionText returns how the version stands in a file: a length and a digit.
+func versionText(f file) string {
+	if f.name == "avro" {
+		return "aerosink.schema.version\x021"
+	}
+	return "aerosink.schema.version\x18\x011"
+}
+
+var errBroken = errors.New("the connection broke")
+
+type broken struct{}
+
+func (broken) Read([]byte) (int, error)          { return 0, errBroken }
+func (broken) ReadAt([]byte, int64) (int, error) { return 0, errBroken }
+
+// A file that could not be read for now may be tried again.
+func TestUnreadable(t *testing.T) {
+	b := write(t, files[0], "null", rowsOf(t, []change.Change{all}))
+	for _, err := range row.ReadAvro(io.MultiReader(bytes.NewReader(b[:len(b)-20]), broken{})) {
+		if !errors.Is(err, errBroken) || change.IsPermanent(err) {
+			t.Errorf("Avro: error %v", err)
+		}
+	}
+	for _, err := range row.ReadParquet(broken{}, 1000) {
+		if !errors.Is(err, errBroken) || change.IsPermanent(err) {
+			t.Errorf("Parquet: error %v", err)
+		}
+	}
+}
+
+// Who has seen enough reads no more.
+func TestEnough(t *testing.T) {
+	eachFile(t, func(t *testing.T, f file, codec string) {
+		for c, err := range f.read(write(t, f, codec, rowsOf(t, []change.Change{all, all, all}))) {
+			if err != nil || c.Namespace != "shop" {
+				t.Errorf("change of %q, error %v", c.Namespace, err)
+			}
+			break
+		}
+	})
+}
+
+func FuzzRead(f *testing.F) {
+	row, err := row.AvroFile(nil, "null")
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(row)
+	for _, kind := range files {
+		for _, codec := range kind.codecs {
+			f.Add(write(f, kind, codec, rowsOf(f, []change.Change{all})))
+		}
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		for _, f := range files {
+			if _, err := end(f, b); err != nil && !change.IsPermanent(err) {
+				t.Errorf("%s: error %v is not permanent", f.name, err)
+			}
+		}
+	})
+}

@@ -1,0 +1,166 @@
+package row
+
+import (
+	"bytes"
+	"fmt"
+	"strconv"
+
+	"github.com/parquet-go/parquet-go"
+	"github.com/parquet-go/parquet-go/compress"
+
+	"github.com/aerosink/aerosink/connector/change"
+)
+
+// parquetCodecs are the codecs of the pages of Parquet files.
+var parquetCodecs = map[string]compress.Codec{
+	"none": &parquet.Uncompressed, "snappy": &parquet.Snappy, "gzip": &parquet.Gzip, "zstd": &parquet.Zstd,
+}
+
+var parquetSchema = parquet.SchemaOf(record{})
+
+// ParquetFile returns a Parquet file of the rows, in one row group. The codec is none,
+// snappy, gzip or zstd. The same rows give the same bytes.
+func ParquetFile(rows []Row, codec string) ([]byte, error) {
+	compression, ok := parquetCodecs[codec]
+	if !ok {
+		return nil, fmt.Errorf("write a Parquet file: unknown codec %q; known are none, snappy, gzip and zstd", codec)
+	}
+	var file bytes.Buffer
+	w := parquet.NewGenericWriter[record](&file, parquetSchema, parquet.Compression(compression),
+		parquet.KeyValueMetadata(versionKey, strconv.Itoa(Version)), parquet.CreatedBy("aerosink", "", ""),
+		parquet.DataPageVersion(1)) // not every engine reads the second
+	if err := writeColumns(w.ColumnWriters(), rows); err != nil {
+		return nil, fmt.Errorf("write a Parquet file: %w", err)
+	}
+	if err := w.Close(); err != nil {
+		return nil, fmt.Errorf("write a Parquet file: %w", err)
+	}
+	return file.Bytes(), nil
+}
+
+// atOnce is how many rows are made columns at once; more would not be faster, and
+// would take more memory.
+const atOnce = 64
+
+func writeColumns(to []*parquet.ColumnWriter, rows []Row) error {
+	c := columns{values: make([][]parquet.Value, len(to)), texts: map[string]parquet.Value{}}
+	for len(rows) > 0 {
+		n := min(len(rows), atOnce)
+		for i := range rows[:n] {
+			c.row(&rows[i])
+		}
+		rows = rows[n:]
+		for i, values := range c.values {
+			if _, err := to[i].WriteRowValues(values); err != nil {
+				return err
+			}
+			c.values[i] = values[:0]
+		}
+	}
+	return nil
+}
+
+// columns are rows turned over: the values of each column of the schema, in its order.
+type columns struct {
+	values     [][]parquet.Value
+	column     int // the next to add to
+	repetition int // level of the next value
+
+	texts map[string]parquet.Value // that come again and again
+}
+
+// add adds a value that stands in level things which may be null and are not. An
+// absent one is null in the last of them.
+func (c *columns) add(v parquet.Value, level int) {
+	c.values[c.column] = append(c.values[c.column], v.Level(c.repetition, level, c.column))
+	c.column++
+}
+
+// optional adds a value that may be null.
+func (c *columns) optional(v parquet.Value, known bool, level int) {
+	if known {
+		c.add(v, level+1)
+	} else {
+		c.add(parquet.Value{}, level)
+	}
+}
+
+// text returns s as a value.
+func (c *columns) text(s string) parquet.Value {
+	v, ok := c.texts[s]
+	if !ok {
+		v = parquet.ByteArrayValue([]byte(s))
+		c.texts[s] = v
+	}
+	return v
+}
+
+func (c *columns) row(r *Row) {
+	n := &r.c
+	c.column, c.repetition = 0, 0
+	c.add(c.text(n.Op.String()), 0)
+	c.optional(c.text(r.mode()), n.Mode != change.ModeUnknown, 0)
+	c.add(c.text(n.Namespace), 0)
+	c.optional(c.text(n.Set), n.Set != "", 0)
+	if r.key.v.Kind() == change.KindNil {
+		c.nulls(keyColumns)
+	} else {
+		c.scalars(&r.key)
+	}
+	c.add(parquet.FixedLenByteArrayValue(n.Digest[:]), 0)
+	c.add(parquet.Int32Value(int32(n.Digest.Partition())), 0)
+	c.optional(parquet.Int64Value(int64(n.Generation)), n.Generation > 0, 0)
+	c.optional(parquet.Int64Value(n.LUT), n.LUT > 0, 0)
+	expires, known := r.expires()
+	c.optional(parquet.BooleanValue(expires), known, 0)
+	c.optional(parquet.Int64Value(n.Expiry*1000), expires && known, 0)
+	c.add(parquet.Int32Value(int32(n.SourceID)), 0)
+	c.add(parquet.BooleanValue(n.BinLUTs), 0)
+	c.bins(r.bins)
+}
+
+// The numbers of columns that a key has, and a bin with its name.
+const (
+	keyColumns = 6
+	binColumns = 12
+)
+
+// nulls adds to n columns that what they stand in is null.
+func (c *columns) nulls(n int) {
+	for range n {
+		c.add(parquet.Value{}, 0)
+	}
+}
+
+// bins adds a map: what begins it has repetition level 0, all else 1.
+func (c *columns) bins(bins []cell) {
+	if len(bins) == 0 {
+		c.nulls(binColumns)
+	}
+	first := c.column
+	for i := range bins {
+		b := &bins[i]
+		c.column = first
+		c.add(c.text(b.name), 1)
+		c.scalars(b)
+		c.optional(parquet.BooleanValue(b.v.Bool()), b.v.Kind() == change.KindBool, 1)
+		c.optional(parquet.ByteArrayValue(b.json), b.json != nil, 1)
+		c.optional(c.text(b.order()), b.order() != "", 1)
+		c.optional(parquet.Int64Value(b.lut), b.lut > 0, 1)
+		c.optional(parquet.Int32Value(int32(b.sourceID)), b.lut > 0, 1)
+		c.repetition = 1
+	}
+}
+
+// scalars adds what a key and a bin both begin with.
+func (c *columns) scalars(b *cell) {
+	kind := b.v.Kind()
+	c.add(c.text(labelOf(kind)), 1)
+	c.add(parquet.Int32Value(b.particle()), 1)
+	c.optional(parquet.Int64Value(b.v.Integer()), kind == change.KindInteger, 1)
+	c.optional(parquet.DoubleValue(b.v.Double()), kind == change.KindDouble, 1)
+	str, ok := b.text()
+	c.optional(parquet.ByteArrayValue(str), ok, 1)
+	raw, ok := b.bytes()
+	c.optional(parquet.ByteArrayValue(raw), ok, 1)
+}
