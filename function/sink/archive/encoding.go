@@ -1,0 +1,129 @@
+package archive
+
+import (
+	"runtime"
+	"slices"
+	"sync"
+
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zstd"
+
+	"github.com/aerosink/aerosink/function/sink"
+	"github.com/aerosink/aerosink/function/sink/row"
+)
+
+// encoding is how the content of an object is written: as lines of JSON, or as rows.
+type encoding struct {
+	format, compression string
+	suffix, mediaType   string
+
+	pack func(dst, lines []byte) []byte // nil leaves lines as they are
+	rows func(rows []row.Row) ([]byte, error)
+}
+
+// parseEncoding reads what the URL says about changes. Dead letters are lines in any
+// case, compressed alike where lines can be.
+func parseEncoding(q *sink.Query) (changes, letters *encoding) {
+	switch format := q.Word("format", "ndjson", "ndjson", "avro", "parquet"); format {
+	case "avro":
+		codec := q.Word("compression", "snappy", "none", "deflate", "snappy", "zstd")
+		avroCodec := map[string]string{"none": "null", "deflate": "deflate", "snappy": "snappy", "zstd": "zstandard"}[codec]
+		return &encoding{format: format, compression: codec, suffix: ".avro", mediaType: "application/avro",
+			rows: func(rows []row.Row) ([]byte, error) { return row.AvroFile(rows, avroCodec) }}, lines(codec)
+	case "parquet":
+		codec := q.Word("compression", "zstd", "none", "snappy", "gzip", "zstd")
+		return &encoding{format: format, compression: codec, suffix: ".parquet", mediaType: "application/vnd.apache.parquet",
+			rows: func(rows []row.Row) ([]byte, error) { return row.ParquetFile(rows, codec) }}, lines(codec)
+	default:
+		e := lines(q.Word("compression", "none", "none", "gzip", "zstd"))
+		return e, e
+	}
+}
+
+// lines returns the encoding as lines of JSON.
+func lines(compression string) *encoding {
+	switch compression {
+	case "gzip":
+		return &encoding{format: "ndjson", compression: compression, suffix: ".ndjson.gz", mediaType: "application/gzip", pack: appendGzip}
+	case "zstd":
+		return &encoding{format: "ndjson", compression: compression, suffix: ".ndjson.zst", mediaType: "application/zstd", pack: appendZstd}
+	}
+	return &encoding{format: "ndjson", compression: "none", suffix: ".ndjson", mediaType: "application/x-ndjson"}
+}
+
+// seal makes the content of an object of its parts, which are in order. Its slices
+// share the parts' memory.
+//
+// What was compressed already stays as it is, for a gzip file may have several
+// members and one of zstd several frames. What is small goes before it, together:
+// by itself it would hardly be compressed.
+func (e *encoding) seal(parts []*part) ([][]byte, error) {
+	if e.rows != nil {
+		var rows []row.Row
+		for _, p := range parts {
+			rows = append(rows, p.rows...)
+		}
+		content, err := e.rows(rows)
+		return [][]byte{content}, err
+	}
+	var plain, packed [][]byte
+	for _, p := range parts {
+		if p.packed != nil {
+			packed = append(packed, p.packed)
+		} else {
+			plain = append(plain, p.lines)
+		}
+	}
+	if e.pack == nil || len(plain) == 0 {
+		return append(plain, packed...), nil
+	}
+	return append([][]byte{e.pack(nil, slices.Concat(plain...))}, packed...), nil
+}
+
+var gzipWriters = sync.Pool{New: func() any {
+	w, err := gzip.NewWriterLevel(nil, gzip.BestSpeed)
+	if err != nil {
+		panic("archive: " + err.Error())
+	}
+	return w
+}}
+
+// appending is the writer that appends.
+type appending struct{ to []byte }
+
+func (a *appending) Write(b []byte) (int, error) {
+	a.to = append(a.to, b...)
+	return len(b), nil
+}
+
+// appendGzip appends lines as a member of a gzip file.
+func appendGzip(dst, lines []byte) []byte {
+	w, ok := gzipWriters.Get().(*gzip.Writer)
+	if !ok {
+		panic("archive: a gzip writer is none")
+	}
+	defer gzipWriters.Put(w)
+	out := &appending{dst}
+	w.Reset(out)
+	_, err := w.Write(lines)
+	if err == nil {
+		err = w.Close()
+	}
+	if err != nil {
+		panic("archive: compression into memory failed: " + err.Error())
+	}
+	return out.to
+}
+
+// zstdEncoder is made on first need. Its window suits parts, which are small.
+var zstdEncoder = sync.OnceValue(func() *zstd.Encoder {
+	const window = 1 << 20
+	e, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(runtime.GOMAXPROCS(0)), zstd.WithWindowSize(window), zstd.WithLowerEncoderMem(true))
+	if err != nil {
+		panic("archive: " + err.Error())
+	}
+	return e
+})
+
+// appendZstd appends lines as a frame of a zstd file.
+func appendZstd(dst, lines []byte) []byte { return zstdEncoder().EncodeAll(lines, dst) }

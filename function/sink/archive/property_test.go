@@ -1,0 +1,187 @@
+package archive
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/aerosink/aerosink/connector/format"
+	"github.com/aerosink/aerosink/function/sink"
+	"github.com/aerosink/aerosink/function/sink/sinktest"
+)
+
+// sender sends a batch again and again until all of it is stored, as senders do.
+type sender struct {
+	batch    sink.Batch
+	patience []time.Duration // of its first Puts
+	reported bool            // it sends again only what failed
+	begins   time.Duration
+}
+
+func (s *sender) send(ctx context.Context, a *archive) {
+	<-time.After(s.begins)
+	batch := s.batch
+	for puts := 0; ; puts++ {
+		ctx, cancel := ctx, func() {}
+		if puts < len(s.patience) {
+			ctx, cancel = context.WithTimeout(ctx, s.patience[puts])
+		}
+		verdicts := a.Put(ctx, batch)
+		cancel()
+		if verdicts == nil {
+			return
+		}
+		if s.reported {
+			var rest sink.Batch
+			for i, err := range verdicts {
+				if err != nil {
+					rest.Changes = append(rest.Changes, batch.Changes[i])
+				}
+			}
+			batch = rest
+		}
+	}
+}
+
+// faultsInTurn makes writes end as faults say, one after another, and then well.
+func faultsInTurn(faults []string, slow time.Duration) func(context.Context, *object) (outcome, bool, error) {
+	var mu sync.Mutex
+	return func(ctx context.Context, o *object) (outcome, bool, error) {
+		mu.Lock()
+		fault := ""
+		if len(faults) > 0 {
+			fault, faults = faults[0], faults[1:]
+		}
+		mu.Unlock()
+		select {
+		case <-time.After(slow):
+		case <-ctx.Done():
+			return doubted, fault == "lost", ctx.Err()
+		}
+		switch fault {
+		case "refused":
+			return refused(ctx, o)
+		case "lost":
+			return lost(true)(ctx, o)
+		case "unsent":
+			return lost(false)(ctx, o)
+		}
+		return written, true, nil
+	}
+}
+
+// Whatever fails, and whoever gives up, each change that was stored is in one object,
+// and in that once.
+func TestOnce(t *testing.T) {
+	rapid.Check(t, func(r *rapid.T) {
+		query := rapid.SampledFrom([]string{"", "?linger=0s", "?max-changes=5", "?max-bytes=100&linger=1s"}).Draw(r, "query")
+		fault := faultsInTurn(rapid.SliceOfN(rapid.SampledFrom([]string{"refused", "lost", "unsent", ""}), 0, 20).Draw(r, "faults"),
+			milliseconds(r, "slow", 2000))
+		senders := make([]sender, rapid.IntRange(1, 8).Draw(r, "senders"))
+		total := 0
+		for i := range senders {
+			s := sender{reported: rapid.Bool().Draw(r, "reported"), begins: milliseconds(r, "begins", 500)}
+			for range rapid.IntRange(1, 6).Draw(r, "changes") {
+				s.batch.Changes = append(s.batch.Changes, sinktest.One(rapid.SampledFrom([]string{"a", "b", "c"}).Draw(r, "set"), total))
+				total++
+			}
+			for range rapid.IntRange(0, 4).Draw(r, "impatient") {
+				s.patience = append(s.patience, milliseconds(r, "patience", 3000)+time.Millisecond)
+			}
+			senders[i] = s
+		}
+		var problem error
+		synctest.Test(t, func(t *testing.T) {
+			a, b := openIn(t, query)
+			b.fault = fault
+			var sending sync.WaitGroup
+			for _, s := range senders {
+				sending.Go(func() { s.send(t.Context(), a) })
+			}
+			sending.Wait()
+			problem = errors.Join(checkOnce(b, total), checkEmpty(a))
+		})
+		if problem != nil {
+			r.Fatal(problem)
+		}
+	})
+}
+
+func milliseconds(r *rapid.T, label string, most int) time.Duration {
+	return time.Duration(rapid.IntRange(0, most).Draw(r, label)) * time.Millisecond
+}
+
+// checkOnce finds changes 0 to n-1 in the lines of objects, each once.
+func checkOnce(b *memoryBucket, n int) error {
+	times := map[string]int{}
+	for name, content := range b.objects {
+		if !strings.HasSuffix(content, "\n") {
+			return fmt.Errorf("%s ends within a line", name)
+		}
+		for line := range strings.Lines(content) {
+			times[strings.TrimSuffix(line, "\n")]++
+		}
+	}
+	for i := range n {
+		if line := string(sinktest.One("", i).Data); times[line] != 1 {
+			return fmt.Errorf("%s is there %d times", line, times[line])
+		}
+	}
+	if len(times) != n {
+		return fmt.Errorf("%d changes, want %d", len(times), n)
+	}
+	return nil
+}
+
+// checkEmpty finds nothing left of Puts that have returned.
+func checkEmpty(a *archive) error {
+	if g := a.group; g.puts != 0 || g.blocked != 0 || len(g.open) != 0 || a.inFlight.Load() != 0 {
+		return fmt.Errorf("left: %d Puts, %d blocked, %d open objects, %d bytes", g.puts, g.blocked, len(g.open), a.inFlight.Load())
+	}
+	return nil
+}
+
+// The same requests make the same objects, in whatever order they come.
+func TestOrderOfRequests(t *testing.T) {
+	rapid.Check(t, func(r *rapid.T) {
+		query := rapid.SampledFrom([]string{"", "?compression=gzip", "?compression=zstd", "?format=avro", "?format=parquet"}).Draw(r, "query")
+		var batches []sink.Batch
+		for i := range rapid.IntRange(2, 5).Draw(r, "requests") {
+			p := sinktest.One("s", i)
+			p.Data = fmt.Appendf(nil, `{"i":%d,"text":%q}`, i, strings.Repeat("x", rapid.SampledFrom([]int{1, packedBytes}).Draw(r, "size")))
+			batches = append(batches, sink.Batch{Changes: []format.Parsed{p, sinktest.One("s", 100+i)}})
+		}
+		other := rapid.Permutation(batches).Draw(r, "order")
+		a, _ := openIn(t, query)
+		one, another := sealed(t, a, batches), sealed(t, a, other)
+		if one.name != another.name || !bytes.Equal(bytes.Join(one.content, nil), bytes.Join(another.content, nil)) {
+			r.Errorf("%s, in another order %s of %d and %d bytes", one.name, another.name, one.stored(), another.stored())
+		}
+	})
+}
+
+// sealed returns the object of batches that have one folder.
+func sealed(t *testing.T, a *archive, batches []sink.Batch) *object {
+	t.Helper()
+	o := &object{encoding: a.changes}
+	for _, b := range batches {
+		parts, verdicts := a.partition(b)
+		if verdicts != nil || len(parts) != 1 {
+			t.Fatalf("%d parts, verdicts %v", len(parts), verdicts)
+		}
+		o.folder = parts[0].folder
+		o.add(parts[0])
+	}
+	if err := o.seal(); err != nil {
+		t.Fatal(err)
+	}
+	return o
+}
