@@ -118,7 +118,7 @@ func appendGzip(dst, lines []byte) []byte {
 // zstdEncoder is made on first need. Its window suits parts, which are small.
 var zstdEncoder = sync.OnceValue(func() *zstd.Encoder {
 	const window = 1 << 20
-	e, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(runtime.GOMAXPROCS(0)), zstd.WithWindowSize(window), zstd.WithLowerEncoderMem(true))
+	e, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(runtime.GOMAXPROCS(0)), zstd.WithWindowSize(window), zstd.WithLowerEncoderMem(true))
 	if err != nil {
 		panic("archive: " + err.Error())
 	}

@@ -84,18 +84,29 @@ func (s *settings) partition(b sink.Batch) (parts []*part, verdicts sink.Verdict
 	return parts, verdicts
 }
 
-// lineBuffers are for lines that are about to be compressed.
-var lineBuffers = sync.Pool{New: func() any { return new([]byte) }}
+// buffers are for lines that are about to be compressed, and what becomes of them.
+var buffers = sync.Pool{New: func() any { return new([]byte) }}
 
 // mostPooled is the largest buffer that is kept for the next part, in bytes.
 const mostPooled = 8 << 20
 
+func takeBuffer() []byte {
+	if b, ok := buffers.Get().(*[]byte); ok {
+		return (*b)[:0]
+	}
+	return nil
+}
+
+func giveBuffer(b []byte) {
+	if cap(b) <= mostPooled {
+		buffers.Put(&b)
+	}
+}
+
 func newPart(folder string, e *encoding) *part {
 	p := &part{folder: folder, encoding: e, hash: sha256.New()}
 	if e.pack != nil {
-		if buffer, ok := lineBuffers.Get().(*[]byte); ok {
-			p.lines = (*buffer)[:0]
-		}
+		p.lines = takeBuffer()
 	}
 	p.hash.Write([]byte(folder))
 	return p
@@ -156,13 +167,13 @@ func (p *part) finish() {
 	if p.encoding.pack == nil {
 		return
 	}
-	buffer := p.lines
-	if len(p.lines) < packedBytes {
-		p.lines = bytes.Clone(p.lines)
+	lines := p.lines
+	if len(lines) < packedBytes {
+		p.lines = bytes.Clone(lines)
 	} else {
-		p.packed, p.lines = p.encoding.pack(make([]byte, 0, len(p.lines)/4), p.lines), nil
+		packed := p.encoding.pack(takeBuffer(), lines)
+		p.packed, p.lines = bytes.Clone(packed), nil
+		giveBuffer(packed)
 	}
-	if cap(buffer) <= mostPooled {
-		lineBuffers.Put(&buffer)
-	}
+	giveBuffer(lines)
 }

@@ -62,32 +62,31 @@ func parseTemplate(prefix, text string) (template, error) {
 	if len(prefix)+len(text) > maxTemplate {
 		return nil, fmt.Errorf("prefix and path have more than %d bytes", maxTemplate)
 	}
-	if text != "" {
-		if slices.ContainsFunc(strings.Split(text, "/"), func(part string) bool { return part == "" || part == "." || part == ".." }) {
-			return nil, fmt.Errorf("path=%s has a part that is empty or dots alone", text)
-		}
-		text += "/"
-	}
 	t := template{{text: prefix}}
-	for rest := text; rest != ""; {
-		literal, field, found := strings.Cut(rest, "{")
-		if strings.ContainsFunc(literal, isOdd) {
-			return nil, fmt.Errorf("path=%s: between fields stand letters, digits and any of %s", text, plain)
-		}
-		t = append(t, piece{text: literal})
-		if !found {
-			break
-		}
-		name, after, closed := strings.Cut(field, "}")
-		f, err := fieldNamed(name)
-		if !closed {
-			err = fmt.Errorf("{%s has no }", name)
-		}
-		if err != nil {
+	if text == "" {
+		return t, nil
+	}
+	if slices.ContainsFunc(strings.Split(text, "/"), func(part string) bool { return part == "" || part == "." || part == ".." }) {
+		return nil, fmt.Errorf("path=%s has a part that is empty or dots alone", text)
+	}
+	literal, rest, more := strings.Cut(text, "{")
+	for ; more; literal, rest, more = strings.Cut(rest, "{") {
+		name, after, closed := strings.Cut(rest, "}")
+		field, err := fieldNamed(name)
+		switch {
+		case !closed:
+			return nil, fmt.Errorf("path=%s: {%s has no }", text, name)
+		case err != nil:
 			return nil, fmt.Errorf("path=%s: %w", text, err)
 		}
-		t = append(t, piece{field: f})
+		t = append(t, piece{text: literal}, piece{field: field})
 		rest = after
+	}
+	t = append(t, piece{text: literal + "/"})
+	for _, p := range t[1:] {
+		if strings.ContainsFunc(p.text, isOdd) {
+			return nil, fmt.Errorf("path=%s: between fields stand letters, digits and any of %s", text, plain)
+		}
 	}
 	return t, nil
 }

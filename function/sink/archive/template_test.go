@@ -1,0 +1,79 @@
+package archive
+
+import (
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aerosink/aerosink/connector/change"
+	"github.com/aerosink/aerosink/function/sink"
+)
+
+func TestTemplate(t *testing.T) {
+	when := time.Date(2026, 11, 22, 3, 4, 5, 0, time.UTC).UnixMilli()
+	c := change.Change{Op: change.DurableDelete, Namespace: "shop", Set: "orders", Digest: change.Digest{0x34, 0xF2}, LUT: when}
+	odd, none, dots, letter := c, c, c, change.Change{}
+	odd.Set = "a/b=c d+é\xff"
+	none.Set, none.LUT = "", 0
+	dots.Namespace, dots.Set = ".", ".."
+	for _, tt := range []struct {
+		name, prefix, text string
+		c                  change.Change
+		want               string
+	}{
+		{"the default", "p", defaultPath, c, "p/namespace=shop/set=orders/dt=2026-11-22/hour=03/"},
+		{"no prefix", "", defaultPath, c, "namespace=shop/set=orders/dt=2026-11-22/hour=03/"},
+		{"every field", "p/q", "{namespace}/{set}/{date}T{hour}.{minute}/{op}/{partition}", c, "p/q/shop/orders/2026-11-22T03.04/durable-delete/0564/"},
+		{"shards", "p", "{shard:1}/{shard:16}/{shard:4096}", c, "p/0/04/0564/"},
+		{"nothing", "p", "", c, "p/"},
+		{"nothing at all", "", "", c, ""},
+		{"odd names", "p", "{set}", odd, "p/a%2Fb%3Dc%20d%2B%C3%A9%FF/"},
+		{"unknown", "p", defaultPath, none, "p/namespace=shop/set=__HIVE_DEFAULT_PARTITION__/dt=__HIVE_DEFAULT_PARTITION__/hour=__HIVE_DEFAULT_PARTITION__/"},
+		{"names of folders", "p", "{namespace}/{set}", dots, "p/%2E/%2E%2E/"},
+		{"nothing but a letter", "p", "{namespace}/{op}/{shard:4}", letter, strings.Repeat("/__HIVE_DEFAULT_PARTITION__", 3)[1:] + "/"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			template, err := parseTemplate(tt.prefix, tt.text)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := string(template.appendFolder(nil, &place{c: &tt.c, time: tt.c.LUT})); strings.TrimPrefix(got, "p/") != strings.TrimPrefix(tt.want, "p/") {
+				t.Errorf("%s, want %s", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestURLFaults(t *testing.T) {
+	for _, tt := range []struct{ url, err string }{
+		{"gs:///changes", "write gs://BUCKET/PREFIX"},
+		{"gs://b/p?format=csv", "format=csv is none of ndjson, avro, parquet"},
+		{"gs://b/p?compression=snappy", "compression=snappy is none of none, gzip, zstd"},
+		{"gs://b/p?format=avro&compression=gzip", "compression=gzip is none of none, deflate, snappy, zstd"},
+		{"gs://b/p?format=parquet&compression=deflate", "compression=deflate is none of none, snappy, gzip, zstd"},
+		{"gs://b/p?linger=5s", "linger=5s is no duration between 0s and 4s"},
+		{"gs://b/p?linger=-1s", "linger=-1s is no duration"},
+		{"gs://b/p?max-bytes=0", "max-bytes=0 is no size"},
+		{"gs://b/p?max-changes=0", "max-changes=0 is no number"},
+		{"gs://b/p?max-in-flight=x", "max-in-flight=x is no size"},
+		{"gs://b/p?compresion=gzip", "unknown parameter compresion; known are format, compression, path, linger, max-bytes, max-changes, max-in-flight"},
+		{"gs://b/p?path={name}", "{name} is no field; the fields are {namespace}, {set}, {date}, {hour}, {minute}, {op}, {partition} and {shard:N}"},
+		{"gs://b/p?path={shard:0}", "{shard:0} is no number of shards between 1 and 4096"},
+		{"gs://b/p?path={shard:4097}", "{shard:4097} is no number"},
+		{"gs://b/p?path=a/{set", "{set has no }"},
+		{"gs://b/p?path=a//b", "path=a//b has a part that is empty"},
+		{"gs://b/p?path=/a", "path=/a has a part that is empty"},
+		{"gs://b/p?path=a/../b", "dots alone"},
+		{"gs://b/p?path=a%3Fb", "between fields stand letters, digits and any of -_.=/~"},
+		{"gs://b/p?path=" + strings.Repeat("x", 400), "prefix and path have more than 400 bytes"},
+	} {
+		u, err := url.Parse(tt.url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Parse(u, sink.Options{}); err == nil || !strings.Contains(err.Error(), tt.err) {
+			t.Errorf("%s: %v, want %q", tt.url, err, tt.err)
+		}
+	}
+}
