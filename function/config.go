@@ -109,7 +109,7 @@ func parseConfig(getenv func(string) string, o sink.Options, read schemaReader) 
 	var err error
 	c.Parser.Avro, err = parseSchema(avroSchema.of(getenv), c.Parser.MetadataKey, read)
 	e.fault(avroSchema, err)
-	o.Timeout, o.Avro = c.Timeout, c.Parser.Avro
+	o.Timeout, o.Avro, o.MetadataKey = c.Timeout, c.Parser.Avro, c.Parser.MetadataKey
 	e.sinks(&c, o)
 	e.deadLetters(&c, o)
 	return c, errors.Join(e.faults...)

@@ -117,6 +117,10 @@ type Options struct {
 	// is called for. Nil is the sinks' own.
 	Avro *format.Avro
 
+	// MetadataKey is the member that holds the metadata of flat JSON where changes
+	// are written as such.
+	MetadataKey string
+
 	// Metrics is where sinks register their metrics, each with the label sink, its
 	// URL. Nil registers none.
 	Metrics prometheus.Registerer

@@ -1,5 +1,3 @@
-// Package pubsub publishes changes as messages of a topic: a batch comes in, a verdict
-// on each change goes back, and nil means that the message has its id.
 package pubsub
 
 import (
@@ -8,149 +6,146 @@ import (
 	"fmt"
 	"net/url"
 	"regexp"
-	"strconv"
 	"strings"
 	"time"
 
-	"cloud.google.com/go/pubsub/v2"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/aerosink/aerosink/connector/change"
 	"github.com/aerosink/aerosink/connector/format"
 	"github.com/aerosink/aerosink/function/sink"
+	"github.com/aerosink/aerosink/function/sink/row"
 )
 
-// pubSub publishes each change as a message: its bytes as they came, and its
-// metadata as attributes.
-type pubSub struct {
-	name      string
-	client    *pubsub.Client
-	publisher *pubsub.Publisher
-	shards    int // of ordering keys; 0 publishes without
+// asReceived is the name of the data that are not written anew.
+const asReceived = "as-received"
+
+// settings are what the URL of a topic and the options say.
+type settings struct {
+	url         string
+	project     string
+	topicID     string
+	topicName   string // projects/PROJECT/topics/TOPIC
+	endpoint    string // "" is Google's choice
+	shards      int    // of ordering keys; 0 publishes without
+	maxMessages int    // that wait or are under way
+	maxBytes    int
+	linger      time.Duration
+	pause       time.Duration
+	timeout     time.Duration
+	format      string // that changes are written anew in; "" is none
+	rewrite     func(dst []byte, p *format.Parsed) ([]byte, error)
 }
-
-// Limits of a publish request (https://cloud.google.com/pubsub/quotas) and how
-// long the publisher waits for more messages to fill one. What waits in memory is
-// bounded too; beyond it Put waits.
-const (
-	publishMessages    = 1000
-	publishBytes       = 5 << 20
-	publishDelay       = 5 * time.Millisecond
-	outstandingBytes   = 128 << 20
-	outstandingRecords = 100_000
-)
 
 var (
 	projectID = regexp.MustCompile(`^[a-z][a-z0-9-]+$`)
 	topicID   = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9._~%+-]{2,254}$`)
+	endpoint  = regexp.MustCompile(`^[a-z][a-z0-9-]*$|^[A-Za-z0-9.-]+:[0-9]+$`)
 )
 
-// Parse reads the URL of a topic, pubsub://PROJECT/TOPIC?ordering=256.
+// Parse reads the URL of a topic, pubsub://PROJECT/TOPIC?ordering=256. The package
+// says what its parameters mean.
 func Parse(u *url.URL, o sink.Options) (sink.Spec, error) {
 	q := sink.NewQuery(u)
-	project, topic := u.Host, strings.TrimPrefix(u.Path, "/")
-	if !projectID.MatchString(project) || !topicID.MatchString(topic) {
+	s := settings{url: u.String(), project: u.Host, topicID: strings.TrimPrefix(u.Path, "/"), timeout: o.Timeout}
+	s.topicName = "projects/" + s.project + "/topics/" + s.topicID
+	if !projectID.MatchString(s.project) || !topicID.MatchString(s.topicID) {
 		return sink.Spec{}, errors.New("write pubsub://PROJECT/TOPIC with the ids of a project and a topic")
 	}
-	shards := q.Integer("ordering", 0, 0, change.Partitions)
-	return sink.Spec{New: func(ctx context.Context) (sink.Sink, error) {
-		client, err := pubsub.NewClient(ctx, project)
+	s.shards = q.Integer("ordering", 0, 0, change.Partitions)
+	s.linger = q.Duration("linger", 10*time.Millisecond, 0, time.Second)
+	s.pause = q.Duration("pause", 2*time.Second, 0, time.Minute)
+	s.maxMessages = q.Integer("max-messages", 100_000, 1, 10_000_000)
+	s.maxBytes = int(q.Size("max-bytes", 128<<20, requestBytes, 1<<40))
+	if s.endpoint = q.Text("endpoint", ""); s.endpoint != "" && !endpoint.MatchString(s.endpoint) {
+		q.Fail("endpoint=%s is neither a region nor HOST:PORT", s.endpoint)
+	}
+	s.parseData(q, o)
+	spec := sink.Spec{
+		Bins:  s.format != "",
+		New:   func(ctx context.Context) (sink.Sink, error) { return s.open(ctx, o.Metrics) },
+		Probe: s.probe,
+	}
+	return spec, q.End()
+}
+
+// parseData reads what a message holds.
+func (s *settings) parseData(q *sink.Query, o sink.Options) {
+	name := q.Word("data", asReceived, asReceived, "json", "flat-json", "message-pack", "xdr", "avro")
+	if name != asReceived {
+		s.format = name
+		s.rewrite = rewriter(name, o)
+	}
+}
+
+// rewriter returns what writes changes anew in a format.
+func rewriter(name string, o sink.Options) func(dst []byte, p *format.Parsed) ([]byte, error) {
+	var f format.Format = o.Avro
+	switch {
+	case name != "avro":
+		f, _ = format.ByName(name, o.MetadataKey) // there are no other names
+	case o.Avro == nil:
+		return func(dst []byte, p *format.Parsed) ([]byte, error) {
+			r, err := row.Of(p)
+			if err != nil {
+				return nil, err
+			}
+			return row.AppendAvro(dst, &r), nil
+		}
+	}
+	return func(dst []byte, p *format.Parsed) ([]byte, error) {
+		record, err := f.Append(dst, &p.Change)
 		if err != nil {
 			return nil, err
 		}
-		p := client.Publisher(topic)
-		p.EnableMessageOrdering = shards > 0
-		p.PublishSettings.CountThreshold = publishMessages
-		p.PublishSettings.ByteThreshold = publishBytes
-		p.PublishSettings.DelayThreshold = publishDelay
-		p.PublishSettings.Timeout = o.Timeout
-		p.PublishSettings.FlowControlSettings = pubsub.FlowControlSettings{
-			MaxOutstandingMessages: outstandingRecords,
-			MaxOutstandingBytes:    outstandingBytes,
-			LimitExceededBehavior:  pubsub.FlowControlBlock,
-		}
-		return &pubSub{name: u.String(), client: client, publisher: p, shards: shards}, nil
-	}}, q.End()
+		data, _ := f.Seal(record, 1)
+		return data, nil
+	}
 }
 
-// Put implements [sink.Sink]. It waits for the id of every message.
+// pubSub is the sink.
+type pubSub struct {
+	*publisher
+	registerer prometheus.Registerer
+}
+
+// open connects to Pub/Sub.
+func (s settings) open(ctx context.Context, r prometheus.Registerer) (sink.Sink, error) {
+	t, err := dial(ctx, s.topicName, s.endpoint)
+	if err != nil {
+		return nil, err
+	}
+	p := newPublisher(s, t)
+	if err := p.metrics.register(r); err != nil {
+		return nil, errors.Join(err, t.client.Close())
+	}
+	return &pubSub{publisher: p, registerer: r}, nil
+}
+
+// Put implements [sink.Sink]. It waits until every message has its id or a verdict.
 func (s *pubSub) Put(ctx context.Context, b sink.Batch) sink.Verdicts {
-	batch := b.Changes
-	results := make([]*pubsub.PublishResult, len(batch))
-	for i := range batch {
-		p := &batch[i]
-		results[i] = s.publisher.Publish(ctx, &pubsub.Message{
-			Data:        p.Data,
-			Attributes:  attributes(p),
-			OrderingKey: s.orderingKey(&p.Change),
-		})
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
+	defer cancel()
+	if err := ctx.Err(); err != nil {
+		return sink.All(len(b.Changes), fmt.Errorf("publish to %s: %w", s.url, err))
 	}
-	var verdicts sink.Verdicts
-	failed := map[string]bool{}
-	for i, r := range results {
-		_, err := r.Get(ctx)
-		if err == nil {
-			continue
-		}
-		failed[s.orderingKey(&batch[i].Change)] = true
-		verdicts.Set(len(batch), i, s.verdict(err))
+	d := s.write(b)
+	defer d.buffer.release()
+	if len(d.parcels) == 0 {
+		return d.verdicts
 	}
-	// After a failure the publisher refuses the key, so that nothing overtakes what
-	// failed. By now all of this batch has been refused or published; who sent it
-	// will send what failed again, and needs the key open for that.
-	if s.shards > 0 {
-		for key := range failed {
-			s.publisher.ResumePublish(key)
-		}
+	s.offer(d)
+	select {
+	case <-d.done:
+	case <-ctx.Done():
+		s.abandon(d, ctx.Err())
 	}
-	return verdicts
-}
-
-func (s *pubSub) verdict(err error) error {
-	err = fmt.Errorf("publish to %s: %w", s.name, err)
-	if errors.Is(err, pubsub.ErrOversizedMessage) {
-		return change.Permanent(err)
-	}
-	return err
-}
-
-// orderingKey returns the shard of the record's partition, so that the versions of
-// a record keep their order, and one publish request can still carry many records:
-// all messages of a request have one key, and a key is limited to 1 MB/s.
-func (s *pubSub) orderingKey(c *change.Change) string {
-	if s.shards == 0 {
-		return ""
-	}
-	return strconv.Itoa(c.Digest.Partition() % s.shards)
-}
-
-// attributes returns the change's metadata, without what it does not have, and the
-// format of its bytes.
-func attributes(p *format.Parsed) map[string]string {
-	c := &p.Change
-	a := map[string]string{
-		"namespace": c.Namespace,
-		"op":        c.Op.String(),
-		"digest":    c.Digest.String(),
-		"partition": strconv.Itoa(c.Digest.Partition()),
-		"format":    p.Format,
-	}
-	if c.Set != "" {
-		a["set"] = c.Set
-	}
-	if c.Generation > 0 {
-		a["generation"] = strconv.FormatUint(uint64(c.Generation), 10)
-	}
-	if c.LUT > 0 {
-		a["lut"] = strconv.FormatInt(c.LUT, 10)
-	}
-	if !c.Op.IsDelete() && c.Expiry != change.ExpiryUnknown {
-		a["expiry"] = strconv.FormatInt(c.Expiry, 10)
-	}
-	return a
+	return d.verdicts
 }
 
 // Close implements [sink.Sink].
 func (s *pubSub) Close() error {
-	s.publisher.Stop()
-	return s.client.Close()
+	s.workers.Wait()
+	s.metrics.unregister(s.registerer)
+	return s.topic.client.Close()
 }

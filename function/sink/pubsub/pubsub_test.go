@@ -22,7 +22,7 @@ import (
 	"github.com/aerosink/aerosink/function/sink/sinktest"
 )
 
-func open(t *testing.T, text string, o sink.Options) sink.Sink {
+func parse(t testing.TB, text string, o sink.Options) sink.Spec {
 	t.Helper()
 	if o.Timeout == 0 {
 		o.Timeout = 30 * time.Second
@@ -35,7 +35,12 @@ func open(t *testing.T, text string, o sink.Options) sink.Sink {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return sinktest.Open(t, spec)
+	return spec
+}
+
+func open(t testing.TB, text string, o sink.Options) sink.Sink {
+	t.Helper()
+	return sinktest.Open(t, parse(t, text, o))
 }
 
 func TestPubSubMessage(t *testing.T) {

@@ -1,0 +1,153 @@
+package pubsub
+
+import (
+	"encoding/base64"
+	"strconv"
+	"sync"
+	"time"
+	"unicode/utf8"
+
+	"google.golang.org/protobuf/encoding/protowire"
+
+	"github.com/aerosink/aerosink/connector/change"
+	"github.com/aerosink/aerosink/connector/format"
+	"github.com/aerosink/aerosink/function/sink"
+)
+
+// Numbers of fields, as google/pubsub/v1/pubsub.proto has them.
+const (
+	requestTopic       protowire.Number = 1
+	requestMessage     protowire.Number = 2
+	messageData        protowire.Number = 1
+	messageAttribute   protowire.Number = 2
+	messageOrderingKey protowire.Number = 5
+	entryKey           protowire.Number = 1
+	entryValue         protowire.Number = 2
+	answerID           protowire.Number = 1
+)
+
+// longestAttribute is the most bytes of an attribute's value
+// (https://cloud.google.com/pubsub/quotas#resource_limits).
+const longestAttribute = 1024
+
+// writer writes messages as they stand in a publish request. The zero writer is
+// ready.
+type writer struct {
+	attributes []byte // of the next message
+	data       []byte // room for a change that is written anew
+}
+
+var writers = sync.Pool{New: func() any { return &writer{} }}
+
+// free gives the writer back.
+func (w *writer) free() {
+	if cap(w.data) > largestBuffer {
+		w.data = nil
+	}
+	writers.Put(w)
+}
+
+// append appends the field of a request that holds a message of data, the
+// attributes written before, and the ordering key, unless it is empty.
+func (w *writer) append(dst, data []byte, key string) []byte {
+	size := protowire.SizeTag(messageData) + protowire.SizeBytes(len(data)) + len(w.attributes)
+	if key != "" {
+		size += protowire.SizeTag(messageOrderingKey) + protowire.SizeBytes(len(key))
+	}
+	dst = protowire.AppendTag(dst, requestMessage, protowire.BytesType)
+	dst = protowire.AppendVarint(dst, uint64(size))
+	dst = protowire.AppendTag(dst, messageData, protowire.BytesType)
+	dst = protowire.AppendBytes(dst, data)
+	dst = append(dst, w.attributes...)
+	if key != "" {
+		dst = protowire.AppendTag(dst, messageOrderingKey, protowire.BytesType)
+		dst = protowire.AppendString(dst, key)
+	}
+	w.attributes = w.attributes[:0]
+	return dst
+}
+
+// entry begins an attribute. Its value, of size bytes, is appended next.
+func (w *writer) entry(name string, size int) {
+	a := protowire.AppendTag(w.attributes, messageAttribute, protowire.BytesType)
+	a = protowire.AppendVarint(a, uint64(protowire.SizeTag(entryKey)+protowire.SizeBytes(len(name))+protowire.SizeTag(entryValue)+protowire.SizeBytes(size)))
+	a = protowire.AppendTag(a, entryKey, protowire.BytesType)
+	a = protowire.AppendString(a, name)
+	a = protowire.AppendTag(a, entryValue, protowire.BytesType)
+	w.attributes = protowire.AppendVarint(a, uint64(size))
+}
+
+// text writes an attribute, unless its value is empty or none that Pub/Sub takes:
+// one message with such a value would have the whole request refused.
+func (w *writer) text(name, value string) {
+	if value == "" || len(value) > longestAttribute || !utf8.ValidString(value) {
+		return
+	}
+	w.entry(name, len(value))
+	w.attributes = append(w.attributes, value...)
+}
+
+func (w *writer) number(name string, value int64) {
+	var room [20]byte
+	digits := strconv.AppendInt(room[:0], value, 10)
+	w.entry(name, len(digits))
+	w.attributes = append(w.attributes, digits...)
+}
+
+// change writes the metadata of a change that was read, without what it does not
+// have, and the format of its bytes.
+func (w *writer) change(c *change.Change, format string) {
+	w.text("format", format)
+	w.text("namespace", c.Namespace)
+	w.text("set", c.Set)
+	w.text("op", c.Op.String())
+	w.digest(c.Digest)
+	w.numbers(c)
+	if !c.Op.IsDelete() && c.Expiry != change.ExpiryUnknown {
+		w.number("expiry", c.Expiry)
+	}
+}
+
+func (w *writer) digest(d change.Digest) {
+	w.entry("digest", base64.StdEncoding.EncodedLen(len(d)))
+	w.attributes = base64.StdEncoding.AppendEncode(w.attributes, d[:])
+	w.number("partition", int64(d.Partition()))
+}
+
+func (w *writer) numbers(c *change.Change) {
+	if c.Generation > 0 {
+		w.number("generation", int64(c.Generation))
+	}
+	if c.LUT > 0 {
+		w.number("lut", c.LUT)
+	}
+}
+
+// letter writes why p is a dead letter, and what of the change is known.
+func (w *writer) letter(l *sink.Letter, p *format.Parsed) {
+	w.text("reason", cut(l.Reason))
+	w.number("offset", int64(l.Offset))
+	w.text("mediaType", l.MediaType)
+	w.text("request", l.Request)
+	w.text("received", l.Received.UTC().Format(time.RFC3339Nano))
+	if p.Err == nil {
+		w.change(&p.Change, p.Format)
+		return
+	}
+	w.text("format", p.Format)
+	if p.Change.Namespace != "" {
+		w.text("namespace", p.Change.Namespace)
+		w.text("set", p.Change.Set)
+		w.digest(p.Change.Digest)
+		w.numbers(&p.Change)
+	}
+}
+
+// cut returns what Pub/Sub takes of a reason.
+func cut(reason string) string {
+	reason = reason[:min(len(reason), longestAttribute)]
+	for len(reason) > 0 && !utf8.ValidString(reason) {
+		reason = reason[:len(reason)-1]
+	}
+	return reason
+}

@@ -1,0 +1,192 @@
+package pubsub_test
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"github.com/aerosink/aerosink/connector/change"
+	"github.com/aerosink/aerosink/connector/change/changetest"
+	"github.com/aerosink/aerosink/connector/format"
+	"github.com/aerosink/aerosink/function/sink"
+	"github.com/aerosink/aerosink/function/sink/row"
+	"github.com/aerosink/aerosink/function/sink/sinktest"
+)
+
+// A message that Google's own decoder reads is the change, whatever it holds.
+func TestMessageIsTheChange(t *testing.T) {
+	cloud := newServer(t, nil)
+	s := open(t, sinktest.PubSubSink+"?ordering=16", sink.Options{})
+	rapid.Check(t, func(rt *rapid.T) {
+		b := sink.Batch{TraceParent: rapid.SampledFrom([]string{"", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"}).Draw(rt, "trace")}
+		for range rapid.IntRange(1, 4).Draw(rt, "changes") {
+			p := format.Parsed{Change: changetest.Arbitrary{}.Change(rt), Format: "xdr"}
+			p.Change.Namespace = string(rapid.SliceOfN(rapid.Byte(), 0, 40).Draw(rt, "namespace"))
+			p.Data = rapid.SliceOfN(rapid.Byte(), 0, 3000).Draw(rt, "data")
+			b.Changes = append(b.Changes, p)
+		}
+		cloud.mu.Lock()
+		cloud.taken = nil
+		cloud.mu.Unlock()
+		if verdicts := s.Put(t.Context(), b); verdicts != nil {
+			rt.Fatal(verdicts)
+		}
+		left := len(b.Changes)
+		for _, m := range cloud.taken {
+			for i := range b.Changes {
+				p := &b.Changes[i]
+				if bytes.Equal(m.GetData(), p.Data) && m.GetAttributes()["digest"] == p.Change.Digest.String() &&
+					m.GetAttributes()["namespace"] == valid(p.Change.Namespace) && m.GetAttributes()["set"] == valid(p.Change.Set) &&
+					m.GetAttributes()["traceparent"] == b.TraceParent && m.GetOrderingKey() == fmt.Sprint(p.Change.Digest.Partition()%16) {
+					left--
+					break
+				}
+			}
+		}
+		if left != 0 || len(cloud.taken) != len(b.Changes) {
+			rt.Fatalf("%d messages of %d changes, %d not found", len(cloud.taken), len(b.Changes), left)
+		}
+	})
+}
+
+// valid returns what is published of an attribute.
+func valid(value string) string {
+	if !utf8.ValidString(value) {
+		return ""
+	}
+	return value
+}
+
+// A name that is no text, or too long, does not hold up the change, nor others.
+func TestAttributesThatPubSubRefuses(t *testing.T) {
+	for _, set := range []string{"a\xff", strings.Repeat("x", 1025)} {
+		cloud := sinktest.New(t)
+		b := sinktest.Batch("s", 2)
+		b.Changes[1].Change.Set = set
+		if verdicts := open(t, sinktest.PubSubSink, sink.Options{}).Put(t.Context(), b); verdicts != nil {
+			t.Fatal(verdicts)
+		}
+		for i, m := range cloud.Messages() {
+			if got, has := m.Attributes["set"]; has != (i == 0) || has && got != "s" {
+				t.Errorf("message %d: set %q", i, got)
+			}
+		}
+	}
+}
+
+func TestLetters(t *testing.T) {
+	cloud := sinktest.New(t)
+	received := time.Date(2026, 11, 22, 1, 2, 3, 4000, time.UTC)
+	b := sink.Batch{
+		Changes: []format.Parsed{
+			{Data: []byte("{"), Err: change.Permanent(fmt.Errorf("no object"))},
+			sinktest.One("orders", 5),
+		},
+		Letters: []sink.Letter{
+			{MediaType: "application/json", Reason: "no object " + strings.Repeat("é", 600), Offset: 7, Request: "r\xff", Received: received},
+			{MediaType: "application/json", Reason: "no place", Request: "r1", Received: received},
+		},
+	}
+	s := open(t, sinktest.PubSubSink, sink.Options{})
+	if verdicts := s.Put(t.Context(), b); verdicts != nil {
+		t.Fatal(verdicts)
+	}
+	want := []map[string]string{
+		{"reason": "no object " + strings.Repeat("é", 507), "offset": "7", "mediaType": "application/json", "received": "2026-11-22T01:02:03.000004Z"},
+		{
+			"reason": "no place", "offset": "0", "mediaType": "application/json", "request": "r1", "received": "2026-11-22T01:02:03.000004Z",
+			"format": "json", "namespace": "shop", "set": "orders", "op": "write", "digest": b.Changes[1].Change.Digest.String(),
+			"partition": "5", "generation": "1", "lut": "1795350896794", "expiry": "0",
+		},
+	}
+	for i, m := range cloud.Messages() {
+		if diff := cmp.Diff(want[i], m.Attributes); diff != "" || !bytes.Equal(m.Data, b.Changes[i].Data) {
+			t.Errorf("letter %d: %s, attributes (-want +got):\n%s", i, m.Data, diff)
+		}
+	}
+}
+
+// Changes are written anew in the format that the URL names; what it has no form for
+// is refused, alone and for good.
+func TestDataWrittenAnew(t *testing.T) {
+	c := change.Change{Namespace: "shop", Set: "orders", Digest: change.Digest{1}, Generation: 2, LUT: 1735689600123, Expiry: 0}
+	c.Bins = []change.Bin{{Name: "i", Value: change.IntegerValue(1)}}
+	avro, err := format.NewAvro(`{"type":"map","values":["null","long","string",{"type":"map","values":["null","long","string"]}]}`, "metadata", true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	unnamed, err := change.MapValue([]byte{0x81, 0x90, 0x01}) // its key is a list
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"json", "flat-json", "message-pack", "xdr", "avro"} {
+		t.Run(name, func(t *testing.T) {
+			cloud := sinktest.New(t)
+			spec := parse(t, sinktest.PubSubSink+"?data="+name, sink.Options{Avro: avro, MetadataKey: "metadata"})
+			if !spec.Bins {
+				t.Error("bins are not asked for")
+			}
+			b := sink.Batch{Changes: []format.Parsed{{Change: c, Data: []byte("as it came"), Format: "other"}, {Change: c, Data: []byte("as it came"), Format: "other"}}}
+			b.Changes[1].Change.Bins = []change.Bin{{Name: "i", Value: unnamed}}
+			got := outcome(b, sinktest.Open(t, spec).Put(t.Context(), b))
+			if text := name == "json" || name == "flat-json" || name == "avro"; text && got != "+x" {
+				t.Errorf("%s, want the second refused", got)
+			}
+			m := cloud.Messages()[0]
+			parsed, err := format.Parser{MetadataKey: "metadata", Bins: true, Avro: avro}.Parse(format.MediaTypeOf(name), m.Data)
+			if err != nil || len(parsed) != 1 || parsed[0].Err != nil || parsed[0].Change.Digest != c.Digest || m.Attributes["format"] != name {
+				t.Errorf("%q with %v is read as %+v, %v", m.Data, m.Attributes, parsed, err)
+			}
+		})
+	}
+}
+
+// Without a schema of the user's, Avro data are rows.
+func TestDataAsRows(t *testing.T) {
+	cloud := newServer(t, nil)
+	b := sinktest.Batch("s", 1)
+	b.Changes[0].Format = "avro" // by whatever schema
+	if verdicts := open(t, sinktest.PubSubSink+"?data=avro", sink.Options{}).Put(t.Context(), b); verdicts != nil {
+		t.Fatal(verdicts)
+	}
+	r, err := row.Of(&b.Changes[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m := cloud.taken[0]; !bytes.Equal(m.GetData(), row.AppendAvro(nil, &r)) || m.GetAttributes()["format"] != "avro" {
+		t.Errorf("published %v", m)
+	}
+}
+
+// A message that is as large as a request may be is published, one byte more is too
+// much.
+func TestLargestMessage(t *testing.T) {
+	newServer(t, nil)
+	s := open(t, sinktest.PubSubSink, sink.Options{})
+	size := func(data int) sink.Batch {
+		b := sinktest.Batch("s", 1)
+		b.Changes[0].Data = make([]byte, data)
+		return b
+	}
+	least, most := 9_000_000, 10_000_000 // the first is published, the last is not
+	for most-least > 1 {
+		middle := (least + most) / 2
+		if verdicts := s.Put(t.Context(), size(middle)); verdicts == nil {
+			least = middle
+		} else {
+			most = middle
+		}
+	}
+	if frame := 10_000_000 - least; frame < 100 || frame > 400 {
+		t.Errorf("the largest data is of %d bytes", least)
+	}
+	if got := outcome(size(most), s.Put(t.Context(), size(most))); got != "x" {
+		t.Errorf("of %d bytes: %s", most, got)
+	}
+}

@@ -1,0 +1,89 @@
+package pubsub_test
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"cloud.google.com/go/pubsub/v2/apiv1/pubsubpb"
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"github.com/aerosink/aerosink/function/sink"
+	"github.com/aerosink/aerosink/function/sink/sinktest"
+)
+
+// model is the order of one lane as the package describes it: what fails of a record
+// comes first when it comes again.
+type model struct {
+	owed      map[string][]string // names of changes by record
+	published []string
+}
+
+// put returns the outcome of a Put, whose request the server fails or not.
+func (m *model) put(names []string, fails bool) string {
+	var text strings.Builder
+	refused := map[string]bool{}
+	var sent []string
+	due := map[string][]string{}
+	for _, name := range names {
+		record, _, _ := strings.Cut(name, ".")
+		owed := m.owed[record]
+		switch {
+		case refused[record] || len(owed) > 0 && owed[0] != name:
+			refused[record] = true
+			if len(owed) > 0 && !slices.Contains(owed, name) {
+				m.owed[record] = append(owed, name)
+			}
+			text.WriteByte('-')
+			continue
+		case len(owed) > 0:
+			m.owed[record] = owed[1:]
+		}
+		sent = append(sent, name)
+		due[record] = append(due[record], name)
+		text.WriteByte(map[bool]byte{false: '+', true: '-'}[fails])
+	}
+	if !fails {
+		m.published = append(m.published, sent...)
+		return text.String()
+	}
+	for record, names := range due {
+		m.owed[record] = append(names, m.owed[record]...)
+	}
+	return text.String()
+}
+
+// One lane does what the model does.
+func TestLaneIsTheModel(t *testing.T) {
+	var fails atomic.Bool
+	cloud := newServer(t, func(ctx context.Context, r *pubsubpb.PublishRequest) error {
+		if fails.Load() {
+			return forbidden(ctx, r)
+		}
+		return nil
+	})
+	s := open(t, sinktest.PubSubSink+"?ordering=1&pause=1m", sink.Options{})
+	m, checks := model{owed: map[string][]string{}}, 0
+	rapid.Check(t, func(rt *rapid.T) {
+		checks++ // each has records of its own
+		for range rapid.IntRange(1, 12).Draw(rt, "puts") {
+			var b sink.Batch
+			var names []string
+			for range rapid.IntRange(1, 5).Draw(rt, "changes") {
+				p := version(checks*3+rapid.IntRange(0, 2).Draw(rt, "record"), rapid.IntRange(1, 4).Draw(rt, "version"))
+				b.Changes, names = append(b.Changes, p), append(names, string(p.Data))
+			}
+			fails.Store(rapid.Bool().Draw(rt, "fails"))
+			want := m.put(names, fails.Load())
+			if got := outcome(b, s.Put(t.Context(), b)); got != want {
+				rt.Fatalf("%v: %s, want %s", names, got, want)
+			}
+		}
+		if diff := cmp.Diff(strings.Join(m.published, " "), cloud.data()); diff != "" {
+			rt.Fatalf("published (-want +got):\n%s", diff)
+		}
+	})
+}

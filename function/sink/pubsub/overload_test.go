@@ -1,0 +1,74 @@
+package pubsub_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"cloud.google.com/go/pubsub/v2/apiv1/pubsubpb"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/aerosink/aerosink/connector/change"
+	"github.com/aerosink/aerosink/connector/change/changetest"
+	"github.com/aerosink/aerosink/function/sink"
+	"github.com/aerosink/aerosink/function/sink/sinktest"
+)
+
+// What waits is bounded, whatever comes; who is refused knows at once.
+func TestOverload(t *testing.T) {
+	release := make(chan struct{})
+	cloud := newServer(t, func(context.Context, *pubsubpb.PublishRequest) error {
+		<-release
+		return nil
+	})
+	metrics := prometheus.NewRegistry()
+	s := open(t, sinktest.PubSubSink+"?ordering=16&max-messages=1000", sink.Options{Metrics: metrics})
+	var published, refused atomic.Int64
+	var wg sync.WaitGroup
+	for i := range 50 {
+		wg.Go(func() {
+			b := sinktest.Batch(fmt.Sprint("s", i), 100)
+			verdicts := s.Put(t.Context(), b)
+			text := outcome(b, verdicts)
+			published.Add(int64(strings.Count(text, "+")))
+			for _, err := range verdicts {
+				if errors.Is(err, sink.ErrOverloaded) && !change.IsPermanent(err) {
+					refused.Add(1)
+				}
+			}
+		})
+	}
+	changetest.WaitFor(t, "an overload", func() bool { return metric(t, metrics, "messages_total", "verdict=overloaded") == 4000 })
+	if n := metric(t, metrics, "queued_messages"); n != 1000 {
+		t.Errorf("%v messages wait", n)
+	}
+	close(release)
+	wg.Wait()
+	if published.Load() != 1000 || refused.Load() != 4000 || len(strings.Fields(cloud.data())) != 1000 {
+		t.Errorf("%d published, %d refused", published.Load(), refused.Load())
+	}
+	if n := metric(t, metrics, "queued_bytes"); n != 0 {
+		t.Errorf("%v bytes wait when all is done", n)
+	}
+	if verdicts := s.Put(t.Context(), sinktest.Batch("s", 1000)); verdicts != nil {
+		t.Errorf("afterwards: %v", verdicts)
+	}
+}
+
+// By bytes too: of a Put that has no room as a whole, as much is taken as has.
+func TestOverloadOfBytes(t *testing.T) {
+	newServer(t, nil)
+	s := open(t, sinktest.PubSubSink+"?max-bytes=10000000", sink.Options{})
+	b := sinktest.Batch("s", 8)
+	for i := range b.Changes {
+		b.Changes[i].Data = bytes.Repeat([]byte("x"), 2_000_000)
+	}
+	if got := outcome(b, s.Put(t.Context(), b)); got != "++++----" {
+		t.Errorf("%s, want the first four", got)
+	}
+}
