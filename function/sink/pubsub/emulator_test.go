@@ -1,0 +1,118 @@
+package pubsub_test
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	google "cloud.google.com/go/pubsub/v2"
+	"cloud.google.com/go/pubsub/v2/apiv1/pubsubpb"
+
+	"github.com/aerosink/aerosink/connector/change/changetest"
+	"github.com/aerosink/aerosink/function/sink"
+	"github.com/aerosink/aerosink/function/sink/sinktest"
+)
+
+// startEmulator starts Google's emulator of Pub/Sub, and skips the test where it is
+// not installed.
+func startEmulator(t *testing.T) {
+	t.Helper()
+	java, err := exec.LookPath("java")
+	if err != nil {
+		t.Skip("the Pub/Sub emulator needs java, which is not installed")
+	}
+	root, err := exec.CommandContext(t.Context(), "gcloud", "info", "--format=value(installation.sdk_root)").Output()
+	if err != nil {
+		t.Skip("gcloud, which has the Pub/Sub emulator, is not installed")
+	}
+	jars, _ := filepath.Glob(filepath.Join(strings.TrimSpace(string(root)), "platform/pubsub-emulator/lib/cloud-pubsub-emulator-*-all.jar"))
+	if len(jars) == 0 {
+		t.Skip("the Pub/Sub emulator is not installed: gcloud components install pubsub-emulator")
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0") // the emulator cannot choose a port itself
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := l.Addr().String()
+	_ = l.Close()
+	_, port, _ := net.SplitHostPort(address)
+	command := exec.CommandContext(t.Context(), java, "-XX:+UseSerialGC", "-Xmx512m", "-jar", jars[0], "--host=127.0.0.1", "--port="+port)
+	if err := command.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = command.Wait() }) // killed with the test's context
+	t.Setenv("PUBSUB_EMULATOR_HOST", address)
+}
+
+// Through Google's own emulator to a subscriber, the versions of each record come in
+// order.
+func TestOrderThroughTheEmulator(t *testing.T) {
+	startEmulator(t)
+	client, err := google.NewClient(t.Context(), "test-project")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	changetest.WaitFor(t, "an emulator", func() bool {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		_, err := client.TopicAdminClient.CreateTopic(ctx, &pubsubpb.Topic{Name: sinktest.Topic})
+		return err == nil
+	})
+	subscription := "projects/test-project/subscriptions/all"
+	if _, err := client.SubscriptionAdminClient.CreateSubscription(t.Context(), &pubsubpb.Subscription{Name: subscription, Topic: sinktest.Topic, EnableMessageOrdering: true}); err != nil {
+		t.Fatal(err)
+	}
+	if err := parse(t, sinktest.PubSubSink, sink.Options{}).Probe(t.Context()); err != nil {
+		t.Error(err)
+	}
+	const records, each = 40, 10
+	s := open(t, sinktest.PubSubSink+"?ordering=8", sink.Options{})
+	var wg sync.WaitGroup
+	for record := range records {
+		wg.Go(func() {
+			for v := 1; v <= each; v += 2 {
+				if verdicts := s.Put(t.Context(), versions(version(record, v), version(record, v+1))); verdicts != nil {
+					t.Error(verdicts)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	receiveInOrder(t, client, subscription, records, each)
+}
+
+// receiveInOrder receives so many versions of so many records.
+func receiveInOrder(t *testing.T, client *google.Client, subscription string, records, each int) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	var mu sync.Mutex
+	last, received := map[string]int{}, 0
+	err := client.Subscriber(subscription).Receive(ctx, func(_ context.Context, m *google.Message) {
+		mu.Lock()
+		defer mu.Unlock()
+		record, text, _ := strings.Cut(string(m.Data), ".")
+		v, _ := strconv.Atoi(text)
+		if v > last[record]+1 {
+			t.Errorf("record %s: version %d behind %d", record, v, last[record])
+		}
+		if v == last[record]+1 {
+			last[record], received = v, received+1
+		}
+		m.Ack()
+		if received == records*each {
+			cancel()
+		}
+	})
+	if err != nil || received != records*each {
+		t.Errorf("%d received, %v; of %s", received, err, fmt.Sprint(last))
+	}
+}

@@ -1,0 +1,69 @@
+package pubsub_test
+
+import (
+	"testing"
+
+	"github.com/aerosink/aerosink/function/sink"
+	"github.com/aerosink/aerosink/function/sink/sinktest"
+)
+
+// Where many lanes are busy their requests fill up, and where one Put waits alone
+// nothing is held back.
+func TestRequestsFillUp(t *testing.T) {
+	server := sinktest.InstantPubSub(t)
+	s := open(t, sinktest.PubSubSink+"?ordering=256&linger=1s", sink.Options{})
+	batch := of500()
+	const puts = 1000
+	concurrently(puts, 160, func() {
+		if verdicts := s.Put(t.Context(), batch); verdicts != nil {
+			t.Error(verdicts[0])
+		}
+	})
+	if n := server.Messages(); n != puts*500 {
+		t.Errorf("%d messages", n)
+	}
+	if each := server.Messages() / server.Requests(); each < 60 {
+		t.Errorf("%d messages a request, want at least 60", each)
+	}
+	one := sinktest.InstantPubSub(t)
+	alone := open(t, sinktest.PubSubSink+"?ordering=256&linger=1s", sink.Options{})
+	for i := range 5 {
+		if verdicts := alone.Put(t.Context(), versions(version(i, 1))); verdicts != nil {
+			t.Error(verdicts)
+		}
+	}
+	if n := one.Requests(); n != 5 {
+		t.Errorf("%d requests of five Puts", n)
+	}
+}
+
+// One change from each of many Puts at once goes with those of others.
+func TestPutsOfOneGoTogether(t *testing.T) {
+	server := sinktest.InstantPubSub(t)
+	s := open(t, sinktest.PubSubSink+"?linger=1s", sink.Options{})
+	batch := kilobytes(1)
+	const puts = 20_000
+	concurrently(puts, 1000, func() {
+		if verdicts := s.Put(t.Context(), batch); verdicts != nil {
+			t.Error(verdicts)
+		}
+	})
+	if each := server.Messages() / server.Requests(); each < 10 || server.Messages() != puts {
+		t.Errorf("%d messages, %d a request, want at least 10", server.Messages(), each)
+	}
+}
+
+// A change costs less than one allocation, what the server does included.
+func TestAllocations(t *testing.T) {
+	sinktest.InstantPubSub(t)
+	s := open(t, sinktest.PubSubSink, sink.Options{})
+	batch := of500()
+	n := testing.AllocsPerRun(50, func() {
+		if verdicts := s.Put(t.Context(), batch); verdicts != nil {
+			t.Error(verdicts[0])
+		}
+	})
+	if n > 500 {
+		t.Errorf("%v allocations for 500 changes", n)
+	}
+}
