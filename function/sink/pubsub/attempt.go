@@ -60,7 +60,7 @@ func (s *search) publish(from, to int) error {
 		s.fate.refusal = err
 		s.refused = append(s.refused, from)
 		s.settled = to
-		if len(s.refused) > mostRefused {
+		if len(s.refused) > mostRefused || s.p.packed != "" {
 			return err
 		}
 		return nil
@@ -89,7 +89,7 @@ func (s *search) conclude() {
 	s.p.mu.Lock()
 	defer s.p.mu.Unlock()
 	believed := 0
-	if e := &s.p.evidence; e.taken {
+	if e := &s.p.evidence; e.taken && s.p.packed == "" {
 		believed = min(mostRefused-e.refused, len(s.refused))
 		e.refused += believed
 	}

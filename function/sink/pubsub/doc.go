@@ -60,6 +60,9 @@
 //	ordering      shards of ordering keys, 1 to 4096; 0, the default, is none
 //	data          as-received, or json, flat-json, message-pack, xdr, avro: what came in
 //	              another format is written anew; avro by AVRO_SCHEMA, else as a row
+//	mode          single, or packed: all changes of a Put, or of a lane, in one message
+//	packed        what that message holds: ndjson, or avro, a container file of rows
+//	compression   of packed messages: zstd, gzip or none
 //	endpoint      a region, or HOST:PORT, in place of the nearest
 //	linger        10ms: how long a lane waits for more where many are busy
 //	pause         2s: how long a failed change holds up others of its record

@@ -93,7 +93,7 @@ func TestLetters(t *testing.T) {
 			{MediaType: "application/json", Reason: "no place", Request: "r1", Received: received},
 		},
 	}
-	s := open(t, sinktest.PubSubSink, sink.Options{})
+	s := open(t, sinktest.PubSubSink+"?mode=packed", sink.Options{}) // letters are never packed
 	if verdicts := s.Put(t.Context(), b); verdicts != nil {
 		t.Fatal(verdicts)
 	}

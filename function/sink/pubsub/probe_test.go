@@ -114,6 +114,8 @@ func TestParse(t *testing.T) {
 	for _, tt := range []struct{ url, err string }{
 		{"pubsub://my-project/changes?ordering=4096&linger=0s&pause=1m&max-messages=1&max-bytes=16MiB&endpoint=europe-west1", ""},
 		{"pubsub://my-project/changes?endpoint=pubsub.example.com:443&data=xdr", ""},
+		{"pubsub://my-project/changes?mode=packed&compression=gzip&packed=ndjson", ""},
+		{"pubsub://my-project/changes?mode=packed&data=json", "data=json goes with single messages"},
 		{"pubsub://my-project/changes?data=avro", ""},
 		{"pubsub://my-project/changes?data=csv", "data=csv is none of as-received, json"},
 		{"pubsub://my-project/changes?endpoint=a/b", "neither a region nor HOST:PORT"},

@@ -35,6 +35,8 @@ type settings struct {
 	timeout     time.Duration
 	format      string // that changes are written anew in; "" is none
 	rewrite     func(dst []byte, p *format.Parsed) ([]byte, error)
+	packed      string // format of whole batches in one message; "" is none
+	compression string // of those
 }
 
 var (
@@ -62,7 +64,7 @@ func Parse(u *url.URL, o sink.Options) (sink.Spec, error) {
 	}
 	s.parseData(q, o)
 	spec := sink.Spec{
-		Bins:  s.format != "",
+		Bins:  s.format != "" || s.packed != "",
 		New:   func(ctx context.Context) (sink.Sink, error) { return s.open(ctx, o.Metrics) },
 		Probe: s.probe,
 	}
@@ -72,7 +74,15 @@ func Parse(u *url.URL, o sink.Options) (sink.Spec, error) {
 // parseData reads what a message holds.
 func (s *settings) parseData(q *sink.Query, o sink.Options) {
 	name := q.Word("data", asReceived, asReceived, "json", "flat-json", "message-pack", "xdr", "avro")
-	if name != asReceived {
+	mode := q.Word("mode", "single", "single", "packed")
+	packed := q.Word("packed", "ndjson", "ndjson", "avro")
+	s.compression = q.Word("compression", "zstd", compressions...)
+	switch {
+	case mode == "packed" && name != asReceived:
+		q.Fail("data=%s goes with single messages; what packed ones hold is packed=", name)
+	case mode == "packed":
+		s.packed = packed
+	case name != asReceived:
 		s.format = name
 		s.rewrite = rewriter(name, o)
 	}

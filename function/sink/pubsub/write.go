@@ -86,6 +86,10 @@ func (w *writing) change(at int) *format.Parsed { return &w.batch.Changes[w.orde
 
 // lane writes the changes of a lane, order[start:end].
 func (w *writing) lane(lane, start, end int) {
+	if w.packed != "" && w.batch.Letters == nil {
+		w.pack(lane, start, end)
+		return
+	}
 	for at := start; at < end; at++ {
 		if err := w.message(lane, at); err != nil {
 			w.judge(message{first: at, last: at + 1}, err)
