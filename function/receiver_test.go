@@ -27,7 +27,7 @@ import (
 	"github.com/aerosink/aerosink/function/sink/sinktest"
 )
 
-const both = sinktest.PubSubSink + "?ordering=256," + sinktest.ArchiveSink
+const both = sinktest.PubSubSink + "?ordering=256," + sinktest.ArchiveSink + "?linger=0s"
 
 func newReceiver(t *testing.T, getenv func(string) string) (*function.Receiver, *bytes.Buffer) {
 	t.Helper()
