@@ -1,12 +1,15 @@
 package function_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 
 	"github.com/aerosink/aerosink/function"
+	"github.com/aerosink/aerosink/function/sink/sinktest"
 )
 
 // lasting are sinks and dead letters that there is nothing to say about.
@@ -64,5 +67,43 @@ func TestExamineForFramework(t *testing.T) {
 	f := function.Examine(env(append([]string{"FUNCTION_TARGET", "Receive", "METRICS_PORT", "9090", "HEADER_TIMEOUT", "1s"}, lasting...)...), nil)
 	if len(f.Warnings) != 2 || !strings.Contains(f.Warnings[0].Text, "means nothing under the Functions Framework") {
 		t.Errorf("warnings %v", f.Warnings)
+	}
+}
+
+// Every place is looked for, and what is wrong with one says what to do.
+func TestConnect(t *testing.T) {
+	sinktest.New(t)
+	f := function.Examine(env("SINKS", sinktest.PubSubSink+",pubsub://test-project/nowhere,"+sinktest.ArchiveSink+",log:", "DEAD_LETTERS", "gs://nowhere/dead"), nil)
+	want := map[string]string{
+		sinktest.PubSubSink:             "",
+		"pubsub://test-project/nowhere": "nowhere",
+		sinktest.ArchiveSink:            "",
+		"log:":                          "",
+		"gs://nowhere/dead":             "probe bucket nowhere",
+	}
+	found := f.Connect(t.Context())
+	for _, c := range found {
+		says, ok := want[c.Place]
+		if !ok || (c.Err == nil) != (says == "") || c.Err != nil && !strings.Contains(c.Err.Error(), says) {
+			t.Errorf("%s: %s: %v, want an error that says %q", c.Variable, c.Place, c.Err, says)
+		}
+	}
+	if len(found) != len(want) || found[4].Variable != "DEAD_LETTERS" {
+		t.Errorf("connections %+v", found)
+	}
+}
+
+// A place that does not answer is not waited for any longer than the caller does.
+func TestConnectInTime(t *testing.T) {
+	cloud := sinktest.New(t)
+	cloud.FailStorage(func(w http.ResponseWriter, req *http.Request) {
+		<-req.Context().Done()
+		panic(http.ErrAbortHandler)
+	})
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	f := function.Examine(env("SINKS", sinktest.ArchiveSink), nil)
+	if c := f.Connect(ctx)[0]; !errors.Is(c.Err, context.Canceled) {
+		t.Errorf("%v", c.Err)
 	}
 }
