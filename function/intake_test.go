@@ -233,23 +233,22 @@ func TestBombs(t *testing.T) {
 // All bodies together have a limit. Beyond it a request is refused for a while, and
 // holds nothing; but one that is alone always has room.
 func TestInFlight(t *testing.T) {
-	address := start(t, "MAX_BODY", "64KiB", "MAX_IN_FLIGHT", "40KiB")
+	address, r := startReceiver(t, "MAX_BODY", "64KiB", "MAX_IN_FLIGHT", "40KiB")
 	first := dial(t, address)
 	first.post("Content-Length: 40000")
 	first.say("[" + strings.Repeat(" ", 30000))
-	again := dial(t, address)
-	changetest.WaitFor(t, "the first body to fill the room", func() bool {
-		again.post("Content-Length: 10000")
-		again.say("[" + strings.Repeat(" ", 9998) + "]")
-		status, header, body := again.hear()
-		if status != http.StatusTooManyRequests {
-			return false
-		}
-		if header.Get("Retry-After") != "1" || !strings.Contains(body, "the limit of MAX_IN_FLIGHT") {
-			t.Errorf("%v: %s", header, body)
-		}
-		return true
+	changetest.WaitFor(t, "room for the first body", func() bool {
+		w := httptest.NewRecorder()
+		r.Metrics().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+		return strings.Contains(w.Body.String(), "aerosink_function_in_flight_bytes 32768\n")
 	})
+	again := dial(t, address)
+	again.post("Content-Length: 10000")
+	again.say("[" + strings.Repeat(" ", 9998) + "]")
+	status, header, body := again.hear()
+	if status != http.StatusTooManyRequests || header.Get("Retry-After") != "1" || !strings.Contains(body, "the limit of MAX_IN_FLIGHT") {
+		t.Errorf("status %d, %v: %s", status, header, body)
+	}
 	first.say(strings.Repeat(" ", 9998) + "]")
 	if status, _, body := first.hear(); status != http.StatusOK {
 		t.Errorf("status %d: %s", status, body)

@@ -17,12 +17,19 @@ import (
 // lasts, and returns its address.
 func start(t *testing.T, pairs ...string) (address string) {
 	t.Helper()
+	address, _ = startReceiver(t, pairs...)
+	return address
+}
+
+// startReceiver is start for who wants to know more of the Receiver.
+func startReceiver(t *testing.T, pairs ...string) (address string, r *function.Receiver) {
+	t.Helper()
 	getenv := env(append([]string{"SINKS", "log:"}, pairs...)...)
 	c, err := function.ParseConfig(getenv, io.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := function.New(getenv, slog.New(slog.DiscardHandler))
+	r = function.New(getenv, slog.New(slog.DiscardHandler))
 	t.Cleanup(func() { _ = r.Close() })
 	url, stop, stopped := serveWith(t, r, c.Limits)
 	t.Cleanup(func() {
@@ -31,7 +38,7 @@ func start(t *testing.T, pairs ...string) (address string) {
 			t.Error(err)
 		}
 	})
-	return strings.TrimPrefix(url, "http://")
+	return strings.TrimPrefix(url, "http://"), r
 }
 
 // peer is a client that says what it likes.
