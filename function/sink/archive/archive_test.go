@@ -3,14 +3,10 @@ package archive_test
 import (
 	"bytes"
 	"compress/gzip"
-	"context"
-	"errors"
 	"io"
-	"net/http"
 	"net/url"
 	"path"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -137,82 +133,5 @@ func TestArchiveNames(t *testing.T) {
 	}
 	if n := len(cloud.Objects(t)); n != 2 {
 		t.Errorf("%d objects, want 2", n)
-	}
-}
-
-func isUpload(r *http.Request) bool { return strings.HasPrefix(r.URL.Path, "/upload/") }
-
-// A write that fails fails its changes, and those alone; trying again succeeds.
-func TestArchiveFailure(t *testing.T) {
-	for _, tt := range []struct {
-		name   string
-		status int
-	}{{"forbidden", http.StatusForbidden}, {"no bucket", http.StatusNotFound}, {"too many", http.StatusTooManyRequests}, {"broken", http.StatusServiceUnavailable}} {
-		t.Run(tt.name, func(t *testing.T) {
-			cloud := sinktest.New(t)
-			s := open(t, sinktest.ArchiveSink, sink.Options{Timeout: time.Second})
-			cloud.FailStorage(func(w http.ResponseWriter, r *http.Request) {
-				body, _ := io.ReadAll(r.Body)
-				r.Body = io.NopCloser(bytes.NewReader(body))
-				if isUpload(r) && bytes.Contains(body, []byte("set=bad")) {
-					w.WriteHeader(tt.status)
-				}
-			})
-			b := sink.Batch{Changes: []format.Parsed{sinktest.One("good", 1), sinktest.One("bad", 2), sinktest.One("good", 3)}}
-			verdicts := s.Put(t.Context(), b)
-			if len(verdicts) != 3 || verdicts[0] != nil || verdicts[1] == nil || change.IsPermanent(verdicts[1]) || verdicts[2] != nil {
-				t.Fatalf("verdicts %v, want an error on the second", verdicts)
-			}
-			cloud.FailStorage(nil)
-			if verdicts := s.Put(t.Context(), b); verdicts != nil {
-				t.Errorf("tried again: %v", verdicts)
-			}
-			if n := len(cloud.Objects(t)); n != 2 {
-				t.Errorf("%d objects, want 2", n)
-			}
-		})
-	}
-}
-
-// The object was written, and the answer never came.
-func TestArchiveAnswerLost(t *testing.T) {
-	cloud := sinktest.New(t)
-	s := open(t, sinktest.ArchiveSink, sink.Options{Timeout: time.Second})
-	var lost atomic.Bool
-	cloud.FailStorage(func(w http.ResponseWriter, r *http.Request) {
-		if isUpload(r) && lost.CompareAndSwap(false, true) {
-			cloud.PassStorage(r)
-			panic(http.ErrAbortHandler)
-		}
-	})
-	if verdicts := s.Put(t.Context(), sinktest.Batch("s", 2)); verdicts == nil {
-		t.Log("the client tried again by itself")
-	}
-	if verdicts := s.Put(t.Context(), sinktest.Batch("s", 2)); verdicts != nil {
-		t.Errorf("tried again: %v", verdicts)
-	}
-	if n := len(cloud.Objects(t)); n != 1 || !lost.Load() {
-		t.Errorf("%d objects, want 1", n)
-	}
-}
-
-// A write that takes too long ends, and leaves nothing behind.
-func TestArchiveTimeout(t *testing.T) {
-	cloud := sinktest.New(t)
-	s := open(t, sinktest.ArchiveSink, sink.Options{Timeout: 50 * time.Millisecond})
-	cloud.FailStorage(func(w http.ResponseWriter, r *http.Request) {
-		if isUpload(r) {
-			_, _ = io.Copy(io.Discard, r.Body)
-			<-r.Context().Done()
-			panic(http.ErrAbortHandler)
-		}
-	})
-	verdicts := s.Put(t.Context(), sinktest.Batch("s", 2))
-	if len(verdicts) != 2 || change.IsPermanent(verdicts[0]) || !errors.Is(verdicts[0], context.DeadlineExceeded) {
-		t.Errorf("verdicts %v, want a deadline exceeded", verdicts)
-	}
-	cloud.FailStorage(nil)
-	if n := len(cloud.Objects(t)); n != 0 {
-		t.Errorf("%d objects, want none", n)
 	}
 }

@@ -57,7 +57,7 @@ func TestURLFaults(t *testing.T) {
 		{"gs://b/p?max-bytes=0", "max-bytes=0 is no size"},
 		{"gs://b/p?max-changes=0", "max-changes=0 is no number"},
 		{"gs://b/p?max-in-flight=x", "max-in-flight=x is no size"},
-		{"gs://b/p?compresion=gzip", "unknown parameter compresion; known are format, compression, path, linger, max-bytes, max-changes, max-in-flight"},
+		{"gs://b/p?compress=gzip", "unknown parameter compress; known are format, compression, path, linger, max-bytes, max-changes, max-in-flight"},
 		{"gs://b/p?path={name}", "{name} is no field; the fields are {namespace}, {set}, {date}, {hour}, {minute}, {op}, {partition} and {shard:N}"},
 		{"gs://b/p?path={shard:0}", "{shard:0} is no number of shards between 1 and 4096"},
 		{"gs://b/p?path={shard:4097}", "{shard:4097} is no number"},

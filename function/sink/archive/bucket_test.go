@@ -1,0 +1,284 @@
+package archive_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/aerosink/aerosink/connector/change"
+	"github.com/aerosink/aerosink/connector/change/changetest"
+	"github.com/aerosink/aerosink/connector/format"
+	"github.com/aerosink/aerosink/function/sink"
+	"github.com/aerosink/aerosink/function/sink/archive"
+	"github.com/aerosink/aerosink/function/sink/sinktest"
+)
+
+// uploads counts uploads, and answers them as answers say, one after another; those
+// that are left pass.
+type uploads struct {
+	n       atomic.Int64
+	answers []http.HandlerFunc
+}
+
+func (u *uploads) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if isUpload(r) {
+		if n := int(u.n.Add(1)); n <= len(u.answers) {
+			u.answers[n-1](w, r)
+		}
+	}
+}
+
+func isUpload(r *http.Request) bool { return strings.HasPrefix(r.URL.Path, "/upload/") }
+
+func status(code int) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		w.WriteHeader(code)
+	}
+}
+
+// hang never answers.
+func hang(_ http.ResponseWriter, r *http.Request) {
+	_, _ = io.Copy(io.Discard, r.Body)
+	<-r.Context().Done()
+	panic(http.ErrAbortHandler)
+}
+
+// What may pass is tried again for as long as there is time, and what will not change
+// is not: the sender learns of it at once.
+func TestTries(t *testing.T) {
+	for _, tt := range []struct {
+		name    string
+		answers func(c *sinktest.Cloud) []http.HandlerFunc
+		tries   int64
+		err     string // "" is stored
+	}{
+		{"unavailable", func(*sinktest.Cloud) []http.HandlerFunc { return []http.HandlerFunc{status(503), status(500)} }, 3, ""},
+		{"too many", func(*sinktest.Cloud) []http.HandlerFunc { return []http.HandlerFunc{status(429), status(408)} }, 3, ""},
+		{"the answer is lost", func(c *sinktest.Cloud) []http.HandlerFunc {
+			return []http.HandlerFunc{func(_ http.ResponseWriter, r *http.Request) {
+				c.PassStorage(r)
+				panic(http.ErrAbortHandler)
+			}}
+		}, 2, ""},
+		{"hangs", func(*sinktest.Cloud) []http.HandlerFunc { return []http.HandlerFunc{hang} }, 2, ""},
+		{"forbidden", func(*sinktest.Cloud) []http.HandlerFunc { return []http.HandlerFunc{status(403)} }, 1, "403"},
+		{"unauthorized", func(*sinktest.Cloud) []http.HandlerFunc { return []http.HandlerFunc{status(401)} }, 1, "401"},
+		{"no bucket", func(*sinktest.Cloud) []http.HandlerFunc { return []http.HandlerFunc{status(404)} }, 1, "404"},
+		{"bad request", func(*sinktest.Cloud) []http.HandlerFunc { return []http.HandlerFunc{status(400)} }, 1, "400"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			cloud := sinktest.New(t)
+			u := &uploads{answers: tt.answers(cloud)}
+			cloud.FailStorage(u.ServeHTTP)
+			s := open(t, sinktest.ArchiveSink+"?linger=0s", sink.Options{Timeout: 3 * time.Second})
+			verdicts := s.Put(t.Context(), sinktest.Batch("s", 2))
+			switch {
+			case tt.err == "" && verdicts != nil:
+				t.Errorf("verdicts %v", verdicts)
+			case tt.err != "" && (len(verdicts) != 2 || change.IsPermanent(verdicts[1]) || !strings.Contains(verdicts[1].Error(), tt.err)):
+				t.Errorf("verdicts %v, want one of %s", verdicts, tt.err)
+			}
+			if u.n.Load() != tt.tries {
+				t.Errorf("%d tries, want %d", u.n.Load(), tt.tries)
+			}
+			want := 1
+			if tt.err != "" {
+				want = 0
+			}
+			if n := len(cloud.Objects(t)); n != want {
+				t.Errorf("%d objects, want %d", n, want)
+			}
+		})
+	}
+}
+
+// A write that fails fails its changes, and those alone; trying again succeeds.
+func TestFailureOfOneFolder(t *testing.T) {
+	cloud := sinktest.New(t)
+	s := open(t, sinktest.ArchiveSink, sink.Options{})
+	cloud.FailStorage(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		if isUpload(r) && bytes.Contains(body, []byte("set=bad")) {
+			w.WriteHeader(http.StatusForbidden)
+		}
+	})
+	b := sink.Batch{Changes: []format.Parsed{sinktest.One("good", 1), sinktest.One("bad", 2), sinktest.One("good", 3)}}
+	verdicts := s.Put(t.Context(), b)
+	if len(verdicts) != 3 || verdicts[0] != nil || verdicts[1] == nil || change.IsPermanent(verdicts[1]) || verdicts[2] != nil {
+		t.Fatalf("verdicts %v, want an error on the second", verdicts)
+	}
+	cloud.FailStorage(nil)
+	if verdicts := s.Put(t.Context(), b); verdicts != nil {
+		t.Errorf("tried again: %v", verdicts)
+	}
+	if n := len(cloud.Objects(t)); n != 2 {
+		t.Errorf("%d objects, want 2", n)
+	}
+}
+
+// The object was written, and no answer came while there was time: it is the same
+// object when its batch comes again, beside others.
+func TestAnswersLost(t *testing.T) {
+	cloud := sinktest.New(t)
+	s := open(t, sinktest.ArchiveSink+"?linger=100ms", sink.Options{Timeout: 500 * time.Millisecond})
+	cloud.FailStorage(func(_ http.ResponseWriter, r *http.Request) {
+		if isUpload(r) {
+			cloud.PassStorage(r)
+			panic(http.ErrAbortHandler)
+		}
+	})
+	if verdicts := s.Put(t.Context(), sinktest.Batch("s", 2)); len(verdicts) != 2 || change.IsPermanent(verdicts[0]) {
+		t.Fatalf("verdicts %v", verdicts)
+	}
+	cloud.FailStorage(nil)
+	other := make(chan sink.Verdicts)
+	go func() {
+		other <- s.Put(t.Context(), sink.Batch{Changes: []format.Parsed{sinktest.One("s", 7)}})
+	}()
+	if verdicts := s.Put(t.Context(), sinktest.Batch("s", 2)); verdicts != nil {
+		t.Errorf("tried again: %v", verdicts)
+	}
+	if verdicts := <-other; verdicts != nil {
+		t.Errorf("beside it: %v", verdicts)
+	}
+	var all []byte
+	objects := cloud.Objects(t)
+	for _, o := range objects {
+		all = append(all, o.Content...)
+	}
+	if len(objects) != 2 || bytes.Count(all, []byte("\n")) != 3 {
+		t.Errorf("%d objects: %s", len(objects), all)
+	}
+}
+
+// A write that is given up leaves nothing behind: its request is broken off before
+// its end.
+func TestGivenUp(t *testing.T) {
+	cloud := sinktest.New(t)
+	s := open(t, sinktest.ArchiveSink+"?linger=0s", sink.Options{})
+	ctx, cancel := context.WithCancel(t.Context())
+	over, broken := make(chan struct{}), make(chan error, 10)
+	cloud.FailStorage(func(_ http.ResponseWriter, r *http.Request) {
+		if !isUpload(r) {
+			return
+		}
+		_, content, err := sinktest.Upload(r)
+		if err == nil {
+			cancel()
+			<-over
+			_, err = io.Copy(io.Discard, content)
+		}
+		broken <- err
+		panic(http.ErrAbortHandler)
+	})
+	b := sinktest.Batch("s", 2)
+	b.Changes[0].Data = []byte(`{"text":"` + strings.Repeat("x", 16<<20) + `"}`)
+	verdicts := s.Put(ctx, b)
+	close(over)
+	if len(verdicts) != 2 || change.IsPermanent(verdicts[0]) || !errors.Is(verdicts[0], context.Canceled) {
+		t.Errorf("verdicts %v, want that it was cancelled", verdicts)
+	}
+	changetest.WaitFor(t, "the end of the request", func() bool { return len(broken) > 0 })
+	if err := <-broken; err == nil {
+		t.Error("the request came to its end")
+	}
+	cloud.FailStorage(nil)
+	if n := len(cloud.Objects(t)); n != 0 {
+		t.Errorf("%d objects, want none", n)
+	}
+}
+
+func TestProbe(t *testing.T) {
+	permissions := func(answer string) http.HandlerFunc {
+		return func(w http.ResponseWriter, r *http.Request) {
+			if strings.HasSuffix(r.URL.Path, "/iam/testPermissions") {
+				w.Header().Set("Content-Type", "application/json")
+				_, _ = io.WriteString(w, answer)
+			}
+		}
+	}
+	for _, tt := range []struct {
+		name, url string
+		fault     http.HandlerFunc
+		err       string
+	}{
+		{"may be written to", sinktest.ArchiveSink, permissions(`{"permissions":["storage.objects.create"]}`), ""},
+		{"may not", sinktest.ArchiveSink, permissions(`{}`), "grant roles/storage.objectCreator on it"},
+		{"not there", "gs://nowhere/changes", nil, "probe bucket nowhere: "},
+		{"of an emulator", sinktest.ArchiveSink, nil, ""},
+		{"not to be asked", sinktest.ArchiveSink, status(http.StatusForbidden), "is it there, under this name?"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			cloud := sinktest.New(t)
+			cloud.FailStorage(tt.fault)
+			u, err := url.Parse(tt.url)
+			if err != nil {
+				t.Fatal(err)
+			}
+			spec, err := archive.Parse(u, sink.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+			defer cancel()
+			err = spec.Probe(ctx)
+			if tt.err == "" && err != nil || tt.err != "" && (err == nil || !strings.Contains(err.Error(), tt.err)) {
+				t.Errorf("error %v, want %q", err, tt.err)
+			}
+		})
+	}
+}
+
+func TestMetrics(t *testing.T) {
+	cloud := sinktest.New(t)
+	registry := prometheus.NewRegistry()
+	first := open(t, sinktest.ArchiveSink+"?linger=0s", sink.Options{Metrics: registry})
+	second := open(t, sinktest.ArchiveSink+"?linger=0s", sink.Options{Metrics: registry})
+	for _, s := range []sink.Sink{first, second} {
+		if verdicts := s.Put(t.Context(), sinktest.Batch("s", 2)); verdicts != nil {
+			t.Fatal(verdicts)
+		}
+	}
+	cloud.FailStorage(status(http.StatusForbidden))
+	first.Put(t.Context(), sinktest.Batch("s", 3))
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]float64{}
+	for _, f := range families {
+		for _, m := range f.Metric {
+			name := f.GetName()
+			for _, l := range m.Label {
+				if l.GetName() == "status" {
+					name += " " + l.GetValue()
+				} else if l.GetValue() != sinktest.ArchiveSink+"?linger=0s" {
+					t.Errorf("%s has the label %s=%s", name, l.GetName(), l.GetValue())
+				}
+			}
+			got[name] = m.GetCounter().GetValue() + m.GetGauge().GetValue() + m.GetHistogram().GetSampleSum()
+			if strings.HasSuffix(name, "seconds") {
+				got[name] = float64(m.GetHistogram().GetSampleCount())
+			}
+		}
+	}
+	want := map[string]float64{
+		"aerosink_archive_objects_total written": 1, "aerosink_archive_objects_total there": 1, "aerosink_archive_objects_total failed": 1,
+		"aerosink_archive_object_bytes": 16, "aerosink_archive_object_changes": 2, "aerosink_archive_write_seconds": 3, "aerosink_archive_in_flight_bytes": 0,
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
