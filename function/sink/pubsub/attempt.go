@@ -125,9 +125,8 @@ func (p *publisher) try(r *request, from, to int) error {
 func (p *publisher) send(r *request, from, to int) error {
 	ctx, cancel := context.WithTimeout(r.ctx, p.timeout/3)
 	defer cancel()
-	part := r.part(from, to)
-	err := p.topic.publish(ctx, r.buffer, part, to-from)
-	p.metrics.request(status.Code(err), to-from, len(part))
+	bytes, err := p.topic.publish(ctx, r, from, to)
+	p.metrics.request(status.Code(err), to-from, bytes)
 	return err
 }
 

@@ -47,12 +47,12 @@ func (b *buffer) release() {
 
 // lend returns part of the buffer to gRPC, which holds the buffer until it has sent
 // the part, and that may be later than the call returns.
-func (b *buffer) lend(part []byte) mem.Buffer {
-	if mem.IsBelowBufferPoolingThreshold(cap(part)) {
-		return mem.SliceBuffer(append([]byte(nil), part...))
+func (b *buffer) lend(part *[]byte) mem.Buffer {
+	if mem.IsBelowBufferPoolingThreshold(cap(*part)) {
+		return mem.SliceBuffer(append([]byte(nil), *part...))
 	}
 	b.hold(1)
-	return mem.NewBuffer(&part, lent{b})
+	return mem.NewBuffer(part, lent{b})
 }
 
 // lent is the pool that a lent part is given back to.

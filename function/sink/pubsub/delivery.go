@@ -37,11 +37,14 @@ type message struct {
 }
 
 // size returns the bytes of the messages.
-func (p *parcel) size() int {
-	if len(p.messages) == 0 {
+func (p *parcel) size() int { return p.start(len(p.messages)) }
+
+// start returns where a message begins in the data.
+func (p *parcel) start(message int) int {
+	if message == 0 {
 		return 0
 	}
-	return p.messages[len(p.messages)-1].end
+	return p.messages[message-1].end
 }
 
 // takes reports whether a message of size bytes fits into the same request, which

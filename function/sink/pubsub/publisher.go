@@ -102,9 +102,8 @@ func (p *publisher) launch(now time.Time) {
 // work carries requests out, r first, as long as there are any that may go.
 func (p *publisher) work(r *request) {
 	for r != nil {
-		r.assemble()
 		f := p.publish(r)
-		r.buffer.release()
+		r.release()
 		r.cancel()
 		p.mu.Lock()
 		now := time.Now()

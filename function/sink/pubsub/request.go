@@ -3,6 +3,8 @@ package pubsub
 import (
 	"context"
 
+	"google.golang.org/grpc/mem"
+
 	"github.com/aerosink/aerosink/connector/change"
 )
 
@@ -14,10 +16,6 @@ type request struct {
 	parcels []*parcel
 	load    load
 	waiting int // parcels whose Put waits; the publisher's lock guards it
-
-	buffer *buffer
-	data   []byte // the messages, in the buffer
-	ends   []int  // of the messages in data
 }
 
 // newRequest returns the next request of a lane, of at most as many bytes as there
@@ -43,37 +41,26 @@ func (r *request) leave() {
 	}
 }
 
-// assemble puts the messages one after another. Those of a single parcel stay where
-// they are.
-func (r *request) assemble() {
-	if len(r.parcels) == 1 {
-		r.buffer, r.data = r.parcels[0].d.buffer, r.parcels[0].data
-		return
-	}
-	r.buffer = newBuffer(r.load.bytes)
+// lend appends the bytes of messages first to last, where they stand, for gRPC.
+func (r *request) lend(to mem.BufferSlice, first, last int) mem.BufferSlice {
 	for _, p := range r.parcels {
-		r.buffer.bytes = append(r.buffer.bytes, p.data...)
-		p.d.buffer.release()
+		if n := len(p.messages); first <= 0 && last >= n {
+			to = append(to, p.d.buffer.lend(&p.data))
+		} else if first < n && last > 0 {
+			part := p.data[p.start(max(first, 0)):p.start(min(last, n))]
+			to = append(to, p.d.buffer.lend(&part))
+		}
+		first -= len(p.messages)
+		last -= len(p.messages)
 	}
-	r.data = r.buffer.bytes
+	return to
 }
 
-// part returns the bytes of messages from to to.
-func (r *request) part(from, to int) []byte {
-	if from == 0 && to == r.load.messages {
-		return r.data
+// release releases what holds the messages.
+func (r *request) release() {
+	for _, p := range r.parcels {
+		p.d.buffer.release()
 	}
-	if r.ends == nil {
-		r.ends = make([]int, 1, r.load.messages+1)
-		start := 0
-		for _, p := range r.parcels {
-			for _, m := range p.messages {
-				r.ends = append(r.ends, start+m.end)
-			}
-			start += len(p.data)
-		}
-	}
-	return r.data[r.ends[from]:r.ends[to]]
 }
 
 // fate is what became of a request: of its first messages, so many were published

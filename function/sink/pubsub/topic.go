@@ -59,20 +59,21 @@ func address(endpoint string) string {
 	return endpoint + "-pubsub.googleapis.com:443"
 }
 
-// publish publishes messages, part of what the buffer holds.
-func (t *topic) publish(ctx context.Context, b *buffer, part []byte, messages int) error {
-	c := &call{topic: t.field, buffer: b, part: part, messages: messages}
-	_, err := t.client.Publish(ctx, t.empty, gax.WithGRPCOptions(grpc.ForceCodecV2(c)))
-	return err
+// publish publishes messages first to last of a request, and returns how many bytes
+// were given to gRPC.
+func (t *topic) publish(ctx context.Context, r *request, first, last int) (bytes int, err error) {
+	c := &call{topic: t.field, request: r, first: first, last: last}
+	_, err = t.client.Publish(ctx, t.empty, gax.WithGRPCOptions(grpc.ForceCodecV2(c)))
+	return c.bytes, err
 }
 
 // call is the codec of one request: it sends the messages as they are written, and
 // counts the ids of the answer.
 type call struct {
-	topic    []byte
-	buffer   *buffer
-	part     []byte
-	messages int
+	topic       []byte
+	request     *request
+	first, last int // messages of the request
+	bytes       int
 }
 
 // Name implements encoding.CodecV2: what is sent is protobuf like any other.
@@ -80,7 +81,11 @@ func (c *call) Name() string { return "proto" }
 
 // Marshal implements encoding.CodecV2.
 func (c *call) Marshal(any) (mem.BufferSlice, error) {
-	return mem.BufferSlice{mem.SliceBuffer(c.topic), c.buffer.lend(c.part)}, nil
+	all := make(mem.BufferSlice, 1, 1+len(c.request.parcels))
+	all[0] = mem.SliceBuffer(c.topic)
+	all = c.request.lend(all, c.first, c.last)
+	c.bytes = all.Len()
+	return all, nil
 }
 
 // Unmarshal implements encoding.CodecV2. A message without id is not published.
@@ -98,8 +103,8 @@ func (c *call) Unmarshal(data mem.BufferSlice, _ any) error {
 		}
 		rest = rest[n:]
 	}
-	if ids != c.messages {
-		return fmt.Errorf("read the answer of Pub/Sub: %d ids of %d messages", ids, c.messages)
+	if messages := c.last - c.first; ids != messages {
+		return fmt.Errorf("read the answer of Pub/Sub: %d ids of %d messages", ids, messages)
 	}
 	return nil
 }
