@@ -124,10 +124,10 @@ func BenchmarkReceive(b *testing.B) {
 // BenchmarkArchive measures whole requests, from the body to finalised objects.
 func BenchmarkArchive(b *testing.B) {
 	body, mediaType := benchBody(b, format.FlatJSON{MetadataKey: "metadata"}, benchChanges)
-	for _, compression := range []string{"none", "gzip"} {
-		b.Run("ndjson/"+compression, func(b *testing.B) {
+	for _, query := range []string{"compression=none", "compression=gzip", "compression=zstd", "format=avro", "format=parquet"} {
+		b.Run(query, func(b *testing.B) {
 			cloud := sinktest.DiscardStorage(b)
-			benchPost(b, benchReceiver(b, "SINKS", sinktest.ArchiveSink+"?compression="+compression), mediaType, body, benchChanges)
+			benchPost(b, benchReceiver(b, "SINKS", sinktest.ArchiveSink+"?"+query), mediaType, body, benchChanges)
 			b.ReportMetric(float64(cloud.Objects())/float64(b.N), "objects/request")
 		})
 	}
