@@ -20,7 +20,7 @@ func TestMetricsPort(t *testing.T) {
 	var log changetest.Output
 	ended := make(chan error, 1)
 	go func() {
-		ended <- run(ctx, environment(map[string]string{"PORT": "0", "METRICS_PORT": "0", "SINKS": sinktest.ArchiveSink}), &log)
+		ended <- run(ctx, environment(map[string]string{"PORT": "0", "METRICS_PORT": "0", "SINKS": sinktest.ArchiveSink + "," + sinktest.PubSubSink, "DEAD_LETTERS": "gs://archive/dead"}), &log)
 	}()
 	url := "http://127.0.0.1:" + log.Find(t, `msg="sink started" address=\S+:(\d+)`)
 	resp, err := http.Post(url, "text/plain", strings.NewReader("x"))
@@ -29,7 +29,8 @@ func TestMetricsPort(t *testing.T) {
 	}
 	_ = resp.Body.Close()
 	shown := get(t, "http://127.0.0.1:"+log.Find(t, `msg="metrics shown" address=\S+:(\d+)`)+"/metrics")
-	for _, want := range []string{`aerosink_function_requests_total{code="415"} 1`, "aerosink_function_ready 1", "go_goroutines", "process_open_fds"} {
+	for _, want := range []string{`aerosink_function_requests_total{code="415"} 1`, "aerosink_function_ready 1", "go_goroutines", "process_open_fds",
+		`aerosink_archive_in_flight_bytes{sink="gs://archive/changes"} 0`, `aerosink_archive_in_flight_bytes{sink="gs://archive/dead"} 0`, `{sink="pubsub://test-project/changes"}`} {
 		if !strings.Contains(shown, want) {
 			t.Errorf("the metrics do not say %s:\n%s", want, shown)
 		}
