@@ -1,0 +1,101 @@
+package replay
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"iter"
+	"os"
+	"strconv"
+
+	"cloud.google.com/go/storage"
+	"google.golang.org/api/iterator"
+
+	"github.com/aerosink/aerosink/connector/change"
+)
+
+// bucket is a prefix of a bucket. It needs roles/storage.objectViewer there.
+type bucket struct {
+	client *storage.Client
+	handle *storage.BucketHandle
+	prefix string
+}
+
+func openBucket(ctx context.Context, name, prefix string) (*bucket, error) {
+	client, err := storage.NewClient(ctx, storage.WithJSONReads())
+	if err != nil {
+		return nil, fmt.Errorf("open bucket %s: %w", name, err)
+	}
+	return &bucket{client, client.Bucket(name), prefix}, nil
+}
+
+func (b *bucket) close() { _ = b.client.Close() } // it only reads
+
+func (b *bucket) list(ctx context.Context) iter.Seq2[object, error] {
+	return func(yield func(object, error) bool) {
+		query := &storage.Query{Prefix: b.prefix}
+		if err := query.SetAttrSelection([]string{"Name", "Generation", "Size"}); err != nil {
+			panic("replay: " + err.Error())
+		}
+		for it := b.handle.Objects(ctx, query); ; {
+			attrs, err := it.Next()
+			if errors.Is(err, iterator.Done) {
+				return
+			}
+			if err != nil {
+				yield(object{}, fmt.Errorf("list objects of gs://%s/%s: %w", b.handle.BucketName(), b.prefix, err))
+				return
+			}
+			if !yield(object{attrs.Name, strconv.FormatInt(attrs.Generation, 10), attrs.Size}, nil) {
+				return
+			}
+		}
+	}
+}
+
+// fetch copies the object into a temporary file, so that its checksum is known to be
+// right before the first change is sent, and Parquet can be read from its end.
+func (b *bucket) fetch(ctx context.Context, o object) (_ *os.File, _ func(), err error) {
+	file, err := os.CreateTemp("", "replay-*")
+	if err != nil {
+		return nil, nil, fmt.Errorf("make a temporary file: %w; set TMPDIR to a folder with room for the largest object", err)
+	}
+	release := func() {
+		_ = file.Close()
+		_ = os.Remove(file.Name())
+	}
+	defer func() {
+		if err != nil {
+			release()
+		}
+	}()
+	generation, err := strconv.ParseInt(o.version, 10, 64)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := b.copy(ctx, file, b.handle.Object(o.name).Generation(generation)); err != nil {
+		return nil, nil, err
+	}
+	_, err = file.Seek(0, io.SeekStart)
+	return file, release, err
+}
+
+// copy writes the object to a file, and checks it.
+func (b *bucket) copy(ctx context.Context, file io.Writer, handle *storage.ObjectHandle) error {
+	r, err := handle.NewReader(ctx)
+	if errors.Is(err, storage.ErrObjectNotExist) {
+		return change.Permanent(err)
+	}
+	if err != nil {
+		return err
+	}
+	defer func() { _ = r.Close() }() // it was only read
+	sum := crc32.New(crc32.MakeTable(crc32.Castagnoli))
+	n, err := io.Copy(io.MultiWriter(file, sum), r)
+	if n == r.Attrs.Size && sum.Sum32() != r.Attrs.CRC32C && r.Attrs.CRC32C != 0 {
+		return change.Permanent(fmt.Errorf("its CRC32C is %08x, of what was stored it is %08x", sum.Sum32(), r.Attrs.CRC32C))
+	}
+	return err
+}

@@ -1,0 +1,131 @@
+package replay
+
+import (
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// checkpoint is how far a replay has come. All objects whose names are before Object
+// are done.
+type checkpoint struct {
+	Fingerprint  string // of the Options
+	Since, Until time.Time
+	Object       string
+	Version      string
+	Chunk        int  // how many chunks of Object are done
+	Whole        bool // all of Object is
+
+	Summary Summary // of what is done
+
+	path string // "" writes none
+}
+
+// begin returns the checkpoint that the last run has left, or a new one.
+func begin(o Options) (*checkpoint, error) {
+	c := &checkpoint{Fingerprint: fingerprint(o), Since: o.Filter.Since, Until: o.Filter.Until, path: o.Checkpoint}
+	if o.Checkpoint == "" {
+		return c, nil
+	}
+	text, err := os.ReadFile(o.Checkpoint)
+	if errors.Is(err, fs.ErrNotExist) {
+		return c, c.write()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read checkpoint: %w", err)
+	}
+	left := &checkpoint{path: o.Checkpoint}
+	if err := json.Unmarshal(text, left); err != nil {
+		return nil, fmt.Errorf("%s is no checkpoint: %w; name another file", o.Checkpoint, err)
+	}
+	if left.Fingerprint != c.Fingerprint {
+		return nil, fmt.Errorf("the checkpoint %s is of a replay with other arguments; give the same, or name another file", o.Checkpoint)
+	}
+	return left, nil
+}
+
+// fingerprint tells replays apart. The times of the filter are not in it: they may be
+// counted from now, and stay what they were when the replay was begun.
+func fingerprint(o Options) string {
+	var to []string
+	for _, spec := range o.To {
+		to = append(to, spec.URL)
+	}
+	text, err := json.Marshal([]any{o.From, to, o.Filter.Namespaces, o.Filter.Sets, o.Filter.Since.IsZero(), o.Filter.Until.IsZero()})
+	if err != nil {
+		panic("replay: " + err.Error())
+	}
+	return fmt.Sprintf("%x", sha256.Sum256(text))
+}
+
+// filter returns f with the times that the replay was begun with.
+func (c *checkpoint) filter(f Filter) Filter {
+	f.Since, f.Until = c.Since, c.Until
+	return f
+}
+
+// passed reports whether o is done.
+func (c *checkpoint) passed(o object) bool {
+	return o.name < c.Object || o.name == c.Object && o.version == c.Version && c.Whole
+}
+
+// chunksOf returns how many chunks of o are done: none when it is not what it was.
+func (c *checkpoint) chunksOf(o object) int {
+	if o.name == c.Object && o.version == c.Version {
+		return c.Chunk
+	}
+	return 0
+}
+
+// next notes that the first n chunks of o are done.
+func (c *checkpoint) next(o object, n int, sum Summary) error {
+	c.Object, c.Version, c.Chunk, c.Whole, c.Summary = o.name, o.version, n, false, sum
+	return c.write()
+}
+
+// done notes that all of o is done.
+func (c *checkpoint) done(o object, sum Summary) error {
+	c.Object, c.Version, c.Whole, c.Summary = o.name, o.version, true, sum
+	return c.write()
+}
+
+// write puts the checkpoint in the place of the one before, so that there is a whole
+// one at every moment.
+func (c *checkpoint) write() error {
+	if c.path == "" {
+		return nil
+	}
+	text, err := json.MarshalIndent(c, "", "  ")
+	if err != nil {
+		return fmt.Errorf("write checkpoint: %w", err)
+	}
+	file, err := os.CreateTemp(filepath.Dir(c.path), filepath.Base(c.path)+".*")
+	if err != nil {
+		return fmt.Errorf("write checkpoint: %w", err)
+	}
+	_, err = file.Write(append(text, '\n'))
+	err = errors.Join(err, file.Sync(), file.Close())
+	if err == nil {
+		err = os.Rename(file.Name(), c.path)
+	}
+	if err != nil {
+		return fmt.Errorf("write checkpoint: %w", errors.Join(err, os.Remove(file.Name())))
+	}
+	return nil
+}
+
+// remove removes the file at the end.
+func (c *checkpoint) remove() error {
+	if c.path == "" {
+		return nil
+	}
+	if err := os.Remove(c.path); err != nil {
+		return fmt.Errorf("replay: remove checkpoint: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,187 @@
+package replay
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"github.com/aerosink/aerosink/connector/change"
+	"github.com/aerosink/aerosink/connector/format"
+	"github.com/aerosink/aerosink/function/sink"
+)
+
+// Destination returns the sink that an HTTP destination is: our function, or any other
+// endpoint that answers 2xx when it has what it was sent. What is JSON goes as lines,
+// many in a request; a change that came in another format, as letters may, goes alone
+// and as it came.
+//
+// The token, unless it is "", is sent as a bearer token. Timeout bounds one request.
+func Destination(u *url.URL, token string, timeout time.Duration) sink.Spec {
+	return sink.Spec{URL: u.Redacted(), New: func(context.Context) (sink.Sink, error) {
+		return &destination{u.String(), token, &http.Client{
+			Timeout:       timeout,
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		}}, nil
+	}}
+}
+
+type destination struct {
+	url, token string
+	client     *http.Client
+}
+
+// Close implements [sink.Sink].
+func (d *destination) Close() error {
+	d.client.CloseIdleConnections()
+	return nil
+}
+
+// Put implements [sink.Sink].
+func (d *destination) Put(ctx context.Context, b sink.Batch) sink.Verdicts {
+	verdicts := make(sink.Verdicts, len(b.Changes))
+	for at := 0; at < len(b.Changes); {
+		n := together(b.Changes[at:])
+		d.post(ctx, b.Changes[at:at+n], verdicts[at:at+n])
+		at += n
+	}
+	return verdicts
+}
+
+// together returns how many of the changes, from the first on, go in one request.
+func together(changes []format.Parsed) int {
+	n := 0
+	for n < len(changes) && format.MediaTypeOf(changes[n].Format) == format.MediaJSON {
+		n++
+	}
+	return max(n, 1)
+}
+
+// post sends changes in a request. Where they are refused as a whole, it finds out by
+// halves which are meant.
+func (d *destination) post(ctx context.Context, changes []format.Parsed, verdicts sink.Verdicts) {
+	body, mediaType, err := bodyOf(changes)
+	if err == nil {
+		err = d.send(ctx, body, mediaType, verdicts)
+	}
+	if half := len(changes) / 2; half > 0 && change.IsPermanent(err) {
+		d.post(ctx, changes[:half], verdicts[:half])
+		d.post(ctx, changes[half:], verdicts[half:])
+		return
+	}
+	if err != nil {
+		for i := range verdicts {
+			verdicts[i] = err
+		}
+	}
+}
+
+func bodyOf(changes []format.Parsed) (body []byte, mediaType string, err error) {
+	if mediaType := format.MediaTypeOf(changes[0].Format); mediaType != format.MediaJSON {
+		return changes[0].Data, mediaType, nil
+	}
+	for i := range changes {
+		if body, err = changes[i].AppendLine(body); err != nil {
+			return nil, "", err
+		}
+		body = append(body, '\n')
+	}
+	return body, format.MediaNDJSON, nil
+}
+
+// send sends a request. Verdicts that the answer gives one by one it puts into
+// verdicts; an error is that of all.
+func (d *destination) send(ctx context.Context, body []byte, mediaType string, verdicts sink.Verdicts) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, d.url, bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Content-Type", mediaType)
+	if d.token != "" {
+		req.Header.Set("Authorization", "Bearer "+d.token)
+	}
+	resp, err := d.client.Do(req)
+	if err != nil {
+		return errors.Unwrap(err) // without the URL, which may hold a secret
+	}
+	defer resp.Body.Close()
+	answer, err := io.ReadAll(io.LimitReader(resp.Body, longestAnswer))
+	if err != nil {
+		return fmt.Errorf("read the answer: %w", err)
+	}
+	return judge(resp, answer, verdicts)
+}
+
+// longestAnswer is how much of an answer is read, in bytes: a report on a chunk.
+const longestAnswer = 1 << 20
+
+// mediaReport is the media type of an answer that speaks of each change.
+const mediaReport = "application/vnd.aerosink.report+json"
+
+// judge returns the verdict of an answer on all changes, or puts those of its report
+// into verdicts.
+func judge(resp *http.Response, answer []byte, verdicts sink.Verdicts) error {
+	err := fmt.Errorf("the destination answers %s", resp.Status)
+	if wait := retryAfter(resp.Header.Get("Retry-After")); wait > 0 {
+		err = &laterError{err, wait}
+	}
+	switch resp.StatusCode {
+	case http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType, http.StatusUnprocessableEntity:
+		return change.Permanent(err)
+	}
+	taken := resp.StatusCode/100 == 2
+	if mediaType, _, e := mime.ParseMediaType(resp.Header.Get("Content-Type")); e == nil && mediaType == mediaReport {
+		if report(answer, verdicts, err) {
+			return nil
+		}
+	}
+	if taken {
+		return nil
+	}
+	return err
+}
+
+// report puts what a report says into verdicts, and returns false when it is not one on
+// them.
+func report(answer []byte, verdicts sink.Verdicts, again error) bool {
+	var r struct {
+		Changes     int
+		Retry, Dead []int
+	}
+	if json.Unmarshal(answer, &r) != nil || r.Changes != len(verdicts) || len(r.Retry)+len(r.Dead) == 0 {
+		return false
+	}
+	for _, i := range append(r.Retry, r.Dead...) {
+		if i < 0 || i >= len(verdicts) {
+			return false
+		}
+	}
+	for _, i := range r.Dead {
+		verdicts[i] = change.Permanent(errors.New("the destination has put it into its dead letters"))
+	}
+	for _, i := range r.Retry {
+		verdicts[i] = again
+	}
+	return true
+}
+
+// longestWait bounds what a destination may ask for.
+const longestWait = 5 * time.Minute
+
+// retryAfter reads the header of the name: seconds or a date.
+func retryAfter(text string) time.Duration {
+	wait := time.Duration(0)
+	if seconds, err := strconv.ParseUint(text, 10, 31); err == nil {
+		wait = time.Duration(seconds) * time.Second
+	} else if at, err := http.ParseTime(text); err == nil {
+		wait = time.Until(at)
+	}
+	return min(max(wait, 0), longestWait)
+}

@@ -1,0 +1,339 @@
+package replay_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zstd"
+
+	"github.com/aerosink/aerosink/connector/change"
+	"github.com/aerosink/aerosink/connector/change/changetest"
+	"github.com/aerosink/aerosink/connector/format"
+	"github.com/aerosink/aerosink/function/replay"
+	"github.com/aerosink/aerosink/function/sink"
+	"github.com/aerosink/aerosink/function/sink/row"
+	"github.com/aerosink/aerosink/function/sink/sinktest"
+)
+
+// memory is a sink that remembers what it was given.
+type memory struct {
+	// verdict, unless nil, is asked for the verdict on each change. It is called for one
+	// at a time.
+	verdict func(p *format.Parsed) error
+
+	mu   sync.Mutex
+	got  []string // the changes that it has, as stories describe them
+	puts []int    // how many changes each Put had
+}
+
+func (m *memory) spec() sink.Spec {
+	return sink.Spec{URL: "memory:", Bins: true, New: func(context.Context) (sink.Sink, error) { return m, nil }}
+}
+
+// Put implements sink.Sink.
+func (m *memory) Put(_ context.Context, b sink.Batch) (verdicts sink.Verdicts) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.puts = append(m.puts, len(b.Changes))
+	for i := range b.Changes {
+		var err error
+		if m.verdict != nil {
+			err = m.verdict(&b.Changes[i])
+		}
+		if err == nil {
+			m.got = append(m.got, string(changetest.Describe(&b.Changes[i].Change)))
+		}
+		verdicts.Set(len(b.Changes), i, err)
+	}
+	return verdicts
+}
+
+// Close implements sink.Sink.
+func (m *memory) Close() error { return nil }
+
+var parser = format.Parser{MetadataKey: "metadata"}
+
+// options replay the folder or bucket into the sinks.
+func options(from string, to ...sink.Spec) (replay.Options, *changetest.Output) {
+	var out changetest.Output
+	return replay.Options{From: from, To: to, Parser: parser, Out: &out}, &out
+}
+
+// run replays, and wants all of it to be done.
+func run(t *testing.T, o replay.Options) replay.Summary {
+	t.Helper()
+	s, err := runOnce(t, o)
+	if err = errors.Join(err, s.Err()); err != nil {
+		t.Fatalf("%v\n%v", err, o.Out)
+	}
+	return s
+}
+
+// runOnce replays.
+func runOnce(t *testing.T, o replay.Options) (replay.Summary, error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second) // it would try for ever
+	defer cancel()
+	return replay.Run(ctx, o)
+}
+
+// orders returns n changes of a set whose bins all formats have a form for.
+func orders(n int) []change.Change {
+	changes := make([]change.Change, n)
+	for i := range changes {
+		changes[i] = change.Change{
+			Namespace: "shop", Set: "orders", Digest: change.Digest{byte(i), byte(i >> 8), byte(i >> 16)}, Generation: 1,
+			LUT:  sinktest.Hour.UnixMilli() + int64(i),
+			Bins: []change.Bin{{Name: "n", Value: change.IntegerValue(int64(i))}, {Name: "text", Value: change.StringValue(bytes.Repeat([]byte("x"), 10))}},
+		}
+	}
+	return changes
+}
+
+func describe(changes []change.Change) []string {
+	var all []string
+	for _, c := range changes {
+		all = append(all, string(changetest.Describe(&c)))
+	}
+	return all
+}
+
+// lines returns changes as an archive of lines has them, flat JSON after JSON.
+func lines(t testing.TB, changes []change.Change) (text []byte) {
+	t.Helper()
+	for i := range changes {
+		var f format.Format = format.JSON{}
+		if i%2 == 1 {
+			f = format.FlatJSON{MetadataKey: "metadata"}
+		}
+		var err error
+		if text, err = f.Append(text, &changes[i]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return text
+}
+
+func zipped(t testing.TB, text []byte) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	w := gzip.NewWriter(&b)
+	if _, err := w.Write(text); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+func rows(t testing.TB, changes []change.Change) []row.Row {
+	t.Helper()
+	all := make([]row.Row, len(changes))
+	for i, c := range changes {
+		var err error
+		if all[i], err = row.Of(&format.Parsed{Change: c}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return all
+}
+
+// archives are the formats of archives: a name's end, and how changes are written.
+var archives = map[string]func(t testing.TB, changes []change.Change) []byte{
+	".ndjson":    lines,
+	".ndjson.gz": func(t testing.TB, changes []change.Change) []byte { return zipped(t, lines(t, changes)) },
+	".ndjson.zst": func(t testing.TB, changes []change.Change) []byte {
+		w, err := zstd.NewWriter(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return w.EncodeAll(lines(t, changes), nil)
+	},
+	".avro": func(t testing.TB, changes []change.Change) []byte {
+		b, err := row.AvroFile(rows(t, changes), "deflate")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	},
+	".parquet": func(t testing.TB, changes []change.Change) []byte {
+		b, err := row.ParquetFile(rows(t, changes), "zstd")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	},
+}
+
+// store writes files into a folder, which it returns.
+func store(t testing.TB, files map[string][]byte) string {
+	t.Helper()
+	folder := t.TempDir()
+	for name, content := range files {
+		path := filepath.Join(folder, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return folder
+}
+
+// Whatever the format, all changes come back in their order, in chunks.
+func TestEveryFormat(t *testing.T) {
+	const n = 2500
+	changes := orders(n)
+	for ext, write := range archives {
+		t.Run(ext, func(t *testing.T) {
+			var m memory
+			o, out := options(store(t, map[string][]byte{"a" + ext: write(t, changes), "b.txt": nil}), m.spec())
+			s := run(t, o)
+			if diff := cmp.Diff(describe(changes), m.got); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+			if want := []int{1000, 1000, 500}; !slices.Equal(m.puts, want) {
+				t.Errorf("chunks of %v, want %v", m.puts, want)
+			}
+			if s.Objects != 1 || s.Changes != n || s.PassedOver != 1 || out.String() != "" {
+				t.Errorf("%s; %q", s, out.String())
+			}
+		})
+	}
+}
+
+// A chunk is bounded in bytes, too.
+func TestLargeChanges(t *testing.T) {
+	const n, size = 20, 1 << 20
+	changes := orders(n)
+	for i := range changes {
+		changes[i].Bins = []change.Bin{{Name: "text", Value: change.StringValue(bytes.Repeat([]byte("x"), size))}}
+	}
+	for ext, write := range archives {
+		t.Run(ext, func(t *testing.T) {
+			var m memory
+			o, _ := options(store(t, map[string][]byte{"a" + ext: write(t, changes)}), m.spec())
+			run(t, o)
+			if diff := cmp.Diff(describe(changes), m.got); diff != "" {
+				t.Errorf("(-want +got):\n%.500s", diff)
+			}
+			if want := []int{8, 8, 4}; !slices.Equal(m.puts, want) {
+				t.Errorf("chunks of %v, want %v", m.puts, want)
+			}
+		})
+	}
+}
+
+// What a text format would change goes through the files of rows as it is.
+func TestPropertyOfRows(t *testing.T) {
+	list, err := change.ListValue([]byte{0x92, 0xa2, 4, 0xff, 0xcb, 0x7f, 0xf8, 0, 0, 0, 0, 0, 0})
+	if err != nil {
+		t.Fatal(err)
+	}
+	odd, err := change.MapValue([]byte{0x81, 0xc0, 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	changes := orders(3)
+	changes[1].Bins = []change.Bin{{Name: "list", Value: list}, {Name: "str", Value: change.StringValue([]byte{0xff})}}
+	changes[2].Bins = []change.Bin{{Name: "map", Value: odd}} // JSON has no form for a key that is nil
+	for _, ext := range []string{".avro", ".parquet"} {
+		var m memory
+		o, _ := options(store(t, map[string][]byte{"a" + ext: archives[ext](t, changes)}), m.spec())
+		run(t, o)
+		if diff := cmp.Diff(describe(changes), m.got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", ext, diff)
+		}
+	}
+}
+
+// A dry run reads and counts, and opens no sink.
+func TestDryRun(t *testing.T) {
+	o, _ := options(store(t, map[string][]byte{"a.ndjson": lines(t, orders(7)), "b/c.ndjson": append(lines(t, orders(2)), "\n\nx\n"...)}))
+	s, err := runOnce(t, o)
+	if err != nil || s.Objects != 2 || s.Changes != 9 || s.Unreadable != 1 || s.Err() == nil {
+		t.Errorf("%s; errors %v, %v", s, err, s.Err())
+	}
+}
+
+func TestNothingToReadFrom(t *testing.T) {
+	for _, from := range []string{"", "gs:", "gs:///x", "gs://b/x?format=avro", filepath.Join(t.TempDir(), "no")} {
+		o, _ := options(from)
+		if _, err := runOnce(t, o); err == nil || !strings.Contains(err.Error(), "write gs://BUCKET/PREFIX") {
+			t.Errorf("%q: error %v", from, err)
+		}
+	}
+}
+
+func TestSinkThatDoesNotOpen(t *testing.T) {
+	broken := sink.Spec{URL: "broken:", New: func(context.Context) (sink.Sink, error) { return nil, errors.New("no credentials") }}
+	o, _ := options(store(t, nil), broken)
+	if _, err := runOnce(t, o); err == nil || !strings.Contains(err.Error(), "open sink broken:: no credentials") {
+		t.Errorf("error %v", err)
+	}
+}
+
+// What a sink refuses for good is told with its place, and the rest goes on; what every
+// sink but one has is not given to those again.
+func TestRefused(t *testing.T) {
+	changes := orders(5)
+	tries := 0
+	refusing := &memory{verdict: func(p *format.Parsed) error {
+		switch p.Change.Digest {
+		case changes[1].Digest:
+			return change.Permanent(errors.New("too large"))
+		case changes[3].Digest:
+			if tries++; tries == 1 {
+				return errors.New("unavailable")
+			}
+		}
+		return nil
+	}}
+	var taking memory
+	o, out := options(store(t, map[string][]byte{"a.ndjson": lines(t, changes)}), refusing.spec(), taking.spec())
+	s, err := runOnce(t, o)
+	if err != nil || s.Changes != 5 || s.Refused != 1 || s.Err() == nil {
+		t.Errorf("%s; errors %v, %v", s, err, s.Err())
+	}
+	all := describe(changes)
+	if diff := cmp.Diff([]string{all[0], all[2], all[4], all[3]}, refusing.got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(all, taking.got); diff != "" || len(taking.puts) != 1 {
+		t.Errorf("%d puts (-want +got):\n%s", len(taking.puts), diff)
+	}
+	for _, want := range []string{"a.ndjson:2: it is refused: too large", "store changes: again in 500ms: unavailable"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("nothing said of %q:\n%s", want, out.String())
+		}
+	}
+}
+
+// Where nothing is right not every line is told.
+func TestManyComplaints(t *testing.T) {
+	var text []byte
+	for i := range 300 {
+		text = fmt.Appendf(text, "%d\n", i)
+	}
+	o, out := options(store(t, map[string][]byte{"a.ndjson": text}))
+	s, err := runOnce(t, o)
+	if err != nil || s.Unreadable != 300 {
+		t.Errorf("%s; error %v", s, err)
+	}
+	if n := strings.Count(out.String(), "\n"); n != 101 || !strings.Contains(out.String(), "more of these are only counted") {
+		t.Errorf("%d lines", n)
+	}
+}

@@ -1,0 +1,86 @@
+package replay
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"iter"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+)
+
+// object is an object of a bucket, or a file.
+type object struct {
+	name    string // of a file, its path
+	version string // another one is another content
+	size    int64  // in bytes
+}
+
+// source is where objects are read from.
+type source interface {
+	// list yields the objects in the order of their names. An error ends it.
+	list(ctx context.Context) iter.Seq2[object, error]
+
+	// fetch returns the content as a file, and what to do when it is not needed any
+	// more. An error is permanent when the object is gone or its content is not what
+	// was stored.
+	fetch(ctx context.Context, o object) (file *os.File, release func(), err error)
+
+	close()
+}
+
+// open returns the source that from names.
+func open(ctx context.Context, from string) (source, error) {
+	if strings.HasPrefix(from, "gs:") {
+		u, err := url.Parse(from)
+		if err != nil || u.Host == "" || u.RawQuery != "" {
+			return nil, fmt.Errorf("%q is no place to read from; write gs://BUCKET/PREFIX, without parameters", from)
+		}
+		return openBucket(ctx, u.Host, strings.TrimPrefix(u.Path, "/"))
+	}
+	if _, err := os.Stat(from); err != nil {
+		return nil, fmt.Errorf("%w; write gs://BUCKET/PREFIX, or the path of a folder or file", err)
+	}
+	return folder(from), nil
+}
+
+// folder is the path of a folder of files, or of one file.
+type folder string
+
+func (f folder) list(context.Context) iter.Seq2[object, error] {
+	return func(yield func(object, error) bool) {
+		var objects []object
+		err := filepath.WalkDir(string(f), func(path string, entry fs.DirEntry, err error) error {
+			if err != nil || !entry.Type().IsRegular() {
+				return err
+			}
+			info, err := entry.Info()
+			if err == nil {
+				version := fmt.Sprintf("%d bytes of %s", info.Size(), info.ModTime().UTC().Format(time.RFC3339Nano))
+				objects = append(objects, object{path, version, info.Size()})
+			}
+			return err
+		})
+		if err != nil {
+			yield(object{}, fmt.Errorf("list files: %w", err))
+			return
+		}
+		slices.SortFunc(objects, func(a, b object) int { return strings.Compare(a.name, b.name) })
+		for _, o := range objects {
+			if !yield(o, nil) {
+				return
+			}
+		}
+	}
+}
+
+func (folder) fetch(_ context.Context, o object) (*os.File, func(), error) {
+	file, err := os.Open(o.name)
+	return file, func() { _ = file.Close() }, err // it was only read
+}
+
+func (folder) close() {}
