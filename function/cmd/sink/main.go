@@ -1,10 +1,11 @@
 // Command sink serves the function on its own, as a Cloud Run service: HTTP/1.1
 // and clear-text HTTP/2 on PORT, with time limits, and with an end on SIGTERM that
-// answers what is in flight.
+// answers what is in flight. It also replays what was stored.
 //
 //	sink [serve]           serve, until SIGTERM or SIGINT
 //	sink check [-connect]  print what the environment is understood as, every fault and every warning, exit 1 if
 //	                       there is a fault; with -connect find out whether the sinks are there and may be used
+//	sink replay FROM       read an archive or dead letters back; see sink replay -help
 //	sink version, sink help
 package main
 
@@ -46,6 +47,7 @@ type process struct {
 var commands = map[string]func(ctx context.Context, p process, args []string) error{
 	"serve":   serve,
 	"check":   check,
+	"replay":  replayFrom,
 	"version": printVersion,
 	"help":    help,
 }
@@ -57,7 +59,7 @@ func command(ctx context.Context, args []string, p process) error {
 	}
 	run, ok := commands[strings.TrimLeft(args[0], "-")]
 	if !ok {
-		return fmt.Errorf("sink: what is %q? The commands are serve, check, version and help; without one it serves", args[0])
+		return fmt.Errorf("sink: what is %q? The commands are serve, check, replay, version and help; without one it serves", args[0])
 	}
 	return run(ctx, p, args[1:])
 }
@@ -119,6 +121,7 @@ func help(_ context.Context, p process, _ []string) error {
 	_, err := io.WriteString(p.stdout, "sink [serve]           serve, until SIGTERM or SIGINT; the environment says what: SINKS at least\n"+
 		"sink check [-connect]  print what the environment is understood as, every fault and every warning, exit 1 if\n"+
 		"                       there is a fault; with -connect find out whether the sinks are there and may be used\n"+
+		"sink replay FROM       read an archive or dead letters back; see sink replay -help\n"+
 		"sink version\n"+
 		"sink help\n")
 	return err

@@ -1,0 +1,196 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/aerosink/aerosink/connector/change/changetest"
+	"github.com/aerosink/aerosink/function/sink/sinktest"
+)
+
+// archiveOf writes an archive of n changes into a folder, of which 100 make a file, and
+// returns the folder and its lines.
+func archiveOf(t *testing.T, n int) (folder string, lines []string) {
+	t.Helper()
+	folder = t.TempDir()
+	for i := range n {
+		lines = append(lines, fmt.Sprintf(`{"msg":"write","key":["shop","orders","%s",%d],"gen":1,"exp":0,"lut":1795350896789,"bins":[]}`, strings.Repeat("A", 27)+"=", i))
+	}
+	for i, part := range slices.Collect(slices.Chunk(lines, 100)) {
+		path := filepath.Join(folder, fmt.Sprintf("%03d.ndjson", i))
+		if err := os.WriteFile(path, []byte(strings.Join(part, "\n")+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return folder, lines
+}
+
+// sinkCommand runs a command, and returns what it has written.
+func sinkCommand(t *testing.T, variables map[string]string, args ...string) (stdout, stderr string, err error) {
+	t.Helper()
+	var out, log bytes.Buffer
+	err = command(t.Context(), args, process{environment(variables), &out, &log})
+	return out.String(), log.String(), err
+}
+
+func TestReplay(t *testing.T) {
+	cloud := sinktest.New(t)
+	folder, lines := archiveOf(t, 250)
+	sinks := sinktest.PubSubSink + ", " + sinktest.ArchiveSink
+	out, log, err := sinkCommand(t, map[string]string{"SINKS": sinks, "DEAD_LETTERS": "nonsense"}, "replay", folder, "--rate", "1e6")
+	if err != nil || out != "replayed: 3 objects, 250 changes\n" || log != "" {
+		t.Errorf("%q, %q, error %v", out, log, err)
+	}
+	var got []string
+	for _, m := range cloud.Messages() {
+		got = append(got, string(m.Data))
+	}
+	slices.Sort(got)
+	slices.Sort(lines)
+	if diff := cmp.Diff(lines, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	first := cloud.Objects(t)
+	if _, _, err := sinkCommand(t, nil, "replay", "-to="+sinktest.ArchiveSink, folder); err != nil {
+		t.Error(err)
+	}
+	if again := cloud.Objects(t); len(again) != len(first) || len(first) != 3 {
+		t.Errorf("%d objects, after the second replay %d", len(first), len(again))
+	}
+}
+
+func TestReplayArguments(t *testing.T) {
+	folder, _ := archiveOf(t, 3)
+	token := filepath.Join(t.TempDir(), "no")
+	for name, tt := range map[string]struct {
+		args     []string
+		out, err string
+	}{
+		"dry run":       {[]string{folder, "-dry-run"}, "there are: 1 objects, 3 changes\n", ""},
+		"other set":     {[]string{"--set", "x", "--set=", folder, "--dry-run"}, "there are: 1 objects, 0 changes, 3 left out by the filter\n", ""},
+		"namespace":     {[]string{"-namespace=shop", "-set=orders", folder, "-dry-run"}, "there are: 1 objects, 3 changes\n", ""},
+		"since":         {[]string{"-since", "2026-11-22T12:34:57Z", "-dry-run", folder}, "there are: 1 objects, 0 changes, 3 left out by the filter\n", ""},
+		"until":         {[]string{"-until", "2026-11-23", "-since", "2026-11-22", "-dry-run", folder}, "there are: 1 objects, 3 changes\n", ""},
+		"help":          {[]string{"-help"}, "sink replay FROM [flags]", ""},
+		"from":          {nil, "", "where from? Write sink replay gs://"},
+		"two":           {[]string{folder, folder}, "", "It reads from one place"},
+		"time":          {[]string{folder, "-since", "yesterday"}, "", "write 2026-11-22T12:00:00Z, 2026-11-22 or 36h"},
+		"nowhere":       {[]string{folder}, "", "where to? Set SINKS, or write -to SINKS"},
+		"unknown sink":  {[]string{folder, "-to", "ftp://x"}, "", "unknown kind of sink"},
+		"flag":          {[]string{folder, "-x"}, "", "see sink replay -help"},
+		"no host":       {[]string{folder, "-to", "http:x"}, "", "write https://HOST/PATH"},
+		"no token file": {[]string{folder, "-to", "http://127.0.0.1", "-token-file", token}, "", "read -token-file: "},
+	} {
+		t.Run(name, func(t *testing.T) {
+			out, _, err := sinkCommand(t, nil, append([]string{"replay"}, tt.args...)...)
+			if !strings.HasPrefix(out, tt.out) || (err == nil) != (tt.err == "") || err != nil && !strings.Contains(err.Error(), tt.err) {
+				t.Errorf("%q, error %v; want %q, %q", out, err, tt.out, tt.err)
+			}
+		})
+	}
+}
+
+func TestOnce(t *testing.T) {
+	for text, want := range map[string]string{
+		"gs://b/p":                        "gs://b/p?linger=0s",
+		"gs://b/p?format=avro":            "gs://b/p?format=avro&linger=0s",
+		"gs://b/p?linger=1s":              "gs://b/p?linger=1s",
+		"pubsub://p/t?ordering=256":       "pubsub://p/t?ordering=256",
+		"gs://b/p?path=dt%3D{date}&x=y z": "gs://b/p?linger=0s&path=dt%3D%7Bdate%7D&x=y+z",
+	} {
+		if got := once(text); got != want {
+			t.Errorf("%s: %s, want %s", text, got, want)
+		}
+	}
+}
+
+func TestCommands(t *testing.T) {
+	for _, args := range [][]string{{"version"}, {"--version"}, {"help"}, {"-help"}} {
+		if out, _, err := sinkCommand(t, nil, args...); err != nil || !strings.HasPrefix(out, "sink ") {
+			t.Errorf("%v: %q, error %v", args, out, err)
+		}
+	}
+	for _, args := range [][]string{{"play"}, {"serve", "x"}, {""}} {
+		if _, _, err := sinkCommand(t, map[string]string{"SINKS": "log:"}, args...); err == nil || !strings.Contains(err.Error(), "what is ") {
+			t.Errorf("%v: error %v", args, err)
+		}
+	}
+}
+
+// collector is an HTTP destination that keeps the lines it was sent.
+type collector struct {
+	mu      sync.Mutex
+	lines   []string
+	posts   int
+	tokens  []string
+	entered chan struct{} // unless nil, gets a value before each answer, which then is not given
+}
+
+func (c *collector) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return
+	}
+	c.mu.Lock()
+	c.posts++
+	c.tokens = append(c.tokens, r.Header.Get("Authorization"))
+	c.lines = append(c.lines, strings.Split(strings.TrimSpace(string(body)), "\n")...)
+	hold := c.entered
+	if c.posts < 3 {
+		hold = nil
+	}
+	c.mu.Unlock()
+	if hold != nil {
+		hold <- struct{}{}
+		<-r.Context().Done()
+	}
+}
+
+// A replay that was killed goes on where it was: everything arrives, and at most one
+// chunk twice.
+func TestReplayKilled(t *testing.T) {
+	folder, lines := archiveOf(t, 500)
+	c := &collector{entered: make(chan struct{})}
+	server := httptest.NewServer(c)
+	t.Cleanup(server.Close)
+	checkpoint := filepath.Join(t.TempDir(), "checkpoint")
+	arguments := []string{"replay", folder, "--to", server.URL, "--checkpoint", checkpoint}
+	t.Setenv("REPLAY_TOKEN", "secret")
+	killed := changetest.Command(t, arguments...)
+	if err := killed.Start(); err != nil {
+		t.Fatal(err)
+	}
+	<-c.entered // the third chunk is there, and not answered
+	if err := killed.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = killed.Wait() // it was killed
+	c.mu.Lock()
+	c.entered = nil
+	c.mu.Unlock()
+	out, log, err := sinkCommand(t, map[string]string{"REPLAY_TOKEN": "secret"}, arguments...)
+	if err != nil || out != "replayed: 5 objects, 500 changes\n" || !strings.Contains(log, "going on after chunk 1 of "+filepath.Join(folder, "001.ndjson")) {
+		t.Errorf("%q, %q, error %v", out, log, err)
+	}
+	if want := slices.Concat(lines[:300], lines[200:]); !slices.Equal(c.lines, want) {
+		t.Errorf("%d lines, want %d: one chunk twice", len(c.lines), len(want))
+	}
+	if tokens := slices.Compact(c.tokens); !slices.Equal(tokens, []string{"Bearer secret"}) {
+		t.Errorf("tokens %q", tokens)
+	}
+	if _, err := os.Stat(checkpoint); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the checkpoint is still there: %v", err)
+	}
+}
