@@ -75,7 +75,7 @@ func TestArchiveToArchive(t *testing.T) {
 	for ext, write := range archives {
 		t.Run(ext, func(t *testing.T) {
 			upload(t, map[string][]byte{"from" + ext + "/1" + ext: write(t, changes[:1200]), "from" + ext + "/2" + ext: write(t, changes[1200:])})
-			target := archiveSpec(t, "gs://"+sinktest.Bucket+"/to"+ext)
+			target := archiveSpec(t, "gs://"+sinktest.Bucket+"/to"+ext+"")
 			o, _ := options("gs://"+sinktest.Bucket+"/from"+ext+"/", target)
 			if s := run(t, o); s.Changes != n || s.Objects != 2 {
 				t.Errorf("%s", s)

@@ -1,0 +1,92 @@
+package replay_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/aerosink/aerosink/connector/change"
+	"github.com/aerosink/aerosink/connector/format"
+	"github.com/aerosink/aerosink/function/replay"
+)
+
+func at(text string) time.Time {
+	t, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		panic(err)
+	}
+	return t
+}
+
+// What is replayed of four changes, a letter, and a line that is nothing.
+func TestFilter(t *testing.T) {
+	changes := orders(4)
+	changes[1].Set = ""
+	changes[2].Namespace = "users"
+	changes[3].LUT = 0
+	text := lines(t, changes)
+	text = append(text, letter(format.MediaNDJSON, lines(t, []change.Change{changes[0]}))...)
+	text = append(text, letter(format.MediaJSON, []byte("x"))...)
+	from := store(t, map[string][]byte{"a.ndjson": append(text, "nothing\n"...)})
+	hour := at("2026-11-22T12:34:56Z")
+	for name, tt := range map[string]struct {
+		filter                       replay.Filter
+		changes, leftOut, unreadable int
+	}{
+		"all":               {replay.Filter{}, 5, 0, 2},
+		"namespace":         {replay.Filter{Namespaces: []string{"users"}}, 1, 4, 2},
+		"namespaces":        {replay.Filter{Namespaces: []string{"users", "shop"}}, 5, 0, 2},
+		"set":               {replay.Filter{Sets: []string{"orders"}}, 4, 1, 2},
+		"no set":            {replay.Filter{Sets: []string{""}}, 1, 4, 2},
+		"since":             {replay.Filter{Since: hour}, 4, 1, 2},
+		"since the letters": {replay.Filter{Since: received}, 1, 4, 2},
+		"after the letters": {replay.Filter{Since: received.Add(1)}, 0, 6, 1},
+		"until":             {replay.Filter{Until: received}, 3, 3, 1},
+		"until the first":   {replay.Filter{Until: time.UnixMilli(changes[0].LUT)}, 0, 6, 1},
+		"from to":           {replay.Filter{Since: time.UnixMilli(changes[1].LUT), Until: time.UnixMilli(changes[2].LUT)}, 1, 5, 1},
+		"together":          {replay.Filter{Since: hour, Until: received, Namespaces: []string{"shop"}, Sets: []string{"orders"}}, 1, 5, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o, out := options(from)
+			o.Filter = tt.filter
+			s, err := runOnce(t, o)
+			if err != nil || s.Changes != tt.changes || s.LeftOut != tt.leftOut || s.Unreadable != tt.unreadable {
+				t.Errorf("%s; error %v; want %+v\n%s", s, err, tt, out.String())
+			}
+		})
+	}
+}
+
+// What the path of a file says is believed.
+func TestFilterOfPaths(t *testing.T) {
+	changes := orders(1)
+	text := lines(t, changes)
+	from := store(t, map[string][]byte{
+		"namespace=shop/set=orders/dt=2026-11-22/hour=12/a.ndjson":                 text,
+		"namespace=shop/set=orders/dt=2026-11-22/hour=13/a.ndjson":                 text,
+		"namespace=shop/set=a%20b/dt=2026-11-23/a.ndjson":                          text,
+		"namespace=__HIVE_DEFAULT_PARTITION__/set=%zz/dt=tomorrow/hour=x/a.ndjson": text,
+		"a.ndjson": text,
+	})
+	wide := replay.Filter{Since: at("2026-11-22T00:00:00Z"), Until: at("2026-11-23T00:00:00Z")}
+	for name, tt := range map[string]struct {
+		filter  replay.Filter
+		objects int
+	}{
+		"all":           {replay.Filter{}, 5},
+		"namespace":     {replay.Filter{Namespaces: []string{"users"}}, 2},
+		"set":           {replay.Filter{Sets: []string{"a b"}}, 3},
+		"day":           {wide, 4},
+		"next day":      {replay.Filter{Since: at("2026-11-23T00:00:00Z")}, 3},
+		"hour":          {replay.Filter{Since: at("2026-11-22T12:59:59Z"), Until: at("2026-11-22T13:00:00Z")}, 3},
+		"a moment more": {replay.Filter{Since: at("2026-11-22T12:59:59Z"), Until: at("2026-11-22T13:00:00.001Z")}, 4},
+		"long ago":      {replay.Filter{Until: at("2026-11-22T00:00:00Z")}, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o, _ := options(from)
+			o.Filter = tt.filter
+			if s, err := runOnce(t, o); err != nil || s.Objects != tt.objects {
+				t.Errorf("%s; error %v; want %d objects", s, err, tt.objects)
+			}
+		})
+	}
+}

@@ -1,0 +1,131 @@
+package replay_test
+
+import (
+	"encoding/base64"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/aerosink/aerosink/connector/change"
+	"github.com/aerosink/aerosink/connector/change/changetest"
+	"github.com/aerosink/aerosink/connector/format"
+	"github.com/aerosink/aerosink/function/sink"
+)
+
+// received is when the letters of these tests came.
+var received = time.Date(2026, 11, 23, 1, 2, 3, 0, time.UTC)
+
+// letter returns a line of the function's dead letters.
+func letter(mediaType string, data []byte) []byte {
+	l := sink.Letter{MediaType: mediaType, Reason: "it was refused", Offset: 7, Request: "r", Received: received}
+	return l.AppendLine(nil, &format.Parsed{Data: data})
+}
+
+func appended(t *testing.T, f format.Format, c change.Change) []byte {
+	t.Helper()
+	b, err := f.Append(nil, &c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// Letters of every format are the changes that they hold, whoever has written them, and
+// among changes.
+func TestLetters(t *testing.T) {
+	changes := orders(8)
+	changes[5].Expiry = received.Add(time.Hour).Unix()
+	message, err := format.XDR{}.Append(nil, &changes[4])
+	if err != nil {
+		t.Fatal(err)
+	}
+	connectors := fmt.Appendf(nil, `{"time":"2026-11-23T01:02:03Z","reason":"x","offset":8,"message":%q}`+"\n", base64.StdEncoding.EncodeToString(message))
+	var text []byte
+	for _, l := range [][]byte{
+		appended(t, format.JSON{}, changes[0]),
+		letter(format.MediaJSON, appended(t, format.FlatJSON{MetadataKey: "metadata"}, changes[1])),
+		letter(format.MediaNDJSON, lines(t, changes[2:4])), // the body of a request
+		connectors,
+		letter(format.MediaMessagePack, appended(t, format.MessagePack{}, changes[5])),
+		appended(t, format.FlatJSON{MetadataKey: "metadata"}, changes[6]),
+	} {
+		text = append(text, l...)
+	}
+	var m memory
+	o, out := options(store(t, map[string][]byte{"dead-letters-2026-11-23.ndjson": text}), m.spec())
+	if s := run(t, o); s.Changes != 7 {
+		t.Errorf("%s", s)
+	}
+	var want []string
+	for i, c := range changes[:7] {
+		if i == 4 { // XDR says what the others do not
+			c.Mode = change.Update
+		}
+		want = append(want, string(changetest.Describe(&c)))
+	}
+	if diff := cmp.Diff(want, m.got); diff != "" {
+		t.Errorf("(-want +got):\n%s%s", diff, out.String())
+	}
+}
+
+// The seconds to a record's expiry count from when the letter came, not from now.
+func TestExpiryOfLetter(t *testing.T) {
+	c := orders(1)[0]
+	c.Expiry = time.Now().Add(time.Hour).Unix()
+	var m memory
+	text := letter(format.MediaOctets, appended(t, format.XDR{}, c))
+	o, _ := options(store(t, map[string][]byte{"a.ndjson": text}), m.spec())
+	run(t, o)
+	got, err := changetest.Parse([]byte(m.got[0]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := received.Add(time.Hour).Unix(); got.Expiry < want-60 || got.Expiry > want {
+		t.Errorf("expires at %d, want %d or a little before", got.Expiry, want)
+	}
+}
+
+// A change whose bins are named like the members of a letter is none.
+func TestNoLetter(t *testing.T) {
+	for _, text := range []string{
+		`{"time":"x","reason":"y","message":"eA==","metadata":{"namespace":"n","digest":"AAAAAAAAAAAAAAAAAAAAAAAAAAA=","msg":"write","exp":0}}`,
+		`{"time":"x","reason":"y","message":"eA==","msg":"write","key":["n",null,"AAAAAAAAAAAAAAAAAAAAAAAAAAA=",null],"exp":0,"bins":[]}`,
+	} {
+		var m memory
+		o, _ := options(store(t, map[string][]byte{"a.ndjson": []byte(text)}), m.spec())
+		if s := run(t, o); s.Changes != 1 || !strings.Contains(m.got[0], `"namespace": "n"`) {
+			t.Errorf("%s: %s, %s", text, s, m.got)
+		}
+	}
+}
+
+// Letters that still are no changes are told, each with its line, and stop nothing.
+func TestLettersThatAreNoChange(t *testing.T) {
+	good := orders(1)
+	text := letter(format.MediaAvro, []byte{1, 2, 3})
+	text = append(text, letter("text/plain", []byte("secret"))...)
+	text = append(text, letter(format.MediaJSON, []byte("{"))...)
+	text = append(text, `{"time":"2026-11-23T01:02:03Z","reason":"x","message":7}`+"\n"...)
+	text = append(text, `{"time":"cut o`+"\n"...)
+	text = append(text, lines(t, good)...)
+	var m memory
+	o, out := options(store(t, map[string][]byte{"a.ndjson": text}), m.spec())
+	s, err := runOnce(t, o)
+	if err != nil || s.Unreadable != 5 || s.Err() == nil {
+		t.Errorf("%s; errors %v, %v", s, err, s.Err())
+	}
+	for i := range 5 {
+		if want := fmt.Sprintf("a.ndjson:%d: it is no change: ", i+1); !strings.Contains(out.String(), want) {
+			t.Errorf("nothing said of %q:\n%s", want, out.String())
+		}
+	}
+	if strings.Contains(out.String(), "secret") {
+		t.Errorf("the data is told:\n%s", out.String())
+	}
+	if diff := cmp.Diff(describe(good), m.got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
