@@ -9,6 +9,7 @@ import (
 	"iter"
 	"os"
 	"strconv"
+	"strings"
 
 	"cloud.google.com/go/storage"
 	"google.golang.org/api/iterator"
@@ -16,7 +17,8 @@ import (
 	"github.com/aerosink/aerosink/connector/change"
 )
 
-// bucket is a prefix of a bucket. It needs roles/storage.objectViewer there.
+// bucket is an object of a bucket, or all below a prefix, as if it were a folder: what
+// is below changes is not below changes-old. It needs roles/storage.objectViewer there.
 type bucket struct {
 	client *storage.Client
 	handle *storage.BucketHandle
@@ -47,6 +49,9 @@ func (b *bucket) list(ctx context.Context) iter.Seq2[object, error] {
 			if err != nil {
 				yield(object{}, fmt.Errorf("list objects of gs://%s/%s: %w", b.handle.BucketName(), b.prefix, err))
 				return
+			}
+			if below, ok := strings.CutPrefix(attrs.Name, strings.TrimSuffix(b.prefix, "/")); !ok || b.prefix != "" && below != "" && below[0] != '/' {
+				continue
 			}
 			if !yield(object{attrs.Name, strconv.FormatInt(attrs.Generation, 10), attrs.Size}, nil) {
 				return

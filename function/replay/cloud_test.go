@@ -80,9 +80,9 @@ func TestArchiveToArchive(t *testing.T) {
 			if s := run(t, o); s.Changes != n || s.Objects != 2 {
 				t.Errorf("%s", s)
 			}
-			first := objectsOf(t, cloud, "to"+ext)
+			first := objectsOf(t, cloud, "to"+ext+"/")
 			run(t, o)
-			if diff := cmp.Diff(first, objectsOf(t, cloud, "to"+ext)); diff != "" || len(first) != 3 {
+			if diff := cmp.Diff(first, objectsOf(t, cloud, "to"+ext+"/")); diff != "" || len(first) != 3 {
 				t.Errorf("%d objects; after the second replay (-first +second):\n%s", len(first), diff)
 			}
 			var m memory
@@ -145,6 +145,19 @@ func TestReadAgain(t *testing.T) {
 	}
 	if diff := cmp.Diff(describe(changes[10:]), m.got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// A prefix is a folder, or one object; an empty one is the whole bucket.
+func TestPrefix(t *testing.T) {
+	sinktest.New(t)
+	text := lines(t, orders(1))
+	upload(t, map[string][]byte{"a/b.ndjson": text, "a/b.ndjson.gz/c.ndjson": text, "a-old/b.ndjson": text})
+	for from, want := range map[string]int{"": 3, "/": 3, "/a": 2, "/a/": 2, "/a-old": 1, "/a/b.ndjson": 1, "/a/b": 0, "/a/b.ndjson.gz/c.ndjson": 1} {
+		o, _ := options("gs://" + sinktest.Bucket + from)
+		if s := run(t, o); s.Objects != want {
+			t.Errorf("%q: %s, want %d", from, s, want)
+		}
 	}
 }
 
