@@ -66,6 +66,11 @@ func objectsOf(t *testing.T, cloud *sinktest.Cloud, prefix string) map[string]st
 	return objects
 }
 
+// parameters say to an archive what archives has by the name's end.
+var parameters = map[string]string{
+	".ndjson": "&compression=none", ".ndjson.gz": "&compression=gzip", ".ndjson.zst": "&compression=zstd", ".avro": "&format=avro", ".parquet": "&format=parquet",
+}
+
 // An archive of every format becomes another archive, which a second replay does not
 // change; and that one, replayed, has all the changes.
 func TestArchiveToArchive(t *testing.T) {
@@ -75,7 +80,7 @@ func TestArchiveToArchive(t *testing.T) {
 	for ext, write := range archives {
 		t.Run(ext, func(t *testing.T) {
 			upload(t, map[string][]byte{"from" + ext + "/1" + ext: write(t, changes[:1200]), "from" + ext + "/2" + ext: write(t, changes[1200:])})
-			target := archiveSpec(t, "gs://"+sinktest.Bucket+"/to"+ext+"")
+			target := archiveSpec(t, "gs://"+sinktest.Bucket+"/to"+ext+"?linger=0s"+parameters[ext])
 			o, _ := options("gs://"+sinktest.Bucket+"/from"+ext+"/", target)
 			if s := run(t, o); s.Changes != n || s.Objects != 2 {
 				t.Errorf("%s", s)
@@ -187,7 +192,7 @@ func TestArchiveThatFails(t *testing.T) {
 		}
 	})
 	changes := orders(10)
-	o, _ := options(store(t, map[string][]byte{"a.avro": archives[".avro"](t, changes)}), archiveSpec(t, "gs://"+sinktest.Bucket+"/to"))
+	o, _ := options(store(t, map[string][]byte{"a.avro": archives[".avro"](t, changes)}), archiveSpec(t, "gs://"+sinktest.Bucket+"/to?linger=0s"))
 	run(t, o)
 	if objects := objectsOf(t, cloud, "to"); len(objects) != 1 || writes.Load() != 3 {
 		t.Errorf("%d objects after %d writes", len(objects), writes.Load())
@@ -197,7 +202,7 @@ func TestArchiveThatFails(t *testing.T) {
 // A change that the path says is not wanted is not even read.
 func TestPruned(t *testing.T) {
 	cloud := sinktest.New(t)
-	target := archiveSpec(t, sinktest.ArchiveSink).New
+	target := archiveSpec(t, sinktest.ArchiveSink+"?linger=0s").New
 	s, err := target(t.Context())
 	if err != nil {
 		t.Fatal(err)

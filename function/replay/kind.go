@@ -47,7 +47,7 @@ const maxWindow = 128 << 20
 // inflated returns the lines of a file, whatever they are compressed with. Errors of
 // the reader that are about its content are permanent.
 func inflated(file *os.File, name string) (io.Reader, func(), error) {
-	buffered := bufio.NewReaderSize(file, 1<<20)
+	buffered := bufio.NewReaderSize(file, 1<<16)
 	head, err := buffered.Peek(len(zstdMagic))
 	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, nil, err

@@ -19,6 +19,7 @@ type meter struct {
 
 	mu         sync.Mutex
 	sum        Summary
+	reached    int64 // bytes of the object that is being read
 	complaints int
 	shown      bool // the line of progress is the last
 }
@@ -67,6 +68,16 @@ func (m *meter) count(s Summary) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.sum = m.sum.plus(s)
+	if s.Objects > 0 {
+		m.reached = 0
+	}
+}
+
+// reach notes how many bytes of the object were read.
+func (m *meter) reach(bytes int64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.reached = bytes
 }
 
 // summary returns what was done so far.
@@ -123,7 +134,7 @@ func (m *meter) show() {
 // line returns how it goes after the time that was taken.
 func (m *meter) line(taken time.Duration) string {
 	objects, changes := m.sum.Objects-m.before.Objects, m.sum.Changes-m.before.Changes
-	bytes := m.sum.Bytes - m.before.Bytes
+	bytes := m.sum.Bytes - m.before.Bytes + m.reached
 	line := fmt.Sprintf("%d of %d objects, %d changes, %.0f/s", objects, m.objects, changes, float64(changes)/taken.Seconds())
 	if bytes > 0 && bytes < m.total {
 		left := time.Duration(float64(taken) * float64(m.total-bytes) / float64(bytes))

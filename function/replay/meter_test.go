@@ -89,6 +89,26 @@ func TestProgress(t *testing.T) {
 	})
 }
 
+// What is left of a long object is reckoned from how much of it was read.
+func TestProgressInObject(t *testing.T) {
+	var text []byte
+	for range 20 {
+		text = append(text, lines(t, orders(1000))...)
+	}
+	from := store(t, map[string][]byte{"a.ndjson": text})
+	synctest.Test(t, func(t *testing.T) {
+		var m memory
+		o, out := options(from, m.spec())
+		o.Rate = 100
+		if _, err := replay.Run(t.Context(), o); err != nil {
+			t.Error(err)
+		}
+		if !regexp.MustCompile(`0 of 1 objects, 10000 changes, 1\d\d/s, 1m[34]\ds left\n`).MatchString(out.String()) {
+			t.Errorf("%s", out.String())
+		}
+	})
+}
+
 // On a terminal the line is written again and again in its place, and what else is said
 // stands above it.
 func TestProgressOnTerminal(t *testing.T) {
@@ -100,7 +120,7 @@ func TestProgressOnTerminal(t *testing.T) {
 		if _, err := replay.Run(t.Context(), o); err != nil {
 			t.Error(err)
 		}
-		text := regexp.MustCompile(`\d+/s`).ReplaceAllString(out.String(), "N/s")
+		text := regexp.MustCompile(`\d+/s(, 0s left)?`).ReplaceAllString(out.String(), "N/s")
 		line := "0 of 2 objects, 1000 changes, N/s"
 		complaint := fmt.Sprintf("%s/b.ndjson:1: it is no change: ", from)
 		if !strings.HasPrefix(text, line+"\r\x1b[K"+line+"\r\x1b[K") || !strings.Contains(text, "\x1b[K"+complaint) {

@@ -3,6 +3,7 @@ package replay
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
 
 	"github.com/aerosink/aerosink/connector/change"
@@ -60,6 +61,9 @@ func (r *run) read(ctx context.Context, file *os.File, o object) error {
 		}
 		if err := r.progress.next(o, n, r.meter.summary()); err != nil {
 			return err
+		}
+		if at, err := file.Seek(0, io.SeekCurrent); err == nil { // which of Parquet tells nothing
+			r.meter.reach(at)
 		}
 	}
 	return nil
