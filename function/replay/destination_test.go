@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -26,13 +27,16 @@ type request struct{ mediaType, authorization, body string }
 // serve returns a destination that answers as answer does, and what it is sent.
 func serve(t *testing.T, token string, answer func(w http.ResponseWriter, body string)) (sink.Spec, func() []request) {
 	t.Helper()
-	var requests []request // Put sends one after another
+	var mu sync.Mutex
+	var requests []request
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		if err != nil {
 			t.Error(err)
 		}
+		mu.Lock()
 		requests = append(requests, request{r.Header.Get("Content-Type"), r.Header.Get("Authorization"), string(body)})
+		mu.Unlock()
 		answer(w, string(body))
 	}))
 	t.Cleanup(server.Close)
@@ -40,7 +44,11 @@ func serve(t *testing.T, token string, answer func(w http.ResponseWriter, body s
 	if err != nil {
 		t.Fatal(err)
 	}
-	return replay.Destination(u, token, 30*time.Second), func() []request { return requests }
+	return replay.Destination(u, token, 30*time.Second), func() []request {
+		mu.Lock()
+		defer mu.Unlock()
+		return slices.Clone(requests)
+	}
 }
 
 // verdictsOf returns one letter for each verdict: stored, refused, again.

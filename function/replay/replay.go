@@ -10,6 +10,7 @@ package replay
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -95,7 +96,7 @@ func (r *run) all(ctx context.Context) (Summary, error) {
 	case ctx.Err() != nil && r.Checkpoint != "":
 		return r.meter.summary(), fmt.Errorf("replay: interrupted; the same arguments go on from %s", r.Checkpoint)
 	case ctx.Err() != nil:
-		return r.meter.summary(), fmt.Errorf("replay: interrupted; name a -checkpoint file next time, to go on from there")
+		return r.meter.summary(), errors.New("replay: interrupted; name a -checkpoint file next time, to go on from there")
 	case err != nil:
 		return r.meter.summary(), fmt.Errorf("replay: %w", err)
 	}

@@ -217,7 +217,7 @@ func TestEveryFormat(t *testing.T) {
 
 // A chunk is bounded in bytes, too.
 func TestLargeChanges(t *testing.T) {
-	const n, size = 10, 1 << 20
+	const n, size = 4, 3 << 20
 	changes := orders(n)
 	for i := range changes {
 		changes[i].Bins = []change.Bin{{Name: "text", Value: change.StringValue(bytes.Repeat([]byte("x"), size))}}
@@ -230,7 +230,7 @@ func TestLargeChanges(t *testing.T) {
 			if diff := cmp.Diff(describe(changes), m.got); diff != "" {
 				t.Errorf("(-want +got):\n%.500s", diff)
 			}
-			if want := []int{8, 2}; !slices.Equal(m.puts, want) {
+			if want := []int{3, 1}; !slices.Equal(m.puts, want) {
 				t.Errorf("chunks of %v, want %v", m.puts, want)
 			}
 		})

@@ -35,7 +35,7 @@ func ParquetFile(rows []Row, codec string) ([]byte, error) {
 	if err := w.Close(); err != nil {
 		return nil, fmt.Errorf("write a Parquet file: %w", err)
 	}
-	return file.Bytes(), nil
+	return sealed(file.Bytes()), nil
 }
 
 // atOnce is how many rows are made columns at once; more would not be faster, and

@@ -31,8 +31,7 @@ func ReadAvro(file io.Reader) iter.Seq2[change.Change, error] {
 type source struct {
 	io.Reader
 	io.ReaderAt
-	size int64
-	err  error
+	err error
 }
 
 // Read implements io.Reader.
@@ -44,9 +43,6 @@ func (s *source) Read(b []byte) (int, error) {
 
 // ReadAt implements io.ReaderAt.
 func (s *source) ReadAt(b []byte, at int64) (int, error) {
-	if at < 0 || at > s.size {
-		return 0, io.ErrUnexpectedEOF // it is what the file says of itself that is wrong
-	}
 	n, err := s.ReaderAt.ReadAt(b, at)
 	s.note(err)
 	return n, err
@@ -101,7 +97,7 @@ func readAvro(file io.Reader, yield func(change.Change) bool) error {
 // its bytes.
 func ReadParquet(file io.ReaderAt, size int64) iter.Seq2[change.Change, error] {
 	return func(yield func(change.Change, error) bool) {
-		source := &source{ReaderAt: file, size: size}
+		source := &source{ReaderAt: file}
 		err := readParquet(source, size, func(c change.Change) bool { return yield(c, nil) })
 		if err != nil {
 			yield(change.Change{}, source.verdict(fmt.Errorf("read a Parquet file: %w", err)))
@@ -113,11 +109,9 @@ func ReadParquet(file io.ReaderAt, size int64) iter.Seq2[change.Change, error] {
 const batchRows = 64
 
 func readParquet(file io.ReaderAt, size int64, yield func(change.Change) bool) (err error) {
-	defer func() {
-		if fault := recover(); fault != nil { // the library panics on some files that are damaged
-			err = fmt.Errorf("%v", fault)
-		}
-	}()
+	if err := checkSeal(file, size); err != nil {
+		return err
+	}
 	f, err := parquet.OpenFile(file, size, parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true))
 	if err != nil {
 		return err
