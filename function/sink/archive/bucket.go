@@ -60,6 +60,10 @@ func (b *bucket) fault(o *object, err error) error {
 }
 
 // upload sends the object in one request. A request that hangs leaves time for another.
+//
+// What is compressed has a media type and a suffix that say so, and no
+// Content-Encoding: Cloud Storage would inflate it for some readers and not for
+// others, and its size and checksum would then be those of something else.
 func (b *bucket) upload(ctx context.Context, o *object) error {
 	ctx, cancel := context.WithTimeout(ctx, b.timeout*2/3)
 	defer cancel() // a writer that is not closed leaves nothing behind
