@@ -3,7 +3,6 @@ package function_test
 import (
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"testing"
 	"time"
@@ -95,16 +94,13 @@ func TestParseConfigOfAvro(t *testing.T) {
 
 // The README's table is the one in the code.
 func TestReadme(t *testing.T) {
-	readme, err := os.ReadFile("../README.md")
-	if err != nil {
-		t.Fatal(err)
-	}
+	text := readme(t)
 	for _, v := range function.Variables() {
 		value := ""
 		if v.Default != "" {
 			value = "`" + v.Default + "` "
 		}
-		if row := fmt.Sprintf("| `%s` | %s| %s |", v.Name, value, v.Meaning); !strings.Contains(string(readme), row) {
+		if row := fmt.Sprintf("| `%s` | %s| %s |", v.Name, value, v.Meaning); !strings.Contains(text, row) {
 			t.Errorf("the README has no row %s", row)
 		}
 	}

@@ -1,0 +1,75 @@
+package function_test
+
+import (
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/aerosink/aerosink/function"
+	"github.com/aerosink/aerosink/function/sink"
+	"github.com/aerosink/aerosink/function/sink/sinktest"
+)
+
+func readme(t *testing.T) string {
+	t.Helper()
+	text, err := os.ReadFile("../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// section returns what stands under a heading of the README.
+func section(t *testing.T, heading string) string {
+	t.Helper()
+	_, text, ok := strings.Cut(readme(t), "\n"+heading+"\n")
+	if !ok {
+		t.Fatalf("the README has no %s", heading)
+	}
+	text, _, _ = strings.Cut(text, "\n#")
+	return text
+}
+
+// names returns all that the first group of the expression finds, each once.
+func names(expression, text string) []string {
+	found := map[string]bool{}
+	for _, match := range regexp.MustCompile(expression).FindAllStringSubmatch(text, -1) {
+		found[match[1]] = true
+	}
+	return slices.Sorted(maps.Keys(found))
+}
+
+// The README's tables of sinks have the parameters that the sinks know, and no others.
+func TestReadmeOfSinks(t *testing.T) {
+	for heading, url := range map[string]string{"### Pub/Sub": "pubsub://my-project/changes?x=", "### Cloud Storage": "gs://bucket?x="} {
+		_, err := function.ParseSink(url, sink.Options{})
+		if err == nil {
+			t.Fatalf("%s: no fault", url)
+		}
+		_, known, _ := strings.Cut(err.Error(), "known are ")
+		if diff := cmp.Diff(names(`([a-z-]+)`, known), names("(?m)^\\| `([a-z-]+)` \\|", section(t, heading))); diff != "" {
+			t.Errorf("%s (-the sink +the README):\n%s", heading, diff)
+		}
+	}
+}
+
+// The README's table of figures has those that are shown once a change is stored.
+func TestReadmeOfFigures(t *testing.T) {
+	sinktest.New(t)
+	r, _ := newReceiver(t, env("SINKS", both))
+	if w := post(r, "application/json", jsonChange(1)); w.Code != http.StatusOK {
+		t.Fatalf("status %d: %s", w.Code, w.Body)
+	}
+	w := httptest.NewRecorder()
+	r.Metrics().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+	if diff := cmp.Diff(names(`# HELP (aerosink_\w+) `, w.Body.String()), names("`(aerosink_\\w+)`", section(t, "### Figures of the function"))); diff != "" {
+		t.Errorf("(-shown +the README):\n%s", diff)
+	}
+}
