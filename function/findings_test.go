@@ -28,6 +28,7 @@ func TestExamine(t *testing.T) {
 		{"METRICS_PORT", "8080", "METRICS_PORT: 8080 is PORT too; set another", ""},
 		{"DEAD_LETTERS", "", "", "DEAD_LETTERS: not set, so a change that can never be stored is refused"},
 		{"DEAD_LETTERS", "log:", "DEAD_LETTERS: a log is no place that lasts", ""},
+		{"DEAD_LETTERS", "pubsub://shop/dead", "", "DEAD_LETTERS: pubsub://shop/dead: a topic takes no message over 10 MB"},
 		{"TIMEOUT", "10s", "", "TIMEOUT: 10s, but XDR waits 10s for a reply"},
 		{"MAX_BODY", "33MiB", "", "MAX_BODY: more than 33554432 bytes reach a service on Cloud Run only with HTTP/2"},
 		{"SINKS", "pubsub://shop/changes", "", "SINKS: pubsub://shop/changes: without ordering"},

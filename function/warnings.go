@@ -11,6 +11,7 @@ import (
 const (
 	patience      = 10 * time.Second // for which XDR waits for a reply
 	frontEndLimit = 32 << 20         // of Cloud Run, for requests over HTTP/1.1
+	messageLimit  = 10_000_000       // of Pub/Sub, in bytes
 )
 
 // warn notes what is allowed and seldom meant.
@@ -21,6 +22,9 @@ func (f *Findings) warn() {
 	}
 	if deadLetters.of(f.getenv) == "" {
 		warn(deadLetters, "not set, so a change that can never be stored is refused, and its sender may send it for ever; set for example gs://BUCKET/dead-letters")
+	}
+	if s := c.DeadLetters; s != nil && strings.HasPrefix(s.URL, "pubsub:") && c.Limits.Inflated >= messageLimit {
+		warn(deadLetters, "%s: a topic takes no message over 10 MB, so a larger change, or body that cannot be read, is answered with 503 for ever; set for example gs://BUCKET/dead-letters", s.URL)
 	}
 	if c.Timeout >= patience {
 		warn(timeout, "%s, but XDR waits %s for a reply, which has to come back too; set for example %s", c.Timeout, patience, timeout.Default)
