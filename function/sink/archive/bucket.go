@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"time"
 
@@ -82,12 +83,14 @@ func (b *bucket) upload(ctx context.Context, o *object) error {
 	return w.Close()
 }
 
-// What Cloud Storage answers.
+// What Cloud Storage answers (https://cloud.google.com/storage/docs/json_api/v1/status-codes).
 const (
 	requestTimeout     = 408
 	preconditionFailed = 412
 	tooManyRequests    = 429
 	serverErrors       = 500
+
+	conditionNotMet = "conditionNotMet" // reason of a 412; another is a policy of the organisation
 )
 
 // outcomeOf says what is known after an upload.
@@ -98,11 +101,15 @@ func outcomeOf(err error) outcome {
 		return written
 	case !errors.As(err, &e) || e.Code >= serverErrors || e.Code == requestTimeout:
 		return doubted
-	case e.Code == preconditionFailed:
+	case e.Code == preconditionFailed && slices.ContainsFunc(e.Errors, isOurCondition):
 		return met
 	}
 	return failed
 }
+
+// isOurCondition reports whether the object must be there already, for that is all
+// that a write has for a condition.
+func isOurCondition(item googleapi.ErrorItem) bool { return item.Reason == conditionNotMet }
 
 // mayPass reports whether trying again at once could help.
 func mayPass(err error) bool {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/url"
@@ -47,6 +48,16 @@ func status(code int) http.HandlerFunc {
 	}
 }
 
+// unmet answers that a condition is not met, for a reason.
+func unmet(reason string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(http.StatusPreconditionFailed)
+		_, _ = fmt.Fprintf(w, `{"error":{"code":412,"message":"not met","errors":[{"domain":"global","reason":%q}]}}`, reason)
+	}
+}
+
 // hang never answers.
 func hang(_ http.ResponseWriter, r *http.Request) {
 	_, _ = io.Copy(io.Discard, r.Body)
@@ -76,6 +87,10 @@ func TestTries(t *testing.T) {
 		{"unauthorized", func(*sinktest.Cloud) []http.HandlerFunc { return []http.HandlerFunc{status(401)} }, 1, "401"},
 		{"no bucket", func(*sinktest.Cloud) []http.HandlerFunc { return []http.HandlerFunc{status(404)} }, 1, "404"},
 		{"bad request", func(*sinktest.Cloud) []http.HandlerFunc { return []http.HandlerFunc{status(400)} }, 1, "400"},
+		{"a condition of the organisation's, not ours", func(*sinktest.Cloud) []http.HandlerFunc {
+			return []http.HandlerFunc{unmet("orgPolicyConstraintFailed")}
+		}, 1, "412"},
+		{"a condition without a name", func(*sinktest.Cloud) []http.HandlerFunc { return []http.HandlerFunc{status(412)} }, 1, "412"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			cloud := sinktest.New(t)
