@@ -38,6 +38,9 @@ func (p *place) put(ctx context.Context, b sink.Batch, prints []fingerprint) (ve
 	defer func() {
 		if value := recover(); value != nil {
 			fell = &fall{value, debug.Stack()}
+			if elsewhere, ok := value.(*sink.Panic); ok {
+				fell = &fall{elsewhere.Value, elsewhere.Stack}
+			}
 		}
 	}()
 	var has []bool

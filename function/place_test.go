@@ -9,6 +9,7 @@ import (
 
 	"github.com/aerosink/aerosink/connector/change/changetest"
 	"github.com/aerosink/aerosink/connector/format"
+	"github.com/aerosink/aerosink/function/sink"
 )
 
 // A sink that panics costs its request the answer, and nothing else: the others
@@ -40,5 +41,19 @@ func TestSinkPanics(t *testing.T) {
 				t.Errorf("place %d: not everything is stored", i)
 			}
 		}
+	}
+}
+
+// So is it with a panic of a goroutine that the sink has; the log has its stack.
+func TestGoroutineOfSinkPanics(t *testing.T) {
+	f := &fake{verdict: func(*format.Parsed) error { panic(&sink.Panic{Value: "secret", Stack: []byte("the stack")}) }}
+	r := receiverOf(t, nil, f)
+	var log changetest.Output
+	r.log = slog.New(slog.NewTextHandler(&log, nil))
+	if w := post(r, line(0)); w.Code != http.StatusInternalServerError || strings.Contains(w.Body.String(), "secret") {
+		t.Errorf("status %d: %s", w.Code, w.Body)
+	}
+	if !strings.Contains(log.String(), "the stack") || strings.Contains(log.String(), "secret") {
+		t.Errorf("the log has no stack, or data: %s", log.String())
 	}
 }

@@ -7,6 +7,7 @@ package archive
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime"
 	"sync/atomic"
@@ -90,19 +91,29 @@ func (a *archive) put(ctx context.Context, b sink.Batch) sink.Verdicts {
 	if err := a.turns.take(ctx); err != nil {
 		return sink.All(len(b.Changes), fmt.Errorf("archive in %s: %w", a.url, err))
 	}
-	parts, verdicts := a.partition(b)
-	a.turns.give()
+	parts, verdicts := a.partitionInTurn(b)
+	var fell *sink.Panic
 	for i, r := range a.group.join(ctx, ticket, parts) {
 		if r == nil {
 			continue
 		}
 		if err := a.group.await(ctx, r); err != nil {
+			errors.As(err, &fell)
 			for _, change := range parts[i].changes {
 				verdicts.Set(len(b.Changes), change, err)
 			}
 		}
 	}
+	if fell != nil {
+		panic(fell)
+	}
 	return verdicts
+}
+
+// partitionInTurn sorts the changes into parts, and ends the turn.
+func (a *archive) partitionInTurn(b sink.Batch) ([]*part, sink.Verdicts) {
+	defer a.turns.give()
+	return a.partition(b)
 }
 
 // Close implements [sink.Sink].

@@ -3,7 +3,10 @@ package archive
 import (
 	"context"
 	"fmt"
+	"runtime/debug"
 	"time"
+
+	"github.com/aerosink/aerosink/function/sink"
 )
 
 // outcome is how writing an object ended.
@@ -51,13 +54,21 @@ func (g *group) start(o *object) {
 func (g *group) run(ctx context.Context, o *object, r *round) {
 	defer r.cancel()
 	out, err := failed, error(nil)
+	defer func() {
+		if value := recover(); value != nil {
+			err = fmt.Errorf("archive in %s: %w", g.url, &sink.Panic{Value: value, Stack: debug.Stack()})
+			if o.content != nil {
+				out = doubted
+			}
+		}
+		g.settle(r, out, err)
+	}()
 	if o.parts != nil {
 		err = g.seal(ctx, o, r)
 	}
 	if err == nil {
 		out, err = g.write(ctx, o)
 	}
-	g.settle(r, out, err)
 }
 
 // seal makes the content, in its turn.
