@@ -135,3 +135,30 @@ func TestArchiveNames(t *testing.T) {
 		t.Errorf("%d objects, want 2", n)
 	}
 }
+
+// A change whose object could have no name is refused, alone and for good; its letter
+// finds a place all the same.
+func TestArchiveOfLongNames(t *testing.T) {
+	cloud := sinktest.New(t)
+	s := open(t, sinktest.ArchiveSink, sink.Options{})
+	long, good := sinktest.One(strings.Repeat("é", 200), 1), sinktest.One("orders", 2)
+	verdicts := s.Put(t.Context(), sink.Batch{Changes: []format.Parsed{long, good}})
+	if verdicts == nil || verdicts[1] != nil || !change.IsPermanent(verdicts[0]) {
+		t.Errorf("verdicts %v, want a permanent one on the first", verdicts)
+	}
+	letter := sink.Letter{Reason: "too long", Received: sinktest.Hour}
+	if verdicts := s.Put(t.Context(), sink.Batch{Changes: []format.Parsed{long}, Letters: []sink.Letter{letter}}); verdicts != nil {
+		t.Errorf("the letter: %v", verdicts)
+	}
+	var folders []string
+	for _, o := range cloud.Objects(t) {
+		folders = append(folders, path.Dir(o.Attrs.Name))
+	}
+	want := []string{
+		"changes/namespace=__HIVE_DEFAULT_PARTITION__/set=__HIVE_DEFAULT_PARTITION__/dt=2026-11-22/hour=12",
+		"changes/namespace=shop/set=orders/dt=2026-11-22/hour=12",
+	}
+	if diff := cmp.Diff(want, folders); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}

@@ -66,6 +66,9 @@ func (o *object) add(p *part) {
 	o.span.add(p.span)
 }
 
+// hashBytes is how much of a hash is in a name.
+const hashBytes = 16
+
 // seal makes name and content. Parts are put in the order of their keys, so that
 // both are the same in whatever order they came.
 func (o *object) seal() error {
@@ -74,7 +77,6 @@ func (o *object) seal() error {
 	for _, p := range o.parts {
 		h.Write(p.key[:])
 	}
-	const hashBytes = 16
 	o.name = fmt.Sprintf("%s%013d-%x%s", o.folder, o.span.first, h.Sum(nil)[:hashBytes], o.encoding.suffix)
 	content, err := o.encoding.seal(o.parts)
 	if err != nil {

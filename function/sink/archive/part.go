@@ -63,7 +63,11 @@ func (s *settings) partition(b sink.Batch) (parts []*part, verdicts sink.Verdict
 			letter = &b.Letters[i]
 			encoding, at.time = s.letters, letter.Received.UnixMilli()
 		}
-		folder = s.path.appendFolder(folder[:0], &at)
+		var err error
+		if folder, err = s.folderOf(folder[:0], &at, letter); err != nil {
+			verdicts.Set(len(b.Changes), i, fmt.Errorf("archive in %s: %w", s.url, err))
+			continue
+		}
 		p := byFolder[string(folder)]
 		if p == nil {
 			p = newPart(string(folder), encoding)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/aerosink/aerosink/connector/change"
+	"github.com/aerosink/aerosink/function/sink"
 )
 
 // defaultPath is the template of folders that Hive, BigQuery, Spark and DuckDB take
@@ -20,8 +21,15 @@ const defaultPath = "namespace={namespace}/set={set}/dt={date}/hour={hour}"
 // what Hive, and BigQuery after it, read as NULL.
 const none = "__HIVE_DEFAULT_PARTITION__"
 
-// maxTemplate bounds a template with its prefix, in bytes: a name of Cloud Storage
-// has at most 1 024, and those of a namespace and a set are long when escaped.
+// longestName is the most bytes of an object's name (https://cloud.google.com/storage/docs/objects#naming),
+// and longestFolder what of it a folder may have.
+const (
+	longestName   = 1024
+	longestFolder = longestName - len("9223372036854775807-") - 2*hashBytes - len(".ndjson.zst")
+)
+
+// maxTemplate bounds a template with its prefix, in bytes: the names of a namespace
+// and a set are long when escaped.
 const maxTemplate = 400
 
 // template makes the folder of a change.
@@ -88,6 +96,9 @@ func parseTemplate(prefix, text string) (template, error) {
 			return nil, fmt.Errorf("path=%s: between fields stand letters, digits and any of %s", text, plain)
 		}
 	}
+	if n := len(t.appendFolder(nil, &place{c: &change.Change{}})); n > longestFolder {
+		return nil, fmt.Errorf("path=%s: a change of which nothing is known has a folder of %d bytes, and there is room for %d", text, n, longestFolder)
+	}
 	return t, nil
 }
 
@@ -136,6 +147,19 @@ func (t template) appendFolder(dst []byte, p *place) []byte {
 		}
 	}
 	return dst
+}
+
+// folderOf appends the folder of a change to dst, or that of the letter about it. A
+// letter whose change has no room there is where those are of which nothing is known.
+func (s *settings) folderOf(dst []byte, p *place, letter *sink.Letter) ([]byte, error) {
+	folder := s.path.appendFolder(dst, p)
+	if len(folder) <= longestFolder {
+		return folder, nil
+	}
+	if letter != nil {
+		return s.path.appendFolder(dst, &place{c: &change.Change{}, time: p.time}), nil
+	}
+	return dst, change.Permanent(fmt.Errorf("a folder of %d bytes for namespace and set, and Cloud Storage has names of %d at most", len(folder), longestName))
 }
 
 func (p *place) appendTime(dst []byte, layout string) []byte {

@@ -66,6 +66,7 @@ func TestURLFaults(t *testing.T) {
 		{"gs://b/p?path=/a", "path=/a has a part that is empty"},
 		{"gs://b/p?path=a/../b", "dots alone"},
 		{"gs://b/p?path=a%3Fb", "between fields stand letters, digits and any of -_.=/~"},
+		{"gs://b/p?path=" + strings.Repeat("{op}", 50), "has a folder of 1303 bytes, and there is room for 961"},
 		{"gs://b/p?path=" + strings.Repeat("x", 400), "prefix and path have more than 400 bytes"},
 	} {
 		u, err := url.Parse(tt.url)
