@@ -1,6 +1,7 @@
 package pubsub
 
 import (
+	"math/bits"
 	"sync"
 	"sync/atomic"
 
@@ -14,20 +15,31 @@ type buffer struct {
 	held  atomic.Int32
 }
 
-// Of the memory that is given back, as much as a large Put or request needs is kept
-// for the next.
+// Memory comes in sizes of which each is at most a quarter larger than the one before,
+// so that a Put holds little more than it needs. What is given back is kept for the
+// next, up to what a large Put needs.
 const (
-	smallestBuffer = 64 << 10 // bytes; far more than gRPC takes for too little to return
+	smallestBuffer = 4 << 10 // bytes; more than gRPC takes for too little to return
 	largestBuffer  = 4 << 20
 )
 
-var buffers = sync.Pool{New: func() any { return &buffer{bytes: make([]byte, 0, smallestBuffer)} }}
+var buffers [4 * 64]sync.Pool // of *buffer, by the class of their size
+
+// classOf returns the number of the largest size that is no more than bytes, which are
+// 4 at least: there are four to each power of two.
+func classOf(bytes int) int {
+	power := bits.Len(uint(bytes)) - 1
+	return 4*power + bytes>>(power-2)&3
+}
 
 // newBuffer returns an empty one, with room for size bytes, that its caller holds.
 func newBuffer(size int) *buffer {
-	b, _ := buffers.Get().(*buffer)
-	if cap(b.bytes) < size {
-		b.bytes = make([]byte, 0, size)
+	size = max(size, smallestBuffer)
+	step := 1 << (bits.Len(uint(size-1)) - 3)
+	size = (size + step - 1) / step * step
+	b, ok := buffers[classOf(size)].Get().(*buffer)
+	if !ok {
+		b = &buffer{bytes: make([]byte, 0, size)}
 	}
 	b.held.Store(1)
 	return b
@@ -41,7 +53,7 @@ func (b *buffer) release() {
 		panic("pubsub: a buffer was released twice")
 	case left == 0 && cap(b.bytes) <= largestBuffer:
 		b.bytes = b.bytes[:0]
-		buffers.Put(b)
+		buffers[classOf(cap(b.bytes))].Put(b)
 	}
 }
 
