@@ -1,7 +1,14 @@
 package pubsub_test
 
 import (
+	"context"
+	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
+
+	"cloud.google.com/go/pubsub/v2/apiv1/pubsubpb"
 
 	"github.com/aerosink/aerosink/function/sink"
 	"github.com/aerosink/aerosink/function/sink/sinktest"
@@ -50,6 +57,33 @@ func TestPutsOfOneGoTogether(t *testing.T) {
 	})
 	if each := server.Messages() / server.Requests(); each < 10 || server.Messages() != puts {
 		t.Errorf("%d messages, %d a request, want at least 10", server.Messages(), each)
+	}
+}
+
+// A long linger does not keep lanes in line for longer than their Puts wait.
+func TestManyLanesGetTheirTurn(t *testing.T) {
+	const lanes, atOnce = 256, 200
+	var under atomic.Int64 // requests that are
+	var once sync.Once
+	enough := make(chan struct{})
+	newServer(t, func(ctx context.Context, _ *pubsubpb.PublishRequest) error {
+		if under.Add(1) == atOnce {
+			once.Do(func() { close(enough) })
+		}
+		defer under.Add(-1)
+		select {
+		case <-enough:
+		case <-ctx.Done():
+		}
+		return ctx.Err()
+	})
+	s := open(t, sinktest.PubSubSink+"?ordering=256&linger=1s", sink.Options{Timeout: 6 * time.Second})
+	var b sink.Batch
+	for i := range lanes {
+		b.Changes = append(b.Changes, version(i, 1))
+	}
+	if got := outcome(b, s.Put(t.Context(), b)); got != strings.Repeat("+", lanes) {
+		t.Errorf("verdicts %s", got)
 	}
 }
 

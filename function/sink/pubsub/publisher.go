@@ -11,11 +11,13 @@ import (
 // Requests under way at once. A lane that has something sends it at once as long as
 // there are fewer than fewRequests. Beyond, only lanes go that are well filled or
 // have waited for the linger, and of the latter spacing in that time: else hundreds
-// of lanes would each send a little.
+// of lanes would each send a little. A long linger must not make them stand in line
+// for longer than Puts wait.
 const (
 	fewRequests  = 4
 	mostRequests = 256
 	spacing      = 20
+	mostSpacing  = 500 * time.Microsecond // between two of them
 )
 
 // publisher carries parcels to the topic. It has no goroutine and no timer but while
@@ -146,7 +148,7 @@ func (p *publisher) wait(l *lane, now time.Time) time.Duration {
 	if p.flying < fewRequests || l.since.IsZero() {
 		return 0
 	}
-	return max(p.linger-now.Sub(l.since), p.linger/spacing-now.Sub(p.extra))
+	return max(p.linger-now.Sub(l.since), min(p.linger/spacing, mostSpacing)-now.Sub(p.extra))
 }
 
 // wake launches who has waited long enough.
