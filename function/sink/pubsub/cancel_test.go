@@ -8,6 +8,8 @@ import (
 
 	"cloud.google.com/go/pubsub/v2/apiv1/pubsubpb"
 	"github.com/prometheus/client_golang/prometheus"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	"github.com/aerosink/aerosink/connector/change/changetest"
 	"github.com/aerosink/aerosink/function/sink"
@@ -85,6 +87,42 @@ func TestCancelledBesideOthers(t *testing.T) {
 	close(release)
 	wg.Wait()
 	if got := cloud.data(); got != "1.1 2.1 3.1" {
+		t.Errorf("published %s", got)
+	}
+}
+
+// When a Put is cancelled whose request was published in part, all of it comes again,
+// and nothing of it is held up by the rest.
+func TestCancelledInPart(t *testing.T) {
+	last := make(chan struct{})
+	cloud := newServer(t, func(ctx context.Context, r *pubsubpb.PublishRequest) error {
+		switch data := string(r.GetMessages()[0].GetData()); {
+		case len(r.GetMessages()) > 1 || data == "2.1":
+			return status.Error(codes.InvalidArgument, "not 2.1")
+		case data == "1.2":
+			close(last)
+			<-ctx.Done()
+			return ctx.Err()
+		}
+		return nil
+	})
+	metrics := prometheus.NewRegistry()
+	s := open(t, sinktest.PubSubSink+"?ordering=1&pause=1m", sink.Options{Metrics: metrics})
+	b := versions(version(1, 1), version(2, 1), version(1, 2))
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() {
+		<-last
+		cancel()
+	}()
+	if got := outcome(b, s.Put(ctx, b)); got != "---" {
+		t.Errorf("cancelled: %s", got)
+	}
+	changetest.WaitFor(t, "an end of the request", func() bool { return metric(t, metrics, "queued_messages") == 0 })
+	cloud.behave(nil)
+	if got := outcome(b, s.Put(t.Context(), b)); got != "+++" {
+		t.Errorf("again: %s", got)
+	}
+	if got := cloud.data(); got != "1.1 1.1 2.1 1.2" {
 		t.Errorf("published %s", got)
 	}
 }

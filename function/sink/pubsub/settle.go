@@ -20,6 +20,9 @@ func (p *publisher) settle(r *request, f fate, now time.Time) {
 	}
 	for i := len(r.parcels) - 1; i >= 0; i-- {
 		it := r.parcels[i]
+		if it.d.left && failed[i] < len(it.messages) {
+			failed[i] = 0 // its Put has told that all of it failed, so that all comes again
+		}
 		p.owe(l, it, it.messages[failed[i]:], now)
 		p.held.take(it)
 		it.closed = true
