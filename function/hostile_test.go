@@ -2,19 +2,23 @@ package function_test
 
 import (
 	"bytes"
+	"context"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"strings"
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"golang.org/x/net/http2"
 	"golang.org/x/net/http2/hpack"
 
 	"github.com/aerosink/aerosink/connector/change/changetest"
+	"github.com/aerosink/aerosink/function"
 )
 
 // A header may be as large as its limit, and is refused with a problem above it; one
@@ -157,14 +161,19 @@ func dialStreams(t *testing.T, address string) *streams {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.Close() })
-	if _, err := io.WriteString(conn, http2.ClientPreface); err != nil {
-		t.Fatal(err)
-	}
 	s := &streams{Framer: http2.NewFramer(conn, conn), conn: conn, next: 1}
-	if err := s.WriteSettings(); err != nil {
+	s.begin(t)
+	return s
+}
+
+func (s *streams) begin(t *testing.T, settings ...http2.Setting) {
+	t.Helper()
+	if _, err := io.WriteString(s.conn, http2.ClientPreface); err != nil {
 		t.Fatal(err)
 	}
-	return s
+	if err := s.WriteSettings(settings...); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // open begins a request whose body is still to come.
@@ -261,4 +270,54 @@ func TestStreamsLimit(t *testing.T) {
 		t.Errorf("refused with %s", code)
 	}
 	changetest.WaitFor(t, "250 requests", func() bool { return running.Load() == 250 })
+}
+
+// A peer that gives its answers no window does not keep them: each request ends in
+// time, and so does the server.
+func TestAnswersThatAreNotTaken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := listen()
+		ctx, stop := context.WithCancel(t.Context())
+		r := function.New(env("SINKS", "log:", "AUTH_TOKENS", "correct-horse-battery"), slog.New(slog.DiscardHandler))
+		defer r.Close()
+		ended := make(chan error, 1)
+		go func() { ended <- function.Serve(ctx, l, r, limits, slog.New(slog.DiscardHandler)) }()
+		conn, err := l.dial()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		s := &streams{Framer: http2.NewFramer(conn, conn), conn: conn, next: 1}
+		var resets atomic.Int64
+		go func() {
+			for {
+				frame, err := s.ReadFrame()
+				if err != nil {
+					return
+				}
+				if frame.Header().Type == http2.FrameRSTStream {
+					resets.Add(1)
+				}
+			}
+		}()
+		s.begin(t, http2.Setting{ID: http2.SettingInitialWindowSize, Val: 0})
+		const requests = 100
+		for range requests {
+			if _, err := s.open(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		time.Sleep(9 * time.Second)
+		if n := resets.Load(); n > 0 {
+			t.Errorf("%d requests ended too soon", n)
+		}
+		time.Sleep(2 * time.Second)
+		if n := resets.Load(); n != requests {
+			t.Errorf("%d of %d requests ended", n, requests)
+		}
+		stop()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
 }

@@ -82,5 +82,7 @@ func (r *Receiver) answerPanic(w http.ResponseWriter, req *http.Request, from or
 		panic(recovered)
 	}
 	logPanic(req.Context(), r.log, recovered, from.attributes(r.project.get()))
-	(&problem{Status: http.StatusInternalServerError, Detail: "the server has a fault; its log says more"}).write(w)
+	p := &problem{Status: http.StatusInternalServerError, Detail: "the server has a fault; its log says more"}
+	finish(w, req, p)
+	p.write(w)
 }

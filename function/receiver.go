@@ -114,7 +114,7 @@ func (r *Receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 // and returns the status.
 func (r *Receiver) answer(w http.ResponseWriter, req *http.Request, from origin, err error) int {
 	if err == nil {
-		finish(w, req, http.StatusOK)
+		finish(w, req, nil)
 		w.WriteHeader(http.StatusOK)
 		return http.StatusOK
 	}
@@ -123,7 +123,7 @@ func (r *Receiver) answer(w http.ResponseWriter, req *http.Request, from origin,
 		p = &problem{Status: http.StatusServiceUnavailable, Detail: err.Error()}
 	}
 	r.tell(req.Context(), p, from)
-	finish(w, req, p.Status)
+	finish(w, req, p)
 	p.write(w)
 	return p.Status
 }

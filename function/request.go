@@ -15,22 +15,23 @@ const (
 	lingerTimeout = 500 * time.Millisecond
 )
 
-// finish makes the connection ready for the answer: the peer must take it in time,
-// and what the body still has is waited for no longer. Over HTTP/2 it is the
-// stream that ends, and the answer needs no limit of its own.
-func finish(w http.ResponseWriter, req *http.Request, status int) {
-	if req.ProtoMajor > 1 {
+// finish makes the connection ready for an answer, whose problem is nil where it is
+// a plain 200: the peer must take it in time, and what the body still has is waited
+// for no longer. Over HTTP/2 it is the stream that ends, and an answer without a body
+// waits for nobody.
+func finish(w http.ResponseWriter, req *http.Request, p *problem) {
+	control := http.NewResponseController(w)
+	if req.ProtoMajor == 1 || p != nil {
+		_ = control.SetWriteDeadline(time.Now().Add(answerTimeout)) // a recorder of tests has none
+	}
+	if req.ProtoMajor > 1 || p == nil || p.Status == http.StatusOK {
 		return
 	}
-	control := http.NewResponseController(w)
-	_ = control.SetWriteDeadline(time.Now().Add(answerTimeout)) // a recorder of tests has none
-	switch status {
-	case http.StatusOK:
-		return
+	switch p.Status {
 	case http.StatusRequestEntityTooLarge, http.StatusRequestTimeout, http.StatusRequestHeaderFieldsTooLarge:
 		w.Header().Set("Connection", "close")
 	}
-	if status != http.StatusRequestTimeout {
+	if p.Status != http.StatusRequestTimeout {
 		_ = control.SetReadDeadline(time.Now().Add(lingerTimeout))
 	}
 }

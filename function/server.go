@@ -92,7 +92,7 @@ func limited(handler http.Handler, limits Limits, log *slog.Logger) http.Handler
 			Detail: fmt.Sprintf("the header has more than %d bytes, the limit of %s", limits.Header, maxHeader.Name),
 		}
 		log.WarnContext(req.Context(), "request refused", slog.Int("status", p.Status), slog.String("error", p.Detail))
-		finish(w, req, p.Status)
+		finish(w, req, p)
 		p.write(w)
 	})
 }
