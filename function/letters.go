@@ -50,10 +50,14 @@ func (s *stores) bury(ctx context.Context, a arrival, b sink.Batch, verdicts sin
 	if letters.verdicts, fell = s.letters.put(ctx, letters.Batch, fingerprintsOf(letters.Changes)); fell != nil {
 		panic(fell)
 	}
+	everything := len(dead) == len(b.Changes)
 	for n, err := range letters.verdicts {
 		if err != nil {
-			verdicts[dead[n]] = notBuried(err)
+			verdicts[dead[n]], everything = notBuried(err), false
 		}
+	}
+	if everything {
+		s.doubt.inARow.Add(1)
 	}
 	return &letters
 }
@@ -79,38 +83,34 @@ func notBuried(err error) error {
 // doubtful is how many requests in a row may bring nothing but dead letters.
 const doubtful = 100
 
-// doubt counts the requests since one brought a change that was stored. Where no
-// change can be stored the set-up is wrong, AVRO_SCHEMA or the schema of a topic: were
-// that believed, the whole database would end in the dead letters. So from doubtful on
-// such a request counts as worth trying again, until a change is stored.
+// doubt counts the requests of which everything went to the dead letters, since one
+// brought a change that was stored. Where no change can be stored the set-up is wrong,
+// AVRO_SCHEMA or the schema of a topic: were that believed, the whole database would
+// end in the dead letters. So from doubtful on such a request counts as worth trying
+// again, until a change is stored.
 type doubt struct{ inARow atomic.Int64 }
 
 // consider takes the verdicts on a request of n changes and returns which of them
 // are permanent.
 func (d *doubt) consider(n int, verdicts sink.Verdicts) (dead []int) {
-	stored, again := n, 0
+	stored := n
 	for i, err := range verdicts {
-		switch {
-		case err == nil:
+		if err == nil {
 			continue
-		case change.IsPermanent(err):
-			dead = append(dead, i)
-		default:
-			again++
 		}
 		stored--
+		if change.IsPermanent(err) {
+			dead = append(dead, i)
+		}
 	}
-	switch {
-	case stored > 0 && d.inARow.Load() > 0:
+	if stored > 0 && d.inARow.Load() > 0 {
 		d.inARow.Store(0)
-	case stored == 0 && again == 0:
-		d.inARow.Add(1)
 	}
 	return dead
 }
 
 // isTooMuch reports whether permanent verdicts do not count any more.
-func (d *doubt) isTooMuch() bool { return d.inARow.Load() > doubtful }
+func (d *doubt) isTooMuch() bool { return d.inARow.Load() >= doubtful }
 
 func notBelieved(verdict error) error {
 	return fmt.Errorf("%s; so it was with all changes of the last %d requests, so that the set-up must be wrong: "+

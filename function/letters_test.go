@@ -205,3 +205,18 @@ func TestNoDoubtInFailures(t *testing.T) {
 		t.Errorf("dead letters %q", letters.stored)
 	}
 }
+
+// Nor does it where the dead letters fail: what did not go there does not count.
+func TestNoDoubtInLettersThatFail(t *testing.T) {
+	letters, s := &fake{verdict: about("", errLater)}, &fake{}
+	r := receiverOf(t, letters, s)
+	for range 2 * doubtful {
+		if w := post(r, "no change"); w.Code != http.StatusServiceUnavailable {
+			t.Fatalf("status %d", w.Code)
+		}
+	}
+	letters.verdict = nil
+	if w := post(r, "no change"); w.Code != http.StatusOK || len(letters.stored) != 1 {
+		t.Errorf("status %d: %s; dead letters %q", w.Code, w.Body, letters.stored)
+	}
+}
