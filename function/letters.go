@@ -28,28 +28,25 @@ type burial struct {
 // bury stores the changes with a permanent verdict in the dead letters. Where that
 // fails the verdict becomes why, which is worth trying again, and so it does where
 // it is doubtful that it is the changes' own fault. Nil means that there was
-// nothing to store, or nowhere.
-func (s *stores) bury(ctx context.Context, a arrival, b sink.Batch, verdicts sink.Verdicts) *burial {
+// nothing to store, or nowhere. What the dead letters panic with is returned too.
+func (s *stores) bury(ctx context.Context, a arrival, b sink.Batch, verdicts sink.Verdicts) (*burial, *fall) {
 	dead := s.doubt.consider(len(b.Changes), verdicts)
 	if s.letters == nil || len(dead) == 0 {
-		return nil
+		return nil, nil
 	}
 	if s.doubt.isTooMuch() {
 		for _, i := range dead {
 			verdicts[i] = notBelieved(verdicts[i])
 		}
-		return nil
+		return nil, nil
 	}
 	letters := burial{Batch: sink.Batch{TraceParent: b.TraceParent}}
 	for _, i := range dead {
 		letters.Changes = append(letters.Changes, b.Changes[i])
 		letters.Letters = append(letters.Letters, a.letter(&b.Changes[i], verdicts[i]))
 	}
-	// One that came again may be there already.
-	var fell *fall
-	if letters.verdicts, fell = s.letters.put(ctx, letters.Batch, fingerprintsOf(letters.Changes)); fell != nil {
-		panic(fell)
-	}
+	var fell *fall // one that came again may be there already
+	letters.verdicts, fell = s.letters.put(ctx, letters.Batch, fingerprintsOf(letters.Changes))
 	everything := len(dead) == len(b.Changes)
 	for n, err := range letters.verdicts {
 		if err != nil {
@@ -59,7 +56,7 @@ func (s *stores) bury(ctx context.Context, a arrival, b sink.Batch, verdicts sin
 	if everything {
 		s.doubt.inARow.Add(1)
 	}
-	return &letters
+	return &letters, fell
 }
 
 // letter says why p is a dead letter.

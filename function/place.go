@@ -2,6 +2,7 @@ package function
 
 import (
 	"context"
+	"errors"
 	"runtime/debug"
 
 	"github.com/aerosink/aerosink/connector/change"
@@ -14,6 +15,8 @@ type fall struct {
 	value any
 	stack []byte
 }
+
+var errFell = errors.New("the sink has a fault")
 
 // place is a sink that is open, and what it has of requests that will come again.
 type place struct {
@@ -33,11 +36,11 @@ func open(ctx context.Context, spec sink.Spec) (*place, error) {
 // put stores the changes of b that could be read and that the place does not have
 // yet, and returns the verdicts on all of b: on one that could not be read, why.
 // Prints are the fingerprints of all; nil where no place remembers anything. What
-// the sink panics with is returned too.
+// the sink panics with is returned too; then nothing is known to be stored.
 func (p *place) put(ctx context.Context, b sink.Batch, prints []fingerprint) (verdicts sink.Verdicts, fell *fall) {
 	defer func() {
 		if value := recover(); value != nil {
-			fell = &fall{value, debug.Stack()}
+			verdicts, fell = sink.All(len(b.Changes), errFell), &fall{value, debug.Stack()}
 			if elsewhere, ok := value.(*sink.Panic); ok {
 				fell = &fall{elsewhere.Value, elsewhere.Stack}
 			}

@@ -56,15 +56,22 @@ func (s *stores) all() []*place {
 }
 
 // take makes the changes of a request durable and returns the answer to it; nil is
-// a 200 that has nothing to say.
+// a 200 that has nothing to say. It panics with a fall when a place panics.
 func (s *stores) take(ctx context.Context, a arrival, b sink.Batch) error {
 	var prints []fingerprint
 	if s.remembers() {
 		prints = fingerprintsOf(b.Changes)
 	}
-	of := s.put(ctx, b, prints)
+	of, fell := s.put(ctx, b, prints)
 	o := outcome{changes: len(b.Changes), verdicts: worst(of, len(b.Changes)), buries: s.letters != nil}
-	buried := s.bury(ctx, a, b, o.verdicts)
+	var buried *burial
+	if fell == nil {
+		buried, fell = s.bury(ctx, a, b, o.verdicts)
+	}
+	if fell != nil {
+		s.remember(b, prints, of, buried)
+		panic(fell)
+	}
 	s.metrics.count(b.Changes, &o)
 	if o.isSettled() {
 		s.forget(prints)
@@ -98,9 +105,9 @@ func (s *stores) remembers() bool {
 	return slices.ContainsFunc(s.all(), func(p *place) bool { return !p.settled.isEmpty() })
 }
 
-// put gives the batch to every sink at once and returns the verdicts of each. It
-// panics with a fall when a sink panics.
-func (s *stores) put(ctx context.Context, b sink.Batch, prints []fingerprint) []sink.Verdicts {
+// put gives the batch to every sink at once and returns the verdicts of each, and
+// the first panic of one.
+func (s *stores) put(ctx context.Context, b sink.Batch, prints []fingerprint) ([]sink.Verdicts, *fall) {
 	of := make([]sink.Verdicts, len(s.sinks))
 	falls := make([]*fall, len(s.sinks))
 	var putting sync.WaitGroup
@@ -112,10 +119,10 @@ func (s *stores) put(ctx context.Context, b sink.Batch, prints []fingerprint) []
 	putting.Wait()
 	for _, f := range falls {
 		if f != nil {
-			panic(f)
+			return of, f
 		}
 	}
-	return of
+	return of, nil
 }
 
 // worst returns the worst verdict on each of n changes; nil when all are stored
