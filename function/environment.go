@@ -53,7 +53,7 @@ func (e *environment) deadLetters(c *Config, o sink.Options) {
 	s, err := ParseSink(text, o)
 	switch {
 	case err != nil:
-	case strings.HasPrefix(text, "log:"):
+	case strings.HasPrefix(s.URL, "log:"):
 		err = errors.New("a log is no place that lasts; set for example gs://BUCKET/dead-letters")
 	case hasPlace(c.Sinks, s):
 		err = fmt.Errorf("%q is one of %s, whose readers expect changes; name another place", text, sinks.Name)
@@ -94,8 +94,18 @@ func (e *environment) ports() (main, metrics string) {
 	return main, metrics
 }
 
+// More than these is a slip, and what is reckoned with it could overflow.
+const (
+	largestSize  = int64(1) << 40 // bytes
+	longestDelay = 24 * time.Hour
+)
+
 func (e *environment) size(v Variable) int64 {
-	n, err := sink.ParseSize(v.of(e.get))
+	text := v.of(e.get)
+	n, err := sink.ParseSize(text)
+	if n > largestSize {
+		err = fmt.Errorf("%s is more than %d bytes", text, largestSize)
+	}
 	e.fault(v, err)
 	return n
 }
@@ -112,8 +122,11 @@ func (e *environment) number(v Variable) int {
 func (e *environment) duration(v Variable) time.Duration {
 	text := v.of(e.get)
 	d, err := time.ParseDuration(text)
-	if err != nil || d <= 0 {
+	switch {
+	case err != nil || d <= 0:
 		e.fault(v, fmt.Errorf("%q is no duration; write for example 9s", text))
+	case d > longestDelay:
+		e.fault(v, fmt.Errorf("%s is more than %s", text, longestDelay))
 	}
 	return d
 }

@@ -38,6 +38,6 @@ func ParseSink(text string, o sink.Options) (sink.Spec, error) {
 	if err != nil {
 		return sink.Spec{}, fmt.Errorf("%q: %w", text, err)
 	}
-	s.URL = text
+	s.URL = u.Scheme + text[len(u.Scheme):] // in lower case
 	return s, nil
 }
