@@ -23,20 +23,26 @@ func (f Finding) String() string { return f.Variable + ": " + f.Text }
 // Findings are what the function makes of an environment.
 type Findings struct {
 	Settings []Finding // every variable, and what it was understood as
-	Faults   []error   // each with the name of its variable; without any the function starts
+	Faults   []error   // each with the name of its variable; without any the function takes changes
 	Warnings []Finding
 
 	config Config
 	getenv func(string) string
 }
 
-// Examine reads the environment, in which the variables called names are set. What
-// its values name is not looked at; see [Findings.Connect].
+// Examine reads the environment, in which the variables called names are set, and
+// the files that it names. What else it names is not looked at; see
+// [Findings.Connect].
 func Examine(getenv func(string) string, names []string) *Findings {
 	config, err := ParseConfig(getenv, io.Discard)
 	f := &Findings{config: config, getenv: getenv}
 	if joined, ok := err.(interface{ Unwrap() []error }); ok {
 		f.Faults = joined.Unwrap()
+	}
+	if config.TokensFile != "" {
+		if _, err := readTokens(config.TokensFile); err != nil {
+			f.Faults = append(f.Faults, fmt.Errorf("%s: %w", tokensFile.Name, err))
+		}
 	}
 	for _, v := range Variables() {
 		f.Settings = append(f.Settings, Finding{v.Name, f.understood(v)})

@@ -26,6 +26,8 @@ func TestExamine(t *testing.T) {
 		{"HTTP_TIMEOUT", "1s", "", ""},
 		{"TIMEOUT", "x", `TIMEOUT: "x" is no duration; write for example 9s`, ""},
 		{"METRICS_PORT", "8080", "METRICS_PORT: 8080 is PORT too; set another", ""},
+		{"AUTH_TOKENS_FILE", "nowhere", "AUTH_TOKENS_FILE: open nowhere: no such file", ""},
+		{"AUTH_TOKENS_FILE", "findings_test.go", "AUTH_TOKENS_FILE: findings_test.go: token 1 has white space in it", ""},
 		{"DEAD_LETTERS", "", "", "DEAD_LETTERS: not set, so a change that can never be stored is refused"},
 		{"DEAD_LETTERS", "log:", "DEAD_LETTERS: a log is no place that lasts", ""},
 		{"DEAD_LETTERS", "pubsub://shop/dead", "", "DEAD_LETTERS: pubsub://shop/dead: a topic takes no message over 10 MB"},
