@@ -67,6 +67,8 @@ func TestParseConfigFaults(t *testing.T) {
 		{"SINKS", "", "SINKS: empty, so changes have nowhere to go"},
 		{"SINKS", " , ", "SINKS: empty"},
 		{"SINKS", "kafka://a", `SINKS: "kafka://a": unknown kind of sink`},
+		{"SINKS", "gs://me:word@a/b", "SINKS: a sink's URL has neither user nor fragment"},
+		{"SINKS", "gs://a/b#c", "SINKS: a sink's URL has neither user nor fragment"},
 		{"SINKS", "gs://a/b, gs://a/b/?compression=gzip", `SINKS: "gs://a/b/?compression=gzip" twice`},
 	} {
 		pairs := []string{tt.name, tt.value}

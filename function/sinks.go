@@ -1,6 +1,7 @@
 package function
 
 import (
+	"errors"
 	"fmt"
 	"net/url"
 
@@ -23,6 +24,9 @@ func ParseSink(text string, o sink.Options) (sink.Spec, error) {
 	u, err := url.Parse(text)
 	if err != nil {
 		return sink.Spec{}, fmt.Errorf("%q is no URL; write one of %s", text, kindsOfSink)
+	}
+	if u.User != nil || u.Fragment != "" {
+		return sink.Spec{}, errors.New("a sink's URL has neither user nor fragment; write # as %23")
 	}
 	var s sink.Spec
 	switch u.Scheme {
