@@ -90,6 +90,12 @@ func ParseConfig(getenv func(string) string, log io.Writer) (Config, error) {
 	return parseConfig(getenv, sink.Options{Log: log}, localSchema)
 }
 
+// LoadConfig is ParseConfig for who needs all of it at once: a schema in Cloud Storage
+// is read.
+func LoadConfig(getenv func(string) string, log io.Writer) (Config, error) {
+	return parseConfig(getenv, sink.Options{Log: log}, fetchSchema)
+}
+
 func parseConfig(getenv func(string) string, o sink.Options, read schemaReader) (Config, error) {
 	e := environment{get: getenv}
 	c := Config{

@@ -123,7 +123,7 @@ func (a *replayArguments) options(p process) (replay.Options, error) {
 	if err != nil {
 		return replay.Options{}, err
 	}
-	c, err := function.ParseConfig(a.environment(p.getenv, sinks), p.stdout)
+	c, err := function.LoadConfig(a.environment(p.getenv, sinks), p.stdout)
 	if err != nil {
 		return replay.Options{}, err
 	}

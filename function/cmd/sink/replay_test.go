@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -14,9 +15,12 @@ import (
 	"sync"
 	"testing"
 
+	"cloud.google.com/go/storage"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/aerosink/aerosink/connector/change/changetest"
+	"github.com/aerosink/aerosink/connector/format"
+	"github.com/aerosink/aerosink/function/sink"
 	"github.com/aerosink/aerosink/function/sink/sinktest"
 )
 
@@ -68,6 +72,47 @@ func TestReplay(t *testing.T) {
 	}
 	if again := cloud.Objects(t); len(again) != len(first) || len(first) != 3 {
 		t.Errorf("%d objects, after the second replay %d", len(first), len(again))
+	}
+}
+
+// A letter with a bare Avro datum is read by the schema that AVRO_SCHEMA names, wherever
+// that is.
+func TestReplaySchemaInCloud(t *testing.T) {
+	cloud := sinktest.New(t)
+	const schema = "gs://" + sinktest.Bucket + "/schemas/shop.avsc"
+	text, err := os.ReadFile(changetest.Testdata(t, "payloads", "avro-map-write.avro.hex"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	datum, err := hex.DecodeString(strings.TrimSpace(string(text)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	from := filepath.Join(t.TempDir(), "letters.ndjson")
+	letter := sink.Letter{MediaType: format.MediaAvro, Reason: "no schema"}
+	if err := os.WriteFile(from, letter.AppendLine(nil, &format.Parsed{Data: datum}), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	variables := map[string]string{"SINKS": sinktest.PubSubSink, "AVRO_SCHEMA": schema}
+	if _, _, err := sinkCommand(t, variables, "replay", from); err == nil || !strings.Contains(err.Error(), "AVRO_SCHEMA: read "+schema) {
+		t.Errorf("without the schema: error %v", err)
+	}
+	client, err := storage.NewClient(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = client.Close() }()
+	w := client.Bucket(sinktest.Bucket).Object("schemas/shop.avsc").NewWriter(t.Context())
+	if text, err = os.ReadFile(changetest.Testdata(t, "payloads", "schema-map.avsc")); err != nil {
+		t.Fatal(err)
+	}
+	_, err = w.Write(text)
+	if err := errors.Join(err, w.Close()); err != nil {
+		t.Fatal(err)
+	}
+	out, log, err := sinkCommand(t, variables, "replay", from)
+	if err != nil || out != "replayed: 1 objects, 1 changes\n" || len(cloud.Messages()) != 1 {
+		t.Errorf("%q, %q, error %v, %d messages", out, log, err, len(cloud.Messages()))
 	}
 }
 
