@@ -5,14 +5,14 @@ import "bytes"
 // avro reads a bare datum, or an object container file.
 func (b *batch) avro(body []byte) error {
 	if bytes.HasPrefix(body, []byte(containerMagic)) {
-		f := avroFile{batch: b, reader: newAvroReader(body, &b.names)}
+		f := avroFile{batch: b, reader: newAvroReader(body, &b.names, b.left)}
 		return f.changes()
 	}
 	schema := b.parser.Avro
 	if schema == nil {
 		return fault(0, "no object container file, and a bare datum cannot be read, for no Avro schema is configured")
 	}
-	r := newAvroReader(body, &b.names)
+	r := newAvroReader(body, &b.names, b.left)
 	if err := b.datum(r, schema.schema, schema.metadataKey); err != nil {
 		return err
 	}

@@ -100,13 +100,14 @@ func (f *avroFile) block(n int64, at int, block []byte) error {
 	if err := f.batch.room(at, n); err != nil {
 		return err
 	}
-	inner := avroReader{whole: block, rest: block, base: at, inflated: f.inflate != nil, names: f.reader.names, spare: f.reader.spare}
+	inner := *f.reader
+	inner.whole, inner.rest, inner.base, inner.inflated = block, block, at, f.inflate != nil
 	for ; n > 0; n-- {
 		if err := f.batch.datum(&inner, f.schema, f.key); err != nil {
 			return err
 		}
 	}
-	f.reader.spare = inner.spare
+	f.reader.spare, f.reader.text = inner.spare, inner.text
 	if len(inner.rest) > 0 {
 		inner.fail("%d bytes more than the block's changes have", len(inner.rest))
 	}

@@ -338,6 +338,45 @@ func TestAvroBombsAreBounded(t *testing.T) {
 	}
 }
 
+// A byte of the data may stand for a name or symbol of any length: all that they come to
+// is bounded, and so are elements of no bytes in a body that has many.
+func TestAvroSchemaIsNoLever(t *testing.T) {
+	long := strings.Repeat("n", 200<<10)
+	const limit, count = 1 << 20, 1000
+	array := binary.AppendVarint(nil, count)
+	symbols := append(append(array, make([]byte, count)...), 0)
+	for _, tt := range []struct {
+		name, of string
+		data     []byte
+		err      string
+	}{
+		{"symbols", `{"type":"array","items":{"type":"enum","name":"E","symbols":["` + long + `"]}}`, symbols, "too large: names of fields and symbols"},
+		{"names", `{"type":"array","items":{"type":"record","name":"N","fields":[{"name":"` + long + `","type":"int"}]}}`, symbols, "too large: names of fields and symbols"},
+		{"within", `{"type":"array","items":{"type":"enum","name":"E","symbols":["` + long[:limit/count-10] + `"]}}`, symbols, ""},
+		{"a thousand nulls", `{"type":"array","items":"null"}`, append(array, 0), ""},
+		{"nulls", `["bytes",{"type":"array","items":"null"}]`, append(binary.AppendVarint([]byte{2}, 4*limit), make([]byte, 2*limit)...), "more values than any change has"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			schema := `{"type":"record","name":"R","fields":[{"name":"metadata","type":{"type":"map","values":["string","bytes"]}},{"name":"b","type":` + tt.of + `}]}`
+			datum := append([]byte("\x06\x06msg\x00\x0awrite\x12namespace\x00\x02n\x0cdigest\x02\x28"+strings.Repeat("\x00", 20)+"\x00"), tt.data...)
+			body := container(schema, "null", 1, datum)
+			p := all
+			p.Limits.Inflated = limit
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			parsed, err := p.Parse(format.MediaAvro, body)
+			runtime.ReadMemStats(&after)
+			wantPermanent(t, err, tt.err)
+			if tt.err == "" && (len(parsed) != 1 || parsed[0].Err != nil) {
+				t.Errorf("%v", parsed)
+			}
+			if used := after.TotalAlloc - before.TotalAlloc; used > 20*limit {
+				t.Errorf("%d bytes allocated for a body of %d", used, len(body))
+			}
+		})
+	}
+}
+
 func FuzzAvro(f *testing.F) {
 	a := newAvro(f, mapOfAnything)
 	c := change.Change{

@@ -22,16 +22,24 @@ type avroReader struct {
 	// at least, but nulls and records of nothing do not, and a few bytes can
 	// announce any number of them.
 	spare int
+
+	// text is how many bytes the names of fields and symbols may still take. They
+	// stand in the schema once, and in what is read as often as the data want.
+	text int
 }
 
-// Bounds on the values in bytes that hold changes; more is a bomb.
+// Bounds on the values in bytes that hold changes; more is a bomb. An element that
+// takes no bytes counts as many.
 const (
 	valuesPerByte = 4
-	valuesAlways  = 1024
+	valuesAlways  = 64 << 10
+	hollowElement = 64
 )
 
-func newAvroReader(body []byte, names *change.Names) *avroReader {
-	return &avroReader{whole: body, rest: body, names: names, spare: valuesAlways + valuesPerByte*len(body)}
+// newAvroReader returns a reader of body, in which names and symbols may take as many
+// bytes as text.
+func newAvroReader(body []byte, names *change.Names, text int) *avroReader {
+	return &avroReader{whole: body, rest: body, names: names, spare: valuesAlways + valuesPerByte*len(body), text: text}
 }
 
 // fail keeps an error about what is read next.
@@ -177,7 +185,7 @@ func (r *avroReader) members(t *avroType, depth int, each func(name []byte, of *
 		if r.err != nil {
 			return
 		}
-		each([]byte(t.fields[i].name), t.fields[i].of)
+		each(r.spelt(t.fields[i].name), t.fields[i].of)
 	}
 }
 
@@ -200,12 +208,24 @@ func (r *avroReader) elements(depth int, each func()) {
 		}
 		begin := r.position()
 		for ; n > 0 && r.err == nil; n-- {
-			each()
+			left := len(r.rest)
+			if each(); len(r.rest) == left {
+				r.spare -= hollowElement
+			}
 		}
 		if has := r.position() - begin; size >= 0 && int64(has) != size {
 			r.fail("a block of %d bytes that says it has %d", has, size)
 		}
 	}
+}
+
+// spelt returns a name or symbol of the schema.
+func (r *avroReader) spelt(text string) []byte {
+	if r.text -= len(text); r.text < 0 {
+		r.fail("%w: names of fields and symbols that take more than the body may inflate to", ErrTooLarge)
+		return nil
+	}
+	return []byte(text)
 }
 
 func (r *avroReader) enter(depth int) {

@@ -35,7 +35,7 @@ func (r *avroReader) plain(t *avroType) change.Value {
 	case avroEnum:
 		i := r.long()
 		if r.err == nil && i >= 0 && i < int64(len(t.symbols)) {
-			return change.StringValue([]byte(t.symbols[i]))
+			return change.StringValue(r.spelt(t.symbols[i]))
 		}
 		r.fail("symbol %d of an enum of %d", i, len(t.symbols))
 	case avroBytes:

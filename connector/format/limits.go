@@ -14,7 +14,7 @@ import (
 // A body that is over Inflated or Changes cannot be read. Over Change or Depth is
 // one change, as long as its neighbours can be told from it.
 type Limits struct {
-	Inflated int // bytes that compressed parts of the body inflate to, all together; 64 MiB
+	Inflated int // bytes that compressed parts of the body inflate to, all together, and the names in Avro's schema; 64 MiB
 	Changes  int // in a body; as many as it has room for
 	Change   int // bytes of one change, inflated where it is compressed; no limit
 	Depth    int // of lists and maps in each other; change.MaxDepth, which is the most
