@@ -3,6 +3,7 @@ package change
 import (
 	"encoding/binary"
 	"math"
+	"slices"
 )
 
 // Packer builds a list or map in the packed form that [Reader] reads. The zero
@@ -11,6 +12,7 @@ import (
 type Packer struct {
 	buf  []byte
 	open []mark
+	gaps []gap
 }
 
 // mark remembers an open collection: where its header goes and how many values
@@ -20,6 +22,14 @@ type mark struct {
 	count uint64
 	kind  Kind
 }
+
+// gap is room in front of a header that the header does not take.
+type gap struct{ at, size int }
+
+// mostMoved is how many bytes of a collection are moved to where its header ends. In
+// front of more than that a gap stays until all is packed: where collections nest, what
+// is inside would be moved once for each.
+const mostMoved = 64
 
 // headerRoom is left for a collection's header until its length is known; it is
 // the length of the longest.
@@ -52,9 +62,32 @@ func (p *Packer) Close() {
 	p.open = p.open[:len(p.open)-1]
 	var header [headerRoom]byte
 	h := appendHead(header[:0], m.kind, m.count)
+	spare := headerRoom - len(h)
+	if len(p.buf)-m.at-headerRoom > mostMoved {
+		copy(p.buf[m.at+spare:], h)
+		p.gaps = append(p.gaps, gap{m.at, spare})
+		return
+	}
 	body := copy(p.buf[m.at+len(h):], p.buf[m.at+headerRoom:])
 	copy(p.buf[m.at:], h)
 	p.buf = p.buf[:m.at+len(h)+body]
+}
+
+// packed returns what was packed, without the gaps.
+func (p *Packer) packed() []byte {
+	slices.SortFunc(p.gaps, func(a, b gap) int { return a.at - b.at })
+	end := len(p.buf)
+	if len(p.gaps) > 0 {
+		end = p.gaps[0].at
+	}
+	for i, g := range p.gaps {
+		next := len(p.buf)
+		if i+1 < len(p.gaps) {
+			next = p.gaps[i+1].at
+		}
+		end += copy(p.buf[end:], p.buf[g.at+g.size:next])
+	}
+	return p.buf[:end]
 }
 
 // Add adds a value that is no collection.
@@ -87,8 +120,8 @@ func (p *Packer) Add(v Value) {
 // value owns its bytes. It is an error to take a collection that nests deeper
 // than [MaxDepth].
 func (p *Packer) Value(kind Kind) (Value, error) {
-	packed := p.buf
-	*p = Packer{open: p.open[:0]}
+	packed := p.packed()
+	*p = Packer{open: p.open[:0], gaps: p.gaps[:0]}
 	return collection(kind, packed)
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/hex"
 	"math"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -210,6 +211,60 @@ func TestPackerIsTheInverseOfReader(t *testing.T) {
 			t.Fatalf("packed % x, packed again % x", v.Packed(), again.Packed())
 		}
 	})
+}
+
+// Long collections, in each other and beside each other, have the shortest headers too.
+func TestPackerLeavesNoGaps(t *testing.T) {
+	var p change.Packer
+	var want []byte
+	p.Open(change.KindList, change.Unordered)
+	for _, size := range []int{0, 20, 60, 70, 300, 70_000} {
+		var list change.Packer
+		list.Open(change.KindList, change.Unordered)
+		for range size {
+			list.Add(change.IntegerValue(1))
+		}
+		list.Close()
+		v, err := list.Value(change.KindList)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.Open(change.KindList, change.Unordered)
+		p.Open(change.KindMap, change.KeyOrdered)
+		p.Add(change.IntegerValue(2))
+		r := v.Elements()
+		copyElement(&p, &r, v)
+		p.Close()
+		p.Close()
+		want = append(append(want, 0x91, 0x82, 0xc7, 0, 1, 0xc0, 2), v.Packed()...)
+	}
+	p.Close()
+	v, err := p.Value(change.KindList)
+	if want = append([]byte{0x96}, want...); err != nil || !bytes.Equal(v.Packed(), want) {
+		t.Errorf("%d bytes, %v; want %d", len(v.Packed()), err, len(want))
+	}
+}
+
+// Packing takes time by length, however deep the lists nest.
+func BenchmarkPackerDepth(b *testing.B) {
+	content := change.BytesValue(change.KindBlob, make([]byte, 16<<20))
+	for _, depth := range []int{1, change.MaxDepth} {
+		b.Run(strconv.Itoa(depth), func(b *testing.B) {
+			for b.Loop() {
+				var p change.Packer
+				for range depth {
+					p.Open(change.KindList, change.Unordered)
+				}
+				p.Add(content)
+				for range depth {
+					p.Close()
+				}
+				if _, err := p.Value(change.KindList); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
 }
 
 func FuzzReader(f *testing.F) {
