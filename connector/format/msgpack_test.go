@@ -277,6 +277,30 @@ func TestMessagePackCutAnywhere(t *testing.T) {
 	}
 }
 
+// The bins of a message over the limit are not even looked at.
+func TestLargeMessageIsNotRead(t *testing.T) {
+	c := bin(change.StringValue(make([]byte, 1000)))
+	message, err := format.MessagePack{}.Append(nil, &c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	message[len(message)-1003-2] = byte(change.KindDouble) // the bin's type, which the value does not fit
+	for _, tt := range []struct {
+		limit int
+		err   string
+	}{
+		{len(message) - 1, "too large: a change of "},
+		{len(message), "a string, whose type says double"},
+	} {
+		p := format.Parser{Limits: format.Limits{Change: tt.limit}}
+		parsed, err := p.Parse(format.MediaMessagePack, slices.Concat(message, message))
+		if err != nil || len(parsed) != 2 {
+			t.Fatalf("%d changes, %v", len(parsed), err)
+		}
+		wantPermanent(t, parsed[1].Err, tt.err)
+	}
+}
+
 func FuzzMessagePack(f *testing.F) {
 	for _, p := range payloads(f) {
 		if strings.HasPrefix(p.Format, "message-pack") {

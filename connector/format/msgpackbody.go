@@ -29,16 +29,21 @@ func (r *packReader) several() uint32 {
 	return n
 }
 
-// message reads a change.
+// message reads a change. Of one over the limit it reads the metadata.
 func (b *batch) message(r *packReader) error {
 	whole, at := r.rest, r.offset()
 	one, err := b.add(at, MessagePack{}.Name())
 	if err != nil {
 		return err
 	}
+	r.bins = true
+	if most := b.parser.Limits.Change; len(whole) > most {
+		rest, err := msgp.Skip(whole)
+		r.bins = err == nil && len(whole)-len(rest) <= most
+	}
 	r.change(&one.Change)
 	reason := r.err
-	if r.err = nil; reason != nil {
+	if r.err = nil; reason != nil || !r.bins {
 		if r.rest, err = msgp.Skip(whole); err != nil {
 			return fault(at, "no MessagePack: %v", err)
 		}

@@ -16,6 +16,7 @@ type packReader struct {
 	rest  []byte
 	end   int // offset of the end of rest in the request body
 	names *change.Names
+	bins  bool // read them too
 	err   error
 }
 
@@ -59,6 +60,9 @@ func (r *packReader) write(c *change.Change) {
 		c.Expiry = max(r.integer("the expiry"), 0) // -1 is another way to say never
 	}
 	c.LUT = r.integer("the last update time")
+	if !r.bins {
+		return
+	}
 	n := take(r, "the bins", msgp.ReadArrayHeaderBytes)
 	for i := 0; i < int(n) && r.err == nil; i++ {
 		c.Bins = append(c.Bins, r.bin(i))
