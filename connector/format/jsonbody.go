@@ -10,21 +10,14 @@ import (
 // cannot be read says nothing about the next.
 func (b *batch) lines(body []byte) error {
 	d := newJSONDecoder()
-	for at := 0; at < len(body); {
-		end := len(body)
-		if i := bytes.IndexByte(body[at:], '\n'); i >= 0 {
-			end = at + i + 1
+	for rest := bytes.TrimLeft(body, blank); len(rest) > 0; rest = bytes.TrimLeft(rest, blank) {
+		one, err := b.add(len(body)-len(rest), JSON{}.Name())
+		if err != nil {
+			return err
 		}
-		line := bytes.TrimLeft(body[at:end], blank)
-		at, line = end-len(line), bytes.TrimRight(line, blank)
-		if len(line) > 0 {
-			one, err := b.add(at, JSON{}.Name())
-			if err != nil {
-				return err
-			}
-			b.end(one, line, b.line(d, one, line))
-		}
-		at = end
+		line, after, _ := bytes.Cut(rest, []byte{'\n'})
+		line, rest = bytes.TrimRight(line, blank), after
+		b.end(one, line, b.line(d, one, line))
 	}
 	return nil
 }
