@@ -193,6 +193,24 @@ func store(t testing.TB, files map[string][]byte) string {
 	return folder
 }
 
+// A file that is gone when its turn comes is told as an object is, and does not hold up
+// what is behind it.
+func TestFileIsGone(t *testing.T) {
+	changes := orders(3)
+	from := store(t, map[string][]byte{"a.ndjson": lines(t, changes[:1]), "b.ndjson": lines(t, changes[1:2]), "c.ndjson": lines(t, changes[2:])})
+	m := memory{verdict: func(*format.Parsed) error {
+		if err := os.Remove(filepath.Join(from, "b.ndjson")); err != nil && !errors.Is(err, os.ErrNotExist) {
+			t.Error(err)
+		}
+		return nil
+	}}
+	o, out := options(from, m.spec())
+	s, err := runOnce(t, o)
+	if err != nil || s.Damaged != 1 || s.Changes != 2 || !strings.Contains(out.String(), "b.ndjson: it is damaged, or gone: ") {
+		t.Errorf("%s; error %v\n%s", s, err, out.String())
+	}
+}
+
 // Whatever the format, all changes come back in their order, in chunks.
 func TestEveryFormat(t *testing.T) {
 	const n = 2500

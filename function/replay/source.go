@@ -2,6 +2,7 @@ package replay
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"iter"
@@ -11,6 +12,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/aerosink/aerosink/connector/change"
 )
 
 // object is an object of a bucket, or a file.
@@ -80,6 +83,9 @@ func (f folder) list(context.Context) iter.Seq2[object, error] {
 
 func (folder) fetch(_ context.Context, o object) (*os.File, func(), error) {
 	file, err := os.Open(o.name)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = change.Permanent(err)
+	}
 	return file, func() { _ = file.Close() }, err // it was only read
 }
 
