@@ -61,7 +61,8 @@ func (r *run) chunks(file *os.File, o object) iter.Seq2[[]item, error] {
 }
 
 // rowChunks makes chunks of rows. Each gets the bytes that an archive of lines would
-// have, or those of XDR where JSON has no form for it.
+// have, or those of MessagePack where JSON has no form for it. XDR would say the expiry in
+// seconds from now, and an archive would have other bytes each time.
 func rowChunks(changes iter.Seq2[change.Change, error]) iter.Seq2[[]item, error] {
 	return func(yield func([]item, error) bool) {
 		var chunk []item
@@ -93,8 +94,8 @@ func bytesOf(c *change.Change) ([]byte, string, error) {
 	if line, err := j.Append(nil, c); err == nil {
 		return bytes.TrimSuffix(line, []byte{'\n'}), j.Name(), nil
 	}
-	message, err := format.XDR{}.Append(nil, c)
-	return message, format.XDR{}.Name(), err
+	message, err := format.MessagePack{}.Append(nil, c)
+	return message, format.MessagePack{}.Name(), err
 }
 
 // lineChunks makes chunks of lines.
