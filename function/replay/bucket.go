@@ -50,10 +50,11 @@ func (b *bucket) list(ctx context.Context) iter.Seq2[object, error] {
 				yield(object{}, fmt.Errorf("list objects of gs://%s/%s: %w", b.handle.BucketName(), b.prefix, err))
 				return
 			}
-			if below, ok := strings.CutPrefix(attrs.Name, strings.TrimSuffix(b.prefix, "/")); !ok || b.prefix != "" && below != "" && below[0] != '/' {
+			below, ok := strings.CutPrefix(attrs.Name, strings.TrimSuffix(b.prefix, "/"))
+			if !ok || b.prefix != "" && below != "" && below[0] != '/' {
 				continue
 			}
-			if !yield(object{attrs.Name, strconv.FormatInt(attrs.Generation, 10), attrs.Size}, nil) {
+			if !yield(object{attrs.Name, strconv.FormatInt(attrs.Generation, 10), attrs.Size, below}, nil) {
 				return
 			}
 		}

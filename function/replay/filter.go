@@ -1,6 +1,7 @@
 package replay
 
 import (
+	"cmp"
 	"net/url"
 	"slices"
 	"strings"
@@ -54,7 +55,9 @@ func (f *Filter) overlaps(first, last time.Time) bool {
 const none = "__HIVE_DEFAULT_PARTITION__"
 
 // mayHold reports whether an object of the name may hold what the filter takes, as far
-// as a hive path tells: namespace=, set=, dt= and hour=.
+// as a hive path tells: namespace=, set=, dt= and hour=. What stands beside a name, as
+// in set={set}-{shard:16}, is put up with. The name is that below where objects were
+// looked for: what stands above was asked for.
 func (f *Filter) mayHold(name string) bool {
 	var day, hour string
 	for part := range strings.SplitSeq(name, "/") {
@@ -65,11 +68,11 @@ func (f *Filter) mayHold(name string) bool {
 		}
 		switch key {
 		case "namespace":
-			if len(f.Namespaces) > 0 && !slices.Contains(f.Namespaces, value) {
+			if !occurs(f.Namespaces, value) {
 				return false
 			}
 		case "set":
-			if len(f.Sets) > 0 && !slices.Contains(f.Sets, value) {
+			if !occurs(f.Sets, value) {
 				return false
 			}
 		case "dt":
@@ -79,6 +82,11 @@ func (f *Filter) mayHold(name string) bool {
 		}
 	}
 	return f.mayHoldTime(day, hour)
+}
+
+// occurs reports whether one of the names occurs in the value of a folder. None is all.
+func occurs(names []string, value string) bool {
+	return len(names) == 0 || slices.ContainsFunc(names, func(name string) bool { return strings.Contains(value, cmp.Or(name, none)) })
 }
 
 func (f *Filter) mayHoldTime(day, hour string) bool {

@@ -1,6 +1,7 @@
 package replay_test
 
 import (
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -80,6 +81,37 @@ func TestFilterOfPaths(t *testing.T) {
 		"hour":          {replay.Filter{Since: at("2026-11-22T12:59:59Z"), Until: at("2026-11-22T13:00:00Z")}, 3},
 		"a moment more": {replay.Filter{Since: at("2026-11-22T12:59:59Z"), Until: at("2026-11-22T13:00:00.001Z")}, 4},
 		"long ago":      {replay.Filter{Until: at("2026-11-22T00:00:00Z")}, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o, _ := options(from)
+			o.Filter = tt.filter
+			if s, err := runOnce(t, o); err != nil || s.Objects != tt.objects {
+				t.Errorf("%s; error %v; want %d objects", s, err, tt.objects)
+			}
+		})
+	}
+}
+
+// A path that is made by another template, or that has folders above where the archive
+// begins, leads nothing past what is wanted.
+func TestFilterOfOtherTemplates(t *testing.T) {
+	changes := orders(2)
+	changes[1].Set = ""
+	text := lines(t, changes)
+	files := map[string][]byte{}
+	for _, folder := range []string{"set=orders-03", "namespace=shop.orders", "set=__HIVE_DEFAULT_PARTITION__.7", "dt=2026-11-22T12", "dt=2026-11-22/hour=12-34"} {
+		files["dt=2020-01-01/namespace=prod/set=all/"+folder+"/a.ndjson"] = text
+	}
+	from := filepath.Join(store(t, files), "dt=2020-01-01", "namespace=prod", "set=all")
+	for name, tt := range map[string]struct {
+		filter  replay.Filter
+		objects int
+	}{
+		"set":       {replay.Filter{Sets: []string{"orders"}}, 4},
+		"no set":    {replay.Filter{Sets: []string{""}}, 4},
+		"namespace": {replay.Filter{Namespaces: []string{"shop"}}, 5},
+		"time":      {replay.Filter{Since: at("2026-11-22T12:00:00Z")}, 5},
+		"nothing":   {replay.Filter{Sets: []string{"x"}, Namespaces: []string{"y"}}, 2},
 	} {
 		t.Run(name, func(t *testing.T) {
 			o, _ := options(from)

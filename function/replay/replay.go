@@ -122,7 +122,7 @@ func (r *run) measure(ctx context.Context) error {
 
 // isNext reports whether o is an object to read that was not passed before.
 func (r *run) isNext(o object) bool {
-	return kindOf(o.name) != "" && r.Filter.mayHold(o.name) && !r.progress.passed(o)
+	return kindOf(o.name) != "" && r.Filter.mayHold(o.below) && !r.progress.passed(o)
 }
 
 func (r *run) objects(ctx context.Context) error {

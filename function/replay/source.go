@@ -21,6 +21,7 @@ type object struct {
 	name    string // of a file, its path
 	version string // another one is another content
 	size    int64  // in bytes
+	below   string // the name without that of where it was looked for
 }
 
 // source is where objects are read from.
@@ -57,6 +58,7 @@ type folder string
 func (f folder) list(context.Context) iter.Seq2[object, error] {
 	return func(yield func(object, error) bool) {
 		var objects []object
+		above := filepath.Clean(string(f))
 		err := filepath.WalkDir(string(f), func(path string, entry fs.DirEntry, err error) error {
 			if err != nil || !entry.Type().IsRegular() {
 				return err
@@ -64,7 +66,7 @@ func (f folder) list(context.Context) iter.Seq2[object, error] {
 			info, err := entry.Info()
 			if err == nil {
 				version := fmt.Sprintf("%d bytes of %s", info.Size(), info.ModTime().UTC().Format(time.RFC3339Nano))
-				objects = append(objects, object{path, version, info.Size()})
+				objects = append(objects, object{path, version, info.Size(), strings.TrimPrefix(path, above)})
 			}
 			return err
 		})
