@@ -207,10 +207,14 @@ func (r *jsonReader) text(what string, value []byte, place int) (string, error) 
 
 func (r *jsonReader) digest(value []byte, c *change.Change) error {
 	var decoded [32]byte
-	if value[0] != '"' || len(value) != 2+base64.StdEncoding.EncodedLen(len(c.Digest)) {
+	var text []byte
+	if value[0] == '"' {
+		text = unquote(value) // some escape a slash, or a sign of equality
+	}
+	if len(text) != base64.StdEncoding.EncodedLen(len(c.Digest)) {
 		return r.fault(value, "the digest is not %d bytes in Base64", len(c.Digest))
 	}
-	n, err := base64.StdEncoding.Decode(decoded[:], value[1:len(value)-1])
+	n, err := base64.StdEncoding.Decode(decoded[:], text)
 	if err != nil || n != len(c.Digest) {
 		return r.fault(value, "the digest is not %d bytes in Base64", len(c.Digest))
 	}

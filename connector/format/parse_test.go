@@ -223,6 +223,7 @@ func TestParseOneChange(t *testing.T) {
 		{"escaped member names", `{"\u006dsg":"write","\u006bey":["shop",null,"` + digest64 + `",null]}`, ""},
 		{"a bin called key in flat JSON", `{"metadata":{"namespace":"n","digest":"` + digest64 + `","msg":"write"},"key":5,"msg":1}`, ""},
 		{"metadata at the end", `{"key":["a"],"metadata":{"namespace":"n","digest":"` + digest64 + `","msg":"write"}}`, ""},
+		{"a digest with escapes", `{"msg":"write","key":["shop",null,"4cggTFyCxaDjqb2pso88\/imO2Sg\u003d",null]}`, ""},
 		{"a digest of zeros", `{"metadata":{"namespace":"n","digest":"AAAAAAAAAAAAAAAAAAAAAAAAAAA=","msg":"write"}}`, ""},
 		{"durable: null", `{"msg":"delete",` + key + `,"durable":null}`, ""},
 		{"an integer where a double may be", binned(`{"name":"a","type":"float","value":3}`), ""},
