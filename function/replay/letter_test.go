@@ -139,14 +139,15 @@ func TestLettersThatAreNoChange(t *testing.T) {
 	text = append(text, letter(format.MediaJSON, []byte("{"))...)
 	text = append(text, `{"time":"2026-11-23T01:02:03Z","reason":"x","message":7}`+"\n"...)
 	text = append(text, `{"time":"cut o`+"\n"...)
+	text = append(text, letter(format.MediaJSON, []byte("[]"))...)
 	text = append(text, lines(t, good)...)
 	var m memory
 	o, out := options(store(t, map[string][]byte{"a.ndjson": text}), m.spec())
 	s, err := runOnce(t, o)
-	if err != nil || s.Unreadable != 5 || s.Err() == nil {
+	if err != nil || s.Unreadable != 6 || s.Err() == nil {
 		t.Errorf("%s; errors %v, %v", s, err, s.Err())
 	}
-	for i := range 5 {
+	for i := range 6 {
 		if want := fmt.Sprintf("a.ndjson:%d: it is no change: ", i+1); !strings.Contains(out.String(), want) {
 			t.Errorf("nothing said of %q:\n%s", want, out.String())
 		}

@@ -3,6 +3,7 @@ package replay
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"time"
 
 	"github.com/aerosink/aerosink/connector/change"
@@ -87,6 +88,9 @@ func (r *run) letter(items []item, l line) []item {
 	var parsed []format.Parsed
 	if err == nil {
 		parsed, err = r.parser(letter.Received).Parse(letter.MediaType, message)
+	}
+	if err == nil && len(parsed) == 0 {
+		err = errors.New("a dead letter without a change")
 	}
 	if err != nil {
 		parsed = []format.Parsed{{Data: message, Err: err}}
