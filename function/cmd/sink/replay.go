@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/url"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -61,7 +62,7 @@ func (a *replayArguments) flags(now time.Time) *flag.FlagSet {
 	f.Func("until", "only what changed before this `TIME`", pastTime(&a.filter.Until, now))
 	f.Func("namespace", "only this `NAMESPACE`, once for each", appendTo(&a.filter.Namespaces))
 	f.Func("set", "only this `SET`, once for each; -set= is that of the records in none", appendTo(&a.filter.Sets))
-	f.Float64Var(&a.rate, "rate", 0, "most changes a `SECOND`; 0 is no limit")
+	f.Func("rate", "most changes a `SECOND`; 0 is no limit (default 0)", a.setRate)
 	f.BoolVar(&a.dryRun, "dry-run", false, "read and count, store nothing")
 	f.StringVar(&a.checkpoint, "checkpoint", "", "a `FILE` that holds how far it has come; the same command goes on from there")
 	f.StringVar(&a.tokenFile, "token-file", "", "a `FILE` with the bearer token of an HTTP destination (default: REPLAY_TOKEN of the environment)")
@@ -82,6 +83,13 @@ func pastTime(to *time.Time, now time.Time) func(string) error {
 		}
 		return nil
 	}
+}
+
+func (a *replayArguments) setRate(text string) (err error) {
+	if a.rate, err = strconv.ParseFloat(text, 64); err != nil || !(a.rate >= 0) {
+		return errors.New("write how many changes a second, as 500 or 0.5")
+	}
+	return nil
 }
 
 func appendTo(to *[]string) func(string) error {
@@ -160,6 +168,8 @@ func (a *replayArguments) targets(getenv func(string) string) (destinations []si
 				return nil, nil, err
 			}
 			destinations = append(destinations, replay.Destination(u, token, replayTimeout))
+		case isBelow(text, a.from) && !a.dryRun:
+			return nil, nil, fmt.Errorf("%s is where it is read from: each change would be there twice; name other sinks with -to", text)
 		default:
 			sinks = append(sinks, once(text))
 		}
@@ -168,6 +178,13 @@ func (a *replayArguments) targets(getenv func(string) string) (destinations []si
 		return nil, nil, errors.New("where to? Set SINKS, or write -to SINKS")
 	}
 	return destinations, sinks, nil
+}
+
+// isBelow reports whether the URL of a sink is an archive at or below the prefix from.
+func isBelow(text, from string) bool {
+	place, _, _ := strings.Cut(text, "?")
+	folder := func(url string) string { return strings.TrimRight(url, "/") + "/" }
+	return strings.HasPrefix(from, "gs:") && strings.HasPrefix(folder(place), folder(from))
 }
 
 // once makes the URL of an archive one that shares no object between Puts, so that the

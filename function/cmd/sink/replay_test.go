@@ -135,6 +135,10 @@ func TestReplayArguments(t *testing.T) {
 		"nowhere":       {[]string{folder}, "", "where to? Set SINKS, or write -to SINKS"},
 		"unknown sink":  {[]string{folder, "-to", "ftp://x"}, "", "unknown kind of sink"},
 		"flag":          {[]string{folder, "-x"}, "", "see sink replay -help"},
+		"no rate":       {[]string{folder, "-rate", "NaN"}, "", "write how many changes a second"},
+		"below 0":       {[]string{folder, "-rate=-5"}, "", "write how many changes a second"},
+		"itself":        {[]string{"gs://b/p/", "-to", "log:,gs://b/p?format=avro"}, "", "gs://b/p?format=avro is where it is read from"},
+		"below":         {[]string{"gs://b", "-to", "gs://b/p/q"}, "", "gs://b/p/q is where it is read from"},
 		"no host":       {[]string{folder, "-to", "http:x"}, "", "write https://HOST/PATH"},
 		"no token file": {[]string{folder, "-to", "http://127.0.0.1", "-token-file", token}, "", "read -token-file: "},
 	} {
