@@ -143,6 +143,7 @@ func TestAvroChangeFaults(t *testing.T) {
 		{"a negative generation", metadata(message, namespace, digest, entry("gen", "0401")), `"gen" is not a generation`},
 		{"a generation that is a string", metadata(message, namespace, digest, entry("gen", text("1"))), `"gen" is no integer`},
 		{"a time that is a double", metadata(message, namespace, digest, entry("lut", "060000000000000000")), `"lut" is no integer`},
+		{"a delete that is durable by a number", metadata(entry("msg", text("delete")), namespace, digest, entry("durable", "0402")), `"durable" is no boolean`},
 		{"no msg", metadata(namespace, digest), `"msg" is neither "write" nor "delete"`},
 		{"another msg", metadata(entry("msg", text("secret")), namespace, digest), `"msg" is neither "write" nor "delete"`},
 	} {

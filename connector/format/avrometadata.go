@@ -164,6 +164,9 @@ func (m *avroMetadata) operation(c *change.Change) error {
 			c.Expiry = max(m[metaExp].Integer(), 0) // -1 is another way to say never
 		}
 	case msg.Kind() == change.KindString && text == message(change.Delete):
+		if !isOr(m[metaDurable], change.KindBool, change.KindNil) {
+			return errors.New(`"durable" is no boolean`)
+		}
 		c.Op = change.Delete
 		if m[metaDurable].Bool() {
 			c.Op = change.DurableDelete

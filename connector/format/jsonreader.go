@@ -111,7 +111,9 @@ func (r *jsonReader) member(h *header, name, value []byte, c *change.Change) err
 	case is(name, "msg"):
 		h.msg = value
 	case is(name, "durable"):
-		h.durable = string(value) == "true"
+		if h.durable = string(value) == "true"; !h.durable && string(value) != "false" && string(value) != "null" {
+			return r.fault(value, `"durable" is neither true nor false`)
+		}
 	case is(name, "gen"):
 		gen, err := r.number("gen", value, 0)
 		c.Generation = uint32(gen)

@@ -235,6 +235,8 @@ func TestParseOneChange(t *testing.T) {
 		{"key of three", `{"msg":"write","key":["shop",null,"x"]}`, `"key" has 3 elements`},
 		{"namespace is null", `{"msg":"write","key":[null,null,"` + digest64 + `",null]}`, "the namespace is empty"},
 		{"namespace is a number", `{"msg":"write","key":[1,null,"` + digest64 + `",null]}`, "byte 22: the namespace is no string"},
+		{"durable is a string", `{"msg":"delete",` + key + `,"durable":"true"}`, `"durable" is neither true nor false`},
+		{"durable is a number", `{"metadata":{"namespace":"n","digest":"` + digest64 + `","msg":"delete","durable":1}}`, `"durable" is neither true nor false`},
 		{"digest of 19 bytes", `{"msg":"write","key":["n",null,"4cggTFyCxaDjqb2pso88/imO2Q==",null]}`, "the digest is not 20 bytes in Base64"},
 		{"digest of 21 bytes", `{"msg":"write","key":["n",null,"4cggTFyCxaDjqb2pso88/imO2Shh",null]}`, "the digest is not 20 bytes in Base64"},
 		{"digest that is no Base64", `{"msg":"write","key":["n",null,"?cggTFyCxaDjqb2pso88/imO2Sg=",null]}`, "the digest is not 20 bytes in Base64"},
