@@ -3,6 +3,7 @@ package format
 import (
 	"bytes"
 	"errors"
+	"hash/maphash"
 	"io"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -16,17 +17,18 @@ type jsonDecoder struct {
 	buffer bytes.Buffer
 	body   []byte
 	base   int // offset of body in the request body
+	names  jsonNames
 }
 
 func newJSONDecoder() *jsonDecoder {
-	return &jsonDecoder{text: new(jsontext.Decoder)}
+	return &jsonDecoder{text: new(jsontext.Decoder), names: jsonNames{seed: maphash.MakeSeed()}}
 }
 
 // reset makes d decode body, which stands at base in the request body.
 func (d *jsonDecoder) reset(body []byte, base int) {
 	d.buffer = *bytes.NewBuffer(body)
 	d.body, d.base = body, base
-	d.text.Reset(&d.buffer)
+	d.text.Reset(&d.buffer, jsontext.AllowDuplicateNames(d.isLarge()))
 }
 
 // offset returns where in the request body d is.
@@ -39,8 +41,19 @@ func (d *jsonDecoder) next() ([]byte, error) {
 		return nil, d.syntax(err)
 	}
 	end := int(d.text.InputOffset())
-	return d.body[end-len(value) : end : end], nil
+	value = d.body[end-len(value) : end : end]
+	if d.isLarge() {
+		if name, _ := d.names.twice(value); name != nil {
+			return nil, twice(d.base + end - cap(name))
+		}
+	}
+	return value, nil
 }
+
+func (d *jsonDecoder) isLarge() bool { return len(d.body) >= largeJSON }
+
+// twice is the fault of a member that occurs for the second time at an offset.
+func twice(offset int) error { return fault(offset, "the same member twice in a JSON object") }
 
 // nextElement returns the next object, in an array or outside, and nil at the
 // end of the body.
@@ -72,7 +85,7 @@ func (d *jsonDecoder) syntax(err error) error {
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return fault(d.base+len(d.body), "the JSON ends too early")
 	case errors.Is(err, jsontext.ErrDuplicateName) && errors.As(err, &s):
-		return fault(d.base+int(s.ByteOffset), "the same member twice in a JSON object")
+		return twice(d.base + int(s.ByteOffset))
 	case errors.As(err, &s) && s.Err != nil && s.Err.Error() == tooDeepForJSON:
 		return tooLarge(d.base+int(s.ByteOffset), "arrays and objects nest deeper than JSON can be checked")
 	case errors.As(err, &s):

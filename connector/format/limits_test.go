@@ -358,6 +358,52 @@ func TestMemoryFollowsTheBody(t *testing.T) {
 	}
 }
 
+// The names of a large object take little memory, and one that occurs twice is found as
+// in a small object.
+func TestManyMembers(t *testing.T) {
+	const size = 8 << 20
+	head := `{"metadata":{"namespace":"n","digest":"` + digest64 + `","msg":"write"},"b":[{"twice":1,"o":{"twice":2}},{`
+	members := []byte(head)
+	for i := 0; len(members) < size; i++ {
+		members = fmt.Appendf(members, `"k%x":0,`, i)
+	}
+	for name, tt := range map[string]struct {
+		tail string
+		at   int // in the tail
+	}{
+		"once":               {`"twice":3}]}`, -1},
+		"twice":              {`"k7":0}]}`, 0},
+		"twice with escapes": {`"k\u0037":0}]}`, 0},
+		"twice further in":   {`"a":[{"a":"\"","a":1}]}]}`, 15},
+		"twice further out":  {`"a":1}],"b":1}`, 8},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := format.Parser{MetadataKey: "metadata"}
+			small, err := p.Parse(format.MediaNDJSON, []byte(head+`"k7":0,`+tt.tail))
+			if err != nil {
+				t.Fatal(err)
+			}
+			body := append(bytes.Clone(members), tt.tail...)
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			large, err := p.Parse(format.MediaNDJSON, body)
+			runtime.ReadMemStats(&after)
+			if used := after.TotalAlloc - before.TotalAlloc; used > 5*size {
+				t.Errorf("%d bytes allocated for a body of %d", used, len(body))
+			}
+			if tt.at < 0 {
+				if err != nil || large[0].Err != nil || small[0].Err != nil {
+					t.Errorf("%v, %v, %v", err, large[0].Err, small[0].Err)
+				}
+				return
+			}
+			for most, got := range map[int]format.Parsed{len(head) + len(`"k7":0,`): small[0], len(members): large[0]} {
+				wantPermanent(t, got.Err, fmt.Sprintf("byte %d: the same member twice", most+tt.at))
+			}
+		})
+	}
+}
+
 // Where a change stands and what its bytes are is known in every variant.
 func TestOffsets(t *testing.T) {
 	c := bin(change.StringValue([]byte("text")))
