@@ -39,7 +39,7 @@ func startProcess(t *testing.T) *sinkProcess {
 
 // deletion returns a change with a digest of its own for each i.
 func deletion(i int) string {
-	return fmt.Sprintf(`{"msg":"delete","key":["n",null,"%024d000=",null]}`, i)
+	return fmt.Sprintf(`{"msg":"delete","key":["n",null,"%024d000=",null],"gen":2,"lut":1795350896789,"durable":false}`, i)
 }
 
 var digests = regexp.MustCompile(`"key":\["n",null,"(\d{27}=)"`)

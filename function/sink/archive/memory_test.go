@@ -60,6 +60,26 @@ func TestDoubt(t *testing.T) {
 	}
 }
 
+// Two deletes of the same bytes that say nothing of their time are two: only where no
+// object is shared are they taken for one that comes again.
+func TestUndated(t *testing.T) {
+	for query, objects := range map[string]int{"": 2, "?linger=0s": 1} {
+		synctest.Test(t, func(t *testing.T) {
+			a, b := openIn(t, query)
+			one := some(0, 1)
+			one.Changes[0].Change.LUT, one.Changes[0].Change.Generation = 0, 0
+			for range 2 {
+				if v := a.Put(t.Context(), one); v != nil {
+					t.Fatal(v)
+				}
+			}
+			if got := b.sizes(); len(got) != objects {
+				t.Errorf("%q: objects of %d changes, want %d objects", query, got, objects)
+			}
+		})
+	}
+}
+
 // What was refused for certain is not held in memory, and comes in any company.
 func TestNoDoubt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -2,6 +2,7 @@ package archive
 
 import (
 	"bytes"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
@@ -22,6 +23,7 @@ type part struct {
 	changes []int // in the batch
 	size    int64 // bytes, uncompressed
 	span    span
+	undated bool // a change says neither its time nor its generation
 
 	lines  []byte    // nil once they are packed
 	packed []byte    // lines, compressed
@@ -35,6 +37,10 @@ type part struct {
 // have the same key when they come again. It is made of their bytes as they came,
 // for of what is written a bit may differ: the expiry of a record that came over XDR
 // is counted from its receipt.
+//
+// Where a change says neither its time nor its generation, as deletes of ESP may, the
+// same bytes may be another change, and a key is like no other. Only where objects
+// are not shared does it stay, for replay to make the same objects each time.
 type key [sha256.Size]byte
 
 // span is from the first to the last update time that is known, in Unix
@@ -83,6 +89,9 @@ func (s *settings) partition(b sink.Batch) (parts []*part, verdicts sink.Verdict
 		p.changes = append(p.changes, i)
 	}
 	for _, p := range byFolder {
+		if p.undated && s.linger > 0 {
+			p.hash.Write([]byte(rand.Text()))
+		}
 		p.finish()
 	}
 	return parts, verdicts
@@ -147,6 +156,7 @@ func (p *part) add(parsed *format.Parsed, letter *sink.Letter) error {
 		}
 	}
 	p.mark(kind, source)
+	p.undated = p.undated || letter == nil && parsed.Change.LUT == 0 && parsed.Change.Generation == 0
 	p.size += int64(max(len(p.lines)-before, len(parsed.Data)))
 	p.span.add(span{parsed.Change.LUT, parsed.Change.LUT})
 	return nil
