@@ -29,7 +29,7 @@ var rooms = map[string]struct {
 	"function":           {"connector/change connector/format connector/xdr function/sink function/sink/pubsub function/sink/archive", "cloud.google.com/go/pubsub cloud.google.com/go/storage cloud.google.com/go/auth google.golang.org"},
 	"function/sink":      {"connector/change connector/format connector/xdr", "net/http cloud.google.com"},
 	"function/sink/row":  {"connector/change connector/format", "net net/http cloud.google.com"},
-	"function/replay":    {"connector/change connector/format function/sink function/sink/archive function/sink/row", ""},
+	"function/replay":    {"connector/change connector/format function/sink function/sink/row", ""},
 	"":                   {"function", ""},
 	"testdata":           {"", ""},
 	"connector/cmd/*":    {"connector connector/config connector/deliver connector/route", "cloud.google.com"},

@@ -3,10 +3,8 @@ package sink_test
 import (
 	"bytes"
 	"errors"
-	"net/url"
 	"slices"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -18,18 +16,7 @@ import (
 
 func open(t *testing.T, text string, o sink.Options) sink.Sink {
 	t.Helper()
-	if o.Timeout == 0 {
-		o.Timeout = 30 * time.Second
-	}
-	u, err := url.Parse(text)
-	if err != nil {
-		t.Fatal(err)
-	}
-	spec, err := sink.ParseLog(u, o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return sinktest.Open(t, spec)
+	return sinktest.Open(t, sinktest.Parse(t, sink.ParseLog, text, o))
 }
 
 func TestLog(t *testing.T) {

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"compress/gzip"
 	"io"
-	"net/url"
 	"path"
 	"strings"
 	"testing"
@@ -22,18 +21,7 @@ import (
 
 func open(t *testing.T, text string, o sink.Options) sink.Sink {
 	t.Helper()
-	if o.Timeout == 0 {
-		o.Timeout = 30 * time.Second
-	}
-	u, err := url.Parse(text)
-	if err != nil {
-		t.Fatal(err)
-	}
-	spec, err := archive.Parse(u, o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return sinktest.Open(t, spec)
+	return sinktest.Open(t, sinktest.Parse(t, archive.Parse, text, o))
 }
 
 func lines(t *testing.T, o sinktest.Object) string {

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"net/url"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -24,18 +23,7 @@ import (
 
 func parse(t testing.TB, text string, o sink.Options) sink.Spec {
 	t.Helper()
-	if o.Timeout == 0 {
-		o.Timeout = 30 * time.Second
-	}
-	u, err := url.Parse(text)
-	if err != nil {
-		t.Fatal(err)
-	}
-	spec, err := pubsub.Parse(u, o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return spec
+	return sinktest.Parse(t, pubsub.Parse, text, o)
 }
 
 func open(t testing.TB, text string, o sink.Options) sink.Sink {

@@ -2,6 +2,7 @@ package sinktest
 
 import (
 	"fmt"
+	"net/url"
 	"testing"
 	"time"
 
@@ -26,6 +27,24 @@ func Batch(set string, n int) sink.Batch {
 		b.Changes = append(b.Changes, One(set, i))
 	}
 	return b
+}
+
+// Parse makes a Spec of a URL with a kind of sink's own parse. A timeout that is not
+// set is longer than a test waits.
+func Parse(t testing.TB, parse func(*url.URL, sink.Options) (sink.Spec, error), text string, o sink.Options) sink.Spec {
+	t.Helper()
+	if o.Timeout == 0 {
+		o.Timeout = 30 * time.Second
+	}
+	u, err := url.Parse(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	spec, err := parse(u, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return spec
 }
 
 // Open opens the sink for as long as the test runs.
