@@ -38,9 +38,7 @@ func (f FlatJSON) Append(dst []byte, c *change.Change) ([]byte, error) {
 				w.fail("bin "+b.Name, "is named like the metadata; set another metadata-key")
 			}
 			w.dst = append(w.dst, ',')
-			w.name("bin name", b.Name)
-			w.dst = append(w.dst, ':')
-			w.bin(b)
+			w.member(b)
 		}
 	}
 	w.dst = append(w.dst, '}', '\n')
@@ -52,6 +50,13 @@ func (f FlatJSON) Append(dst []byte, c *change.Change) ([]byte, error) {
 
 // Seal implements [Format].
 func (FlatJSON) Seal(records []byte, n int) ([]byte, string) { return sealLines(records, n) }
+
+// member writes a bin as a member of an object.
+func (w *jsonWriter) member(b *change.Bin) {
+	w.name("bin name", b.Name)
+	w.dst = append(w.dst, ':')
+	w.bin(b)
+}
 
 func (w *jsonWriter) metadata(c *change.Change) {
 	w.dst = append(w.dst, `:{"namespace":`...)

@@ -15,6 +15,7 @@ import (
 type jsonWriter struct {
 	format    string
 	stringify bool
+	strict    bool // GeoJSON is written anew, in the forms that other values have
 	dst       []byte
 	err       error
 }
@@ -171,12 +172,30 @@ func (w *jsonWriter) geoJSON(where string, text []byte) {
 		w.fail("bin "+where, "its GeoJSON is not JSON")
 		return
 	}
+	if w.strict {
+		w.geometry(where, text)
+		return
+	}
 	for _, c := range text {
 		if c < ' ' { // in valid JSON, white space between tokens
 			c = ' '
 		}
 		w.dst = append(w.dst, c)
 	}
+}
+
+// mostNested is how deep GeoJSON nests that is written anew, more than geometry does.
+const mostNested = 16
+
+// geometry writes the values of GeoJSON. The text may have numbers of any length.
+func (w *jsonWriter) geometry(where string, text []byte) {
+	v, err := ParseValue(text, change.Unordered)
+	if err != nil || v.Depth() > mostNested {
+		w.fail("bin "+where, "its GeoJSON nests deeper than %d, or has a number of more than 64 bits or a lone surrogate", mostNested)
+		return
+	}
+	r := v.Elements()
+	w.value(where, v, &r)
 }
 
 // appendDouble appends d in the shortest form that reads back as the same double,

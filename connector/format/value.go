@@ -22,6 +22,29 @@ func AppendValue(dst []byte, v change.Value) ([]byte, error) {
 	return w.dst, nil
 }
 
+// AppendBins appends bins to dst as one JSON object, in which [FlatJSON] with
+// StringifyMapKeys would have them as members, for readers that refuse numbers which
+// neither 64 bits nor a double hold, and nesting of hundreds: GeoJSON, whose text is
+// the client's, is written anew. An error is permanent and says what there is no form
+// for; it then returns dst as it was.
+func AppendBins(dst []byte, bins []change.Bin) ([]byte, error) {
+	w := jsonWriter{format: FlatJSON{}.Name(), stringify: true, strict: true, dst: append(dst, '{')}
+	for i := range bins {
+		if i > 0 {
+			w.dst = append(w.dst, ',')
+		}
+		w.member(&bins[i])
+	}
+	if w.err != nil {
+		return dst, w.err
+	}
+	return append(w.dst, '}'), nil
+}
+
+// AppendText appends text to dst as a JSON string. What is not UTF-8 becomes U+FFFD.
+// The text may lie in dst's own memory, before dst's end.
+func AppendText[T string | []byte](dst []byte, text T) []byte { return appendString(dst, text) }
+
 // ParseValue reads what AppendValue has written, and takes it for what it looks
 // like. The order is that of a list or map. The value may share text's memory. An
 // error is permanent.
