@@ -89,6 +89,20 @@ func TestDebtsAreForgotten(t *testing.T) {
 	}
 }
 
+// The figure forgets them too, where nothing else comes to their lane.
+func TestFigureOfDebtsForgets(t *testing.T) {
+	newServer(t, forbidden)
+	metrics := prometheus.NewRegistry()
+	s := open(t, sinktest.PubSubSink+"?ordering=2&pause=1s", sink.Options{Metrics: metrics})
+	if verdicts := s.Put(t.Context(), versions(version(2, 1))); verdicts == nil {
+		t.Fatal("published")
+	}
+	if n := metric(t, metrics, "owed_records"); n != 1 {
+		t.Errorf("%v records are owed, want 1", n)
+	}
+	changetest.WaitFor(t, "the end of the debt", func() bool { return metric(t, metrics, "owed_records") == 0 })
+}
+
 // What waits behind a request that fails does so too, and nothing is sent of it.
 func TestLaneFails(t *testing.T) {
 	entered, release := make(chan struct{}, 1), make(chan struct{})

@@ -159,10 +159,12 @@ func (p *publisher) wake() {
 	p.launch(time.Now())
 }
 
-// owing returns how many records owe changes.
+// owing returns how many records owe changes. A lane that nothing comes to would
+// remember them for longer than they are owed.
 func (p *publisher) owing() int {
-	n := 0
+	n, now := 0, time.Now()
 	for i := range p.lanes {
+		p.lanes[i].debts.forget(now)
 		n += len(p.lanes[i].debts.records)
 	}
 	return n
