@@ -59,7 +59,8 @@
 //
 //	ordering      shards of ordering keys, 1 to 4096; 0, the default, is none
 //	data          as-received, or json, flat-json, message-pack, xdr, avro: what came in
-//	              another format is written anew; avro by AVRO_SCHEMA, else as a row
+//	              another format is written anew; avro by AVRO_SCHEMA, else as a row;
+//	              bigquery: for a subscription that keeps a table of the records
 //	mode          single, or packed: all changes of a Put, or of a lane, in one message
 //	packed        what that message holds: ndjson, or avro, a container file of rows
 //	compression   of packed messages: zstd, gzip or none

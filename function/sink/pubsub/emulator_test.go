@@ -21,7 +21,7 @@ import (
 )
 
 // startEmulator starts Google's emulator of Pub/Sub, and skips the test where it is
-// not installed.
+// not installed. Its port is open then, but it need not answer yet.
 func startEmulator(t *testing.T) {
 	t.Helper()
 	java, err := exec.LookPath("java")
@@ -48,6 +48,13 @@ func startEmulator(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = command.Wait() }) // killed with the test's context
+	changetest.WaitFor(t, "an emulator's port", func() bool {
+		c, err := new(net.Dialer).DialContext(t.Context(), "tcp", address)
+		if err == nil {
+			_ = c.Close()
+		}
+		return err == nil
+	})
 	t.Setenv("PUBSUB_EMULATOR_HOST", address)
 }
 

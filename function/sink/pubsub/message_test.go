@@ -164,6 +164,31 @@ func TestDataAsRows(t *testing.T) {
 	}
 }
 
+// For BigQuery a change is a row, whatever came; what is none is refused, alone and for
+// good.
+func TestDataForBigQuery(t *testing.T) {
+	cloud := sinktest.New(t)
+	spec := parse(t, sinktest.PubSubSink+"?data=bigquery", sink.Options{})
+	if !spec.Bins {
+		t.Error("bins are not asked for")
+	}
+	b := sinktest.Batch("s", 3)
+	for i := range b.Changes {
+		b.Changes[i].Change.Bins = []change.Bin{{Name: "i", Value: change.IntegerValue(int64(i))}}
+	}
+	b.Changes[1].Change.Mode = change.Update
+	if got := outcome(b, sinktest.Open(t, spec).Put(t.Context(), b)); got != "+x+" {
+		t.Errorf("%s, want the second refused", got)
+	}
+	for i, m := range cloud.Messages() {
+		p := &b.Changes[2*i]
+		want, err := row.AppendBigQuery(nil, &p.Change)
+		if err != nil || string(m.Data) != string(want) || m.Attributes["format"] != "bigquery" || m.OrderingKey != "" {
+			t.Errorf("%s with %v, want %s, error %v", m.Data, m.Attributes, want, err)
+		}
+	}
+}
+
 // A message that is as large as a request may be is published, one byte more is too
 // much.
 func TestLargestMessage(t *testing.T) {

@@ -73,7 +73,7 @@ func Parse(u *url.URL, o sink.Options) (sink.Spec, error) {
 
 // parseData reads what a message holds.
 func (s *settings) parseData(q *sink.Query, o sink.Options) {
-	name := q.Word("data", asReceived, asReceived, "json", "flat-json", "message-pack", "xdr", "avro")
+	name := q.Word("data", asReceived, asReceived, "json", "flat-json", "message-pack", "xdr", "avro", "bigquery")
 	mode := q.Word("mode", "single", "single", "packed")
 	packed := q.Word("packed", "ndjson", "ndjson", "avro")
 	s.compression = q.Word("compression", "zstd", compressions...)
@@ -88,10 +88,12 @@ func (s *settings) parseData(q *sink.Query, o sink.Options) {
 	}
 }
 
-// rewriter returns what writes changes anew in a format.
+// rewriter returns what writes changes anew in a format, or as a kind of row.
 func rewriter(name string, o sink.Options) func(dst []byte, p *format.Parsed) ([]byte, error) {
 	var f format.Format = o.Avro
 	switch {
+	case name == "bigquery":
+		return func(dst []byte, p *format.Parsed) ([]byte, error) { return row.AppendBigQuery(dst, &p.Change) }
 	case name != "avro":
 		f, _ = format.ByName(name, o.MetadataKey) // there are no other names
 	case o.Avro == nil:

@@ -3,6 +3,9 @@
 //
 // Nothing of a change is lost in its row but the order of its bins, which has no
 // meaning, and the cells of GeoJSON, which the database computes anew.
+//
+// A table of BigQuery that has a row of each record, not of each change, takes other
+// messages: see [AppendBigQuery].
 package row
 
 import (

@@ -1,0 +1,49 @@
+package pubsub_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	apiv1 "cloud.google.com/go/pubsub/v2/apiv1"
+	"cloud.google.com/go/pubsub/v2/apiv1/pubsubpb"
+
+	"github.com/aerosink/aerosink/connector/change/changetest"
+	"github.com/aerosink/aerosink/function/sink"
+	"github.com/aerosink/aerosink/function/sink/row"
+	"github.com/aerosink/aerosink/function/sink/sinktest"
+)
+
+// Google's emulator takes the schema of rows for one of a topic, which then takes
+// what data=avro publishes and nothing else.
+func TestTopicOfRows(t *testing.T) {
+	startEmulator(t)
+	schemas, err := apiv1.NewSchemaClient(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer schemas.Close()
+	var schema *pubsubpb.Schema
+	changetest.WaitFor(t, "an emulator", func() bool {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		schema, err = schemas.CreateSchema(ctx, &pubsubpb.CreateSchemaRequest{Parent: "projects/test-project", SchemaId: "rows",
+			Schema: &pubsubpb.Schema{Type: pubsubpb.Schema_AVRO, Definition: row.Schema}})
+		return err == nil
+	})
+	topics, err := apiv1.NewTopicAdminClient(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer topics.Close()
+	settings := &pubsubpb.SchemaSettings{Schema: schema.GetName(), Encoding: pubsubpb.Encoding_BINARY}
+	if _, err := topics.CreateTopic(t.Context(), &pubsubpb.Topic{Name: sinktest.Topic, SchemaSettings: settings}); err != nil {
+		t.Fatal(err)
+	}
+	if verdicts := open(t, sinktest.PubSubSink+"?data=avro", sink.Options{}).Put(t.Context(), sinktest.Batch("orders", 3)); verdicts != nil {
+		t.Error("rows are refused:", verdicts)
+	}
+	if verdicts := open(t, sinktest.PubSubSink, sink.Options{}).Put(t.Context(), sinktest.Batch("orders", 1)); verdicts == nil {
+		t.Error("JSON is taken")
+	}
+}
