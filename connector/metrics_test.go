@@ -68,7 +68,9 @@ func TestReadmeHasEveryMetric(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := &catalogue{prometheus.NewRegistry(), map[string]bool{}}
-	New(Config{Metrics: NewMetrics(c, "test")})
+	m := NewMetrics(c, "test")
+	m.Certificates(nil)
+	New(Config{Metrics: m})
 	d := deliver.New(deliver.Config{
 		Name: "there", URLs: []*url.URL{{Scheme: "http", Host: "there"}}, Connections: 1, Streams: 1,
 		Auth: deliver.NewGoogleIDToken("there"), Metrics: deliver.NewMetrics(c, "test"),

@@ -40,6 +40,25 @@ func checkUnused(top *section, c *Config) {
 	}
 }
 
+// checkShared warns of endpoints that two destinations have. That of the dead letters
+// may be another's: nothing is routed to it.
+func checkShared(top *section, c *Config) {
+	owner := map[string]string{}
+	s := top.dictionary("destinations")
+	for _, name := range s.order {
+		if name == c.DeadLetters.Destination {
+			continue
+		}
+		for i, u := range c.Destinations[name].URLs {
+			if other, ok := owner[u.String()]; ok {
+				s.warn(name, "urls[%d] is also that of destination %s; what is routed to both comes twice", i, other)
+				continue
+			}
+			owner[u.String()] = name
+		}
+	}
+}
+
 // checkBatch looks at a level's batching together with where its batches go.
 func (r *levelReader) checkBatch(p parts) {
 	if p.batching == nil || p.batching.at == nil || p.rule == nil {

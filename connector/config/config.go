@@ -10,13 +10,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"go.yaml.in/yaml/v4"
 
 	"github.com/aerosink/aerosink/connector/deliver"
 	"github.com/aerosink/aerosink/connector/format"
 	"github.com/aerosink/aerosink/connector/route"
-	"github.com/aerosink/aerosink/connector/tlsfile"
 )
 
 // Config is a whole configuration.
@@ -31,7 +31,7 @@ type Config struct {
 	// order of the file.
 	Warnings Faults
 
-	files   []*tlsfile.Files
+	files   []tlsSection
 	secrets []string // paths; a deliver.Secret follows its file by itself
 }
 
@@ -61,7 +61,17 @@ func Reference() string { return reference }
 // Parse reads a configuration. Relative paths in it start at folder. Errors are
 // Faults: all that is wrong with it.
 func Parse(text []byte, folder string) (*Config, error) {
-	c, doc := parse(text, folder)
+	return valid(parse(text, &document{folder: folder}))
+}
+
+// ParseElsewhere is Parse for a machine that the connector does not run on. Files
+// that the configuration names are not looked at, so that the Config can be read,
+// and nothing be built from it.
+func ParseElsewhere(text []byte, folder string) (*Config, error) {
+	return valid(parse(text, &document{folder: folder, elsewhere: true}))
+}
+
+func valid(c *Config, doc *document) (*Config, error) {
 	if len(doc.faults) > 0 {
 		return nil, doc.faults.sorted()
 	}
@@ -72,13 +82,13 @@ func Parse(text []byte, folder string) (*Config, error) {
 // Examine returns all there is to say about a configuration, which [Parse] takes
 // when there are no Faults.
 func Examine(text []byte, folder string) Findings {
-	_, doc := parse(text, folder)
+	_, doc := parse(text, &document{folder: folder})
 	return doc.findings()
 }
 
-// parse returns no Config of what is no YAML.
-func parse(text []byte, folder string) (*Config, *document) {
-	doc := &document{folder: folder, asked: map[string]bool{}}
+// parse reads text as the document says. It returns no Config of what is no YAML.
+func parse(text []byte, doc *document) (*Config, *document) {
+	doc.asked = map[string]bool{}
 	root, err := parseYAML(text)
 	if err != nil {
 		doc.fault("", nil, "%v", err)
@@ -93,6 +103,7 @@ func parse(text []byte, folder string) (*Config, *document) {
 	c.Treatments = treatments(top, c)
 	c.DeadLetters = deadLetters(top, c)
 	checkUnused(top, c)
+	checkShared(top, c)
 	top.end()
 	c.files, c.secrets = doc.files, doc.secrets
 	return c, doc
@@ -110,6 +121,18 @@ func (c *Config) Reload() error {
 		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
+}
+
+// Certificates returns when the certificates end that others are shown, by the
+// sections that name them. They are those of now: after Reload, others perhaps.
+func (c *Config) Certificates() map[string]time.Time {
+	ends := map[string]time.Time{}
+	for _, f := range c.files {
+		if end := f.Ends(); !end.IsZero() {
+			ends[f.path] = end
+		}
+	}
+	return ends
 }
 
 func parseYAML(text []byte) (*yaml.Node, error) {

@@ -76,6 +76,45 @@ func TestReadme(t *testing.T) {
 	}
 }
 
+// Who reads a configuration elsewhere has none of its files, and learns what else is
+// wrong with it.
+func TestParseElsewhere(t *testing.T) {
+	text := `
+service: {tls: {port: 8943, cert-file: /nowhere/a, key-file: /nowhere/b, ca-file: /nowhere/c}}
+destinations:
+  a:
+    urls: ["https://a"]
+    headers: {X-Key: {file: /nowhere/d}}
+    auth: {mode: bearer, token-file: /nowhere/e}
+    tls: {trust-store: {store-file: /nowhere/f, store-password-file: /nowhere/g}}
+dead-letters: {directory: /nowhere/h/i}
+routing: {mode: static, destination: a}
+format: {mode: avro, schema-file: /nowhere/j}
+logging: {file: /nowhere/k/l}
+`
+	if _, err := config.Parse([]byte(text), ""); err == nil || strings.Count(err.Error(), "/nowhere") < 10 {
+		t.Fatalf("error %v, want one that names each file; the test tests nothing", err)
+	}
+	c, err := config.ParseElsewhere([]byte(text), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"0.0.0.0:8943"}, c.Service.TLS.Listen); diff != "" || len(c.Service.Listen) > 0 {
+		t.Errorf("ports in clear text %v, over TLS (-want +got):\n%s", c.Service.Listen, diff)
+	}
+	if _, err := config.ParseElsewhere([]byte(text+"colour: blue\n"), ""); err == nil || !strings.Contains(err.Error(), "colour: unknown key") {
+		t.Errorf("error %v", err)
+	}
+}
+
+// Dead letters may go where changes go: none is sent to both.
+func TestDeadLettersAtAnotherURL(t *testing.T) {
+	c, err := config.Parse([]byte("destinations: {a: {urls: [\"https://a\"]}, b: {urls: [\"https://a\"]}}\nrouting: {mode: static, destination: a}\nformat: xdr\ndead-letters: {destination: b}\n"), "")
+	if err != nil || len(c.Warnings) > 0 {
+		t.Errorf("%v, warnings %v", err, c.Warnings)
+	}
+}
+
 const minimal = `
 destinations: {sink: {urls: ["http://127.0.0.1:1"]}}
 routing: {mode: static, destination: sink}

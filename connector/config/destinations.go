@@ -31,7 +31,6 @@ func destinations(s *section) map[string]deliver.Config {
 	if len(m) == 0 {
 		s.doc.fault(s.path, nil, "none; name one and give it urls")
 	}
-	checkShared(s, m)
 	return m
 }
 
@@ -159,19 +158,5 @@ func checkDestination(s *section, c deliver.Config) {
 	}
 	if s.has("tls") && !slices.ContainsFunc(c.URLs, func(u *url.URL) bool { return u.Scheme == "https" }) {
 		s.warn("tls", "means nothing for URLs of http; write https")
-	}
-}
-
-// checkShared warns of endpoints that two destinations have.
-func checkShared(s *section, m map[string]deliver.Config) {
-	owner := map[string]string{}
-	for _, name := range s.order {
-		for i, u := range m[name].URLs {
-			if other, ok := owner[u.String()]; ok {
-				s.warn(name, "urls[%d] is also that of destination %s; what is routed to both comes twice", i, other)
-				continue
-			}
-			owner[u.String()] = name
-		}
 	}
 }

@@ -5,19 +5,18 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v4"
-
-	"github.com/aerosink/aerosink/connector/tlsfile"
 )
 
 // document collects what is found in it.
 type document struct {
 	folder           string // where relative paths start
+	elsewhere        bool   // files are on another machine, and not looked at
 	faults, warnings Faults
 	notes            Faults
 	asked            map[string]bool // patterns of the keys that were asked for
 
 	addresses []address
-	files     []*tlsfile.Files
+	files     []tlsSection
 	secrets   []string // paths
 }
 

@@ -28,7 +28,7 @@ func (s *section) pathOf(key, kind string) string {
 }
 
 // file returns the path under key of a file that can be read, and "" when there is
-// none.
+// none, or when it is elsewhere.
 func (s *section) file(key string) string {
 	path, _ := s.stat(key)
 	return path
@@ -45,7 +45,7 @@ func (s *section) private(key string) string {
 
 func (s *section) stat(key string) (string, fs.FileInfo) {
 	path := s.pathOf(key, "file")
-	if path == "" {
+	if path == "" || s.doc.elsewhere {
 		return "", nil
 	}
 	info, err := os.Stat(path)
@@ -72,6 +72,9 @@ func (s *section) stat(key string) (string, fs.FileInfo) {
 // checkFolder reports a folder in which no file can be made. One that is not there is
 // made when the connector starts, if that can be done in the folder around it.
 func (s *section) checkFolder(key, folder string) {
+	if s.doc.elsewhere {
+		return
+	}
 	tried := folder
 	info, err := os.Stat(folder)
 	switch {

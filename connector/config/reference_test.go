@@ -78,7 +78,7 @@ func asked(t *testing.T) []string {
 	t.Helper()
 	keys := map[string]bool{}
 	for _, text := range []string{reference, whole(t)} {
-		_, doc := parse([]byte(text), Folder(t))
+		_, doc := parse([]byte(text), &document{folder: Folder(t)})
 		for pattern := range doc.asked {
 			keys[levelled(pattern)] = true
 		}
@@ -131,7 +131,7 @@ func comments(t *testing.T) map[string]string {
 	if err := yaml.Unmarshal([]byte(text), &node); err != nil {
 		t.Fatal(err)
 	}
-	_, doc := parse([]byte(text), Folder(t))
+	_, doc := parse([]byte(text), &document{folder: Folder(t)})
 	c := collector{lines: strings.Split(text, "\n"), asked: doc.asked, comments: map[string]string{}}
 	c.collect(node.Content[0], "")
 	return c.comments

@@ -16,6 +16,12 @@ type TLSPorts struct {
 	Config *tls.Config // follows the files on Config.Reload
 }
 
+// tlsSection is a TLS section by its path, with the files that it names.
+type tlsSection struct {
+	path string
+	*tlsfile.Files
+}
+
 // tlsServer reads the TLS section of a listener.
 func tlsServer(s *section) *tls.Config {
 	files := tlsFiles(s)
@@ -29,7 +35,8 @@ func tlsServer(s *section) *tls.Config {
 	return config
 }
 
-// tlsFiles reads what all TLS sections have. It returns nil when there is a fault.
+// tlsFiles reads what all TLS sections have. It returns nil when there is a fault,
+// or when the files are elsewhere.
 func tlsFiles(s *section) *tlsfile.Files {
 	before := len(s.doc.faults)
 	source := tlsfile.Source{
@@ -42,7 +49,7 @@ func tlsFiles(s *section) *tlsfile.Files {
 	if err != nil {
 		s.fault("protocols", "%v", err)
 	}
-	if len(s.doc.faults) > before {
+	if len(s.doc.faults) > before || s.doc.elsewhere {
 		return nil
 	}
 	files, err := tlsfile.Open(source)
@@ -53,7 +60,7 @@ func tlsFiles(s *section) *tlsfile.Files {
 	if leaf := files.Leaf(); leaf != nil {
 		checkTime(s, leaf)
 	}
-	s.doc.files = append(s.doc.files, files)
+	s.doc.files = append(s.doc.files, tlsSection{s.path, files})
 	return files
 }
 

@@ -74,7 +74,7 @@ func newCounts(d *Destination) *counts {
 	c.gauge("requests_in_flight", "Requests that are.", func() float64 { return float64(d.gate.busy()) })
 	c.gauge("endpoints_healthy", "Endpoints that are healthy.", func() float64 { return float64(d.healthy()) })
 	if t, ok := d.config.Auth.(*GoogleIDToken); ok {
-		c.refreshes(t)
+		c.tokens(t)
 	}
 	return c
 }
@@ -123,8 +123,14 @@ func (c *counts) gauge(name, help string, value func() float64) {
 	c.collectors = append(c.collectors, prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: ours + name, Help: help, ConstLabels: c.labels()}, value))
 }
 
-// refreshes adds how often the token was fetched.
-func (c *counts) refreshes(t *GoogleIDToken) {
+// tokens adds how often a token was fetched, and how long it serves.
+func (c *counts) tokens(t *GoogleIDToken) {
+	c.gauge("token_expiry_timestamp_seconds", "When the token in use expires, in Unix seconds; 0 while there is none.", func() float64 {
+		if expires := t.expires(); !expires.IsZero() {
+			return float64(expires.Unix())
+		}
+		return 0
+	})
 	for status, n := range map[string]*atomic.Uint64{"success": &t.fetched, "error": &t.missed} {
 		opts := c.counter("token_refreshes_total", "Tokens asked for, by status.")
 		opts.ConstLabels["status"] = status

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
@@ -132,12 +133,41 @@ func TestMetricsOfTokens(t *testing.T) {
 	g.want("another")
 	c := config(t, g.url)
 	c.Auth, c.Metrics = deliver.NewGoogleIDToken(audience), deliver.NewMetrics(r, "cluster")
-	wantError(t, send(open(t, c), alone, 0, "x").wait(t), "401")
-	wantSamples(t, r, "token",
+	d := open(t, c)
+	wantSamples(t, r, "token_expiry", "aerosink_connector_token_expiry_timestamp_seconds{cluster_name=cluster,destination=there} 0")
+	wantError(t, send(d, alone, 0, "x").wait(t), "401")
+	wantSamples(t, r, "token_refreshes",
 		"aerosink_connector_token_refreshes_total{cluster_name=cluster,destination=there,status=error} 0",
 		"aerosink_connector_token_refreshes_total{cluster_name=cluster,destination=there,status=success} 2")
 	wantSamples(t, r, "reauth", "aerosink_connector_reauthorizations_total{cluster_name=cluster,destination=there} 1")
 	wantSamples(t, r, "responses", "aerosink_connector_http_responses_total{cluster_name=cluster,destination=there,status=401} 2")
+}
+
+// The figure follows the token: it is that of the one that requests have now.
+func TestMetricsOfExpiry(t *testing.T) {
+	r := prometheus.NewRegistry()
+	ends := time.Now().Add(time.Hour).Unix()
+	newMetadata(t, func(int64) (string, int) {
+		return jwt(0, time.Until(time.Unix(ends, 0)).Round(time.Second), "one"), 200
+	})
+	c := config(t, newGuarded(t).url)
+	c.Auth, c.Metrics = deliver.NewGoogleIDToken(audience), deliver.NewMetrics(r, "cluster")
+	if err := send(open(t, c), alone, 0, "x").wait(t); err != nil {
+		t.Fatal(err)
+	}
+	families, err := r.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range families {
+		if f.GetName() == "aerosink_connector_token_expiry_timestamp_seconds" {
+			if got := int64(f.GetMetric()[0].GetGauge().GetValue()); got < ends-2 || got > ends+2 {
+				t.Errorf("the token expires at %d, want %d", got, ends)
+			}
+			return
+		}
+	}
+	t.Error("no figure")
 }
 
 // A destination cannot make up labels.

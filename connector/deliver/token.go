@@ -115,6 +115,13 @@ func (g *GoogleIDToken) fetch() {
 	}
 }
 
+// expires returns when the token in use does, and the zero time when there is none.
+func (g *GoogleIDToken) expires() time.Time {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.token.expires
+}
+
 // Rejected implements [Auth]: another token is fetched. When tokens are rejected
 // one after another, each is kept for a second.
 func (g *GoogleIDToken) Rejected(value string) {

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"sync/atomic"
+	"time"
 )
 
 // Source says where keys and certificates are, and what is agreed to. Paths are
@@ -70,6 +71,22 @@ func (f *Files) Leaf() *x509.Certificate {
 		return c.Leaf
 	}
 	return nil
+}
+
+// Ends returns when the certificate that the other side is shown stops being one, or
+// the first of its chain does. It returns the zero time when there is none.
+func (f *Files) Ends() time.Time {
+	c := f.now.Load().certificate
+	if c == nil {
+		return time.Time{}
+	}
+	ends := c.Leaf.NotAfter
+	for _, der := range c.Certificate[1:] {
+		if above, err := x509.ParseCertificate(der); err == nil && above.NotAfter.Before(ends) {
+			ends = above.NotAfter
+		}
+	}
+	return ends
 }
 
 func (s *Source) certificate() (*tls.Certificate, error) {

@@ -211,6 +211,30 @@ func TestLeaf(t *testing.T) {
 	}
 }
 
+// A chain ends with the first of its certificates.
+func TestEnds(t *testing.T) {
+	if end := open(t, tlsfile.Source{}).Ends(); !end.IsZero() {
+		t.Errorf("without a certificate %v", end)
+	}
+	folder, ours := t.TempDir(), changetest.NewAuthority(t) // which holds for an hour
+	for _, tt := range []struct{ lives, want time.Duration }{{10 * time.Minute, 10 * time.Minute}, {2 * time.Hour, time.Hour}} {
+		cert, key := ours.Write(t, folder, "server", "a.example", time.Now().Add(tt.lives))
+		leaf, err := os.ReadFile(cert)
+		if err != nil {
+			t.Fatal(err)
+		}
+		above, err := os.ReadFile(ours.WriteCA(t, filepath.Join(folder, "ca.crt")))
+		if err != nil {
+			t.Fatal(err)
+		}
+		write(t, cert, append(leaf, above...))
+		left := time.Until(open(t, tlsfile.Source{CertFile: cert, KeyFile: key}).Ends())
+		if left > tt.want || left < tt.want-time.Minute {
+			t.Errorf("a chain of %v and an hour ends in %v, want %v", tt.lives, left, tt.want)
+		}
+	}
+}
+
 func write(t testing.TB, path string, content []byte) {
 	t.Helper()
 	if err := os.WriteFile(path, content, 0o600); err != nil {

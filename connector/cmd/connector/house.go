@@ -38,6 +38,8 @@ func build(c *config.Config, r prometheus.Registerer, logger *slog.Logger) (*hou
 	if name := c.DeadLetters.Destination; name != "" {
 		letters = connector.PostedLetters{Destination: h.destinations[name]}
 	}
+	figures := connector.NewMetrics(r, c.Service.ClusterName)
+	figures.Certificates(c.Certificates)
 	h.server = connector.New(connector.Config{
 		Treatments:      h.bind(c.Treatments),
 		MaxRecords:      c.Service.MaxRecords,
@@ -48,7 +50,7 @@ func build(c *config.Config, r prometheus.Registerer, logger *slog.Logger) (*hou
 		ConnectionTTL:   c.Service.ConnectionTTL,
 		OrderingBytes:   c.Service.OrderingBytes,
 		DeadLetters:     letters,
-		Metrics:         connector.NewMetrics(r, c.Service.ClusterName),
+		Metrics:         figures,
 		Logger:          logger,
 	})
 	return h, nil

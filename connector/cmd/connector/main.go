@@ -5,8 +5,9 @@
 //	connector check [-config FILE]  print every fault and warning of the configuration, exit 1 if there is a fault;
 //	                                whether its ports are free, only a start can tell
 //	connector config                print a configuration that has every key, and says what each means
-//	connector xdr-config [-config FILE] [-namespace NS…] [-host HOST]
-//	                                print what points a database at this connector
+//	connector xdr-config [-config FILE] [-namespace NS…] [-host HOST…] [-tls-name NAME]
+//	                                print what points a database at connectors with this configuration;
+//	                                they may be elsewhere, and so may the files that it names
 //	connector version, connector help
 package main
 
@@ -40,9 +41,8 @@ func main() {
 
 // arguments are what stands behind the command.
 type arguments struct {
-	config     string
-	namespaces []string
-	host       string
+	config string
+	pointing
 }
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
@@ -60,8 +60,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if flags.NArg() > 0 && command != "help" {
 		return stray(command, flags.Arg(0))
 	}
-	if command != "xdr-config" && (a.host != "" || len(a.namespaces) > 0) {
-		return errors.New("connector: -host and -namespace belong to xdr-config; see connector -help")
+	if command != "xdr-config" && len(a.hosts)+len(a.namespaces)+len(a.tlsName) > 0 {
+		return errors.New("connector: -host, -namespace and -tls-name belong to xdr-config; see connector -help")
 	}
 	switch command {
 	case "":
@@ -72,11 +72,11 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		_, err := io.WriteString(stdout, config.Reference())
 		return err
 	case "xdr-config":
-		c, err := load(a.config)
+		c, err := load(a.config, config.ParseElsewhere)
 		if err != nil {
 			return err
 		}
-		return printXDRConfig(stdout, c, a.namespaces, a.host)
+		return printXDRConfig(stdout, c, a.pointing)
 	case "help":
 		return help(stdout, flags)
 	case "version":
@@ -102,11 +102,15 @@ func flagsOf(a *arguments) *flag.FlagSet {
 	flags := flag.NewFlagSet("connector", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
 	flags.StringVar(&a.config, "config", defaultConfig, "the configuration `FILE`, YAML as of Aerospike Connect for ESP")
-	flags.StringVar(&a.host, "host", "", "of xdr-config: the name or address at which the database finds this `HOST` (default: its name)")
-	flags.Func("namespace", "of xdr-config: a namespace `NS` to ship, once for each (default: those of the configuration)", func(name string) error {
-		a.namespaces = append(a.namespaces, name)
-		return nil
-	})
+	several := func(list *[]string) func(string) error {
+		return func(name string) error {
+			*list = append(*list, name)
+			return nil
+		}
+	}
+	flags.Func("host", "of xdr-config: the name or address `HOST` at which the database finds a connector, once for each (default: this machine's name)", several(&a.hosts))
+	flags.Func("namespace", "of xdr-config: a namespace `NS` to ship, once for each (default: those of the configuration)", several(&a.namespaces))
+	flags.StringVar(&a.tlsName, "tls-name", "", "of xdr-config: the `NAME` in the certificate that the connectors share (default: each one's host)")
 	return flags
 }
 
@@ -115,8 +119,9 @@ func help(stdout io.Writer, flags *flag.FlagSet) error {
 		"connector check [-config FILE]  print every fault and warning of the configuration, exit 1 if there is a fault;\n"+
 		"                                whether its ports are free, only a start can tell\n"+
 		"connector config                print a configuration that has every key, and says what each means\n"+
-		"connector xdr-config [-config FILE] [-namespace NS…] [-host HOST]\n"+
-		"                                print what points a database at this connector\n"+
+		"connector xdr-config [-config FILE] [-namespace NS…] [-host HOST…] [-tls-name NAME]\n"+
+		"                                print what points a database at connectors with this configuration;\n"+
+		"                                they may be elsewhere, and so may the files that it names\n"+
 		"connector version\n"+
 		"connector help\n\n")
 	flags.SetOutput(stdout)
@@ -124,12 +129,13 @@ func help(stdout io.Writer, flags *flag.FlagSet) error {
 	return err
 }
 
-func load(path string) (*config.Config, error) {
+// load reads a configuration with parse.
+func load(path string, parse func(text []byte, folder string) (*config.Config, error)) (*config.Config, error) {
 	text, err := read(path)
 	if err != nil {
 		return nil, err
 	}
-	c, err := config.Parse(text, filepath.Dir(path))
+	c, err := parse(text, filepath.Dir(path))
 	if err != nil {
 		return nil, fmt.Errorf("%s:\n%w", path, err)
 	}

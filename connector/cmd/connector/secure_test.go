@@ -141,6 +141,26 @@ func TestBinaryRotation(t *testing.T) {
 	b.terminate(t)
 }
 
+// The figures say when the certificates of both sides end, and follow them.
+func TestBinaryCertificateFigures(t *testing.T) {
+	sec := newSecured(t)
+	b := startServing(t, sec.service, forward("https://127.0.0.1:1", sec.destination+", health-check: {enabled: false}"))
+	ends := func(section string) time.Duration {
+		at := b.metric(t, `aerosink_connector_certificate_expiry_timestamp_seconds{cluster_name="aerosink",section="`+section+`"}`)
+		return time.Until(time.Unix(int64(at), 0)).Round(time.Minute)
+	}
+	const server, client = "service.tls", "destinations.there.tls"
+	if ends(server) != time.Hour || ends(client) != time.Hour {
+		t.Errorf("%v and %v are left, want an hour", ends(server), ends(client))
+	}
+	sec.Write(t, sec.folder, "client", "first", time.Now().Add(3*time.Hour))
+	b.hangUp(t, 1)
+	if ends(server) != time.Hour || ends(client) != 3*time.Hour {
+		t.Errorf("%v and %v are left, want one hour and three", ends(server), ends(client))
+	}
+	b.terminate(t)
+}
+
 // A destination whose certificate is of another authority gets nothing, and the
 // database is told so at once. Once it has the right one it gets everything.
 func TestBinaryWrongCertificate(t *testing.T) {

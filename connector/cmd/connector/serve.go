@@ -24,7 +24,7 @@ import (
 // serve runs the connector until ctx ends. Nothing is opened before the whole
 // configuration is known to be good.
 func serve(ctx context.Context, path string, stderr io.Writer) error {
-	c, err := load(path)
+	c, err := load(path, config.Parse)
 	if err != nil {
 		return err
 	}

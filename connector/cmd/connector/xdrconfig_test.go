@@ -67,6 +67,30 @@ func TestXDRConfig(t *testing.T) {
 	}
 }
 
+// Connectors elsewhere that are alike: each host is named, and a certificate that
+// they share has one name. Its files are elsewhere, too.
+func TestXDRConfigSeveral(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "connector.yml")
+	text := "service: {tls: {port: 8901, cert-file: /run/aerosink/tls/certificate, key-file: /run/aerosink/tls/key}}\n" +
+		"destinations: {a: {urls: [\"https://b\"]}}\nrouting: {mode: static, destination: a}\n"
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	args := []string{"xdr-config", "-config", path, "-host", "10.0.0.5", "-host", "10.0.0.6", "-tls-name", "connector.shop", "-namespace", "n"}
+	if err := run(t.Context(), args, &out, io.Discard); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		"        node-address-port 10.0.0.5 8901 connector.shop\n        node-address-port 10.0.0.6 8901 connector.shop\n",
+		"node-address-port=10.0.0.5:8901:connector.shop;action=add'\n", "node-address-port=10.0.0.6:8901:connector.shop;action=add'\n",
+	} {
+		if strings.Count(out.String(), want) != 1 {
+			t.Errorf("not once %q in\n%s", want, out.String())
+		}
+	}
+}
+
 // What listens on one address alone is told by that, and a TLS port with the name
 // in its certificate.
 func TestXDRConfigTLS(t *testing.T) {
@@ -74,11 +98,12 @@ func TestXDRConfigTLS(t *testing.T) {
 		Listen: []string{"127.0.0.1:1", "[::]:2", "0.0.0.0:2"}, TLS: config.TLSPorts{Listen: []string{"0.0.0.0:3"}},
 	}}
 	var out bytes.Buffer
-	if err := printXDRConfig(&out, c, []string{"n"}, "host.example"); err != nil {
+	if err := printXDRConfig(&out, c, pointing{namespaces: []string{"n"}, hosts: []string{"host.example", "second.example"}}); err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
 		"node-address-port 127.0.0.1 1\n", "node-address-port host.example 2\n", "node-address-port host.example 3 host.example\n", "tls-name NAME",
+		"node-address-port second.example 2\n", "node-address-port second.example 3 second.example\n",
 		"node-address-port=host.example:3:host.example;action=add'",
 	} {
 		if strings.Count(out.String(), want) != 1 {
@@ -89,15 +114,18 @@ func TestXDRConfigTLS(t *testing.T) {
 
 func TestXDRConfigFaults(t *testing.T) {
 	for _, tt := range []struct {
-		namespaces []string
-		host, want string
+		pointing
+		want string
 	}{
-		{nil, "h", "name those to ship with -namespace"},
-		{[]string{"a b"}, "h", `"a b" cannot stand in the database's configuration`},
-		{[]string{"a"}, "h'; rm", "cannot stand in the database's configuration"},
+		{pointing{hosts: []string{"h"}}, "name those to ship with -namespace"},
+		{pointing{namespaces: []string{"a b"}, hosts: []string{"h"}}, `"a b" cannot stand in the database's configuration`},
+		{pointing{namespaces: []string{"a"}, hosts: []string{"h", "h'; rm"}}, "cannot stand in the database's configuration"},
+		{pointing{namespaces: []string{"a"}, hosts: []string{"h"}, tlsName: "x y"}, `"x y" cannot stand in the database's configuration`},
+		{pointing{namespaces: []string{"a"}, hosts: []string{"h", ""}}, `"" cannot stand in the database's configuration`},
+		{pointing{namespaces: []string{"a"}, hosts: []string{"h"}, tlsName: "h"}, "no port of the configuration speaks TLS"},
 	} {
-		if err := printXDRConfig(io.Discard, &config.Config{}, tt.namespaces, tt.host); err == nil || !strings.Contains(err.Error(), tt.want) {
-			t.Errorf("%v on %s: error %v, want one that says %q", tt.namespaces, tt.host, err, tt.want)
+		if err := printXDRConfig(io.Discard, &config.Config{}, tt.pointing); err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%+v: error %v, want one that says %q", tt.pointing, err, tt.want)
 		}
 	}
 }
