@@ -1,0 +1,124 @@
+package terraform_test
+
+import (
+	"encoding/json"
+	"net/netip"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/hashicorp/hcl/v2/ext/tryfunc"
+	"github.com/zclconf/go-cty/cty"
+	"github.com/zclconf/go-cty/cty/function"
+	"github.com/zclconf/go-cty/cty/function/stdlib"
+	ctyjson "github.com/zclconf/go-cty/cty/json"
+	"go.yaml.in/yaml/v4"
+)
+
+// functions are those of Terraform that templates may call.
+var functions = map[string]function.Function{
+	"indent": stdlib.IndentFunc, "join": stdlib.JoinFunc, "jsonencode": stdlib.JSONEncodeFunc,
+	"length": stdlib.LengthFunc, "replace": stdlib.ReplaceFunc, "split": stdlib.SplitFunc, "trimspace": stdlib.TrimSpaceFunc,
+}
+
+// expressions are the functions of Terraform that expressions call.
+var expressions = map[string]function.Function{
+	"can": tryfunc.CanFunc, "coalesce": stdlib.CoalesceFunc, "concat": stdlib.ConcatFunc, "contains": stdlib.ContainsFunc, "flatten": stdlib.FlattenFunc,
+	"floor": stdlib.FloorFunc, "join": stdlib.JoinFunc, "keys": stdlib.KeysFunc, "lookup": stdlib.LookupFunc, "regex": stdlib.RegexFunc,
+	"distinct": stdlib.DistinctFunc, "merge": stdlib.MergeFunc, "replace": stdlib.ReplaceFunc, "split": stdlib.SplitFunc, "try": tryfunc.TryFunc, "values": stdlib.ValuesFunc,
+	"jsondecode": stdlib.JSONDecodeFunc, "max": stdlib.MaxFunc, "setsubtract": stdlib.SetSubtractFunc,
+	"basename": baseName, "cidrhost": cidrHost, "endswith": endsWith, "file": fileText, "fileexists": fileExists, "startswith": startsWith,
+	"templatefile": templateText, "yamldecode": yamlValue,
+	"alltrue": ofAny(cty.Bool, func(v cty.Value) cty.Value {
+		return cty.BoolVal(!slices.ContainsFunc(v.AsValueSlice(), cty.Value.False))
+	}),
+	"anytrue": ofAny(cty.Bool, func(v cty.Value) cty.Value {
+		return cty.BoolVal(slices.ContainsFunc(v.AsValueSlice(), cty.Value.True))
+	}),
+	"length": ofAny(cty.Number, func(v cty.Value) cty.Value {
+		if v.Type() == cty.String {
+			return cty.NumberIntVal(int64(len(v.AsString())))
+		}
+		return v.Length()
+	}),
+	"urlencode": ofAny(cty.String, func(v cty.Value) cty.Value { return cty.StringVal(url.QueryEscape(v.AsString())) }),
+}
+
+// ofAny makes a function of one argument.
+func ofAny(result cty.Type, of func(cty.Value) cty.Value) function.Function {
+	return function.New(&function.Spec{
+		Params: []function.Parameter{{Name: "value", Type: cty.DynamicPseudoType}},
+		Type:   function.StaticReturnType(result),
+		Impl:   func(arguments []cty.Value, _ cty.Type) (cty.Value, error) { return of(arguments[0]), nil },
+	})
+}
+
+// What expressions call that has to do with texts and files.
+var (
+	baseName = ofTexts(func(a ...string) (cty.Value, error) { return cty.StringVal(filepath.Base(a[0])), nil }, cty.String, "path")
+
+	endsWith   = ofTexts(func(a ...string) (cty.Value, error) { return cty.BoolVal(strings.HasSuffix(a[0], a[1])), nil }, cty.Bool, "text", "suffix")
+	startsWith = ofTexts(func(a ...string) (cty.Value, error) { return cty.BoolVal(strings.HasPrefix(a[0], a[1])), nil }, cty.Bool, "text", "prefix")
+
+	fileText = ofTexts(func(a ...string) (cty.Value, error) {
+		text, err := os.ReadFile(a[0])
+		return cty.StringVal(string(text)), err
+	}, cty.String, "path")
+
+	fileExists = ofTexts(func(a ...string) (cty.Value, error) {
+		info, err := os.Stat(a[0])
+		return cty.BoolVal(err == nil && info.Mode().IsRegular()), nil
+	}, cty.Bool, "path")
+
+	// The first address of a range.
+	cidrHost = function.New(&function.Spec{
+		Params: []function.Parameter{{Name: "range", Type: cty.String}, {Name: "host", Type: cty.Number}},
+		Type:   function.StaticReturnType(cty.String),
+		Impl: func(arguments []cty.Value, _ cty.Type) (cty.Value, error) {
+			prefix, err := netip.ParsePrefix(arguments[0].AsString())
+			return cty.StringVal(prefix.Masked().Addr().String()), err
+		},
+	})
+
+	yamlValue = ofTexts(func(a ...string) (cty.Value, error) {
+		var read any
+		if err := yaml.Unmarshal([]byte(a[0]), &read); err != nil {
+			return cty.NilVal, err
+		}
+		text, err := json.Marshal(read)
+		if err != nil {
+			return cty.NilVal, err
+		}
+		var v ctyjson.SimpleJSONValue
+		err = v.UnmarshalJSON(text)
+		return v.Value, err
+	}, cty.DynamicPseudoType, "text")
+
+	templateText = function.New(&function.Spec{
+		Params: []function.Parameter{{Name: "path", Type: cty.String}, {Name: "variables", Type: cty.DynamicPseudoType}},
+		Type:   function.StaticReturnType(cty.String),
+		Impl: func(arguments []cty.Value, _ cty.Type) (cty.Value, error) {
+			return templateFile(arguments[0].AsString(), arguments[1].AsValueMap())
+		},
+	})
+)
+
+// ofTexts makes a function of strings with these names.
+func ofTexts(of func(...string) (cty.Value, error), result cty.Type, names ...string) function.Function {
+	spec := &function.Spec{
+		Type: function.StaticReturnType(result),
+		Impl: func(arguments []cty.Value, _ cty.Type) (cty.Value, error) {
+			given := make([]string, len(arguments))
+			for i, a := range arguments {
+				given[i] = a.AsString()
+			}
+			return of(given...)
+		},
+	}
+	for _, name := range names {
+		spec.Params = append(spec.Params, function.Parameter{Name: name, Type: cty.String})
+	}
+	return function.New(spec)
+}

@@ -1,0 +1,42 @@
+package terraform_test
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"testing"
+)
+
+// programs is the folder of our two programs, as long as there are tests.
+var programs string
+
+func TestMain(m *testing.M) {
+	var err error
+	if programs, err = os.MkdirTemp("", "aerosink"); err != nil {
+		panic(err)
+	}
+	code := m.Run()
+	_ = os.RemoveAll(programs)
+	os.Exit(code)
+}
+
+// compile builds both, when the first test asks for one of them.
+var compile = sync.OnceValue(func() error {
+	build := exec.Command("go", "build", "-o", programs, "./connector/cmd/connector", "./function/cmd/sink")
+	build.Dir = top
+	if out, err := build.CombinedOutput(); err != nil {
+		return fmt.Errorf("%w\n%s", err, out)
+	}
+	return nil
+})
+
+// program returns the path of one of them.
+func program(t *testing.T, name string) string {
+	t.Helper()
+	if err := compile(); err != nil {
+		t.Fatal(err)
+	}
+	return filepath.Join(programs, name)
+}

@@ -1,0 +1,63 @@
+// Package terraform_test holds the cloud around Aerosink against what it is made
+// of: templates, dashboards, images and the upload of a function, as far as this can
+// be seen without a cloud.
+package terraform_test
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+	"github.com/zclconf/go-cty/cty"
+
+	_ "github.com/aerosink/aerosink/connector/change/changetest" // for the flags that all packages have
+)
+
+// read returns the text of a file.
+func read(t *testing.T, path string) string {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// render returns what Terraform's templatefile makes of a file.
+func render(t *testing.T, path string, variables map[string]cty.Value) string {
+	t.Helper()
+	value, err := templateFile(path, variables)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return value.AsString()
+}
+
+func templateFile(path string, variables map[string]cty.Value) (cty.Value, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return cty.NilVal, err
+	}
+	template, faults := hclsyntax.ParseTemplate(text, path, hcl.InitialPos)
+	if faults.HasErrors() {
+		return cty.NilVal, faults
+	}
+	value, faults := template.Value(&hcl.EvalContext{Variables: variables, Functions: functions})
+	if faults.HasErrors() {
+		return cty.NilVal, faults
+	}
+	return value, nil
+}
+
+func TestRender(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a.tftpl")
+	if err := os.WriteFile(path, []byte("a: ${b}\n%{ for c in d ~}\n- ${c}\n%{ endfor ~}\n$${e}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	got := render(t, path, map[string]cty.Value{"b": cty.StringVal("x"), "d": cty.ListVal([]cty.Value{cty.StringVal("1"), cty.StringVal("2")})})
+	if want := "a: x\n- 1\n- 2\n${e}\n"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
