@@ -1,0 +1,31 @@
+#!/bin/sh
+# Has Cloud Build make the images of this clone; build.tf calls it at the top of
+# the clone. It deploys nothing: whoever calls it does that with the digests.
+set -eu
+
+fail() {
+  echo "build the images: $*" >&2
+  exit 1
+}
+
+[ -f cloudbuild.yaml ] || fail "there is no cloudbuild.yaml in $PWD, only terraform/; apply in a whole clone, or set the variable images"
+command -v gcloud >/dev/null || fail "gcloud is not on this machine; install it (https://cloud.google.com/sdk/docs/install), or set the variable images"
+gcloud auth print-access-token >/dev/null || fail "gcloud is not logged in; run gcloud auth login, beside the application-default login of Terraform"
+
+submit() {
+  gcloud builds submit --quiet --project="$PROJECT" --region="$AT" \
+    --config=cloudbuild.yaml --ignore-file=.cloudbuildignore \
+    --service-account="$ACCOUNT" --gcs-source-staging-dir="gs://$BUCKET/source" \
+    --substitutions="_REGION=$REGION,_PREFIX=$PREFIX,_TAG=$TAG,_CHECK=false,_DEPLOY=none"
+}
+
+# Grants to an account that was just made take minutes to be known everywhere. A build
+# that ends before anything can have been built has met with that, most likely.
+for attempt in 1 2 3 4 5 6; do
+  began=$(date +%s)
+  if submit; then exit; fi
+  [ $(($(date +%s) - began)) -lt "${TOO_SOON:-90}" ] || fail "the build failed, see above"
+  echo "build the images: attempt $attempt ended at once; grants may be too young" >&2
+  sleep "${PAUSE:-30}"
+done
+fail "six attempts ended at once, see above; is $ACCOUNT granted what it needs?"

@@ -1,0 +1,117 @@
+# The build of this clone: who makes images and puts them into place, and what has
+# Cloud Build do so.
+
+variable "build_region" {
+  description = "Region of Cloud Build's machines. In global every project may build; some regions give new projects fewer processors than the build's machine has."
+  type        = string
+  default     = "global"
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^(global|[a-z]+-[a-z]+[0-9]+)$", var.build_region))
+    error_message = "build_region is global or a region like europe-west1."
+  }
+}
+
+resource "google_service_account" "build" {
+  project      = var.project
+  account_id   = "${var.prefix}-build"
+  display_name = "Aerosink's builds: make the images, and deploy them"
+  depends_on   = [google_project_service.api]
+}
+
+resource "google_artifact_registry_repository_iam_member" "images_build" {
+  project    = var.project
+  location   = google_artifact_registry_repository.images.location
+  repository = google_artifact_registry_repository.images.repository_id
+  role       = "roles/artifactregistry.writer"
+  member     = google_service_account.build.member
+}
+
+resource "google_project_iam_member" "build_logs" {
+  project = var.project
+  role    = "roles/logging.logWriter"
+  member  = google_service_account.build.member
+}
+
+# What gcloud uploads, for as long as the build reads it.
+resource "google_storage_bucket" "build" {
+  project                     = var.project
+  name                        = "${var.project}-${var.prefix}-build"
+  location                    = var.region
+  labels                      = local.labels
+  uniform_bucket_level_access = true
+  public_access_prevention    = "enforced"
+  force_destroy               = true
+  depends_on                  = [google_project_service.api, google_kms_crypto_key_iam_member.agents]
+
+  dynamic "encryption" {
+    for_each = var.kms_key[*]
+    content {
+      default_kms_key_name = encryption.value
+    }
+  }
+
+  soft_delete_policy {
+    retention_duration_seconds = 0
+  }
+
+  lifecycle_rule {
+    action {
+      type = "Delete"
+    }
+    condition {
+      age = 1
+    }
+  }
+}
+
+resource "google_storage_bucket_iam_member" "build_sources" {
+  bucket = google_storage_bucket.build.name
+  role   = "roles/storage.objectViewer"
+  member = google_service_account.build.member
+}
+
+locals {
+  top = "${path.module}/.."
+
+  # All that goes into the images. Where only terraform/ is there, it is nothing.
+  sources = sort([
+    for path in setunion(
+      fileset(local.top, "go.{mod,sum}"),
+      fileset(local.top, "{connector,function}/**/*.{go,yaml,avsc}"),
+      fileset(local.top, "{connector,function}/Dockerfile*"),
+    ) : path if !endswith(path, "_test.go")
+  ])
+
+  # Short enough for a tag, and not to be taken for the hash of a commit.
+  sources_hash = "clone-${substr(sha256(join("", [for path in local.sources : "${path} ${filesha256("${local.top}/${path}")}\n"])), 0, 12)}"
+}
+
+# An apply builds when the sources are others than at the last one, and when the
+# repository is another.
+resource "terraform_data" "build" {
+  count = var.images == null ? 1 : 0
+
+  triggers_replace = [local.sources_hash, google_artifact_registry_repository.images.id]
+
+  provisioner "local-exec" {
+    command     = "sh terraform/build.sh"
+    working_dir = local.top
+    environment = {
+      PROJECT = var.project
+      REGION  = var.region
+      AT      = var.build_region
+      PREFIX  = google_artifact_registry_repository.images.repository_id
+      ACCOUNT = google_service_account.build.name
+      BUCKET  = google_storage_bucket.build.name
+      TAG     = local.sources_hash
+    }
+  }
+
+  depends_on = [
+    google_artifact_registry_repository_iam_member.images_build,
+    google_project_iam_member.build_logs,
+    google_storage_bucket_iam_member.build_sources,
+  ]
+}

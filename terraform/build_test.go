@@ -1,0 +1,107 @@
+package terraform_test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// What build.tf gives build.sh.
+var buildEnvironment = []string{
+	"PROJECT=shop", "REGION=europe-west1", "AT=global", "PREFIX=aerosink", "TAG=clone-1", "BUCKET=shop-aerosink-build",
+	"ACCOUNT=projects/shop/serviceAccounts/aerosink-build@shop.iam.gserviceaccount.com", "PAUSE=0",
+}
+
+const submitted = "gcloud builds submit --quiet --project=shop --region=global --config=cloudbuild.yaml --ignore-file=.cloudbuildignore" +
+	" --service-account=projects/shop/serviceAccounts/aerosink-build@shop.iam.gserviceaccount.com --gcs-source-staging-dir=gs://shop-aerosink-build/source" +
+	" --substitutions=_REGION=europe-west1,_PREFIX=aerosink,_TAG=clone-1,_CHECK=false,_DEPLOY=none\n"
+
+func TestBuild(t *testing.T) {
+	const loggedIn = "gcloud auth print-access-token\n"
+	for _, test := range []struct {
+		name, gcloud string
+		env          []string
+		want, err    string
+	}{
+		{name: "at once", want: loggedIn + submitted},
+		{
+			name: "grants too young", gcloud: `[ $1 = auth ] || [ $(grep -c submit $LOG) -eq 3 ]`,
+			want: loggedIn + strings.Repeat(submitted, 3),
+		},
+		{
+			name: "never granted", gcloud: `[ $1 = auth ]`,
+			want: loggedIn + strings.Repeat(submitted, 6), err: "is projects/shop/serviceAccounts/aerosink-build@shop.iam.gserviceaccount.com granted what it needs?",
+		},
+		{
+			name: "fails later", gcloud: `[ $1 = auth ]`, env: []string{"TOO_SOON=0"},
+			want: loggedIn + submitted, err: "the build failed, see above",
+		},
+		{name: "not logged in", gcloud: `false`, want: loggedIn, err: "run gcloud auth login"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			tools := fakes(t, map[string]string{"gcloud": test.gcloud})
+			env := slices.Concat(buildEnvironment, tools.env, test.env, []string{"LOG=" + tools.log})
+			checkBuild(t, top, env, test.err)
+			if diff := cmp.Diff(test.want, read(t, tools.log)); diff != "" {
+				t.Errorf("(-want +got)\n%s", diff)
+			}
+		})
+	}
+	t.Run("without gcloud", func(t *testing.T) {
+		sh, err := exec.LookPath("sh")
+		if err != nil {
+			t.Skip("there is no sh")
+		}
+		bin := t.TempDir()
+		if err := os.Symlink(sh, filepath.Join(bin, "sh")); err != nil {
+			t.Fatal(err)
+		}
+		checkBuild(t, top, []string{"PATH=" + bin}, "gcloud is not on this machine; install it")
+	})
+	t.Run("without a clone", func(t *testing.T) {
+		dir := t.TempDir()
+		copyFiles(t, []string{"terraform/build.sh"}, dir)
+		checkBuild(t, dir, nil, "only terraform/; apply in a whole clone, or set the variable images")
+	})
+}
+
+func checkBuild(t *testing.T, dir string, env []string, want string) {
+	t.Helper()
+	c := exec.CommandContext(t.Context(), "sh", "terraform/build.sh")
+	c.Dir, c.Env = dir, append(os.Environ(), env...)
+	out, err := c.CombinedOutput()
+	if (err == nil) != (want == "") || !strings.Contains(string(out), want) {
+		t.Errorf("%v: %s, want %q", err, out, want)
+	}
+}
+
+// What an image is made of is in the hash that makes an apply build, and what tests
+// are made of is not.
+func TestBuildSources(t *testing.T) {
+	var patterns []*regexp.Regexp
+	for _, match := range regexp.MustCompile(`fileset\(local\.top, "([^"]+)"\)`).FindAllStringSubmatch(read(t, "build.tf"), -1) {
+		patterns = append(patterns, braces(match[1]))
+	}
+	sources := append(ownSources(t, "./connector/cmd/connector"), ownSources(t, "./function/cmd/sink")...)
+	for _, half := range []string{"connector", "function"} {
+		m := readImage(t, half)
+		sources = append(sources, m.path, m.path+".dockerignore")
+	}
+	for _, name := range append(sources, "go.mod", "go.sum") {
+		if !slices.ContainsFunc(patterns, func(p *regexp.Regexp) bool { return p.MatchString(name) }) {
+			t.Errorf("%s is in no fileset of build.tf: a clone with another one would not be built", name)
+		}
+	}
+}
+
+// braces is glob with alternatives, {a,b}.
+func braces(pattern string) *regexp.Regexp {
+	text := strings.NewReplacer(`\{`, "(", `\}`, ")", ",", "|").Replace(glob(pattern).String())
+	return regexp.MustCompile(text)
+}

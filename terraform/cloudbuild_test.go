@@ -1,0 +1,234 @@
+package terraform_test
+
+import (
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/hashicorp/hcl/v2"
+	"go.yaml.in/yaml/v4"
+)
+
+// cloudBuild is what cloudbuild.yaml says.
+type cloudBuild struct {
+	Substitutions map[string]string
+	Steps         []buildStep
+	Images        []string
+	Timeout       string
+	Options       map[string]any
+}
+
+type buildStep struct {
+	ID      string
+	Name    string
+	WaitFor []string `yaml:"waitFor"`
+	Env     []string
+	Script  string
+}
+
+func readCloudBuild(t *testing.T) cloudBuild {
+	t.Helper()
+	decoder := yaml.NewDecoder(strings.NewReader(read(t, filepath.Join(top, "cloudbuild.yaml"))))
+	decoder.KnownFields(true)
+	var b cloudBuild
+	if err := decoder.Decode(&b); err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func TestCloudBuild(t *testing.T) {
+	b := readCloudBuild(t)
+	builder := regexp.MustCompile(`^[a-z0-9./-]+:[0-9]+\.[0-9]+\.[0-9]+(-[a-z]+)?$`)
+	var ids []string
+	for _, step := range b.Steps {
+		if step.ID == "" || slices.Contains(ids, step.ID) {
+			t.Errorf("a step has the id %q; each has one of its own", step.ID)
+		}
+		if len(step.WaitFor) == 0 {
+			t.Errorf("%s does not say what it waits for", step.ID)
+		}
+		for _, other := range step.WaitFor {
+			if other != "-" && !slices.Contains(ids, other) {
+				t.Errorf("%s waits for %s, which is no step before it", step.ID, other)
+			}
+		}
+		if !builder.MatchString(step.Name) {
+			t.Errorf("%s runs in %s, of no version", step.ID, step.Name)
+		}
+		ids = append(ids, step.ID)
+	}
+	for _, half := range []string{"connector", "function"} {
+		if from := "FROM " + b.Steps[0].Name + " AS build\n"; !strings.Contains(read(t, filepath.Join(top, half, "Dockerfile")), from) {
+			t.Errorf("%s/Dockerfile builds with another Go than %s, which tests", half, b.Steps[0].Name)
+		}
+	}
+	want := map[string]any{
+		"machineType": "E2_HIGHCPU_8", "requestedVerifyOption": "VERIFIED", "logging": "CLOUD_LOGGING_ONLY",
+		"substitutionOption": "MUST_MATCH", "dynamicSubstitutions": true,
+	}
+	if diff := cmp.Diff(want, b.Options); diff != "" {
+		t.Errorf("options (-want +got)\n%s", diff)
+	}
+	if b.Timeout == "" {
+		t.Error("no timeout: builds end after an hour by themselves")
+	}
+}
+
+// Every substitution is said and used: that is what MUST_MATCH asks for.
+func TestCloudBuildSubstitutions(t *testing.T) {
+	b := readCloudBuild(t)
+	used := map[string]bool{}
+	var texts []string
+	for _, step := range b.Steps {
+		texts = append(append(texts, step.Name), step.Env...)
+	}
+	for _, text := range slices.Concat(texts, b.Images) {
+		os.Expand(text, func(name string) string { used[name] = true; return "" })
+	}
+	delete(used, "PROJECT_ID") // Cloud Build's own
+	if diff := cmp.Diff(slices.Sorted(maps.Keys(b.Substitutions)), slices.Sorted(maps.Keys(used))); diff != "" {
+		t.Errorf("(-said +used)\n%s", diff)
+	}
+}
+
+// A trigger's build: its commands as they are, of a docker, a gcloud and a go that
+// only say what they were asked for.
+func TestCloudBuildRuns(t *testing.T) {
+	const registry = "europe-west1-docker.pkg.dev/shop/aerosink"
+	commands := runCloudBuild(t, map[string]string{"PROJECT_ID": "shop", "SHORT_SHA": "abc1234"})
+	want := `go vet ./...
+go test ./...
+docker build --file=connector/Dockerfile --build-arg=VERSION=abc1234 --tag=` + registry + `/connector:abc1234 --tag=` + registry + `/connector:latest .
+docker build --file=function/Dockerfile --build-arg=VERSION=abc1234 --tag=` + registry + `/sink:abc1234 --tag=` + registry + `/sink:latest .
+docker push ` + registry + `/connector:abc1234
+docker inspect --format={{index .RepoDigests 0}} ` + registry + `/connector:abc1234
+docker push ` + registry + `/sink:abc1234
+docker inspect --format={{index .RepoDigests 0}} ` + registry + `/sink:abc1234
+gcloud run services update aerosink-ingest --project=shop --region=europe-west1 --container=sink --image=` + registry + `/sink@sha256:0
+gcloud compute instance-groups managed all-instances-config update aerosink-connector --project=shop --region=europe-west1 --metadata=connector-image=` + registry + `/connector@sha256:0
+gcloud compute instance-groups managed list-instances aerosink-connector --project=shop --region=europe-west1 --format=value(instance.basename())
+gcloud compute instance-groups managed update-instances aerosink-connector --project=shop --region=europe-west1 --instances=connector-a --minimal-action=restart
+gcloud compute instance-groups managed wait-until aerosink-connector --project=shop --region=europe-west1 --stable --timeout=900
+gcloud compute instance-groups managed update-instances aerosink-connector --project=shop --region=europe-west1 --instances=connector-b --minimal-action=restart
+gcloud compute instance-groups managed wait-until aerosink-connector --project=shop --region=europe-west1 --stable --timeout=900
+`
+	if diff := cmp.Diff(want, commands); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+	for _, image := range expandAll(readCloudBuild(t).Images, map[string]string{"PROJECT_ID": "shop", "_REGION": "europe-west1", "_PREFIX": "aerosink", "_TAG": "abc1234"}) {
+		if !strings.Contains(commands, "--tag="+image+" ") {
+			t.Errorf("%s is pushed at the end, and was never built", image)
+		}
+	}
+}
+
+// Terraform's build makes images, and leaves the rest to Terraform.
+func TestCloudBuildMakesOnlyImages(t *testing.T) {
+	commands := runCloudBuild(t, map[string]string{"PROJECT_ID": "shop", "_TAG": "clone-1", "_CHECK": "false", "_DEPLOY": "none"})
+	if strings.Contains(commands, "go ") || strings.Contains(commands, "gcloud") || strings.Count(commands, "docker push") != 2 {
+		t.Errorf("it did\n%s", commands)
+	}
+}
+
+// A rollout that is not told which connectors there are has not rolled any, and says so.
+func TestRolloutFails(t *testing.T) {
+	steps := readCloudBuild(t).Steps
+	for _, refused := range []string{"all-instances-config", "list-instances", "update-instances", "wait-until"} {
+		tools := fakes(t, map[string]string{"gcloud": `[ $4 != ` + refused + ` ] && echo connector-a`})
+		c := exec.CommandContext(t.Context(), steps[len(steps)-1].file(t))
+		c.Dir = t.TempDir()
+		c.Env = append(tools.env, "PROJECT=shop", "REGION=europe-west1", "PREFIX=aerosink", "DEPLOY=connector")
+		if out, err := c.CombinedOutput(); err == nil {
+			t.Errorf("%s is refused, and the step ends well: %s", refused, out)
+		}
+	}
+}
+
+// What a deploy writes beside the image is no drift, which Terraform would undo by a
+// revision of its own.
+func TestDeployIsNoDrift(t *testing.T) {
+	service := newPlan(t, settings()).resources["google_cloud_run_v2_service"]["ingest"]
+	var ignored []string
+	for _, path := range child(service, "lifecycle").Attributes["ignore_changes"].Expr.Variables() {
+		last, ok := path[len(path)-1].(hcl.TraverseAttr)
+		if !ok {
+			ignored = append(ignored, path.RootName())
+			continue
+		}
+		ignored = append(ignored, path.RootName()+"."+last.Name)
+	}
+	want := []string{"client", "client_version", "template.annotations", "template.labels"}
+	if diff := cmp.Diff(want, ignored); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+}
+
+// runCloudBuild runs the scripts of all steps, and returns the commands that they
+// ran. Substitutions go before those of the file.
+func runCloudBuild(t *testing.T, substitutions map[string]string) string {
+	t.Helper()
+	b := readCloudBuild(t)
+	for name, value := range b.Substitutions {
+		if _, ok := substitutions[name]; !ok {
+			substitutions[name] = os.Expand(value, func(of string) string { return substitutions[of] })
+		}
+	}
+	tools := fakes(t, map[string]string{
+		"go":     "",
+		"docker": `case $1 in inspect) for image; do :; done; echo "${image%:*}@sha256:0" ;; esac`,
+		"gcloud": `case $4 in list-instances) printf 'connector-a\nconnector-b\n' ;; esac`,
+	})
+	workspace := t.TempDir()
+	for _, step := range b.Steps {
+		runIn(t, workspace, append(expandAll(step.Env, substitutions), tools.env...), step.file(t))
+	}
+	return read(t, tools.log)
+}
+
+// file writes the step's script where it can be run, and returns its path.
+func (s buildStep) file(t *testing.T) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), s.ID)
+	if err := os.WriteFile(path, []byte(s.Script), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func expandAll(texts []string, values map[string]string) []string {
+	var expanded []string
+	for _, text := range texts {
+		expanded = append(expanded, os.Expand(text, func(name string) string { return values[name] }))
+	}
+	return expanded
+}
+
+// tools are commands that a script finds in place of the real ones.
+type tools struct {
+	env []string
+	log string // where each writes how it was called
+}
+
+// fakes makes tools, each of which does what its text says, in sh.
+func fakes(t *testing.T, commands map[string]string) tools {
+	t.Helper()
+	if _, err := exec.LookPath("sh"); err != nil {
+		t.Skip("there is no sh")
+	}
+	dir := t.TempDir()
+	log := filepath.Join(dir, "log")
+	for name, text := range commands {
+		text = "#!/bin/sh\necho " + name + ` "$@" >>` + log + "\n" + text + "\n"
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return tools{env: []string{"PATH=" + dir + ":/usr/bin:/bin"}, log: log}
+}

@@ -1,0 +1,152 @@
+# The connectors' machines: what they are made of, and the group that keeps them alive.
+
+resource "google_compute_instance_template" "connector" {
+  count = var.connector == null ? 0 : 1
+
+  project      = var.project
+  name_prefix  = "${local.connector_name}-"
+  machine_type = var.connector.machine_type
+  region       = var.region
+  labels       = local.labels
+
+  # A family is looked up when a machine is made, so that each new one has the newest fixes.
+  disk {
+    source_image = var.connector.os_image
+    disk_type    = "pd-balanced"
+    disk_size_gb = 20
+    boot         = true
+    auto_delete  = true
+  }
+
+  # Without access_config, so without an address outside.
+  network_interface {
+    subnetwork = local.subnetwork
+  }
+
+  service_account {
+    email  = google_service_account.connector.email
+    scopes = ["cloud-platform"]
+  }
+
+  shielded_instance_config {
+    enable_secure_boot          = true
+    enable_vtpm                 = true
+    enable_integrity_monitoring = true
+  }
+
+  metadata = {
+    user-data              = local.connector_cloud_init
+    google-logging-enabled = "true"
+    enable-oslogin         = "TRUE"
+    block-project-ssh-keys = "TRUE"
+    serial-port-enable     = "FALSE"
+  }
+
+  depends_on = [google_project_service.api]
+
+  # The group holds on to the old one until it has the new one.
+  lifecycle {
+    create_before_destroy = true
+  }
+}
+
+# Of whether the process is there at all: a connector that waits for the function is
+# not better off on a new machine.
+resource "google_compute_health_check" "connector_alive" {
+  count = var.connector == null ? 0 : 1
+
+  project             = var.project
+  name                = "${local.connector_name}-alive"
+  check_interval_sec  = 10
+  timeout_sec         = 5
+  healthy_threshold   = 2
+  unhealthy_threshold = 6
+  depends_on          = [google_project_service.api]
+
+  http_health_check {
+    port         = local.connector_manage_port
+    request_path = "/healthz"
+  }
+}
+
+# target_size is left out: each instance below raises it by one, and a number here
+# would make machines beside them, with other names and addresses.
+resource "google_compute_region_instance_group_manager" "connector" {
+  count = var.connector == null ? 0 : 1
+
+  project                   = var.project
+  name                      = local.connector_name
+  base_instance_name        = local.connector_name
+  region                    = var.region
+  distribution_policy_zones = var.connector.zones
+
+  version {
+    instance_template = google_compute_instance_template.connector[0].self_link_unique
+  }
+
+  # Metadata of the group, not of the template: a new image is a restart, which whoever
+  # builds it can ask for without Terraform.
+  all_instances_config {
+    metadata = {
+      connector-image = local.images.connector
+    }
+  }
+
+  auto_healing_policies {
+    health_check      = google_compute_health_check.connector_alive[0].id
+    initial_delay_sec = 300
+  }
+
+  # A machine that is healed gets the newest template at once; the one it was made of
+  # may be gone.
+  instance_lifecycle_policy {
+    force_update_on_repair = "YES"
+  }
+
+  # A group of a region takes down none, or as many as it has zones, which here is all
+  # of them: hence on-command. Names and addresses are kept only where machines are
+  # made anew in place, and stay in their zones.
+  update_policy {
+    type                         = var.connector.rollout == "at-once" ? "PROACTIVE" : "OPPORTUNISTIC"
+    minimal_action               = "RESTART"
+    replacement_method           = "RECREATE"
+    instance_redistribution_type = "NONE"
+    max_surge_fixed              = 0
+    max_unavailable_fixed        = max(3, length(coalesce(var.connector.zones, [])))
+  }
+
+  # What a machine needs when it starts for the first time.
+  depends_on = [
+    google_artifact_registry_repository_iam_member.images_connector,
+    google_project_iam_member.connector_logs,
+    google_project_iam_member.connector_metrics,
+    google_secret_manager_secret_iam_member.connector_tls,
+  ]
+}
+
+resource "google_compute_region_per_instance_config" "connector" {
+  for_each = local.connector_names
+
+  project                       = var.project
+  name                          = each.key
+  region                        = var.region
+  region_instance_group_manager = google_compute_region_instance_group_manager.connector[0].name
+  remove_instance_on_destroy    = true
+
+  preserved_state {
+    internal_ip {
+      interface_name = "nic0"
+      auto_delete    = "NEVER"
+
+      ip_address {
+        address = google_compute_address.connector[each.key].self_link
+      }
+    }
+  }
+
+  # A group that is made anew has the same name and no machines, and nothing above
+  # would tell Terraform that they went with the old one.
+  lifecycle {
+    replace_triggered_by = [google_compute_region_instance_group_manager.connector[0].id]
+  }
+}

@@ -1,0 +1,75 @@
+# Where the connectors are: the subnetwork, their addresses, and who reaches them.
+
+locals {
+  subnetwork_parts = split("/", var.subnetwork)
+  subnetwork       = length(local.subnetwork_parts) > 1 ? var.subnetwork : "projects/${var.project}/regions/${var.region}/subnetworks/${var.subnetwork}"
+}
+
+# Without depends_on: whoever has a subnetwork has the API, and what is read only
+# when something else changes would replace rules and addresses each time.
+data "google_compute_subnetwork" "connector" {
+  count = var.connector == null ? 0 : 1
+
+  project = split("/", local.subnetwork)[1]
+  region  = split("/", local.subnetwork)[3]
+  name    = split("/", local.subnetwork)[5]
+
+  lifecycle {
+    postcondition {
+      condition     = self.private_ip_google_access
+      error_message = "The connectors have no external addresses, and subnetwork ${var.subnetwork} no Private Google Access: they could not reach the function. Switch it on: gcloud compute networks subnets update ${self.name} --project=${self.project} --region=${self.region} --enable-private-ip-google-access"
+    }
+
+    postcondition {
+      condition     = self.region == var.region
+      error_message = "Subnetwork ${var.subnetwork} is in ${self.region}, and the connectors are to be in ${var.region}. Name one of the same region, which need not be the database's."
+    }
+  }
+}
+
+# Reserved, so that the database's configuration stays true when a machine is made anew.
+resource "google_compute_address" "connector" {
+  for_each = local.connector_names
+
+  project      = var.project
+  name         = each.key
+  address_type = "INTERNAL"
+  purpose      = "GCE_ENDPOINT"
+  subnetwork   = local.subnetwork
+  region       = var.region
+  labels       = local.labels
+  depends_on   = [google_project_service.api]
+}
+
+# Rules belong to the project of the network, which in a Shared VPC is another one.
+resource "google_compute_firewall" "connector_xdr" {
+  count = try(var.connector.firewall, false) ? 1 : 0
+
+  project                 = data.google_compute_subnetwork.connector[0].project
+  name                    = "${local.connector_name}-xdr"
+  network                 = data.google_compute_subnetwork.connector[0].network
+  direction               = "INGRESS"
+  source_ranges           = var.aerospike_ranges
+  target_service_accounts = [google_service_account.connector.email]
+
+  allow {
+    protocol = "tcp"
+    ports    = [tostring(local.connector_port)]
+  }
+}
+
+resource "google_compute_firewall" "connector_health" {
+  count = try(var.connector.firewall, false) ? 1 : 0
+
+  project                 = data.google_compute_subnetwork.connector[0].project
+  name                    = "${local.connector_name}-health"
+  network                 = data.google_compute_subnetwork.connector[0].network
+  direction               = "INGRESS"
+  source_ranges           = ["35.191.0.0/16", "130.211.0.0/22"] # of all of Google's health checks
+  target_service_accounts = [google_service_account.connector.email]
+
+  allow {
+    protocol = "tcp"
+    ports    = [tostring(local.connector_manage_port)]
+  }
+}

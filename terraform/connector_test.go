@@ -1,0 +1,227 @@
+package terraform_test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+	"go.yaml.in/yaml/v4"
+
+	"github.com/aerosink/aerosink/connector/change/changetest"
+)
+
+// connectors are choices that make what is on a connector's machine differ.
+var connectors = map[string]string{
+	"default":    `{}`,
+	"no metrics": `{ metrics = false }`,
+	"balancer":   `{ balancer = true }`,
+	"tls": `{ tls = {
+		certificate = "projects/p/secrets/certificate/versions/1"
+		key         = "projects/p/secrets/key/versions/2"
+		name        = "connector.example"
+	} }`,
+	"mutual tls": `{ balancer = true, tls = {
+		certificate = "projects/p/secrets/certificate/versions/1"
+		key         = "projects/p/secrets/key/versions/2"
+		authority   = "projects/q/secrets/authority/versions/latest"
+		name        = "connector.example"
+	} }`,
+	"own configuration": `{ config = "service:\n  port: 8901\n  manage: {port: 8902}\ndestinations:\n  a: {urls: [\"https://127.0.0.1:1\"]}\nrouting: {mode: static, destination: a}\nformat: json\n" }`,
+	"indented": `{ config = <<EOT
+
+    # As it stands in somebody's variables.
+    service: {port: 8901, address: 127.0.0.1, manage: {port: 8902}}
+    destinations: {a: {urls: ["https://127.0.0.1:1"]}}
+    routing: {mode: static, destination: a}
+    format: json
+EOT
+	}`,
+}
+
+// connectorPlan is the plan with a choice of connectors, and with what only the cloud
+// knows of the function.
+func connectorPlan(t *testing.T, choice string) *plan {
+	t.Helper()
+	p := newPlan(t, settings("connector", choice))
+	if refusals := p.refusals("connector"); len(refusals) > 0 {
+		t.Fatal(refusals)
+	}
+	for name, value := range map[string]string{
+		"ingest_url": `"https://127.0.0.1:1"`, "audience": `"https://aerosink.ingest"`,
+		"connector_names": `["aerosink-connector-1", "aerosink-connector-2"]`, "connector_hosts": `["10.0.0.5", "10.0.0.6"]`,
+	} {
+		expression, faults := hclsyntax.ParseExpression([]byte(value), name, hcl.InitialPos)
+		p.must(faults)
+		p.locals[name] = expression
+	}
+	return p
+}
+
+// The connector has nothing to say about the configuration that it gets, and starts
+// with it.
+func TestConnectorConfig(t *testing.T) {
+	binary := program(t, "connector")
+	for name, choice := range connectors {
+		t.Run(name, func(t *testing.T) {
+			text := connectorPlan(t, choice).local("connector_config").AsString()
+			path := writeConfig(t, text)
+			out, err := exec.Command(binary, "check", "-config", path).CombinedOutput()
+			if err != nil || !strings.HasSuffix(string(out), "no faults, no warnings\n") {
+				t.Errorf("%v\n%s\nof\n%s", err, out, text)
+			}
+			runConnector(t, binary, path)
+		})
+	}
+}
+
+// writeConfig writes a configuration for this machine: with certificates made here,
+// and any free ports.
+func writeConfig(t *testing.T, text string) (path string) {
+	t.Helper()
+	folder := t.TempDir()
+	authority := changetest.NewAuthority(t)
+	cert, key := authority.Write(t, folder, "server", "connector.example", time.Now().Add(time.Hour))
+	ca := authority.WriteCA(t, filepath.Join(folder, "ca.crt"))
+	path = filepath.Join(folder, "connector.yml")
+	text = strings.NewReplacer(
+		"/run/aerosink/tls/certificate", cert, "/run/aerosink/tls/key", key, "/run/aerosink/tls/authority", ca,
+		"{port: 8902}", "{port: 0, address: 127.0.0.1}", "port: 8901", "port: 0", "service:\n", "service:\n  address: 127.0.0.1\n", "  tls: # the only way in\n", "  tls:\n    address: 127.0.0.1\n",
+	).Replace(text)
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// runConnector starts the connector and stops it. Nothing beyond this machine hears
+// of it.
+func runConnector(t *testing.T, binary, path string) {
+	t.Helper()
+	var log changetest.Output
+	process := exec.Command(binary, "-config", path)
+	process.Env = append(os.Environ(), "GCE_METADATA_HOST=127.0.0.1:1")
+	process.Stderr = &log
+	if err := process.Start(); err != nil {
+		t.Fatal(err)
+	}
+	log.Find(t, `"xdr":\["(127.0.0.1:[0-9]+)"\]`)
+	if err := process.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Error(err)
+	}
+	if err := process.Wait(); err != nil {
+		t.Errorf("%v\n%s", err, log.String())
+	}
+}
+
+// cloudConfig is the part of cloud-init's schema that is used.
+type cloudConfig struct {
+	WriteFiles []struct {
+		Path, Owner, Content string
+		Permissions          yaml.Node
+	} `yaml:"write_files"`
+	Run []string `yaml:"runcmd"`
+}
+
+// readCloudInit returns what cloud-init reads, and the files in it.
+func readCloudInit(t *testing.T, text string) (c cloudConfig, files map[string]string) {
+	t.Helper()
+	if !strings.HasPrefix(text, "#cloud-config\n") {
+		t.Fatalf("cloud-init does not know what begins with %.20q", text)
+	}
+	d := yaml.NewDecoder(strings.NewReader(text))
+	d.KnownFields(true)
+	if err := d.Decode(&c); err != nil {
+		t.Fatalf("%v\n%s", err, text)
+	}
+	files = map[string]string{}
+	for _, f := range c.WriteFiles {
+		files[f.Path] = f.Content
+	}
+	return c, files
+}
+
+func TestCloudInit(t *testing.T) {
+	const room = 256 << 10 // of a value of metadata
+	for name, choice := range connectors {
+		t.Run(name, func(t *testing.T) {
+			p := connectorPlan(t, choice)
+			text := p.local("connector_cloud_init").AsString()
+			c, files := readCloudInit(t, text)
+			for _, f := range c.WriteFiles {
+				// As a number 0644 would be 420 to some readers, and 644 to others.
+				if f.Permissions.Tag != "!!str" || f.Permissions.Value != "0644" || f.Owner != "root" || !filepath.IsAbs(f.Path) {
+					t.Errorf("%s: permissions %s %s, owner %s", f.Path, f.Permissions.Tag, f.Permissions.Value, f.Owner)
+				}
+			}
+			for path, want := range p.local("connector_files").AsValueMap() {
+				if files[path] != strings.TrimRight(want.AsString(), "\n")+"\n" {
+					t.Errorf("%s is\n%s\nwant\n%s", path, files[path], want.AsString())
+				}
+			}
+			want := []string{"systemctl daemon-reload"}
+			for _, f := range c.WriteFiles {
+				if strings.HasSuffix(f.Path, ".service") {
+					want = append(want, "systemctl start --no-block "+filepath.Base(f.Path))
+				}
+			}
+			if !slices.Equal(c.Run, want) {
+				t.Errorf("it runs %q, want %q", c.Run, want)
+			}
+			if _, ok := files["/etc/aerosink/collector.yaml"]; ok == (name == "no metrics") {
+				t.Errorf("a collector: %v", ok)
+			}
+			if len(text) > room || strings.Contains(text, "PRIVATE") {
+				t.Errorf("%d bytes of user data, room for %d; and no secret", len(text), room)
+			}
+		})
+	}
+}
+
+// Zones of a group are fixed: others make a group anew, under the same name. Its
+// machines have to be made anew, too, or there are none.
+func TestMachinesGoWithTheirGroup(t *testing.T) {
+	machines := readModule(t, ".").blocks("resource", "google_compute_region_per_instance_config")
+	const group = "google_compute_region_instance_group_manager.connector.id"
+	if len(machines) != 1 || reference(child(machines[0].Body, "lifecycle"), "replace_triggered_by") != group {
+		t.Errorf("%d kinds of machines, want one that is replaced together with %s", len(machines), group)
+	}
+}
+
+// What would start, and then not be reached or not be well, is refused.
+func TestConnectorsOutOfReach(t *testing.T) {
+	const manage, certificates = "manage: {port: 8902}}", `certificate = "projects/p/secrets/c/versions/1", key = "projects/p/secrets/k/versions/1", name = "a"`
+	config := func(service, more string) string { return `{ config = "service: {` + service + `"` + more + ` }` }
+	for choice, want := range map[string]string{
+		`{ machine_type = "n4-standard-2" }`:  "connector.machine_type is",
+		`{ machine_type = "c4a-standard-1" }`: "connector.machine_type is",
+		`{ machine_type = "t2a-standard-1" }`: "connector.machine_type is",
+		`{ machine_type = "c3d-standard-4" }`: "",
+
+		`{ tls = { certificate = "projects/p/secrets/c d/versions/1", key = "projects/p/secrets/k/versions/1", name = "a" } }`: "connector.tls names",
+		`{ tls = { certificate = "projects/p/secrets/%h/versions/1", key = "projects/p/secrets/k/versions/1", name = "a" } }`:  "connector.tls names",
+		`{ collector_image = "us-docker.pkg.dev/p/r/a --privileged b:1" }`:                                                     "connector.collector_image is",
+		`{ collector_image = "us-docker.pkg.dev/p/r/a:1\n[Install]" }`:                                                         "connector.collector_image is",
+
+		config("port: 8080, "+manage, ""):                             "connector.config is",
+		config("port: 8901, manage: {tls: {port: 8902}}}", ""):        "connector.config is",
+		config("port: 8901, manage: {port: 8081}}", ""):               "connector.config is",
+		config("tls: {port: 8943}, "+manage, ""):                      "connector.config is",
+		config("port: 8901, "+manage, ", tls = { "+certificates+" }"): "connector.config is",
+		config(manage, ""): "",
+		config("port: [8901, 8943], manage: {}}", ""):                        "",
+		config("port: 8901, tls: {port: 8943}, "+manage, ""):                 "",
+		config("tls: {port: 8901}, "+manage, ", tls = { "+certificates+" }"): "",
+	} {
+		said := strings.Join(newPlan(t, settings("connector", choice)).refusals("connector"), "; ")
+		if (want == "") != (said == "") || !strings.HasPrefix(said, want) {
+			t.Errorf("%s: %q, want %q", choice, said, want)
+		}
+	}
+}

@@ -1,0 +1,147 @@
+# The function as Google builds it of a zip of the sources, with the Functions
+# Framework's server: HTTP/1.1, no figures, and requests in flight are cut at its end.
+
+resource "google_service_account" "function" {
+  count = local.is_function ? 1 : 0
+
+  project      = var.project
+  account_id   = "${var.prefix}-function"
+  display_name = "Aerosink's function: builds it"
+  depends_on   = [google_project_service.api]
+}
+
+resource "google_project_iam_member" "logs_function" {
+  count = local.is_function ? 1 : 0
+
+  project = var.project
+  role    = "roles/logging.logWriter"
+  member  = google_service_account.function[0].member
+}
+
+# What is built is a copy of the zip in a bucket of Google's, which is there from the
+# first build on, and not before: hence a grant on the project, for this bucket alone.
+resource "google_project_iam_member" "source_function" {
+  count = local.is_function ? 1 : 0
+
+  project = var.project
+  role    = "roles/storage.objectViewer"
+  member  = google_service_account.function[0].member
+  condition {
+    title      = "sources-of-functions"
+    expression = "resource.name.startsWith(\"projects/_/buckets/gcf-v2-sources-${local.project_number}-${var.region}\")"
+  }
+}
+
+resource "google_artifact_registry_repository_iam_member" "images_function" {
+  count = local.is_function ? 1 : 0
+
+  project    = var.project
+  repository = google_artifact_registry_repository.images.name
+  location   = var.region
+  role       = "roles/artifactregistry.writer"
+  member     = google_service_account.function[0].member
+}
+
+# Grants are seen by the build a minute late, and a build that comes before has failed.
+resource "terraform_data" "function_grants" {
+  count = local.is_function ? 1 : 0
+
+  triggers_replace = [
+    google_project_iam_member.logs_function[0].id,
+    google_project_iam_member.source_function[0].id,
+    google_artifact_registry_repository_iam_member.images_function[0].id,
+  ]
+
+  provisioner "local-exec" {
+    command = "sleep 90"
+  }
+}
+
+resource "google_storage_bucket" "function" {
+  count = local.is_function ? 1 : 0
+
+  project                     = var.project
+  name                        = "${var.project}-${var.prefix}-function"
+  location                    = var.region
+  labels                      = local.labels
+  uniform_bucket_level_access = true
+  public_access_prevention    = "enforced"
+  depends_on                  = [google_project_service.api, google_kms_crypto_key_iam_member.agents]
+
+  dynamic "encryption" {
+    for_each = var.kms_key[*]
+    content {
+      default_kms_key_name = encryption.value
+    }
+  }
+}
+
+resource "google_storage_bucket_object" "function" {
+  count = local.is_function ? 1 : 0
+
+  bucket = google_storage_bucket.function[0].name
+  name   = "${filesha256(var.ingest.function_source)}.zip" # only another name makes another build
+  source = var.ingest.function_source
+}
+
+resource "google_cloudfunctions2_function" "ingest" {
+  count = local.is_function ? 1 : 0
+
+  project  = var.project
+  name     = local.ingest_service
+  location = var.region
+  labels   = local.labels
+
+  build_config {
+    runtime           = "go126"
+    entry_point       = "Receive"
+    docker_repository = google_artifact_registry_repository.images.id
+    service_account   = google_service_account.function[0].id
+    source {
+      storage_source {
+        bucket = google_storage_bucket.function[0].name
+        object = google_storage_bucket_object.function[0].name
+      }
+    }
+  }
+
+  service_config {
+    service_account_email            = google_service_account.ingest.email
+    ingress_settings                 = { internal = "ALLOW_INTERNAL_ONLY", internal-and-load-balancer = "ALLOW_INTERNAL_AND_GCLB", all = "ALLOW_ALL" }[var.ingest.ingress]
+    min_instance_count               = var.ingest.min_instances
+    max_instance_count               = var.ingest.max_instances
+    max_instance_request_concurrency = var.ingest.concurrency # left out it is 1
+    available_cpu                    = tostring(var.ingest.cpu)
+    available_memory                 = "${var.ingest.memory}Mi"
+    timeout_seconds                  = 60
+    environment_variables            = local.environment
+    direct_vpc_egress                = one([for s in local.shared_subnetworks : "VPC_EGRESS_PRIVATE_RANGES_ONLY"])
+
+    dynamic "direct_vpc_network_interface" {
+      for_each = local.shared_subnetworks
+      content {
+        subnetwork = direct_vpc_network_interface.value
+      }
+    }
+  }
+
+  depends_on = [
+    terraform_data.function_grants,
+    google_compute_subnetwork_iam_member.ingest,
+    google_pubsub_topic_iam_member.changes_ingest,
+    google_storage_bucket_iam_member.archive_ingest,
+    google_storage_bucket_iam_member.dead_letters_ingest,
+  ]
+}
+
+# Who may bring changes needs leave twice: of the function, and of the service of Cloud
+# Run behind it, which service.tf gives.
+resource "google_cloudfunctions2_function_iam_member" "ingest_connector" {
+  count = local.is_function ? 1 : 0
+
+  project        = var.project
+  cloud_function = google_cloudfunctions2_function.ingest[0].name
+  location       = var.region
+  role           = "roles/cloudfunctions.invoker"
+  member         = google_service_account.connector.member
+}

@@ -1,0 +1,90 @@
+package terraform_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+)
+
+func TestRefusals(t *testing.T) {
+	for _, tt := range refusals {
+		said := newPlan(t, settings(tt.variable, tt.value)).refusals(tt.variable)
+		if len(said) != 1 || !strings.HasPrefix(said[0], tt.says) {
+			t.Errorf("%s = %s: %q, want one that begins with %q", tt.variable, tt.value, said, tt.says)
+		}
+	}
+}
+
+// Some validations look at two variables.
+var refusalsOfPairs = []struct {
+	variable string
+	settings map[string]string
+	says     string
+}{
+	{"archive", settings("archive", `{ location = "EU" }`, "kms_key", key), "archive.location is another than that of kms_key"},
+	{"storage_subscription", settings("storage_subscription", `{ format = "text" }`, "changes", `{ data = "message-pack" }`), "storage_subscription.format text is for"},
+	{"storage_subscription", settings("storage_subscription", `{ format = "text" }`, "changes", `{ packed = {} }`), "storage_subscription.format text is for"},
+	{"bigquery", settings("bigquery", `{ location = "EU" }`, "kms_key", key), "bigquery.location has to be"},
+	{"ingest", settings("connector", "null", "ingest", `{ tokens = { secret = "Bearer 0123", current = "1" } }`), "ingest.tokens.secret is"},
+	{"ingest", settings("connector", "null", "ingest", `{ tokens = { secret = "tokens", current = "latest" } }`), "ingest.tokens.current and"},
+	{"ingest", settings("connector", "null", "ingest", `{ tokens = { secret = "tokens", current = "2", previous = "0" } }`), "ingest.tokens.current and"},
+	{"ingest", settings("connector", "null", "ingest", `{ ingress = "all", tokens = { secret = "tokens", current = "1" } }`), "ingest.tokens with ingest.ingress"},
+	{"ingest", settings("connector", "null", "ingest", `{ function_source = "./versions.tf", tokens = { secret = "tokens", current = "1" } }`), "ingest.tokens needs"},
+}
+
+func TestRefusalsOfPairs(t *testing.T) {
+	for _, tt := range refusalsOfPairs {
+		said := newPlan(t, tt.settings).refusals(tt.variable)
+		if len(said) != 1 || !strings.HasPrefix(said[0], tt.says) {
+			t.Errorf("%v: %q, want one that begins with %q", tt.settings, said, tt.says)
+		}
+	}
+}
+
+// What is there by default, and the fullest of what can be chosen, is not refused.
+func TestNoRefusals(t *testing.T) {
+	full := settings("kms_key", key,
+		"changes", `{ ordering = 4096, data = "avro", retention_days = 31, regions = ["europe-west1", "europe-west4"], enforce_in_transit = true, schema = { definition = "{}" },
+			subscriptions = { orders = { filter = "attributes.set = \"orders\"", subscribers = ["group:a@example.com"], ordering = true, exactly_once = true, ack_deadline = 600, retention_days = 31, attempts = 0 } } }`,
+		"archive", `{ format = "parquet", compression = "gzip", location = "europe-west1", storage_class = "NEARLINE", transitions = { COLDLINE = 90, ARCHIVE = 365 }, expire_days = 3650, retention = { days = 3650, locked = true }, soft_delete_days = 90 }`,
+		"dead_letters", `{ expire_days = 1, soft_delete_days = 0 }`,
+		"storage_subscription", `{ max_seconds = 600, max_bytes = 10737418240, max_messages = 1000, expire_days = 1 }`,
+		"bigquery", `{ location = "europe-west1", table = "all-records_1", max_staleness_minutes = 1440, clustering = ["digest", "ns", "set_name", "generation"], readers = ["group:a@example.com"] }`,
+		"connector", `{ size = 32, zones = ["europe-west1-b"], rollout = "at-once", namespaces = ["shop"], config = "service: {manage: {port: 8902}}" }`,
+		"ingest", `{ ingress = "internal-and-load-balancer", min_instances = 20, concurrency = 1000, cpu = 8, memory = 32768, environment = { MAX_BODY = "8MiB" }, tokens = { secret = "projects/p/secrets/s", current = "2", previous = "1" } }`,
+		"alerts", `{ channels = ["projects/p/notificationChannels/1"], connectors = 3, lag_minutes = 1, stall_minutes = 1440, certificate_days = 1, token_minutes = 11, backlog_minutes = 1 }`,
+		"subnetwork", `"projects/network/regions/europe-west1/subnetworks/shop"`, "prefix", `"a-prefix-with-18-s"`, "build_region", `"europe-west1"`, "labels", labels(63))
+	nothing := settings("archive", "null", "connector", "null", "storage_subscription", "null", "bigquery", "null")
+	for _, all := range []map[string]string{settings(), nothing, settings("storage_subscription", "{}", "bigquery", "{}"), full} {
+		p := newPlan(t, all)
+		for name := range p.variables {
+			if said := p.refusals(name); len(said) > 0 {
+				t.Errorf("%v: %q", all, said)
+			}
+		}
+	}
+}
+
+// Each validation refuses something above, with a sentence that begins with what is
+// wrong, and may end with the command that helps.
+func TestMessagesOfRefusals(t *testing.T) {
+	var says []string
+	for _, tt := range refusals {
+		says = append(says, tt.says)
+	}
+	for _, tt := range refusalsOfPairs {
+		says = append(says, tt.says)
+	}
+	p := newPlan(t, settings())
+	for name := range p.variables {
+		for _, b := range p.variables[name].Blocks {
+			message := p.eval(b.Body.Attributes["error_message"].Expr).AsString()
+			if !strings.HasPrefix(message, name) || !strings.HasSuffix(message, ".") && !strings.Contains(message, "gcloud ") {
+				t.Errorf("of %s: %q", name, message)
+			}
+			if !slices.ContainsFunc(says, func(begin string) bool { return strings.HasPrefix(message, begin) }) {
+				t.Errorf("nothing is refused with %q", message)
+			}
+		}
+	}
+}

@@ -1,0 +1,88 @@
+# Where the images are, and which ones run.
+
+variable "images" {
+  description = "Images to run, connector and sink, each with its digest: REGISTRY/NAME@sha256:DIGEST. Null has Cloud Build make them of this clone. The accounts that run them need read access to registries of other projects."
+  type = object({
+    connector = string
+    sink      = string
+  })
+  default = null
+
+  validation {
+    condition     = var.images == null || alltrue([for i in values(coalesce(var.images, {})) : can(regex("^[a-z0-9.-]+(:[0-9]+)?/[a-z0-9._/-]+(:[A-Za-z0-9_.-]+)?@sha256:[0-9a-f]{64}$", i))])
+    error_message = "images are named with their registry and digest, like europe-west1-docker.pkg.dev/PROJECT/REPOSITORY/sink@sha256:…; a tag alone would mean another image tomorrow. gcloud artifacts docker images describe IMAGE:TAG prints the digest."
+  }
+}
+
+resource "google_artifact_registry_repository" "images" {
+  project       = var.project
+  repository_id = var.prefix
+  location      = var.region
+  labels        = local.labels
+  format        = "DOCKER"
+  depends_on    = [google_project_service.api]
+
+  # Tags have to move: latest is what the last build deployed. What runs is named by
+  # its digest, which nothing moves.
+  docker_config {
+    immutable_tags = false
+  }
+
+  cleanup_policy_dry_run = false
+
+  cleanup_policies {
+    id     = "delete-old"
+    action = "DELETE"
+    condition {
+      tag_state  = "ANY"
+      older_than = "2592000s"
+    }
+  }
+
+  # Keeping goes before deleting: whatever its age, a machine that is made anew finds
+  # the image that runs, and a way back has something to go back to.
+  cleanup_policies {
+    id     = "keep-latest"
+    action = "KEEP"
+    condition {
+      tag_state    = "TAGGED"
+      tag_prefixes = ["latest"]
+    }
+  }
+
+  cleanup_policies {
+    id     = "keep-recent"
+    action = "KEEP"
+    most_recent_versions {
+      keep_count = 20
+    }
+  }
+}
+
+# Cloud Run reads images of its own project by an account of Google's.
+resource "google_artifact_registry_repository_iam_member" "images_connector" {
+  project    = var.project
+  location   = google_artifact_registry_repository.images.location
+  repository = google_artifact_registry_repository.images.repository_id
+  role       = "roles/artifactregistry.reader"
+  member     = google_service_account.connector.member
+}
+
+# The digests behind latest: a build that went through moves it, whoever asked for the
+# build. So what Cloud Build deploys is no drift, and is not taken back.
+data "google_artifact_registry_docker_image" "image" {
+  for_each = toset(var.images == null ? ["connector", "sink"] : [])
+
+  project       = var.project
+  location      = google_artifact_registry_repository.images.location
+  repository_id = google_artifact_registry_repository.images.repository_id
+  image_name    = "${each.key}:latest"
+  depends_on    = [terraform_data.build]
+}
+
+locals {
+  images = var.images != null ? var.images : {
+    connector = data.google_artifact_registry_docker_image.image["connector"].self_link
+    sink      = data.google_artifact_registry_docker_image.image["sink"].self_link
+  }
+}

@@ -1,0 +1,124 @@
+package terraform_test
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/hashicorp/hcl/v2/hclwrite"
+)
+
+// rule is what must hold of every module, and what breaks it once each.
+type rule struct {
+	findings func(module) []string
+	bad      []bad
+}
+
+type bad struct {
+	text   string
+	found  string // is in what is found
+	inTest bool
+}
+
+var rules = []rule{
+	{unformatted, []bad{{"a=1\n", "terraform fmt", false}, {"a=1\n", "terraform fmt", true}}},
+	{foreignProviders, []bad{{"terraform {\n  required_providers {\n    random = { source = \"hashicorp/random\" }\n  }\n}", "hashicorp/random", false}}},
+	{foreignResources, []bad{{`resource "random_id" "a" {}`, "random_id.a", false}, {`data "archive_file" "a" {}`, "data.archive_file.a", false}}},
+	{bareVariables, []bad{
+		{"variable \"a\" {\n  description = \"A.\"\n  nullable = false\n}", "no type", false},
+		{"variable \"a\" {\n  type = bool\n  nullable = false\n}", "no description", false},
+		{"variable \"a\" {\n  description = \"A.\"\n  type = bool\n  default = true\n}", "nullable", false},
+		{"variable \"a\" {\n  description = \"A.\"\n  type = string\n  nullable = false\n}", "validation", false},
+	}},
+	{undescribedAttributes, []bad{{"variable \"a\" {\n  description = \"size: of it.\"\n  type = object({ size = number, max_age = optional(number, 1) })\n}", "max_age", false}}},
+	{bareOutputs, []bad{{`output "a" { value = 1 }`, "output.a", false}}},
+	{greatGrants, []bad{
+		{`resource "google_project_iam_member" "a" { role = "roles/editor" }`, "roles/editor", false},
+		{`resource "google_storage_bucket_iam_member" "a" { member = "allUsers" }`, "allUsers", false},
+	}},
+	{exclusiveGrants, []bad{{`resource "google_pubsub_topic_iam_binding" "a" {}`, "google_pubsub_topic_iam_binding.a", false}}},
+	{projectGrants, []bad{{`resource "google_project_iam_member" "a" { role = "roles/storage.admin" }`, "roles/storage.admin", false}}},
+	{untestedGrants, []bad{{`resource "google_pubsub_topic_iam_member" "a" {}`, "google_pubsub_topic_iam_member.a", false}}},
+	{storedSecrets, []bad{{`resource "google_secret_manager_secret_version" "a" { secret_data = var.a }`, "secret_data", false}}},
+	{mortalSubscriptions, []bad{
+		{`resource "google_pubsub_subscription" "a" {}`, "google_pubsub_subscription.a", false},
+		{"resource \"google_pubsub_subscription\" \"a\" {\n  expiration_policy {\n    ttl = \"86400s\"\n  }\n}", "google_pubsub_subscription.a", false},
+	}},
+	{silentAlerts, []bad{{`resource "google_monitoring_alert_policy" "a" {}`, "google_monitoring_alert_policy.a", false}}},
+	{openBuckets, []bad{{"resource \"google_storage_bucket\" \"a\" {\n  uniform_bucket_level_access = true\n}", "google_storage_bucket.a", false}}},
+	{leftOut, []bad{
+		{`resource "google_storage_bucket" "a" { labels = {} }`, "google_storage_bucket.a leaves out project", false},
+		{`resource "google_compute_address" "a" { project = "p" }`, "google_compute_address.a leaves out region, labels", false},
+		{`data "google_project" "this" {}`, "data.google_project.this leaves out project_id", false},
+	}},
+	{configuredProviders, []bad{{`provider "google" {}`, "provider.google", false}}},
+	{strangeModules, []bad{{`module "a" { source = "github.com/x/y" }`, "github.com/x", false}}},
+}
+
+func unformatted(m module) (found []string) {
+	for _, f := range m.files {
+		if !bytes.Equal(hclwrite.Format(f.text), f.text) {
+			found = append(found, f.name+" is not as terraform fmt writes it")
+		}
+	}
+	return found
+}
+
+func foreignProviders(m module) (found []string) {
+	for _, b := range m.blocks("terraform") {
+		for name, a := range child(b.Body, "required_providers").Attributes {
+			value, faults := a.Expr.Value(nil)
+			if faults.HasErrors() || name != "google" || value.GetAttr("source").AsString() != "hashicorp/google" {
+				found = append(found, fmt.Sprintf("provider %s of %s; only hashicorp/google is needed", name, value.GetAttr("source").AsString()))
+			}
+		}
+	}
+	return found
+}
+
+func foreignResources(m module) (found []string) {
+	for _, b := range slices.Concat(m.blocks("resource"), m.blocks("data"), m.blocks("ephemeral")) {
+		if !strings.HasPrefix(b.Labels[0], "google_") && b.Labels[0] != "terraform_data" {
+			found = append(found, address(b)+" is not of the provider google")
+		}
+	}
+	return found
+}
+
+func mortalSubscriptions(m module) (found []string) {
+	for _, b := range m.blocks("resource", "google_pubsub_subscription") {
+		ttl := child(b.Body, "expiration_policy").Attributes["ttl"]
+		if ttl == nil || literal(child(b.Body, "expiration_policy"), "ttl") != "" {
+			found = append(found, address(b)+` is deleted when nobody reads it for 31 days; expiration_policy { ttl = "" } keeps it`)
+		}
+	}
+	return found
+}
+
+func silentAlerts(m module) (found []string) {
+	for _, b := range m.blocks("resource", "google_monitoring_alert_policy") {
+		if child(b.Body, "documentation").Attributes["content"] == nil {
+			found = append(found, address(b)+" has no documentation: what is one to do at night?")
+		}
+	}
+	return found
+}
+
+func openBuckets(m module) (found []string) {
+	for _, b := range m.blocks("resource", "google_storage_bucket") {
+		if literal(b.Body, "uniform_bucket_level_access") != "true" || literal(b.Body, "public_access_prevention") != "enforced" {
+			found = append(found, address(b)+` needs uniform_bucket_level_access and public_access_prevention = "enforced"`)
+		}
+	}
+	return found
+}
+
+func strangeModules(m module) (found []string) {
+	for _, b := range m.blocks("module") {
+		if source := literal(b.Body, "source"); source != "../.." {
+			found = append(found, fmt.Sprintf("%s is %s, and not this clone", address(b), source))
+		}
+	}
+	return found
+}

@@ -1,0 +1,173 @@
+# The function as a service of Cloud Run, with our own server: HTTP/2 in clear text
+# behind Google's front end, and an end that answers what is in flight.
+
+resource "google_cloud_run_v2_service" "ingest" {
+  count = local.is_function ? 0 : 1
+
+  project              = var.project
+  name                 = local.ingest_service
+  location             = var.region
+  labels               = local.labels
+  ingress              = { internal = "INGRESS_TRAFFIC_INTERNAL_ONLY", internal-and-load-balancer = "INGRESS_TRAFFIC_INTERNAL_LOAD_BALANCER", all = "INGRESS_TRAFFIC_ALL" }[var.ingest.ingress]
+  custom_audiences     = [local.custom_audience]
+  invoker_iam_disabled = var.ingest.tokens != null # the function asks for tokens then
+
+  # A service that never became ready is tainted, and protected from being made anew all
+  # the same; after terraform untaint 'google_cloud_run_v2_service.ingest[0]' an apply mends it.
+  deletion_protection = var.deletion_protection
+
+  template {
+    service_account                  = google_service_account.ingest.email
+    execution_environment            = "EXECUTION_ENVIRONMENT_GEN2"
+    max_instance_request_concurrency = var.ingest.concurrency
+
+    # Beyond all limits of the function, which are 24 s together: it is to answer itself.
+    timeout = "60s"
+
+    scaling {
+      min_instance_count = var.ingest.min_instances
+      max_instance_count = var.ingest.max_instances
+    }
+
+    containers {
+      name  = "sink"
+      image = local.images.sink
+
+      ports {
+        name           = "h2c" # else the front end speaks HTTP/1.1, at most 800 requests a second
+        container_port = 8080
+      }
+
+      dynamic "env" {
+        for_each = local.environment
+        content {
+          name  = env.key
+          value = env.value
+        }
+      }
+
+      dynamic "env" {
+        for_each = local.token_versions
+        content {
+          name = "AUTH_TOKENS"
+          value_source {
+            secret_key_ref {
+              secret  = env.value.secret
+              version = env.value.variable
+            }
+          }
+        }
+      }
+
+      resources {
+        limits            = { cpu = tostring(var.ingest.cpu), memory = "${var.ingest.memory}Mi" }
+        cpu_idle          = !local.has_metrics # left out it is false, whatever the documentation says of the default
+        startup_cpu_boost = true
+      }
+
+      # The port is opened once the environment is understood.
+      startup_probe {
+        timeout_seconds   = 1
+        period_seconds    = 1
+        failure_threshold = 30
+        tcp_socket {
+          port = 8080
+        }
+      }
+
+      dynamic "volume_mounts" {
+        for_each = local.token_versions
+        content {
+          name       = "tokens"
+          mount_path = dirname(local.environment.AUTH_TOKENS_FILE)
+        }
+      }
+    }
+
+    dynamic "containers" {
+      for_each = google_secret_manager_secret_version.collector
+      content {
+        name       = "collector"
+        image      = var.ingest.collector.image
+        depends_on = ["sink"]
+
+        resources {
+          limits   = { cpu = tostring(var.ingest.collector.cpu), memory = "${var.ingest.collector.memory}Mi" }
+          cpu_idle = false # it scrapes between requests too
+        }
+
+        volume_mounts {
+          name       = "collector"
+          mount_path = "/etc/rungmp"
+        }
+      }
+    }
+
+    dynamic "volumes" {
+      for_each = local.token_versions
+      content {
+        name = "tokens"
+        secret {
+          secret = volumes.value.secret
+          items {
+            version = volumes.value.file
+            path    = basename(local.environment.AUTH_TOKENS_FILE)
+          }
+        }
+      }
+    }
+
+    dynamic "volumes" {
+      for_each = google_secret_manager_secret_version.collector
+      content {
+        name = "collector"
+        secret {
+          secret = google_secret_manager_secret.collector[0].secret_id
+          items {
+            version = volumes.value.version # latest would change under running instances, and not roll any
+            path    = "config.yaml"
+          }
+        }
+      }
+    }
+
+    dynamic "vpc_access" {
+      for_each = local.shared_subnetworks
+      content {
+        egress = "PRIVATE_RANGES_ONLY" # Pub/Sub and Cloud Storage are reached without the network
+        network_interfaces {
+          subnetwork = vpc_access.value
+        }
+      }
+    }
+  }
+
+  # A deploy by gcloud leaves its name, a label, and an annotation of the operation.
+  lifecycle {
+    ignore_changes = [client, client_version, template[0].annotations, template[0].labels]
+  }
+
+  # A revision is refused whose secrets its account cannot read, and one that cannot
+  # store refuses changes. What stores is kept from a destroy, too, by the protection of
+  # the service.
+  depends_on = [
+    google_project_service.api,
+    google_pubsub_topic_iam_member.changes_ingest,
+    google_storage_bucket_iam_member.archive_ingest,
+    google_storage_bucket_iam_member.dead_letters_ingest,
+    google_secret_manager_secret_iam_member.collector_ingest,
+    google_secret_manager_secret_iam_member.tokens_ingest,
+    google_compute_subnetwork_iam_member.ingest,
+  ]
+}
+
+# Who may bring changes, where identities are asked for.
+resource "google_cloud_run_v2_service_iam_member" "ingest_connector" {
+  count = var.ingest.tokens == null ? 1 : 0
+
+  project  = var.project
+  name     = local.is_function ? google_cloudfunctions2_function.ingest[0].name : google_cloud_run_v2_service.ingest[0].name
+  location = var.region
+  role     = "roles/run.invoker"
+  member   = google_service_account.connector.member
+}

@@ -1,0 +1,202 @@
+# Messages as files: a subscription that Pub/Sub itself writes to a bucket. Not the
+# archive, whose files have changes, and in which a change that comes again is once.
+
+variable "storage_subscription" {
+  description = <<-EOT
+    Cloud Storage subscription of the topic of changes. Null is none.
+    - `format`: `avro`, each message with its attributes, ordering key and time, or `text`, lines of what messages hold.
+    - `filter`: of attributes, such as `attributes.set = "orders"`. Cannot be changed: Terraform makes the subscription anew, without what waited in it.
+    - `max_seconds`, `max_bytes`, `max_messages`: when a file is closed: after 60 to 600 seconds, 1,000 bytes to 10 GiB, 1,000 messages and more.
+    - `expire_days`: days after which files are deleted; by default never.
+    - `soft_delete_days`: days for which what was deleted can be had back, 7 to 90, and is billed; 0 is none.
+  EOT
+  type = object({
+    format           = optional(string, "avro")
+    filter           = optional(string, "")
+    max_seconds      = optional(number, 300)
+    max_bytes        = optional(number, 268435456)
+    max_messages     = optional(number, 100000)
+    expire_days      = optional(number)
+    soft_delete_days = optional(number, 7)
+  })
+  default = null
+
+  validation {
+    condition     = var.storage_subscription == null ? true : contains(["avro", "text"], var.storage_subscription.format)
+    error_message = "storage_subscription.format is avro or text."
+  }
+
+  validation {
+    condition     = var.storage_subscription == null ? true : var.storage_subscription.format != "text" || (var.changes.packed == null && contains(["json", "flat-json"], coalesce(var.changes.data, "json")))
+    error_message = "storage_subscription.format text is for messages that are lines: changes.data json or flat-json, not packed. Others need avro."
+  }
+
+  validation {
+    condition     = var.storage_subscription == null ? true : length(var.storage_subscription.filter) <= 256
+    error_message = "storage_subscription.filter is longer than 256 characters, which is all that Pub/Sub takes."
+  }
+
+  validation {
+    condition     = var.storage_subscription == null ? true : var.storage_subscription.max_seconds >= 60 && var.storage_subscription.max_seconds <= 600
+    error_message = "storage_subscription.max_seconds is a number of seconds from 60 to 600."
+  }
+
+  validation {
+    condition     = var.storage_subscription == null ? true : var.storage_subscription.max_bytes >= 1000 && var.storage_subscription.max_bytes <= 10737418240
+    error_message = "storage_subscription.max_bytes is a number of bytes from 1000 to 10737418240."
+  }
+
+  validation {
+    condition     = var.storage_subscription == null ? true : var.storage_subscription.max_messages >= 1000
+    error_message = "storage_subscription.max_messages is 1000 or above."
+  }
+
+  validation {
+    condition     = var.storage_subscription == null ? true : var.storage_subscription.expire_days == null ? true : var.storage_subscription.expire_days >= 1 && floor(var.storage_subscription.expire_days) == var.storage_subscription.expire_days
+    error_message = "storage_subscription.expire_days is a number of days, 1 and above."
+  }
+
+  validation {
+    condition     = var.storage_subscription == null ? true : var.storage_subscription.soft_delete_days == 0 || (var.storage_subscription.soft_delete_days >= 7 && var.storage_subscription.soft_delete_days <= 90)
+    error_message = "storage_subscription.soft_delete_days is a number of days from 7 to 90, or 0."
+  }
+}
+
+resource "google_service_account" "storage_writer" {
+  count = var.storage_subscription == null ? 0 : 1
+
+  project      = var.project
+  account_id   = "${var.prefix}-storage"
+  display_name = "Aerosink's Cloud Storage subscription: writes messages to a bucket"
+  depends_on   = [google_project_service.api]
+}
+
+# Pub/Sub becomes this account for writing. Whoever applies needs
+# roles/iam.serviceAccountUser, to make a subscription that does.
+resource "google_service_account_iam_member" "storage_writer_agent" {
+  count = length(google_service_account.storage_writer)
+
+  service_account_id = google_service_account.storage_writer[0].name
+  role               = "roles/iam.serviceAccountTokenCreator"
+  member             = local.pubsub_agent
+  depends_on         = [google_pubsub_topic.changes] # by the first topic of a project Pub/Sub's account is there
+
+  # As for the key: Pub/Sub asks at once.
+  provisioner "local-exec" {
+    command    = "sleep 60"
+    on_failure = continue
+  }
+}
+
+resource "google_storage_bucket" "messages" {
+  count = length(google_service_account.storage_writer)
+
+  project                     = var.project
+  name                        = "${var.project}-${var.prefix}-messages"
+  location                    = var.region
+  labels                      = local.labels
+  uniform_bucket_level_access = true
+  public_access_prevention    = "enforced"
+  force_destroy               = !var.deletion_protection
+
+  soft_delete_policy {
+    retention_duration_seconds = var.storage_subscription.soft_delete_days * 86400
+  }
+
+  dynamic "lifecycle_rule" {
+    for_each = var.storage_subscription.expire_days[*]
+
+    content {
+      action {
+        type = "Delete"
+      }
+      condition {
+        age = lifecycle_rule.value
+      }
+    }
+  }
+
+  dynamic "encryption" {
+    for_each = var.kms_key[*]
+
+    content {
+      default_kms_key_name = encryption.value
+    }
+  }
+
+  depends_on = [google_project_service.api, google_kms_crypto_key_iam_member.agents]
+}
+
+# The second is for storage.buckets.get, which Pub/Sub asks for beside creating objects.
+resource "google_storage_bucket_iam_member" "messages_writer" {
+  for_each = var.storage_subscription == null ? [] : toset(["roles/storage.objectCreator", "roles/storage.legacyBucketReader"])
+
+  bucket = google_storage_bucket.messages[0].name
+  role   = each.key
+  member = google_service_account.storage_writer[0].member
+
+  # As for the key: Pub/Sub asks at once.
+  provisioner "local-exec" {
+    command    = "sleep 60"
+    on_failure = continue
+  }
+}
+
+resource "google_pubsub_subscription" "storage" {
+  count = length(google_service_account.storage_writer)
+
+  project                    = var.project
+  name                       = "${var.prefix}-storage"
+  topic                      = google_pubsub_topic.changes.id
+  labels                     = local.labels
+  filter                     = var.storage_subscription.filter
+  ack_deadline_seconds       = 600 # max_duration is within it, always
+  message_retention_duration = "2678400s"
+
+  cloud_storage_config {
+    bucket                   = google_storage_bucket.messages[0].name
+    filename_prefix          = "changes/"
+    filename_suffix          = var.storage_subscription.format == "avro" ? ".avro" : ".ndjson"
+    filename_datetime_format = "YYYY/MM/DD/hh_mm_ssZ"
+    max_duration             = "${var.storage_subscription.max_seconds}s"
+    max_bytes                = var.storage_subscription.max_bytes
+    max_messages             = var.storage_subscription.max_messages
+    service_account_email    = google_service_account.storage_writer[0].email
+
+    # Without metadata a file would not say which record a message is of.
+    dynamic "avro_config" {
+      for_each = var.storage_subscription.format == "avro" ? [true] : []
+
+      content {
+        write_metadata = avro_config.value
+      }
+    }
+  }
+
+  expiration_policy {
+    ttl = ""
+  }
+
+  retry_policy {
+    minimum_backoff = "10s"
+    maximum_backoff = "600s"
+  }
+
+  # The most attempts, some 15 hours of them: what fails is the bucket rather than a
+  # message, and may be fixed in that time.
+  dead_letter_policy {
+    dead_letter_topic     = google_pubsub_topic.undelivered.id
+    max_delivery_attempts = 100
+  }
+
+  depends_on = [google_storage_bucket_iam_member.messages_writer, google_service_account_iam_member.storage_writer_agent]
+}
+
+resource "google_pubsub_subscription_iam_member" "storage_agent" {
+  count = length(google_pubsub_subscription.storage)
+
+  project      = var.project
+  subscription = google_pubsub_subscription.storage[0].name
+  role         = "roles/pubsub.subscriber"
+  member       = local.pubsub_agent
+}

@@ -1,0 +1,58 @@
+#!/bin/sh
+# Fetches what the connector needs and its configuration does not have: which image
+# to run, and the secrets of TLS. Run by aerosink.service before each start, and on a
+# reload. The rules of the machine's own firewall are made here, too, since they do
+# not outlive a restart.
+set -eu
+
+# fail says what is wrong, for the machine's journal, and ends.
+fail() {
+  echo "prepare: $1" >&2
+  exit 1
+}
+
+# metadata prints what the machine knows of itself.
+metadata() {
+  curl --silent --show-error --fail --retry 5 --retry-connrefused --max-time 10 --header 'Metadata-Flavor: Google' \
+    "http://${GCE_METADATA_HOST:-metadata.google.internal}/computeMetadata/v1/instance/$1"
+}
+
+# token prints an access token of the machine's account.
+token() {
+  metadata service-accounts/default/token | sed -n 's/.*"access_token" *: *"\([^"]*\)".*/\1/p'
+}
+
+# fetch puts a version of a secret into a new file that only the connector reads. The
+# token comes to curl by its input: arguments are for everybody to see.
+fetch() {
+  printf 'Authorization: Bearer %s\n' "$access" |
+    curl --silent --show-error --fail --retry 5 --max-time 10 --header @- "${SECRET_MANAGER:-https://secretmanager.googleapis.com}/v1/$1:access" |
+    sed -n 's/.*"data" *: *"\([^"]*\)".*/\1/p' | base64 -d > "$tls/$2.new"
+  [ -s "$tls/$2.new" ] || fail "nothing in $1; does it exist, and may this machine's account read it?"
+  chmod 0400 "$tls/$2.new"
+  chown 65532:65532 "$tls/$2.new"
+}
+
+for port in $PORTS; do
+  iptables -w -C INPUT -p tcp --dport "$port" -j ACCEPT 2>/dev/null || iptables -w -A INPUT -p tcp --dport "$port" -j ACCEPT
+done
+
+image=$(metadata attributes/connector-image) || fail "no image to run; the group's metadata has it under connector-image, and an update or a restart brings it here"
+docker-credential-gcr configure-docker --registries="${image%%/*}"
+printf 'IMAGE=%s\n' "$image" > "$RUNTIME_DIRECTORY/environment"
+
+if [ -n "${SECRETS:-}" ]; then
+  umask 077
+  tls=$RUNTIME_DIRECTORY/tls
+  mkdir -p "$tls"
+  chown 65532:65532 "$tls"
+  access=$(token)
+  [ -n "$access" ] || fail "no token of the machine's account, and so no secrets"
+  for secret in $SECRETS; do
+    fetch "${secret#*=}" "${secret%%=*}"
+  done
+  # All or none: a certificate is nothing without its own key.
+  for secret in $SECRETS; do
+    mv "$tls/${secret%%=*}.new" "$tls/${secret%%=*}"
+  done
+fi

@@ -1,0 +1,22 @@
+# The four variables are enough.
+
+mock_provider "google" {
+  source          = "./tests/mocks"
+  override_during = plan
+}
+
+variables {
+  project          = "example-project"
+  region           = "europe-west1"
+  subnetwork       = "default"
+  aerospike_ranges = ["10.0.0.0/24"]
+}
+
+run "four_variables" {
+  command = plan
+
+  assert {
+    condition     = google_pubsub_topic.changes.name == "aerosink-changes"
+    error_message = "The topic of changes has another name."
+  }
+}

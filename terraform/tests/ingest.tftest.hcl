@@ -1,0 +1,49 @@
+# What the function is told, by whatever means it runs, and what is refused.
+
+mock_provider "google" {
+  source          = "./tests/mocks"
+  override_during = plan
+}
+
+variables {
+  project          = "example-project"
+  region           = "europe-west1"
+  subnetwork       = "default"
+  aerospike_ranges = ["10.0.0.0/24"]
+  images = {
+    connector = "europe-west1-docker.pkg.dev/example-project/aerosink/connector@sha256:0000000000000000000000000000000000000000000000000000000000000001"
+    sink      = "europe-west1-docker.pkg.dev/example-project/aerosink/sink@sha256:0000000000000000000000000000000000000000000000000000000000000002"
+  }
+}
+
+run "more_variables" {
+  command = plan
+
+  variables {
+    ingest = { environment = { LOG_LEVEL = "debug", MAX_BODY = "8MiB" } }
+  }
+
+  assert {
+    condition = { for e in google_cloud_run_v2_service.ingest[0].template[0].containers[0].env : e.name => e.value } == {
+      SINKS        = join(",", local.sinks)
+      DEAD_LETTERS = local.dead_letters
+      LOG_LEVEL    = "debug"
+      MAX_BODY     = "8MiB"
+    }
+    error_message = "The function is told something else than was chosen beside what is always said."
+  }
+}
+
+run "by_default" {
+  command = plan
+
+  assert {
+    condition     = local.environment.SINKS == join(",", concat(local.changes_sinks, local.archive_sinks, local.bigquery_sinks)) && local.environment.SINKS != ""
+    error_message = "A sink is not told to the function."
+  }
+
+  assert {
+    condition     = output.ingest_url == local.ingest_url && output.ingest_audience == local.audience && output.ingest_account == google_service_account.ingest.email
+    error_message = "The outputs lead elsewhere."
+  }
+}

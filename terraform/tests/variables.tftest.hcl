@@ -1,0 +1,27 @@
+# What all of it shares: the four variables without a default, and those of everything.
+
+mock_provider "google" {
+  source          = "./tests/mocks"
+  override_during = plan
+}
+
+variables {
+  project          = "example-project"
+  region           = "europe-west1"
+  subnetwork       = "default"
+  aerospike_ranges = ["10.0.0.0/24"]
+}
+
+run "labels" {
+  command = plan
+
+  variables {
+    prefix = "shop"
+    labels = { team = "données", cost-centre = "4711", tier = "" }
+  }
+
+  assert {
+    condition     = google_pubsub_topic.changes.labels == tomap({ app = "shop", team = "données", cost-centre = "4711", tier = "" })
+    error_message = "What is ours has other labels."
+  }
+}

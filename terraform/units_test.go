@@ -1,0 +1,133 @@
+package terraform_test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// unitKeys are the keys that our units use, by section; systemd ignores others
+// without a word that anybody reads.
+var unitKeys = map[string][]string{
+	"Unit": {"Description", "Wants", "After", "StartLimitIntervalSec"},
+	"Service": {
+		"RuntimeDirectory", "Environment", "EnvironmentFile", "ExecStartPre", "ExecStart", "ExecReload", "ExecStop",
+		"Restart", "RestartSec", "TimeoutStartSec", "TimeoutStopSec",
+	},
+}
+
+// unit is a unit of systemd: its values by section and key.
+type unit map[string]map[string][]string
+
+func readUnit(t *testing.T, text string) unit {
+	t.Helper()
+	u, section := unit{}, ""
+	for line := range strings.Lines(strings.ReplaceAll(text, "\\\n", " ")) {
+		line = strings.TrimSpace(line)
+		if line == "" {
+			continue
+		}
+		if name, ok := strings.CutPrefix(line, "["); ok {
+			section = strings.TrimSuffix(name, "]")
+			u[section] = map[string][]string{}
+			continue
+		}
+		key, value, ok := strings.Cut(line, "=")
+		if !ok || !slices.Contains(unitKeys[section], key) {
+			t.Fatalf("[%s] %s: no key that is known there", section, line)
+		}
+		u[section][key] = append(u[section][key], strings.Join(strings.Fields(value), " "))
+	}
+	return u
+}
+
+func TestUnits(t *testing.T) {
+	for name, choice := range connectors {
+		t.Run(name, func(t *testing.T) {
+			_, files := readCloudInit(t, connectorPlan(t, choice).local("connector_cloud_init").AsString())
+			units := map[string]string{}
+			for path, text := range files {
+				if !strings.HasSuffix(path, ".service") {
+					continue
+				}
+				units[filepath.Base(path)] = text
+				service := readUnit(t, text)["Service"]
+				checkContainer(t, strings.TrimSuffix(filepath.Base(path), ".service"), service, files)
+			}
+			if len(units) == 0 {
+				t.Fatal("nothing runs")
+			}
+			t.Run("verify", func(t *testing.T) { verify(t, units) })
+		})
+	}
+}
+
+// checkContainer looks at what a unit runs: a container that can do as little as
+// possible, that is stopped by its name, and that finds its files.
+func checkContainer(t *testing.T, name string, service map[string][]string, files map[string]string) {
+	t.Helper()
+	run, stop := service["ExecStart"][0], service["ExecStop"][0]
+	for _, want := range []string{
+		"--rm", "--read-only", "--cap-drop=ALL", "--security-opt=no-new-privileges", "--user=", "--memory=", "--network=host", "--name=" + name + " ",
+	} {
+		if !strings.Contains(run+" ", want) {
+			t.Errorf("%s runs without %s: %s", name, want, run)
+		}
+	}
+	if !strings.HasSuffix(stop, " "+name) || service["Restart"][0] != "always" {
+		t.Errorf("%s: stopped by %q, restarts %q", name, stop, service["Restart"])
+	}
+	secrets := slices.ContainsFunc(service["Environment"], func(e string) bool { return strings.HasPrefix(e, `"SECRETS=`) })
+	mounted := false
+	for word := range strings.FieldsSeq(run) {
+		mount, ok := strings.CutPrefix(word, "--volume=")
+		if !ok {
+			continue
+		}
+		from, _, _ := strings.Cut(mount, ":")
+		mounted = mounted || from == "/run/aerosink/tls"
+		if _, ok := files[from]; !ok && from != "/run/aerosink/tls" || !strings.HasSuffix(mount, ":ro") {
+			t.Errorf("%s: mounts %s, which nobody wrote, or which could be written", name, mount)
+		}
+	}
+	if secrets != mounted {
+		t.Errorf("%s: fetches secrets %v, mounts them %v", name, secrets, mounted)
+	}
+}
+
+// verify has systemd read the units, as far as it is there. Programs and units of
+// Container-Optimized OS are stood for.
+func verify(t *testing.T, units map[string]string) {
+	t.Helper()
+	if _, err := exec.LookPath("systemd-analyze"); err != nil {
+		t.Skip("there is no systemd-analyze")
+	}
+	folder := t.TempDir()
+	paths := []string{"verify", "--man=no"}
+	for name, text := range units {
+		text = strings.NewReplacer("/usr/bin/docker-credential-gcr", "/bin/true", "/usr/bin/docker", "/bin/true").Replace(text)
+		paths = append(paths, filepath.Join(folder, name))
+		if err := os.WriteFile(filepath.Join(folder, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, text := range map[string]string{"gcr-online.target": "[Unit]\nDescription=registry\n", "docker.service": "[Service]\nExecStart=/bin/true\n", "docker.socket": "[Socket]\nListenStream=/run/docker.sock\nAccept=yes\n"} {
+		if err := os.WriteFile(filepath.Join(folder, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	command := exec.Command("systemd-analyze", paths...)
+	command.Env = append(os.Environ(), "SYSTEMD_UNIT_PATH="+folder+":")
+	out, err := command.CombinedOutput()
+	for line := range strings.Lines(string(out)) {
+		if strings.Contains(line, folder) || strings.Contains(line, "aerosink") {
+			t.Error(strings.TrimSpace(line))
+		}
+	}
+	if err != nil {
+		t.Logf("systemd-analyze: %v\n%s", err, out)
+	}
+}
