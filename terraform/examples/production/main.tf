@@ -1,0 +1,107 @@
+# Nearly every choice, made for a shop whose database is on three ranges and writes
+# 50,000 changes a second.
+
+terraform {
+  required_version = ">= 1.9"
+
+  required_providers {
+    google = {
+      source  = "hashicorp/google"
+      version = "~> 7.21"
+    }
+  }
+}
+
+variable "kms_key" {
+  description = "Key that all data is encrypted with, in the region."
+  type        = string
+}
+
+variable "images" {
+  description = "Images to run, connector and sink, each with its digest: what another project's build has made and tested."
+  type        = object({ connector = string, sink = string })
+}
+
+variable "notification_channels" {
+  description = "Who is told: projects/PROJECT/notificationChannels/NUMBER."
+  type        = list(string)
+}
+
+module "aerosink" {
+  source = "../.."
+
+  project          = var.project
+  region           = var.region
+  subnetwork       = var.subnetwork
+  aerospike_ranges = var.aerospike_ranges
+
+  prefix              = "shop-changes"
+  labels              = { team = "data", cost-centre = "4711" }
+  deletion_protection = true
+  kms_key             = var.kms_key
+  images              = var.images
+
+  connector = {
+    size         = 3
+    machine_type = "n2-standard-4"
+    namespaces   = ["shop"]
+    tls = {
+      certificate = "projects/${var.project}/secrets/connector-certificate/versions/1"
+      key         = "projects/${var.project}/secrets/connector-key/versions/1"
+      authority   = "projects/${var.project}/secrets/aerospike-authority/versions/1"
+      name        = "connector.shop.example"
+    }
+  }
+
+  # Two instances carry 50,000 changes a second, and one more is there for a bad day.
+  ingest = {
+    min_instances = 3
+    max_instances = 30
+    cpu           = 2
+    memory        = 1024
+    metrics       = true
+    environment   = { LOG_LEVEL = "warn" }
+  }
+
+  changes = {
+    data           = "json"
+    retention_days = 7
+    subscriptions = {
+      search = {
+        filter      = "attributes.set = \"products\""
+        subscribers = ["serviceAccount:search@${var.project}.iam.gserviceaccount.com"]
+      }
+      mail = {
+        filter      = "attributes.set = \"orders\""
+        subscribers = ["serviceAccount:mail@${var.project}.iam.gserviceaccount.com"]
+        attempts    = 5
+      }
+    }
+  }
+
+  archive = {
+    format      = "parquet"
+    path        = "set={set}/dt={date}/hour={hour}"
+    linger_ms   = 2000 # fewer files, each of which is billed
+    transitions = { NEARLINE = 30, COLDLINE = 90 }
+    retention   = { days = 30 }
+    expire_days = 730
+  }
+
+  dead_letters = { expire_days = 365 }
+
+  bigquery = {
+    max_staleness_minutes = 30
+    readers               = ["group:analysts@shop.example"]
+  }
+
+  alerts = {
+    channels    = var.notification_channels
+    lag_minutes = 2
+  }
+}
+
+output "aerosink" {
+  description = "Where everything is, and what to tell the database."
+  value       = module.aerosink
+}
