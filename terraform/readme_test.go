@@ -1,0 +1,63 @@
+package terraform_test
+
+import (
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+)
+
+// The README says what there is to choose and who is told, and gives commands; what
+// they name is there.
+func TestReadme(t *testing.T) {
+	readme := read(t, "../README.md")
+	from, to := strings.Index(readme, "\n## Deploy\n"), strings.Index(readme, "\n## The function alone\n")
+	if from < 0 || to < from {
+		t.Fatal("there is no section Deploy")
+	}
+	deploy := readme[from:to]
+	m := readModule(t, ".")
+	for _, b := range m.blocks("variable") {
+		if name := b.Labels[0]; !strings.Contains(deploy, "`"+name+"`") && !strings.Contains(deploy, "TF_VAR_"+name+"=") {
+			t.Errorf("the variable %s is not mentioned", name)
+		}
+	}
+	outputs := regexp.MustCompile(`output (?:-raw )?([a-z_]+)`).FindAllStringSubmatch(deploy, -1)
+	if len(outputs) < 4 {
+		t.Errorf("%d outputs are used, there were more", len(outputs))
+	}
+	known := append(m.blocks("output"), readModule(t, "examples/gke").blocks("output")...)
+	for _, o := range outputs {
+		if !slices.ContainsFunc(known, func(b *hclsyntax.Block) bool { return b.Labels[0] == o[1] }) {
+			t.Errorf("there is no output %s", o[1])
+		}
+	}
+	for name := range runbooks(t) {
+		if !strings.Contains(deploy, name) {
+			t.Errorf("the alert %s is not mentioned", name)
+		}
+	}
+}
+
+// What deploys the function without Terraform deploys what Terraform does.
+func TestReadmeDeploysTheFunction(t *testing.T) {
+	command := regexp.MustCompile(`(?s)    gcloud functions deploy .*?\n\n`).FindString(read(t, "../README.md"))
+	flags := map[string]string{}
+	for _, f := range regexp.MustCompile(`--([a-z0-9-]+)=(\S+)`).FindAllStringSubmatch(command, -1) {
+		flags[f[1]] = f[2]
+	}
+	function := read(t, "function.tf")
+	for flag, attribute := range map[string]string{"runtime": "runtime", "entry-point": "entry_point"} {
+		if !regexp.MustCompile(attribute + ` += "` + flags[flag] + `"`).MatchString(function) {
+			t.Errorf("--%s=%s is not the %s in function.tf", flag, flags[flag], attribute)
+		}
+	}
+	for flag, want := range map[string]string{"source": ".", "ingress-settings": "internal-only", "concurrency": "80", "cpu": "1"} {
+		if flags[flag] != want {
+			t.Errorf("--%s=%s, want %s; flags are %q", flag, flags[flag], want, slices.Sorted(maps.Keys(flags)))
+		}
+	}
+}
