@@ -9,10 +9,9 @@ import (
 	"net/http"
 	"runtime"
 	"runtime/debug"
-)
 
-// levelCritical is of what should never happen.
-const levelCritical = slog.LevelError + 4
+	"github.com/aerosink/aerosink/connector/cloudlog"
+)
 
 // NewLogger returns a logger for the process: lines for Cloud Logging where Cloud
 // Run has set K_SERVICE, text elsewhere. The least level is LOG_LEVEL's; where that
@@ -23,29 +22,7 @@ func NewLogger(w io.Writer, getenv func(string) string) *slog.Logger {
 	if getenv("K_SERVICE") == "" {
 		return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: level}))
 	}
-	return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level, ReplaceAttr: cloudLogging}))
-}
-
-// cloudLogging renames what Cloud Logging has its own names for. It knows no
-// WARN: https://cloud.google.com/logging/docs/reference/v2/rest/v2/LogEntry,
-// LogSeverity.
-func cloudLogging(groups []string, a slog.Attr) slog.Attr {
-	if len(groups) > 0 {
-		return a
-	}
-	switch a.Key {
-	case slog.MessageKey:
-		a.Key = "message"
-	case slog.LevelKey:
-		a.Key = "severity"
-		switch a.Value.Any() {
-		case slog.LevelWarn:
-			a.Value = slog.StringValue("WARNING")
-		case levelCritical:
-			a.Value = slog.StringValue("CRITICAL")
-		}
-	}
-	return a
+	return slog.New(cloudlog.NewHandler(w, level))
 }
 
 // reportedError makes Error Reporting take up a line of the log
@@ -64,7 +41,7 @@ func logPanic(ctx context.Context, log *slog.Logger, recovered any, attributes [
 		what = err.Error()
 	}
 	stack := "panic: " + what + "\n\n" + string(at)
-	log.LogAttrs(ctx, levelCritical, "panic", append(attributes,
+	log.LogAttrs(ctx, cloudlog.LevelCritical, "panic", append(attributes,
 		slog.String("error", what),
 		slog.String("stack_trace", stack),
 		slog.String("@type", reportedError),

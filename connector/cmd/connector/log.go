@@ -7,6 +7,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/aerosink/aerosink/connector/cloudlog"
 	"github.com/aerosink/aerosink/connector/config"
 )
 
@@ -42,24 +43,5 @@ func handler(w io.Writer, c config.Logging, text bool) slog.Handler {
 	if text {
 		return slog.NewTextHandler(w, &slog.HandlerOptions{Level: c.Level})
 	}
-	return slog.NewJSONHandler(w, &slog.HandlerOptions{Level: c.Level, ReplaceAttr: cloudLogging})
-}
-
-// cloudLogging renames what Cloud Logging has its own names for. It knows no
-// WARN: https://cloud.google.com/logging/docs/reference/v2/rest/v2/LogEntry,
-// LogSeverity.
-func cloudLogging(groups []string, a slog.Attr) slog.Attr {
-	if len(groups) > 0 {
-		return a
-	}
-	switch a.Key {
-	case slog.MessageKey:
-		a.Key = "message"
-	case slog.LevelKey:
-		a.Key = "severity"
-		if a.Value.Any() == slog.LevelWarn {
-			a.Value = slog.StringValue("WARNING")
-		}
-	}
-	return a
+	return cloudlog.NewHandler(w, c.Level)
 }
