@@ -2,69 +2,68 @@ package pubsub
 
 import "time"
 
-// admission is what a delivery is allowed to bring. Once there is no room, nothing
-// of it that comes later has any, and once a change of a record is refused, so are
-// its later ones.
+// admission decides which messages of one Put may be queued. Once a message is over
+// the limits, so is every later one, and once a change of a record is held back, so
+// are the record's later ones. The publisher's lock guards it.
 type admission struct {
-	p       *publisher
-	now     time.Time
-	full    bool
-	refused map[uint64]bool
+	p          *publisher
+	now        time.Time
+	overloaded bool            // a message was over the limits
+	heldBack   map[uint64]bool // records
 }
 
-// admit drops the messages of a parcel that are refused, and judges them.
-func (a *admission) admit(l *lane, it *parcel) {
-	d := it.d
-	if a.fits(it.load()) && a.refused == nil && l.debts.none(a.now) {
+// admit removes the messages of a chunk that may not be queued and sets their verdict.
+func (a *admission) admit(l *lane, c *chunk) {
+	if a.fits(c.amount()) && a.heldBack == nil && l.retries.isEmpty(a.now) {
 		return
 	}
-	kept, start, end := it.messages[:0], 0, 0
-	for _, m := range it.messages {
+	kept, start, end := c.messages[:0], 0, 0
+	for _, m := range c.messages {
 		from, to := start, m.end
 		start = m.end
-		marks := d.marksOf(m)
+		ids := c.put.idsOf(m)
 		switch {
-		case !a.fits(load{len(kept) + 1, end + to - from}):
-			a.full = true
-			d.judge(m, a.p.overloaded)
+		case !a.fits(amount{len(kept) + 1, end + to - from}):
+			a.overloaded = true
+			c.put.setVerdict(m, a.p.errOverloaded)
 			a.p.metrics.count(verdictOverloaded, 1)
 			continue
-		case !a.isDue(l, marks):
-			d.judge(m, a.p.early)
+		case !a.isNext(l, ids):
+			c.put.setVerdict(m, a.p.errEarlier)
 			a.p.metrics.count(verdictRetry, 1)
 			continue
 		}
-		l.debts.pay(marks)
-		m.end = end + copy(it.data[end:], it.data[from:to])
+		l.retries.resolve(ids)
+		m.end = end + copy(c.data[end:], c.data[from:to])
 		end = m.end
 		kept = append(kept, m)
 	}
-	it.messages, it.data = kept, it.data[:end]
+	c.messages, c.data = kept, c.data[:end]
 }
 
-// fits reports whether there is room for more.
-func (a *admission) fits(more load) bool {
-	held := a.p.held
-	return !a.full && held.messages+more.messages <= a.p.maxMessages && held.bytes+more.bytes <= a.p.maxBytes
+// fits reports whether more stays within the limits.
+func (a *admission) fits(more amount) bool {
+	queued := a.p.queued
+	return !a.overloaded && queued.messages+more.messages <= a.p.maxMessages && queued.bytes+more.bytes <= a.p.maxBytes
 }
 
-// isDue reports whether the changes of a message may be published now, and notes it
-// when not.
-func (a *admission) isDue(l *lane, marks []mark) bool {
-	due := true
-	for _, m := range marks {
-		due = due && !a.refused[m.record]
+// isNext reports whether the changes of a message may be published now. If not, they
+// and later changes of their records are held back.
+func (a *admission) isNext(l *lane, ids []changeID) bool {
+	next := true
+	for _, id := range ids {
+		next = next && !a.heldBack[id.record]
 	}
-	if due && l.debts.due(marks, a.now) {
+	if next && l.retries.allows(ids, a.now) {
 		return true
 	}
-	l.debts.wait(marks)
-	if a.refused == nil {
-		a.refused = map[uint64]bool{}
+	l.retries.postpone(ids)
+	if a.heldBack == nil {
+		a.heldBack = map[uint64]bool{}
 	}
-	for _, m := range marks {
-		if m.record != 0 {
-			a.refused[m.record] = true
+	for _, id := range ids {
+		if id.record != 0 {
+			a.heldBack[id.record] = true
 		}
 	}
 	return false

@@ -17,7 +17,7 @@ import (
 
 const putters = 160
 
-// of500 returns a batch of 500 changes of 1 KB, of records all over the partitions.
+// of500 returns a batch of 500 changes of 1 KB, spread over the partitions.
 func of500() sink.Batch { return kilobytes(500) }
 
 func kilobytes(n int) sink.Batch {
@@ -44,17 +44,17 @@ func concurrently(n, callers int, put func()) {
 	wg.Wait()
 }
 
-// report reports how much there was of what.
+// report reports the throughput and how full requests were.
 func report(b *testing.B, server *sinktest.Instant, changes int) {
 	b.Helper()
 	b.ReportMetric(float64(changes)/b.Elapsed().Seconds(), "changes/s")
 	b.ReportMetric(float64(server.Messages())/float64(max(server.Requests(), 1)), "messages/request")
 	if server.Messages() != int64(changes) {
-		b.Errorf("%d messages of %d changes", server.Messages(), changes)
+		b.Errorf("%d messages for %d changes", server.Messages(), changes)
 	}
 }
 
-// Puts of 500 changes of 1 KB, 32 at once, through our publisher and Google's.
+// Concurrent Puts of 500 changes of 1 KB, through our publisher and Google's.
 func BenchmarkPublish(b *testing.B) {
 	for _, keys := range []int{0, 256} {
 		name := "unordered"
@@ -106,7 +106,7 @@ func benchmarkGoogle(b *testing.B, keys int) {
 	report(b, server, b.N*len(batch.Changes))
 }
 
-// googleMessage returns the message that we write for a change.
+// googleMessage returns the message that we encode for a change, as Google's type.
 func googleMessage(p *format.Parsed, keys int) *google.Message {
 	c := &p.Change
 	m := &google.Message{Data: p.Data, Attributes: map[string]string{
@@ -119,7 +119,7 @@ func googleMessage(p *format.Parsed, keys int) *google.Message {
 	return m
 }
 
-// Puts of one change, from 100 and 1,000 callers at once.
+// Puts of one change from 1, 100 and 1,000 concurrent callers.
 func BenchmarkPutOfOne(b *testing.B) {
 	for _, keys := range []int{0, 256} {
 		for _, callers := range []int{1, 100, 1000} {

@@ -20,8 +20,8 @@ import (
 	"github.com/aerosink/aerosink/function/sink/sinktest"
 )
 
-// startEmulator starts Google's emulator of Pub/Sub, and skips the test where it is
-// not installed. Its port is open then, but it need not answer yet.
+// startEmulator starts Google's Pub/Sub emulator, or skips the test if it is not
+// installed. When it returns the port is open, but the emulator may not respond yet.
 func startEmulator(t *testing.T) {
 	t.Helper()
 	java, err := exec.LookPath("java")
@@ -47,7 +47,7 @@ func startEmulator(t *testing.T) {
 	if err := command.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = command.Wait() }) // killed with the test's context
+	t.Cleanup(func() { _ = command.Wait() }) // the test's context kills it
 	changetest.WaitFor(t, "an emulator's port", func() bool {
 		c, err := new(net.Dialer).DialContext(t.Context(), "tcp", address)
 		if err == nil {
@@ -58,9 +58,8 @@ func startEmulator(t *testing.T) {
 	t.Setenv("PUBSUB_EMULATOR_HOST", address)
 }
 
-// Through Google's own emulator to a subscriber, the versions of each record come in
-// order.
-func TestOrderThroughTheEmulator(t *testing.T) {
+// The versions of each record reach a subscriber in order through Google's own emulator.
+func TestPut_orderThroughGooglesEmulator(t *testing.T) {
 	startEmulator(t)
 	client, err := google.NewClient(t.Context(), "test-project")
 	if err != nil {
@@ -96,7 +95,8 @@ func TestOrderThroughTheEmulator(t *testing.T) {
 	receiveInOrder(t, client, subscription, records, each)
 }
 
-// receiveInOrder receives so many versions of so many records.
+// receiveInOrder receives that many records with that many versions each, and checks
+// their order.
 func receiveInOrder(t *testing.T, client *google.Client, subscription string, records, each int) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
@@ -109,7 +109,7 @@ func receiveInOrder(t *testing.T, client *google.Client, subscription string, re
 		record, text, _ := strings.Cut(string(m.Data), ".")
 		v, _ := strconv.Atoi(text)
 		if v > last[record]+1 {
-			t.Errorf("record %s: version %d behind %d", record, v, last[record])
+			t.Errorf("record %s: version %d after %d", record, v, last[record])
 		}
 		if v == last[record]+1 {
 			last[record], received = v, received+1

@@ -6,102 +6,102 @@ import (
 	"time"
 )
 
-// lane is a queue of parcels. One with an ordering key has no more than one request
-// under way; what arrives meanwhile is the next. The publisher's lock guards it.
+// lane is a queue of chunks. One with an ordering key has at most one request in
+// flight; what arrives meanwhile goes into the next. The publisher's lock guards it.
 type lane struct {
-	key    string // "" without ordering
-	queue  []*parcel
-	load   load // of the queue
-	flying int  // requests under way
-	debts  debts
+	key      string // "" without ordering
+	queue    []*chunk
+	queued   amount // in the queue
+	inFlight int    // requests
+	retries  pendingRetries
 
-	// A lane stands in the publisher's line when it may send and has to wait.
-	inLine     bool
-	since      time.Time // when it joined; zero when it is not to wait
-	prev, next *lane
+	// A lane that can send waits among the publisher's waiting lanes for its turn.
+	waiting      bool
+	waitingSince time.Time // zero for one that need not wait for the linger
+	prev, next   *lane
 }
 
-// load is how much there is of something.
-type load struct{ messages, bytes int }
+// amount is a number of messages and their bytes.
+type amount struct{ messages, bytes int }
 
-func (l *load) add(p *parcel) {
+func (l *amount) add(p *chunk) {
 	l.messages += len(p.messages)
 	l.bytes += len(p.data)
 }
 
-func (l *load) take(p *parcel) {
+func (l *amount) subtract(p *chunk) {
 	l.messages -= len(p.messages)
 	l.bytes -= len(p.data)
 }
 
 // Limits of a publish request (https://cloud.google.com/pubsub/quotas#resource_limits).
-// The bytes are those of the request as it is sent, so Google's own client counts:
-// the messages with their attributes, keys and what frames them, and the topic's name.
+// The bytes are those of the encoded request, as Google's own client counts them: the
+// messages with their attributes, keys and framing, and the topic's name.
 const (
 	requestMessages = 1000
 	requestBytes    = 10_000_000
 )
 
-// Of so much the costs of a request are a small part: a lane that has it need not
+// With this much in a request its fixed cost is small, so a lane that has it need not
 // wait for more.
 const (
 	wellFilledMessages = 250
 	wellFilledBytes    = 512 << 10
 )
 
-func (l *lane) wellFilled() bool {
-	return l.load.messages >= wellFilledMessages || l.load.bytes >= wellFilledBytes
+func (l *lane) isWellFilled() bool {
+	return l.queued.messages >= wellFilledMessages || l.queued.bytes >= wellFilledBytes
 }
 
-// mayFly reports whether the lane has something that it may send.
-func (l *lane) mayFly() bool {
-	return len(l.queue) > 0 && (l.key == "" || l.flying == 0)
+// canSend reports whether the lane may send a request now.
+func (l *lane) canSend() bool {
+	return len(l.queue) > 0 && (l.key == "" || l.inFlight == 0)
 }
 
-func (l *lane) add(p *parcel) {
+func (l *lane) add(p *chunk) {
 	l.queue = append(l.queue, p)
-	l.load.add(p)
+	l.queued.add(p)
 }
 
-// board takes the parcels of the next request off the queue, as many as have room
-// in most bytes.
-func (l *lane) board(most int) (parcels []*parcel, total load) {
+// takeRequest removes the chunks of the next request from the queue: as many as fit into
+// maxBytes.
+func (l *lane) takeRequest(maxBytes int) (chunks []*chunk, total amount) {
 	n := 0
 	for _, p := range l.queue {
-		if n > 0 && (total.messages+len(p.messages) > requestMessages || total.bytes+len(p.data) > most) {
+		if n > 0 && (total.messages+len(p.messages) > requestMessages || total.bytes+len(p.data) > maxBytes) {
 			break
 		}
 		total.add(p)
-		l.load.take(p)
+		l.queued.subtract(p)
 		n++
 	}
-	parcels = slices.Clone(l.queue[:n])
+	chunks = slices.Clone(l.queue[:n])
 	l.queue = slices.Delete(l.queue, 0, n)
-	return parcels, total
+	return chunks, total
 }
 
-// leave takes p off the queue, and with ordering all that wait behind it: nothing
-// may overtake it.
-func (l *lane) leave(p *parcel) []*parcel {
+// remove removes p from the queue, and with ordering everything behind it, since
+// nothing may overtake p.
+func (l *lane) remove(p *chunk) []*chunk {
 	at := slices.Index(l.queue, p)
 	end := at + 1
 	if l.key != "" {
 		end = len(l.queue)
 	}
-	gone := slices.Clone(l.queue[at:end])
+	removed := slices.Clone(l.queue[at:end])
 	l.queue = slices.Delete(l.queue, at, end)
-	for _, p := range gone {
-		l.load.take(p)
+	for _, p := range removed {
+		l.queued.subtract(p)
 	}
-	return gone
+	return removed
 }
 
-// newLanes returns one lane for each of the shards, or one for all without keys.
-// They owe changes together.
+// newLanes returns a lane for each shard, or a single one without a key. They count
+// their pending retries together, in changes.
 func newLanes(shards int, changes *int) []lane {
 	lanes := make([]lane, max(shards, 1))
 	for i := range lanes {
-		lanes[i].debts.changes = changes
+		lanes[i].retries.changes = changes
 		if shards > 0 {
 			lanes[i].key = strconv.Itoa(i)
 		}
@@ -109,14 +109,15 @@ func newLanes(shards int, changes *int) []lane {
 	return lanes
 }
 
-// line are the lanes that wait, the one that has waited longest first.
-type line struct{ first, last *lane }
+// waitingLanes is a linked list of the lanes that wait to send: the well filled first,
+// then the others by how long they have waited.
+type waitingLanes struct{ first, last *lane }
 
-// join puts a lane at the end of the line, or at its front when it is not to wait.
-func (q *line) join(l *lane, now time.Time) {
-	l.inLine = true
-	if l.wellFilled() {
-		l.since = time.Time{}
+// push adds a lane at the end, or at the front if it is well filled.
+func (q *waitingLanes) push(l *lane, now time.Time) {
+	l.waiting = true
+	if l.isWellFilled() {
+		l.waitingSince = time.Time{}
 		l.next = q.first
 		if q.first != nil {
 			q.first.prev = l
@@ -126,7 +127,7 @@ func (q *line) join(l *lane, now time.Time) {
 		q.first = l
 		return
 	}
-	l.since = now
+	l.waitingSince = now
 	l.prev = q.last
 	if q.last != nil {
 		q.last.next = l
@@ -136,8 +137,8 @@ func (q *line) join(l *lane, now time.Time) {
 	q.last = l
 }
 
-// quit takes a lane out of the line, wherever it stands.
-func (q *line) quit(l *lane) {
+// remove removes a lane, wherever it is.
+func (q *waitingLanes) remove(l *lane) {
 	if l.prev != nil {
 		l.prev.next = l.next
 	} else {
@@ -148,5 +149,5 @@ func (q *line) quit(l *lane) {
 	} else {
 		q.last = l.prev
 	}
-	l.inLine, l.prev, l.next = false, nil, nil
+	l.waiting, l.prev, l.next = false, nil, nil
 }

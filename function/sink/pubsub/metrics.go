@@ -8,7 +8,7 @@ import (
 	"google.golang.org/grpc/codes"
 )
 
-// What becomes of messages, as the metrics call it.
+// Values of the label verdict.
 const (
 	verdictPublished  = "published"
 	verdictRefused    = "refused" // for good
@@ -16,7 +16,7 @@ const (
 	verdictOverloaded = "overloaded"
 )
 
-// metrics are those of one sink.
+// metrics are the metrics of one sink.
 type metrics struct {
 	requests, messages           *prometheus.CounterVec
 	requestMessages, requestSize prometheus.Histogram
@@ -40,15 +40,15 @@ func newMetrics(p *publisher) *metrics {
 		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: "aerosink_pubsub_" + name, Help: help, ConstLabels: labels}, []string{label})
 	}
 	m := &metrics{
-		requests:        counter("requests_total", "Publish requests by gRPC code, each attempt.", "code"),
-		messages:        counter("messages_total", "Messages by what became of them.", "verdict"),
+		requests:        counter("requests_total", "Attempts of publish requests, by gRPC code.", "code"),
+		messages:        counter("messages_total", "Messages by verdict: published, refused for good, to be retried, or refused because of overload.", "verdict"),
 		requestMessages: histogram("request_messages", "Messages of a request.", []float64{1, 3, 10, 30, 100, 300, requestMessages}),
 		requestSize:     histogram("request_bytes", "Bytes of a request.", []float64{1e3, 1e4, 1e5, 1e6, requestBytes}),
 		verdicts:        map[string]prometheus.Counter{},
 		gauges: []prometheus.Collector{
-			gauge("queued_messages", "Messages that wait or are under way.", func() int { return p.held.messages }),
-			gauge("queued_bytes", "Bytes that wait or are under way.", func() int { return p.held.bytes }),
-			gauge("owed_records", "Records of which a change failed and has not come again.", p.owing),
+			gauge("queued_messages", "Messages queued or in flight.", func() int { return p.queued.messages }),
+			gauge("queued_bytes", "Bytes queued or in flight.", func() int { return p.queued.bytes }),
+			gauge("owed_records", "Records with a failed change that has not been retried yet.", p.recordsWithRetries),
 		},
 	}
 	for _, v := range []string{verdictPublished, verdictRefused, verdictRetry, verdictOverloaded} {
@@ -64,15 +64,15 @@ func (m *metrics) request(code codes.Code, messages, bytes int) {
 	m.requestSize.Observe(float64(bytes))
 }
 
-// count counts messages by what became of them.
+// count counts messages by verdict.
 func (m *metrics) count(verdict string, messages int) { m.verdicts[verdict].Add(float64(messages)) }
 
 func (m *metrics) all() []prometheus.Collector {
 	return append([]prometheus.Collector{m.requests, m.messages, m.requestMessages, m.requestSize}, m.gauges...)
 }
 
-// register registers the metrics with r, unless it is nil. Of sinks that have one
-// URL only the first is counted.
+// register registers the metrics with r, unless it is nil. If several sinks have the
+// same URL, only the first is counted.
 func (m *metrics) register(r prometheus.Registerer) error {
 	if r == nil {
 		return nil
@@ -86,7 +86,7 @@ func (m *metrics) register(r prometheus.Registerer) error {
 	return nil
 }
 
-// unregister takes back what register did, so that the sink can be opened anew.
+// unregister undoes register, so that the sink can be opened again.
 func (m *metrics) unregister(r prometheus.Registerer) {
 	if r == nil {
 		return

@@ -1,171 +1,359 @@
 package pubsub
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
+
+	"github.com/googleapis/gax-go/v2"
+	"github.com/prometheus/client_golang/prometheus"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	"github.com/aerosink/aerosink/function/sink"
 )
 
-// Requests under way at once. A lane that has something sends it at once as long as
-// there are fewer than fewRequests. Beyond, only lanes go that are well filled or
-// have waited for the linger, and of the latter spacing in that time: else hundreds
-// of lanes would each send a little. A long linger must not make them stand in line
-// for longer than Puts wait.
+// Limits on concurrent publish requests. With fewer than freeRequests in flight, a
+// lane that has something sends it at once. Beyond that only lanes go that are well
+// filled or have waited for the linger, and at most spacing of the latter in each
+// linger: otherwise hundreds of lanes would each send a little. maxSpacing keeps a
+// long linger from making lanes queue for longer than Puts wait.
 const (
-	fewRequests  = 4
-	mostRequests = 256
+	freeRequests = 4
+	maxRequests  = 256
 	spacing      = 20
-	mostSpacing  = 500 * time.Microsecond // between two of them
+	maxSpacing   = 500 * time.Microsecond // between two requests after a linger
 )
 
-// publisher carries parcels to the topic. It has no goroutine and no timer but while
-// a Put waits for it.
+// backoff is the pause between attempts of a request, with full jitter.
+var backoff = gax.Backoff{Initial: 50 * time.Millisecond, Max: 2 * time.Second, Multiplier: 2}
+
+// publisher is the sink: it publishes the chunks of Puts to the topic. It has a
+// goroutine or a timer only while a Put waits for it.
 type publisher struct {
-	settings
-	topic   topic
-	room    int // bytes of a request for messages
-	metrics *metrics
+	topicConfig
+	topic           topic
+	maxMessageBytes int // room for messages in a request
+	metrics         *metrics
+	registerer      prometheus.Registerer // of the metrics; may be nil
 
-	overloaded, behind, early error // verdicts
+	errOverloaded, errBehind, errEarlier error // verdicts
 
-	mu       sync.Mutex
-	lanes    []lane
-	line     line
-	flying   int   // requests under way
-	held     load  // what waits or is under way
-	owed     int   // changes, of all lanes
-	trouble  error // of the last answer, nil if it was good
-	evidence evidence
-	extra    time.Time   // when a lane last went because it had waited for the linger
-	alarm    *time.Timer // for who is first in the line
-	alarmSet bool
+	mu           sync.Mutex
+	lanes        []lane
+	waitingLanes waitingLanes
+	inFlight     int    // requests
+	queued       amount // waiting or in flight
+	retries      int    // changes that all lanes wait for
+	lastErr      error  // from the last response; nil if it was good
+	refusals     refusalCount
+	lastLingered time.Time   // when a lane last went because its linger was over
+	timer        *time.Timer // for the first waiting lane
+	timerSet     bool
 
 	workers sync.WaitGroup
 }
 
-func newPublisher(s settings, t topic) *publisher {
-	p := &publisher{settings: s, topic: t, room: requestBytes - len(t.field)}
-	p.lanes = newLanes(s.shards, &p.owed)
-	p.overloaded = fmt.Errorf("publish to %s: %w: %d messages or %d bytes wait", s.url, sink.ErrOverloaded, s.maxMessages, s.maxBytes)
-	p.behind = fmt.Errorf("publish to %s: a message of the same ordering key failed", s.url)
-	p.early = fmt.Errorf("publish to %s: an earlier change of the record failed and has not come again", s.url)
-	p.alarm = time.AfterFunc(time.Hour, p.wake)
-	p.alarm.Stop()
+func newPublisher(c topicConfig, t topic, r prometheus.Registerer) *publisher {
+	p := &publisher{topicConfig: c, topic: t, maxMessageBytes: requestBytes - len(t.field), registerer: r}
+	p.lanes = newLanes(c.shards, &p.retries)
+	p.errOverloaded = fmt.Errorf("publish to %s: %w: %d messages or %d bytes are queued", c.url, sink.ErrOverloaded, c.maxMessages, c.maxBytes)
+	p.errBehind = fmt.Errorf("publish to %s: an earlier message with the same ordering key failed", c.url)
+	p.errEarlier = fmt.Errorf("publish to %s: an earlier change of the record failed and has not been retried yet", c.url)
+	p.timer = time.AfterFunc(time.Hour, p.lingerOver)
+	p.timer.Stop()
 	p.metrics = newMetrics(p)
 	return p
 }
 
-// offer queues the parcels of a delivery, as far as there is room and they are due,
-// and judges what is refused.
-func (p *publisher) offer(d *delivery) {
+// Put implements [sink.Sink]. It waits until every message has its ID or a verdict.
+func (p *publisher) Put(ctx context.Context, b sink.Batch) sink.Verdicts {
+	ctx, cancel := context.WithTimeout(ctx, p.timeout)
+	defer cancel()
+	if err := ctx.Err(); err != nil {
+		return sink.All(len(b.Changes), fmt.Errorf("publish to %s: %w", p.url, err))
+	}
+	put := newPut(p, b)
+	defer put.buffer.release()
+	if len(put.chunks) == 0 {
+		return put.verdicts
+	}
+	p.enqueue(put)
+	select {
+	case <-put.done:
+	case <-ctx.Done():
+		p.abandon(put, ctx.Err())
+	}
+	return put.verdicts
+}
+
+// Close implements [sink.Sink].
+func (p *publisher) Close() error {
+	p.workers.Wait()
+	p.metrics.unregister(p.registerer)
+	return p.topic.client.Close()
+}
+
+// enqueue adds the chunks of a Put to their lanes. Messages that are not admitted get
+// their verdict at once.
+func (p *publisher) enqueue(put *pendingPut) {
 	now := time.Now()
-	d.done = make(chan struct{})
+	put.done = make(chan struct{})
 	a := admission{p: p, now: now}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	d.open = len(d.parcels)
-	for i := range d.parcels {
-		it := &d.parcels[i]
-		l := &p.lanes[it.lane]
-		a.admit(l, it)
-		if len(it.messages) == 0 {
-			p.close(it)
+	put.unfinished = len(put.chunks)
+	for i := range put.chunks {
+		c := &put.chunks[i]
+		l := &p.lanes[c.lane]
+		a.admit(l, c)
+		if len(c.messages) == 0 {
+			p.finishUnsent(c)
 			continue
 		}
-		p.held.add(it)
-		l.add(it)
-		p.lineUp(l, now)
+		p.queued.add(c)
+		l.add(c)
+		p.updateWaiting(l, now)
 	}
-	p.launch(now)
+	p.startWorkers(now)
 }
 
-// lineUp puts a lane where its turn comes as soon as it may.
-func (p *publisher) lineUp(l *lane, now time.Time) {
+// updateWaiting puts a lane that can send among the waiting ones, at the front once it
+// is well filled.
+func (p *publisher) updateWaiting(l *lane, now time.Time) {
 	switch {
-	case !l.mayFly():
+	case !l.canSend():
 		return
-	case !l.inLine:
-		p.line.join(l, now)
-	case l.wellFilled() && !l.since.IsZero():
-		p.line.quit(l)
-		p.line.join(l, now)
+	case !l.waiting:
+		p.waitingLanes.push(l, now)
+	case l.isWellFilled() && !l.waitingSince.IsZero():
+		p.waitingLanes.remove(l)
+		p.waitingLanes.push(l, now)
 	}
 }
 
-// launch starts a worker for each request that may go.
-func (p *publisher) launch(now time.Time) {
+// startWorkers starts a worker for each request that may go now.
+func (p *publisher) startWorkers(now time.Time) {
 	for r := p.next(now); r != nil; r = p.next(now) {
 		p.workers.Go(func() { p.work(r) })
 	}
 }
 
-// work carries requests out, r first, as long as there are any that may go.
-func (p *publisher) work(r *request) {
+// work publishes requests, r first, as long as there is one that may go.
+func (p *publisher) work(r *publishRequest) {
 	for r != nil {
-		f := p.publish(r)
-		r.release()
+		result := p.publish(r)
+		r.releaseBuffers()
 		r.cancel()
 		p.mu.Lock()
 		now := time.Now()
-		p.settle(r, f, now)
+		p.finish(r, result, now)
 		r = p.next(now)
-		p.launch(now)
+		p.startWorkers(now)
 		p.mu.Unlock()
 	}
 }
 
-// next returns the request of the lane whose turn it is, nil if none may go yet.
-func (p *publisher) next(now time.Time) *request {
-	l := p.line.first
+// next returns the request of the first waiting lane, nil if none may go yet.
+func (p *publisher) next(now time.Time) *publishRequest {
+	l := p.waitingLanes.first
 	if l == nil {
-		p.alarmSet = p.alarmSet && !p.alarm.Stop()
+		p.timerSet = p.timerSet && !p.timer.Stop()
 		return nil
 	}
-	if p.flying >= mostRequests {
-		return nil // one that ends looks again
+	if p.inFlight >= maxRequests {
+		return nil // the next request that ends calls next again
 	}
 	if wait := p.wait(l, now); wait > 0 {
-		if !p.alarmSet {
-			p.alarmSet = true
-			p.alarm.Reset(wait)
+		if !p.timerSet {
+			p.timerSet = true
+			p.timer.Reset(wait)
 		}
 		return nil
 	}
-	if p.flying >= fewRequests && !l.since.IsZero() {
-		p.extra = now
+	if p.inFlight >= freeRequests && !l.waitingSince.IsZero() {
+		p.lastLingered = now
 	}
-	p.line.quit(l)
-	r := newRequest(l, p.room)
-	p.flying++
-	p.lineUp(l, now)
+	p.waitingLanes.remove(l)
+	r := newRequest(l, p.maxMessageBytes)
+	p.inFlight++
+	p.updateWaiting(l, now)
 	return r
 }
 
-// wait returns for how long the first lane in the line is to wait.
+// wait returns how much longer the first waiting lane has to wait.
 func (p *publisher) wait(l *lane, now time.Time) time.Duration {
-	if p.flying < fewRequests || l.since.IsZero() {
+	if p.inFlight < freeRequests || l.waitingSince.IsZero() {
 		return 0
 	}
-	return max(p.linger-now.Sub(l.since), min(p.linger/spacing, mostSpacing)-now.Sub(p.extra))
+	return max(p.linger-now.Sub(l.waitingSince), min(p.linger/spacing, maxSpacing)-now.Sub(p.lastLingered))
 }
 
-// wake launches who has waited long enough.
-func (p *publisher) wake() {
+// lingerOver sends what has waited long enough.
+func (p *publisher) lingerOver() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.alarmSet = false
-	p.launch(time.Now())
+	p.timerSet = false
+	p.startWorkers(time.Now())
 }
 
-// owing returns how many records owe changes. A lane that nothing comes to would
-// remember them for longer than they are owed.
-func (p *publisher) owing() int {
+// publish publishes a request and returns what became of its messages.
+func (p *publisher) publish(r *publishRequest) requestResult {
+	b := bisection{p: p, request: r}
+	err := b.publish(0, r.size.messages)
+	b.result.done, b.result.err = b.done, err
+	if len(b.refused) > 0 {
+		b.conclude()
+	}
+	return b.result
+}
+
+// try sends messages from to to until the response is one that more attempts would
+// not change, or no Put waits for it any longer.
+func (p *publisher) try(r *publishRequest, from, to int) error {
+	pauses := backoff
+	for {
+		err := p.send(r, from, to)
+		if err == nil {
+			return nil
+		}
+		err = fmt.Errorf("publish to %s: %w", p.url, err)
+		if r.ctx.Err() != nil || !isTransient(status.Code(err)) {
+			return err
+		}
+		p.setLastErr(err)
+		if gax.Sleep(r.ctx, pauses.Pause()) != nil {
+			return err
+		}
+	}
+}
+
+// send makes one attempt. It takes a third of a Put's time at most, so that another
+// can follow one that is never answered.
+func (p *publisher) send(r *publishRequest, from, to int) error {
+	ctx, cancel := context.WithTimeout(r.ctx, p.timeout/3)
+	defer cancel()
+	bytes, err := p.topic.publish(ctx, r, from, to)
+	p.metrics.request(status.Code(err), to-from, bytes)
+	return err
+}
+
+// isTransient reports whether a failure may pass by itself. One that does not is not
+// the data's fault either: something is missing or forbidden.
+func isTransient(code codes.Code) bool {
+	switch code {
+	case codes.Unavailable, codes.DeadlineExceeded, codes.ResourceExhausted, codes.Aborted, codes.Internal, codes.Unknown, codes.Canceled:
+		return true
+	}
+	return false
+}
+
+// setLastErr keeps a response's error, for Puts that give up waiting.
+func (p *publisher) setLastErr(err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.lastErr = err
+}
+
+// finish sets the verdicts on the changes of a request. With ordering, what failed
+// and everything queued behind it has to come again, in this order.
+func (p *publisher) finish(r *publishRequest, result requestResult, now time.Time) {
+	l := r.lane
+	l.inFlight--
+	p.inFlight--
+	failed := result.setVerdicts(r, p.metrics)
+	if result.err != nil && l.key != "" && len(l.queue) > 0 {
+		p.fail(l, l.remove(l.queue[0]), p.errBehind, now)
+	}
+	for i, c := range slices.Backward(r.chunks) {
+		if c.put.abandoned && failed[i] < len(c.messages) {
+			failed[i] = 0 // its Put has reported that all of it failed, so all of it comes again
+		}
+		p.expectRetries(l, c, c.messages[failed[i]:], now)
+		p.queued.subtract(c)
+		c.finished = true
+		c.put.chunkDone()
+	}
+	if l.waiting && !l.canSend() {
+		p.waitingLanes.remove(l)
+	}
+	p.updateWaiting(l, now)
+}
+
+// expectRetries notes that messages at the end of a chunk have failed.
+func (p *publisher) expectRetries(l *lane, c *chunk, failed []message, now time.Time) {
+	for _, m := range slices.Backward(failed) {
+		l.retries.expect(c.put.idsOf(m), now.Add(p.pause))
+	}
+}
+
+// fail sets err as the verdict on chunks that were removed from a lane's queue.
+func (p *publisher) fail(l *lane, removed []*chunk, err error, now time.Time) {
+	for _, c := range slices.Backward(removed) {
+		for _, m := range c.messages {
+			c.put.setVerdict(m, err)
+		}
+		p.metrics.count(verdictRetry, len(c.messages))
+		p.expectRetries(l, c, c.messages, now)
+		p.queued.subtract(c)
+		p.finishUnsent(c)
+	}
+}
+
+// finishUnsent finishes a chunk that no request has carried.
+func (p *publisher) finishUnsent(c *chunk) {
+	c.put.buffer.release()
+	c.finished = true
+	c.put.chunkDone()
+}
+
+// abandon ends a Put that cannot wait any longer, because of err. A request that no
+// other Put waits for is cancelled.
+func (p *publisher) abandon(put *pendingPut, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	err = fmt.Errorf("publish to %s: %w", p.url, err)
+	if p.lastErr != nil && errors.Is(err, context.DeadlineExceeded) {
+		err = fmt.Errorf("%w; the last response was: %w", err, p.lastErr)
+	}
+	now := time.Now()
+	for i := range put.chunks {
+		c := &put.chunks[i]
+		switch {
+		case c.finished:
+		case c.request == nil:
+			p.failQueued(c, err, now)
+		default:
+			for _, m := range c.messages {
+				put.setVerdict(m, err)
+			}
+			c.request.putGone()
+		}
+	}
+	put.abandoned = true
+}
+
+// failQueued fails a queued chunk because of err, and with ordering all behind it.
+func (p *publisher) failQueued(c *chunk, err error, now time.Time) {
+	l := &p.lanes[c.lane]
+	removed := l.remove(c)
+	p.fail(l, removed[1:], p.errBehind, now)
+	p.fail(l, removed[:1], err, now)
+	if l.waiting && !l.canSend() {
+		p.waitingLanes.remove(l)
+	}
+}
+
+// recordsWithRetries returns how many records wait for a retry. A lane that gets no
+// changes drops the expired ones only here.
+func (p *publisher) recordsWithRetries() int {
 	n, now := 0, time.Now()
 	for i := range p.lanes {
-		p.lanes[i].debts.forget(now)
-		n += len(p.lanes[i].debts.records)
+		p.lanes[i].retries.expire(now)
+		n += len(p.lanes[i].retries.records)
 	}
 	return n
 }

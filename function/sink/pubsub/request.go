@@ -8,87 +8,85 @@ import (
 	"github.com/aerosink/aerosink/connector/change"
 )
 
-// request is what goes to the topic at once: parcels of one lane.
-type request struct {
+// publishRequest is one publish request: chunks of one lane.
+type publishRequest struct {
 	ctx     context.Context
 	cancel  context.CancelFunc
 	lane    *lane
-	parcels []*parcel
-	load    load
-	waiting int // parcels whose Put waits; the publisher's lock guards it
+	chunks  []*chunk
+	size    amount
+	waiting int // chunks whose Put still waits; guarded by the publisher's lock
 }
 
-// newRequest returns the next request of a lane, of at most as many bytes as there
-// is room for. Its context is its own: it may outlast any of the Puts that it is
-// for, but not all.
-func newRequest(l *lane, room int) *request {
-	r := &request{lane: l}
+// newRequest returns the next request of a lane, with messages of at most maxBytes. It
+// has a context of its own, which ends when none of its Puts waits any longer.
+func newRequest(l *lane, maxBytes int) *publishRequest {
+	r := &publishRequest{lane: l}
 	r.ctx, r.cancel = context.WithCancel(context.Background())
-	r.parcels, r.load = l.board(room)
-	r.waiting = len(r.parcels)
-	for _, p := range r.parcels {
-		p.request = r
+	r.chunks, r.size = l.takeRequest(maxBytes)
+	r.waiting = len(r.chunks)
+	for _, c := range r.chunks {
+		c.request = r
 	}
-	l.flying++
+	l.inFlight++
 	return r
 }
 
-// leave notes that a Put waits no longer for one of the parcels.
-func (r *request) leave() {
+// putGone notes that the Put of one of the chunks no longer waits.
+func (r *publishRequest) putGone() {
 	r.waiting--
 	if r.waiting == 0 {
 		r.cancel()
 	}
 }
 
-// lend appends the bytes of messages first to last, where they stand, for gRPC.
-func (r *request) lend(to mem.BufferSlice, first, last int) mem.BufferSlice {
-	for _, p := range r.parcels {
-		if n := len(p.messages); first <= 0 && last >= n {
-			to = append(to, p.d.buffer.lend(&p.data))
+// share appends the bytes of messages first to last for gRPC, without copying them.
+func (r *publishRequest) share(to mem.BufferSlice, first, last int) mem.BufferSlice {
+	for _, c := range r.chunks {
+		if n := len(c.messages); first <= 0 && last >= n {
+			to = append(to, c.put.buffer.share(&c.data))
 		} else if first < n && last > 0 {
-			part := p.data[p.start(max(first, 0)):p.start(min(last, n))]
-			to = append(to, p.d.buffer.lend(&part))
+			part := c.data[c.start(max(first, 0)):c.start(min(last, n))]
+			to = append(to, c.put.buffer.share(&part))
 		}
-		first -= len(p.messages)
-		last -= len(p.messages)
+		first -= len(c.messages)
+		last -= len(c.messages)
 	}
 	return to
 }
 
-// release releases what holds the messages.
-func (r *request) release() {
-	for _, p := range r.parcels {
-		p.d.buffer.release()
+// releaseBuffers releases the buffers of the chunks.
+func (r *publishRequest) releaseBuffers() {
+	for _, c := range r.chunks {
+		c.put.buffer.release()
 	}
 }
 
-// fate is what became of a request: of its first messages, so many were published
-// or refused, all others failed because of err.
-type fate struct {
-	settled int
-	refused []int
-	refusal error // the permanent verdict on the refused
-	err     error
+// requestResult is what became of the messages of a request.
+type requestResult struct {
+	done    int   // messages published or refused, from the first
+	refused []int // indexes of the refused ones
+	refusal error // why they were refused
+	err     error // why the messages after the first done failed
 }
 
-// judge judges the changes of the request, and returns from which message on each
-// parcel has failed.
-func (f *fate) judge(r *request, metrics *metrics) (failed []int) {
-	refused := f.refused
+// setVerdicts sets the verdicts on the changes of the request. It returns, for each
+// chunk, the index of its first failed message.
+func (res *requestResult) setVerdicts(r *publishRequest, metrics *metrics) (failed []int) {
+	refused := res.refused
 	at := 0
-	for _, p := range r.parcels {
-		failed = append(failed, min(max(f.settled-at, 0), len(p.messages)))
-		for ; len(refused) > 0 && refused[0] < at+len(p.messages); refused = refused[1:] {
-			p.d.judge(p.messages[refused[0]-at], change.Permanent(f.refusal))
+	for _, c := range r.chunks {
+		failed = append(failed, min(max(res.done-at, 0), len(c.messages)))
+		for ; len(refused) > 0 && refused[0] < at+len(c.messages); refused = refused[1:] {
+			c.put.setVerdict(c.messages[refused[0]-at], change.Permanent(res.refusal))
 		}
-		for _, m := range p.messages[failed[len(failed)-1]:] {
-			p.d.judge(m, f.err)
+		for _, m := range c.messages[failed[len(failed)-1]:] {
+			c.put.setVerdict(m, res.err)
 		}
-		at += len(p.messages)
+		at += len(c.messages)
 	}
-	metrics.count(verdictPublished, f.settled-len(f.refused))
-	metrics.count(verdictRefused, len(f.refused))
-	metrics.count(verdictRetry, r.load.messages-f.settled)
+	metrics.count(verdictPublished, res.done-len(res.refused))
+	metrics.count(verdictRefused, len(res.refused))
+	metrics.count(verdictRetry, r.size.messages-res.done)
 	return failed
 }

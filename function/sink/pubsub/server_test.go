@@ -12,18 +12,18 @@ import (
 	"google.golang.org/grpc"
 )
 
-// server is a Pub/Sub that does to publish requests what a test says.
+// server is a Pub/Sub server that fails publish requests as a test says.
 type server struct {
 	pubsubpb.UnimplementedPublisherServer
 
 	mu       sync.Mutex
 	fault    func(context.Context, *pubsubpb.PublishRequest) error
-	taken    []*pubsubpb.PubsubMessage
+	accepted []*pubsubpb.PubsubMessage
 	requests int
 }
 
-// newServer starts one, for as long as the test runs, that fails requests with what
-// fault returns of them.
+// newServer starts a server that fails requests with what fault returns for them, until
+// the test ends. A nil fault fails none.
 func newServer(t testing.TB, fault func(context.Context, *pubsubpb.PublishRequest) error) *server {
 	t.Helper()
 	s := &server{fault: fault}
@@ -33,7 +33,7 @@ func newServer(t testing.TB, fault func(context.Context, *pubsubpb.PublishReques
 	}
 	g := grpc.NewServer(grpc.MaxRecvMsgSize(20 << 20))
 	pubsubpb.RegisterPublisherServer(g, s)
-	go func() { _ = g.Serve(l) }() // ends with Stop
+	go func() { _ = g.Serve(l) }() // Stop ends it
 	t.Cleanup(g.Stop)
 	t.Setenv("PUBSUB_EMULATOR_HOST", l.Addr().String())
 	return s
@@ -52,35 +52,36 @@ func (s *server) Publish(ctx context.Context, r *pubsubpb.PublishRequest) (*pubs
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.taken = append(s.taken, r.GetMessages()...)
+	s.accepted = append(s.accepted, r.GetMessages()...)
 	return &pubsubpb.PublishResponse{MessageIds: make([]string, len(r.GetMessages()))}, nil
 }
 
-// behave makes the server fail requests with what fault returns from now on.
-func (s *server) behave(fault func(context.Context, *pubsubpb.PublishRequest) error) {
+// setFault replaces the server's fault.
+func (s *server) setFault(fault func(context.Context, *pubsubpb.PublishRequest) error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.fault = fault
 }
 
-// data returns the data of the messages that were taken, in order.
+// data returns the data of the accepted messages, in order.
 func (s *server) data() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var all []string
-	for _, m := range s.taken {
+	for _, m := range s.accepted {
 		all = append(all, string(m.GetData()))
 	}
 	return strings.Join(all, " ")
 }
 
-func (s *server) asked() int {
+// requestCount returns the number of requests so far.
+func (s *server) requestCount() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.requests
 }
 
-// metric returns the sum of a metric's series that have all the labels, in the form
+// metric returns the sum of those series of a metric that have all the labels, given as
 // name=value.
 func metric(t testing.TB, r *prometheus.Registry, name string, labels ...string) float64 {
 	t.Helper()

@@ -18,20 +18,19 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
-// topic is the topic's end of the connection to Pub/Sub. It calls Google's generated
-// client, which knows how to connect, authenticate and route, and has the messages
-// go past its encoder.
+// topic publishes to one topic. It uses Google's generated client to connect,
+// authenticate and route, but bypasses the client's encoder.
 type topic struct {
 	client *apiv1.TopicAdminClient
-	field  []byte                   // of a request, with the topic's name
+	field  []byte                   // encoded field of a request: the topic's name
 	empty  *pubsubpb.PublishRequest // all but the messages
 }
 
-// emulator is the variable that leads Google's clients to an emulator.
+// emulator is the environment variable that points Google's clients at an emulator.
 const emulator = "PUBSUB_EMULATOR_HOST"
 
-// dial connects to Pub/Sub as Google's own publisher does: with several connections,
-// but for an emulator, which also has precedence over the endpoint.
+// dial connects to Pub/Sub as Google's own publisher does, with several connections.
+// An emulator gets one connection and has precedence over the endpoint.
 func dial(ctx context.Context, name, endpoint string) (topic, error) {
 	var options []option.ClientOption
 	if os.Getenv(emulator) == "" {
@@ -46,12 +45,12 @@ func dial(ctx context.Context, name, endpoint string) (topic, error) {
 	if err != nil {
 		return topic{}, fmt.Errorf("connect to Pub/Sub: %w", err)
 	}
-	client.CallOptions.Publish = nil // it is tried again here, with the bounds of a Put
+	client.CallOptions.Publish = nil // publisher.try retries, within the time of a Put
 	field := protowire.AppendTag(nil, requestTopic, protowire.BytesType)
 	return topic{client: client, field: protowire.AppendString(field, name), empty: &pubsubpb.PublishRequest{Topic: name}}, nil
 }
 
-// address returns the endpoint of a region, or the host and port as they are.
+// address returns the host and port of a regional endpoint, or endpoint if it has a port.
 func address(endpoint string) string {
 	if strings.Contains(endpoint, ":") {
 		return endpoint
@@ -59,52 +58,52 @@ func address(endpoint string) string {
 	return endpoint + "-pubsub.googleapis.com:443"
 }
 
-// publish publishes messages first to last of a request, and returns how many bytes
-// were given to gRPC.
-func (t *topic) publish(ctx context.Context, r *request, first, last int) (bytes int, err error) {
-	c := &call{topic: t.field, request: r, first: first, last: last}
+// publish publishes messages first to last of a request. It returns the size of the
+// encoded request.
+func (t *topic) publish(ctx context.Context, r *publishRequest, first, last int) (bytes int, err error) {
+	c := &publishCodec{topic: t.field, request: r, first: first, last: last}
 	_, err = t.client.Publish(ctx, t.empty, gax.WithGRPCOptions(grpc.ForceCodecV2(c)))
 	return c.bytes, err
 }
 
-// call is the codec of one request: it sends the messages as they are written, and
-// counts the ids of the answer.
-type call struct {
+// publishCodec is the gRPC codec of one request: it sends the messages as they are
+// already encoded, and counts the IDs in the response.
+type publishCodec struct {
 	topic       []byte
-	request     *request
+	request     *publishRequest
 	first, last int // messages of the request
 	bytes       int
 }
 
-// Name implements encoding.CodecV2: what is sent is protobuf like any other.
-func (c *call) Name() string { return "proto" }
+// Name implements encoding.CodecV2. The content subtype stays protobuf.
+func (c *publishCodec) Name() string { return "proto" }
 
 // Marshal implements encoding.CodecV2.
-func (c *call) Marshal(any) (mem.BufferSlice, error) {
-	all := make(mem.BufferSlice, 1, 1+len(c.request.parcels))
+func (c *publishCodec) Marshal(any) (mem.BufferSlice, error) {
+	all := make(mem.BufferSlice, 1, 1+len(c.request.chunks))
 	all[0] = mem.SliceBuffer(c.topic)
-	all = c.request.lend(all, c.first, c.last)
+	all = c.request.share(all, c.first, c.last)
 	c.bytes = all.Len()
 	return all, nil
 }
 
-// Unmarshal implements encoding.CodecV2. A message without id is not published.
-func (c *call) Unmarshal(data mem.BufferSlice, _ any) error {
-	answer := data.MaterializeToBuffer(mem.DefaultBufferPool())
-	defer answer.Free()
+// Unmarshal implements encoding.CodecV2. It fails unless each message has an ID.
+func (c *publishCodec) Unmarshal(data mem.BufferSlice, _ any) error {
+	response := data.MaterializeToBuffer(mem.DefaultBufferPool())
+	defer response.Free()
 	ids := 0
-	for rest := answer.ReadOnlyData(); len(rest) > 0; {
+	for rest := response.ReadOnlyData(); len(rest) > 0; {
 		number, kind, n := protowire.ConsumeField(rest)
 		if n < 0 {
-			return fmt.Errorf("read the answer of Pub/Sub: %w", protowire.ParseError(n))
+			return fmt.Errorf("read the response of Pub/Sub: %w", protowire.ParseError(n))
 		}
-		if number == answerID && kind == protowire.BytesType {
+		if number == responseMessageID && kind == protowire.BytesType {
 			ids++
 		}
 		rest = rest[n:]
 	}
 	if messages := c.last - c.first; ids != messages {
-		return fmt.Errorf("read the answer of Pub/Sub: %d ids of %d messages", ids, messages)
+		return fmt.Errorf("read the response of Pub/Sub: %d IDs for %d messages", ids, messages)
 	}
 	return nil
 }

@@ -16,9 +16,8 @@ import (
 	"github.com/aerosink/aerosink/function/sink/sinktest"
 )
 
-// A Put that is cancelled returns at once. Others of its request are published, and
-// nothing is sent any longer when none is left.
-func TestCancelled(t *testing.T) {
+// A cancelled Put returns at once. Nothing more is sent once no Put is left.
+func TestPut_cancelled(t *testing.T) {
 	for _, ordering := range []string{"", "?ordering=1"} {
 		t.Run(ordering, func(t *testing.T) {
 			release := make(chan struct{})
@@ -33,7 +32,7 @@ func TestCancelled(t *testing.T) {
 			s := open(t, sinktest.PubSubSink+ordering, sink.Options{Metrics: metrics})
 			ctx, cancel := context.WithCancel(t.Context())
 			var wg sync.WaitGroup
-			for i := range 20 { // some are under way, others wait
+			for i := range 20 { // some are in flight, others queued
 				wg.Go(func() {
 					verdicts := s.Put(ctx, versions(version(i, 1)))
 					if verdicts == nil || !errors.Is(verdicts[0], context.Canceled) && ordering == "" {
@@ -44,7 +43,7 @@ func TestCancelled(t *testing.T) {
 			changetest.WaitFor(t, "a queue", func() bool { return metric(t, metrics, "queued_messages") == 20 })
 			cancel()
 			wg.Wait()
-			changetest.WaitFor(t, "an end of all requests", func() bool { return metric(t, metrics, "queued_messages") == 0 })
+			changetest.WaitFor(t, "the end of all requests", func() bool { return metric(t, metrics, "queued_messages") == 0 })
 			close(release)
 			if got := cloud.data(); got != "" {
 				t.Errorf("published %s", got)
@@ -56,7 +55,7 @@ func TestCancelled(t *testing.T) {
 	}
 }
 
-func TestCancelledBesideOthers(t *testing.T) {
+func TestPut_cancelledBesideOthers(t *testing.T) {
 	first, release := make(chan struct{}, 100), make(chan struct{})
 	cloud := newServer(t, func(context.Context, *pubsubpb.PublishRequest) error {
 		first <- struct{}{}
@@ -74,12 +73,12 @@ func TestCancelledBesideOthers(t *testing.T) {
 			t.Error(verdicts)
 		}
 	})
-	changetest.WaitFor(t, "one that waits", func() bool { return metric(t, metrics, "queued_messages") == 2 })
+	changetest.WaitFor(t, "one queued message", func() bool { return metric(t, metrics, "queued_messages") == 2 })
 	over := make(chan sink.Verdicts)
 	go func() { over <- s.Put(ctx, versions(version(3, 1))) }()
-	changetest.WaitFor(t, "two that wait", func() bool { return metric(t, metrics, "queued_messages") == 3 })
+	changetest.WaitFor(t, "two queued messages", func() bool { return metric(t, metrics, "queued_messages") == 3 })
 	release <- struct{}{}
-	<-first // both are under way, in one request
+	<-first // both are in flight, in one request
 	cancel()
 	if verdicts := <-over; verdicts == nil || !errors.Is(verdicts[0], context.Canceled) {
 		t.Errorf("%v, want cancelled", verdicts)
@@ -91,9 +90,9 @@ func TestCancelledBesideOthers(t *testing.T) {
 	}
 }
 
-// When a Put is cancelled whose request was published in part, all of it comes again,
-// and nothing of it is held up by the rest.
-func TestCancelledInPart(t *testing.T) {
+// When a Put is cancelled after a part of its request was published, all of it comes
+// again, and no part is held back by the rest.
+func TestPut_cancelledAfterPartWasPublished(t *testing.T) {
 	last := make(chan struct{})
 	cloud := newServer(t, func(ctx context.Context, r *pubsubpb.PublishRequest) error {
 		switch data := string(r.GetMessages()[0].GetData()); {
@@ -117,8 +116,8 @@ func TestCancelledInPart(t *testing.T) {
 	if got := outcome(b, s.Put(ctx, b)); got != "---" {
 		t.Errorf("cancelled: %s", got)
 	}
-	changetest.WaitFor(t, "an end of the request", func() bool { return metric(t, metrics, "queued_messages") == 0 })
-	cloud.behave(nil)
+	changetest.WaitFor(t, "the end of the request", func() bool { return metric(t, metrics, "queued_messages") == 0 })
+	cloud.setFault(nil)
 	if got := outcome(b, s.Put(t.Context(), b)); got != "+++" {
 		t.Errorf("again: %s", got)
 	}

@@ -30,7 +30,8 @@ func version(record, version int) format.Parsed {
 
 func versions(of ...format.Parsed) sink.Batch { return sink.Batch{Changes: of} }
 
-// outcome says of each change whether it was published.
+// outcome returns a character for each change: + published, x refused for good, - to be
+// retried.
 func outcome(b sink.Batch, verdicts sink.Verdicts) string {
 	var text strings.Builder
 	for i := range b.Changes {
@@ -50,8 +51,8 @@ func forbidden(context.Context, *pubsubpb.PublishRequest) error {
 	return status.Error(codes.PermissionDenied, "not you")
 }
 
-// Nothing of a record overtakes what failed of it.
-func TestNothingOvertakes(t *testing.T) {
+// No change of a record overtakes one that failed.
+func TestPut_nothingOvertakesAFailedChange(t *testing.T) {
 	cloud := newServer(t, forbidden)
 	s := open(t, sinktest.PubSubSink+"?ordering=2&pause=1m", sink.Options{})
 	put := func(want string, changes ...format.Parsed) {
@@ -62,10 +63,10 @@ func TestNothingOvertakes(t *testing.T) {
 		}
 	}
 	put("--", version(2, 1), version(2, 2))
-	cloud.behave(nil)
-	put("-+", version(2, 3), version(4, 1)) // 4 is in the same lane
-	put("+", version(1, 1))                 // 1 in the other
-	put("--", version(2, 2), version(2, 1)) // 2.1 is due, but not behind 2.2
+	cloud.setFault(nil)
+	put("-+", version(2, 3), version(4, 1)) // record 4 is in the same lane
+	put("+", version(1, 1))                 // record 1 is in the other lane
+	put("--", version(2, 2), version(2, 1)) // 2.1 is next, but not after 2.2
 	put("+", version(2, 1))
 	put("-", version(2, 3))
 	put("++", version(2, 2), version(2, 3))
@@ -75,22 +76,22 @@ func TestNothingOvertakes(t *testing.T) {
 	}
 }
 
-// The database ships the newest version of a record only: one that failed before it
-// need not come again, and holds it up for the pause and no longer.
-func TestDebtsAreForgotten(t *testing.T) {
+// The database ships only the newest version of a record, so one that failed need not
+// come again. It holds back newer ones for the pause and no longer.
+func TestPut_afterThePause(t *testing.T) {
 	cloud := newServer(t, forbidden)
 	s := open(t, sinktest.PubSubSink+"?ordering=2&pause=0s", sink.Options{})
 	if verdicts := s.Put(t.Context(), versions(version(2, 1))); verdicts == nil {
 		t.Fatal("published")
 	}
-	cloud.behave(nil)
+	cloud.setFault(nil)
 	if verdicts := s.Put(t.Context(), versions(version(2, 2))); verdicts != nil {
 		t.Error(verdicts)
 	}
 }
 
-// The figure forgets them too, where nothing else comes to their lane.
-func TestFigureOfDebtsForgets(t *testing.T) {
+// The metric drops expired records even if their lane gets no more changes.
+func TestMetrics_owedRecordsAfterThePause(t *testing.T) {
 	newServer(t, forbidden)
 	metrics := prometheus.NewRegistry()
 	s := open(t, sinktest.PubSubSink+"?ordering=2&pause=1s", sink.Options{Metrics: metrics})
@@ -98,13 +99,13 @@ func TestFigureOfDebtsForgets(t *testing.T) {
 		t.Fatal("published")
 	}
 	if n := metric(t, metrics, "owed_records"); n != 1 {
-		t.Errorf("%v records are owed, want 1", n)
+		t.Errorf("owed_records is %v, want 1", n)
 	}
-	changetest.WaitFor(t, "the end of the debt", func() bool { return metric(t, metrics, "owed_records") == 0 })
+	changetest.WaitFor(t, "the end of the pause", func() bool { return metric(t, metrics, "owed_records") == 0 })
 }
 
-// What waits behind a request that fails does so too, and nothing is sent of it.
-func TestLaneFails(t *testing.T) {
+// What is queued behind a failed request fails too, and is not sent.
+func TestPut_failedRequestFailsItsLane(t *testing.T) {
 	entered, release := make(chan struct{}, 1), make(chan struct{})
 	cloud := newServer(t, func(ctx context.Context, r *pubsubpb.PublishRequest) error {
 		entered <- struct{}{}
@@ -122,26 +123,26 @@ func TestLaneFails(t *testing.T) {
 	<-entered
 	wg.Go(func() {
 		if verdicts := s.Put(t.Context(), versions(version(1, 2), version(3, 1))); len(verdicts) != 2 || verdicts[0] == nil || verdicts[1] == nil {
-			t.Errorf("behind 1.1: %v", verdicts)
+			t.Errorf("queued behind 1.1: %v", verdicts)
 		}
 	})
 	changetest.WaitFor(t, "a queue", func() bool { return metric(t, metrics, "queued_messages") == 3 })
 	close(release)
 	wg.Wait()
-	cloud.behave(nil)
+	cloud.setFault(nil)
 	b := versions(version(1, 2), version(3, 1))
 	if got := outcome(b, s.Put(t.Context(), b)); got != "-+" {
-		t.Errorf("again without 1.1: %s, want -+", got)
+		t.Errorf("retried without 1.1: %s, want -+", got)
 	}
-	if n := cloud.asked(); n != 2 {
+	if n := cloud.requestCount(); n != 2 {
 		t.Errorf("%d requests, want the failed one and that of 3.1", n)
 	}
 }
 
-// Senders put batches of records that share lanes, and again what fails, while a
-// tenth of all requests does. The first time that versions are published, they are
-// in order, and nothing is lost that was said to be published.
-func TestOrderUnderFailures(t *testing.T) {
+// Senders put batches of records that share lanes and retry what fails, while a tenth of
+// all requests fail. The versions of a record are published in order the first time, and
+// nothing that was reported as published is lost.
+func TestPut_orderUnderRandomFailures(t *testing.T) {
 	faults := []codes.Code{codes.Unavailable, codes.PermissionDenied, codes.ResourceExhausted, codes.Aborted, codes.NotFound}
 	cloud := newServer(t, func(context.Context, *pubsubpb.PublishRequest) error {
 		if rand.IntN(10) == 0 {
@@ -171,7 +172,7 @@ func TestOrderUnderFailures(t *testing.T) {
 		record, text, _ := strings.Cut(name, ".")
 		v, _ := strconv.Atoi(text)
 		if v > seen[record]+1 {
-			t.Fatalf("record %s: version %d behind %d", record, v, seen[record])
+			t.Fatalf("record %s: version %d after %d", record, v, seen[record])
 		}
 		seen[record] = max(seen[record], v)
 	}
@@ -182,7 +183,7 @@ func TestOrderUnderFailures(t *testing.T) {
 	}
 }
 
-// again returns what of a batch is to come again.
+// again returns the changes of a batch that failed.
 func again(b sink.Batch, verdicts sink.Verdicts) sink.Batch {
 	var rest sink.Batch
 	for i, err := range verdicts {

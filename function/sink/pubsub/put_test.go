@@ -14,7 +14,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/aerosink/aerosink/connector/change"
-	_ "github.com/aerosink/aerosink/connector/change/changetest" // the flag -update
+	_ "github.com/aerosink/aerosink/connector/change/changetest" // for the flag -update
 	"github.com/aerosink/aerosink/connector/format"
 	"github.com/aerosink/aerosink/function/sink"
 	"github.com/aerosink/aerosink/function/sink/pubsub"
@@ -31,7 +31,7 @@ func open(t testing.TB, text string, o sink.Options) sink.Sink {
 	return sinktest.Open(t, parse(t, text, o))
 }
 
-func TestPubSubMessage(t *testing.T) {
+func TestPut_attributes(t *testing.T) {
 	digest := change.Digest{0x5f, 0xe3, 0xb7} // partition 0x35f
 	for _, tt := range []struct {
 		name string
@@ -39,22 +39,22 @@ func TestPubSubMessage(t *testing.T) {
 		want map[string]string
 	}{
 		{
-			"a write of which all is known",
+			"write with all metadata",
 			change.Change{Namespace: "shop", Set: "orders", Digest: digest, Generation: 7, LUT: 1735689600123, Expiry: 1893456000},
 			map[string]string{"format": "json", "namespace": "shop", "set": "orders", "op": "write", "digest": digest.String(), "generation": "7", "lut": "1735689600123", "expiry": "1893456000", "partition": "863"},
 		},
 		{
-			"a write that never expires",
+			"write that never expires",
 			change.Change{Namespace: "shop", Digest: digest},
 			map[string]string{"format": "json", "namespace": "shop", "op": "write", "digest": digest.String(), "expiry": "0", "partition": "863"},
 		},
 		{
-			"a write of which little is known",
+			"write with little metadata",
 			change.Change{Namespace: "shop", Digest: digest, Expiry: change.ExpiryUnknown},
 			map[string]string{"format": "json", "namespace": "shop", "op": "write", "digest": digest.String(), "partition": "863"},
 		},
 		{
-			"a durable delete",
+			"durable delete",
 			change.Change{Op: change.DurableDelete, Namespace: "shop", Set: "orders", Digest: digest, Generation: 8, LUT: 1},
 			map[string]string{"format": "json", "namespace": "shop", "set": "orders", "op": "durable-delete", "digest": digest.String(), "generation": "8", "lut": "1", "partition": "863"},
 		},
@@ -76,7 +76,7 @@ func TestPubSubMessage(t *testing.T) {
 	}
 }
 
-func TestPubSubOrderingKeys(t *testing.T) {
+func TestPut_orderingKeys(t *testing.T) {
 	for _, tt := range []struct {
 		parameter string
 		want      int // different keys
@@ -95,9 +95,9 @@ func TestPubSubOrderingKeys(t *testing.T) {
 	}
 }
 
-// A publish that fails fails its changes and no others, and can be tried again at
-// once, also of a key that failed.
-func TestPubSubFailure(t *testing.T) {
+// A failed request fails its changes and no others. They can be retried at once, even
+// with the key that failed.
+func TestPut_failureOfOneKey(t *testing.T) {
 	cloud := sinktest.New(t)
 	s := open(t, sinktest.PubSubSink+"?ordering=4", sink.Options{})
 	cloud.FailPublish(func(r *pubsubpb.PublishRequest) error {
@@ -121,15 +121,15 @@ func TestPubSubFailure(t *testing.T) {
 	}
 	cloud.FailPublish(nil)
 	if verdicts := s.Put(t.Context(), sink.Batch{Changes: []format.Parsed{b.Changes[2], b.Changes[6]}}); verdicts != nil {
-		t.Errorf("tried again: %v", verdicts)
+		t.Errorf("retried: %v", verdicts)
 	}
 	if n := len(cloud.Messages()); n != 8 {
 		t.Errorf("%d messages published, want 8", n)
 	}
 }
 
-// What passes is tried again within the time there is; what does not ends in time.
-func TestPubSubUnavailable(t *testing.T) {
+// A transient failure is retried within the timeout of the Put; a lasting one ends with it.
+func TestPut_unavailable(t *testing.T) {
 	cloud := sinktest.New(t)
 	var calls atomic.Int64
 	cloud.FailPublish(func(*pubsubpb.PublishRequest) error {
@@ -148,7 +148,7 @@ func TestPubSubUnavailable(t *testing.T) {
 	}
 }
 
-func TestPubSubOversizedMessage(t *testing.T) {
+func TestPut_oversizedMessage(t *testing.T) {
 	sinktest.New(t)
 	b := sinktest.Batch("s", 2)
 	b.Changes[0].Data = bytes.Repeat([]byte("x"), 10_000_001)
@@ -158,7 +158,7 @@ func TestPubSubOversizedMessage(t *testing.T) {
 	}
 }
 
-func TestPubSubCancelled(t *testing.T) {
+func TestPut_cancelledBefore(t *testing.T) {
 	cloud := sinktest.New(t)
 	release := make(chan struct{})
 	cloud.FailPublish(func(*pubsubpb.PublishRequest) error { <-release; return nil })

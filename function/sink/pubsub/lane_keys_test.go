@@ -14,10 +14,10 @@ import (
 	"github.com/aerosink/aerosink/function/sink/sinktest"
 )
 
-// A tenth of the ordering keys fails, each in a way of its own. Changes of the others
-// are published meanwhile. When the keys are well again, what failed has to come
-// first, and in the end all is published, once and in order.
-func TestKeysThatFail(t *testing.T) {
+// A tenth of the ordering keys fail, each with an error of its own. Changes of the others
+// are published meanwhile. When the keys work again, what failed has to come first, and
+// in the end everything is published, once and in order.
+func TestPut_failingOrderingKeys(t *testing.T) {
 	const records = 80
 	faults := map[string]codes.Code{"3": codes.Unavailable, "13": codes.DeadlineExceeded, "23": codes.ResourceExhausted, "33": codes.PermissionDenied}
 	cloud := sinktest.New(t)
@@ -38,7 +38,7 @@ func TestKeysThatFail(t *testing.T) {
 	cloud.FailPublish(nil)
 	held := s.Put(t.Context(), second)
 	if got := outcome(second, held); got != want {
-		t.Errorf("newer versions, when the keys are well: %s, want %s", got, want)
+		t.Errorf("newer versions, once the keys work again: %s, want %s", got, want)
 	}
 	for _, b := range []sink.Batch{again(first, failed), again(second, held)} {
 		if verdicts := s.Put(t.Context(), b); verdicts != nil {

@@ -14,7 +14,7 @@ import (
 	"github.com/aerosink/aerosink/function/sink"
 )
 
-// Numbers of fields, as google/pubsub/v1/pubsub.proto has them.
+// Field numbers of google/pubsub/v1/pubsub.proto.
 const (
 	requestTopic       protowire.Number = 1
 	requestMessage     protowire.Number = 2
@@ -23,33 +23,33 @@ const (
 	messageOrderingKey protowire.Number = 5
 	entryKey           protowire.Number = 1
 	entryValue         protowire.Number = 2
-	answerID           protowire.Number = 1
+	responseMessageID  protowire.Number = 1
 )
 
-// longestAttribute is the most bytes of an attribute's value
+// longestAttribute is the largest size of an attribute's value in bytes
 // (https://cloud.google.com/pubsub/quotas#resource_limits).
 const longestAttribute = 1024
 
-// writer writes messages as they stand in a publish request. The zero writer is
-// ready.
-type writer struct {
-	attributes []byte // of the next message
-	data       []byte // room for a change that is written anew
+// messageWriter encodes messages as fields of a publish request. The zero value is ready
+// to use.
+type messageWriter struct {
+	attributes []byte // encoded, of the next message
+	data       []byte // scratch space for a change that is re-encoded
 }
 
-var writers = sync.Pool{New: func() any { return &writer{} }}
+var messageWriters = sync.Pool{New: func() any { return &messageWriter{} }}
 
-// free gives the writer back.
-func (w *writer) free() {
+// free returns the writer to its pool.
+func (w *messageWriter) free() {
 	if cap(w.data) > largestBuffer {
 		w.data = nil
 	}
-	writers.Put(w)
+	messageWriters.Put(w)
 }
 
-// append appends the field of a request that holds a message of data, the
-// attributes written before, and the ordering key, unless it is empty.
-func (w *writer) append(dst, data []byte, key string) []byte {
+// append appends the field of a request with a message of data, the attributes written
+// since the last append, and the ordering key, unless it is empty.
+func (w *messageWriter) append(dst, data []byte, key string) []byte {
 	size := protowire.SizeTag(messageData) + protowire.SizeBytes(len(data)) + len(w.attributes)
 	if key != "" {
 		size += protowire.SizeTag(messageOrderingKey) + protowire.SizeBytes(len(key))
@@ -67,8 +67,8 @@ func (w *writer) append(dst, data []byte, key string) []byte {
 	return dst
 }
 
-// entry begins an attribute. Its value, of size bytes, is appended next.
-func (w *writer) entry(name string, size int) {
+// entry starts an attribute. The caller appends its value of size bytes.
+func (w *messageWriter) entry(name string, size int) {
 	a := protowire.AppendTag(w.attributes, messageAttribute, protowire.BytesType)
 	a = protowire.AppendVarint(a, uint64(protowire.SizeTag(entryKey)+protowire.SizeBytes(len(name))+protowire.SizeTag(entryValue)+protowire.SizeBytes(size)))
 	a = protowire.AppendTag(a, entryKey, protowire.BytesType)
@@ -77,9 +77,9 @@ func (w *writer) entry(name string, size int) {
 	w.attributes = protowire.AppendVarint(a, uint64(size))
 }
 
-// text writes an attribute, unless its value is empty or none that Pub/Sub takes:
-// one message with such a value would have the whole request refused.
-func (w *writer) text(name, value string) {
+// text writes an attribute, unless its value is empty or one that Pub/Sub would refuse
+// the whole request for.
+func (w *messageWriter) text(name, value string) {
 	if value == "" || len(value) > longestAttribute || !utf8.ValidString(value) {
 		return
 	}
@@ -87,16 +87,16 @@ func (w *writer) text(name, value string) {
 	w.attributes = append(w.attributes, value...)
 }
 
-func (w *writer) number(name string, value int64) {
-	var room [20]byte
-	digits := strconv.AppendInt(room[:0], value, 10)
+func (w *messageWriter) number(name string, value int64) {
+	var scratch [20]byte
+	digits := strconv.AppendInt(scratch[:0], value, 10)
 	w.entry(name, len(digits))
 	w.attributes = append(w.attributes, digits...)
 }
 
-// change writes the metadata of a change that was read, without what it does not
-// have, and the format of its bytes.
-func (w *writer) change(c *change.Change, format string) {
+// change writes the metadata of a change, as far as it is known, and the format of its
+// bytes.
+func (w *messageWriter) change(c *change.Change, format string) {
 	w.text("format", format)
 	w.text("namespace", c.Namespace)
 	w.text("set", c.Set)
@@ -108,13 +108,13 @@ func (w *writer) change(c *change.Change, format string) {
 	}
 }
 
-func (w *writer) digest(d change.Digest) {
+func (w *messageWriter) digest(d change.Digest) {
 	w.entry("digest", base64.StdEncoding.EncodedLen(len(d)))
 	w.attributes = base64.StdEncoding.AppendEncode(w.attributes, d[:])
 	w.number("partition", int64(d.Partition()))
 }
 
-func (w *writer) numbers(c *change.Change) {
+func (w *messageWriter) numbers(c *change.Change) {
 	if c.Generation > 0 {
 		w.number("generation", int64(c.Generation))
 	}
@@ -123,9 +123,9 @@ func (w *writer) numbers(c *change.Change) {
 	}
 }
 
-// letter writes why p is a dead letter, and what of the change is known.
-func (w *writer) letter(l *sink.Letter, p *format.Parsed) {
-	w.text("reason", cut(l.Reason))
+// deadLetter writes why p is a dead letter, and what is known of its change.
+func (w *messageWriter) deadLetter(l *sink.Letter, p *format.Parsed) {
+	w.text("reason", truncateReason(l.Reason))
 	w.number("offset", int64(l.Offset))
 	w.text("mediaType", l.MediaType)
 	w.text("request", l.Request)
@@ -143,8 +143,8 @@ func (w *writer) letter(l *sink.Letter, p *format.Parsed) {
 	}
 }
 
-// cut returns what Pub/Sub takes of a reason.
-func cut(reason string) string {
+// truncateReason returns the part of a reason that fits into an attribute.
+func truncateReason(reason string) string {
 	reason = reason[:min(len(reason), longestAttribute)]
 	for len(reason) > 0 && !utf8.ValidString(reason) {
 		reason = reason[:len(reason)-1]

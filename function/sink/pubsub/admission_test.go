@@ -19,8 +19,8 @@ import (
 	"github.com/aerosink/aerosink/function/sink/sinktest"
 )
 
-// What waits is bounded, whatever comes; who is refused knows at once.
-func TestOverload(t *testing.T) {
+// The queue is bounded, and a change over the limit is refused at once.
+func TestPut_overloadByMessages(t *testing.T) {
 	release := make(chan struct{})
 	cloud := newServer(t, func(context.Context, *pubsubpb.PublishRequest) error {
 		<-release
@@ -45,7 +45,7 @@ func TestOverload(t *testing.T) {
 	}
 	changetest.WaitFor(t, "an overload", func() bool { return metric(t, metrics, "messages_total", "verdict=overloaded") == 4000 })
 	if n := metric(t, metrics, "queued_messages"); n != 1000 {
-		t.Errorf("%v messages wait", n)
+		t.Errorf("%v messages queued, want 1000", n)
 	}
 	close(release)
 	wg.Wait()
@@ -53,15 +53,16 @@ func TestOverload(t *testing.T) {
 		t.Errorf("%d published, %d refused", published.Load(), refused.Load())
 	}
 	if n := metric(t, metrics, "queued_bytes"); n != 0 {
-		t.Errorf("%v bytes wait when all is done", n)
+		t.Errorf("%v bytes queued at the end, want 0", n)
 	}
 	if verdicts := s.Put(t.Context(), sinktest.Batch("s", 1000)); verdicts != nil {
 		t.Errorf("afterwards: %v", verdicts)
 	}
 }
 
-// By bytes too: of a Put that has no room as a whole, as much is taken as has.
-func TestOverloadOfBytes(t *testing.T) {
+// The queue is bounded in bytes too. Of a Put that exceeds the limit the first changes
+// are published.
+func TestPut_overloadByBytes(t *testing.T) {
 	newServer(t, nil)
 	s := open(t, sinktest.PubSubSink+"?max-bytes=10000000", sink.Options{})
 	b := sinktest.Batch("s", 8)

@@ -15,49 +15,49 @@ import (
 	"github.com/aerosink/aerosink/function/sink/sinktest"
 )
 
-// model is the order of one lane as the package describes it: what fails of a record
-// comes first when it comes again.
+// model is the order of one lane as the package comment describes it: changes of a
+// record that failed come first when they come again.
 type model struct {
-	owed      map[string][]string // names of changes by record
+	pending   map[string][]string // names of failed changes, by record
 	published []string
 }
 
-// put returns the outcome of a Put, whose request the server fails or not.
+// put returns the outcome of a Put. fails is whether the server fails its request.
 func (m *model) put(names []string, fails bool) string {
 	var text strings.Builder
-	refused := map[string]bool{}
+	heldBack := map[string]bool{}
 	var sent []string
-	due := map[string][]string{}
+	sentOf := map[string][]string{}
 	for _, name := range names {
 		record, _, _ := strings.Cut(name, ".")
-		owed := m.owed[record]
+		pending := m.pending[record]
 		switch {
-		case refused[record] || len(owed) > 0 && owed[0] != name:
-			refused[record] = true
-			if len(owed) > 0 && !slices.Contains(owed, name) {
-				m.owed[record] = append(owed, name)
+		case heldBack[record] || len(pending) > 0 && pending[0] != name:
+			heldBack[record] = true
+			if len(pending) > 0 && !slices.Contains(pending, name) {
+				m.pending[record] = append(pending, name)
 			}
 			text.WriteByte('-')
 			continue
-		case len(owed) > 0:
-			m.owed[record] = owed[1:]
+		case len(pending) > 0:
+			m.pending[record] = pending[1:]
 		}
 		sent = append(sent, name)
-		due[record] = append(due[record], name)
+		sentOf[record] = append(sentOf[record], name)
 		text.WriteByte(map[bool]byte{false: '+', true: '-'}[fails])
 	}
 	if !fails {
 		m.published = append(m.published, sent...)
 		return text.String()
 	}
-	for record, names := range due {
-		m.owed[record] = append(names, m.owed[record]...)
+	for record, names := range sentOf {
+		m.pending[record] = append(names, m.pending[record]...)
 	}
 	return text.String()
 }
 
-// One lane does what the model does.
-func TestLaneIsTheModel(t *testing.T) {
+// One lane behaves like the model.
+func TestPut_orderMatchesModel(t *testing.T) {
 	var fails atomic.Bool
 	cloud := newServer(t, func(ctx context.Context, r *pubsubpb.PublishRequest) error {
 		if fails.Load() {
@@ -66,7 +66,7 @@ func TestLaneIsTheModel(t *testing.T) {
 		return nil
 	})
 	s := open(t, sinktest.PubSubSink+"?ordering=1&pause=1m", sink.Options{})
-	m, checks := model{owed: map[string][]string{}}, 0
+	m, checks := model{pending: map[string][]string{}}, 0
 	rapid.Check(t, func(rt *rapid.T) {
 		checks++ // each has records of its own
 		for range rapid.IntRange(1, 12).Draw(rt, "puts") {

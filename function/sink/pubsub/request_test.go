@@ -14,9 +14,8 @@ import (
 	"github.com/aerosink/aerosink/function/sink/sinktest"
 )
 
-// Where many lanes are busy their requests fill up, and where one Put waits alone
-// nothing is held back.
-func TestRequestsFillUp(t *testing.T) {
+// With many busy lanes the requests fill up; a single Put is sent at once.
+func TestPut_manyLanesFillRequests(t *testing.T) {
 	server := sinktest.InstantPubSub(t)
 	s := open(t, sinktest.PubSubSink+"?ordering=256&linger=1s", sink.Options{})
 	batch := of500()
@@ -30,7 +29,7 @@ func TestRequestsFillUp(t *testing.T) {
 		t.Errorf("%d messages", n)
 	}
 	if each := server.Messages() / server.Requests(); each < 60 {
-		t.Errorf("%d messages a request, want at least 60", each)
+		t.Errorf("%d messages per request, want at least 60", each)
 	}
 	one := sinktest.InstantPubSub(t)
 	alone := open(t, sinktest.PubSubSink+"?ordering=256&linger=1s", sink.Options{})
@@ -40,12 +39,12 @@ func TestRequestsFillUp(t *testing.T) {
 		}
 	}
 	if n := one.Requests(); n != 5 {
-		t.Errorf("%d requests of five Puts", n)
+		t.Errorf("%d requests for five Puts, want 5", n)
 	}
 }
 
-// One change from each of many Puts at once goes with those of others.
-func TestPutsOfOneGoTogether(t *testing.T) {
+// Concurrent Puts of one change each share requests.
+func TestPut_concurrentPutsShareRequests(t *testing.T) {
 	server := sinktest.InstantPubSub(t)
 	s := open(t, sinktest.PubSubSink+"?linger=1s", sink.Options{})
 	batch := kilobytes(1)
@@ -56,21 +55,21 @@ func TestPutsOfOneGoTogether(t *testing.T) {
 		}
 	})
 	if each := server.Messages() / server.Requests(); each < 10 || server.Messages() != puts {
-		t.Errorf("%d messages, %d a request, want at least 10", server.Messages(), each)
+		t.Errorf("%d messages, %d per request, want at least 10", server.Messages(), each)
 	}
 }
 
-// A long linger does not keep lanes in line for longer than their Puts wait.
-func TestManyLanesGetTheirTurn(t *testing.T) {
+// A long linger does not keep lanes waiting for longer than their Puts do.
+func TestPut_everyLaneGetsItsTurn(t *testing.T) {
 	const lanes, atOnce = 256, 200
-	var under atomic.Int64 // requests that are
+	var inFlight atomic.Int64 // requests
 	var once sync.Once
 	enough := make(chan struct{})
 	newServer(t, func(ctx context.Context, _ *pubsubpb.PublishRequest) error {
-		if under.Add(1) == atOnce {
+		if inFlight.Add(1) == atOnce {
 			once.Do(func() { close(enough) })
 		}
-		defer under.Add(-1)
+		defer inFlight.Add(-1)
 		select {
 		case <-enough:
 		case <-ctx.Done():
@@ -87,8 +86,8 @@ func TestManyLanesGetTheirTurn(t *testing.T) {
 	}
 }
 
-// A change costs less than one allocation, what the server does included.
-func TestAllocations(t *testing.T) {
+// A change costs less than one allocation, including what the server does.
+func TestPut_allocations(t *testing.T) {
 	sinktest.InstantPubSub(t)
 	s := open(t, sinktest.PubSubSink, sink.Options{})
 	batch := of500()

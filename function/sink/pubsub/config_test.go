@@ -19,18 +19,18 @@ import (
 	"github.com/aerosink/aerosink/function/sink/sinktest"
 )
 
-func TestProbeOfAnEmulator(t *testing.T) {
+func TestProbe_emulator(t *testing.T) {
 	sinktest.New(t)
 	if err := parse(t, sinktest.PubSubSink, sink.Options{}).Probe(t.Context()); err != nil {
 		t.Error(err)
 	}
 	err := parse(t, "pubsub://test-project/nothing", sink.Options{}).Probe(t.Context())
 	if err == nil || !strings.Contains(err.Error(), "gcloud pubsub topics create nothing --project=test-project") {
-		t.Errorf("a topic that is not there: %v", err)
+		t.Errorf("missing topic: %v", err)
 	}
 }
 
-// permissions is a Pub/Sub that has but the permissions of a topic.
+// permissions is a server that knows only the permissions on a topic.
 type permissions struct {
 	iampb.UnimplementedIAMPolicyServer
 	had []string
@@ -45,17 +45,17 @@ func (p *permissions) TestIamPermissions(_ context.Context, r *iampb.TestIamPerm
 	return &iampb.TestIamPermissionsResponse{Permissions: p.had}, p.err
 }
 
-func TestProbe(t *testing.T) {
+func TestProbe_permissions(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
 		server permissions
 		want   string // "" finds nothing wrong
 	}{
 		{"granted", permissions{had: []string{"pubsub.topics.publish"}}, ""},
-		{"not granted, or no topic", permissions{}, "--role=roles/pubsub.publisher"},
-		{"no topic", permissions{err: status.Error(codes.NotFound, "none")}, "gcloud pubsub topics create changes"},
-		{"not even to look", permissions{err: status.Error(codes.PermissionDenied, "no")}, "--role=roles/pubsub.publisher"},
-		{"broken", permissions{err: status.Error(codes.Internal, "oh")}, "look at projects/test-project/topics/changes: "},
+		{"not granted", permissions{}, "--role=roles/pubsub.publisher"},
+		{"missing topic", permissions{err: status.Error(codes.NotFound, "none")}, "gcloud pubsub topics create changes"},
+		{"forbidden to ask", permissions{err: status.Error(codes.PermissionDenied, "no")}, "--role=roles/pubsub.publisher"},
+		{"internal error", permissions{err: status.Error(codes.Internal, "oh")}, "check topic projects/test-project/topics/changes: "},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -64,7 +64,7 @@ func TestProbe(t *testing.T) {
 			}
 			g := grpc.NewServer()
 			iampb.RegisterIAMPolicyServer(g, &tt.server)
-			go func() { _ = g.Serve(l) }() // ends with Stop
+			go func() { _ = g.Serve(l) }() // Stop ends it
 			defer g.Stop()
 			t.Setenv("PUBSUB_EMULATOR_HOST", l.Addr().String())
 			err = parse(t, sinktest.PubSubSink, sink.Options{}).Probe(t.Context())
@@ -75,8 +75,8 @@ func TestProbe(t *testing.T) {
 	}
 }
 
-// A server that is gone for a while holds up a Put, and loses nothing of it.
-func TestRestart(t *testing.T) {
+// A Put outlasts a restart of the server, and loses nothing.
+func TestPut_serverRestarts(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -85,7 +85,7 @@ func TestRestart(t *testing.T) {
 	serve := func(s *server, l net.Listener) *grpc.Server {
 		g := grpc.NewServer()
 		pubsubpb.RegisterPublisherServer(g, s)
-		go func() { _ = g.Serve(l) }() // ends with Stop
+		go func() { _ = g.Serve(l) }() // Stop ends it
 		return g
 	}
 	g := serve(first, l)
@@ -110,18 +110,18 @@ func TestRestart(t *testing.T) {
 	}
 }
 
-func TestParse(t *testing.T) {
+func TestParse_URLs(t *testing.T) {
 	for _, tt := range []struct{ url, err string }{
 		{"pubsub://my-project/changes?ordering=4096&linger=0s&pause=1m&max-messages=1&max-bytes=16MiB&endpoint=europe-west1", ""},
 		{"pubsub://my-project/changes?endpoint=pubsub.example.com:443&data=xdr", ""},
 		{"pubsub://my-project/changes?mode=packed&compression=gzip&packed=ndjson", ""},
-		{"pubsub://my-project/changes?mode=packed&data=json", "data=json goes with single messages"},
+		{"pubsub://my-project/changes?mode=packed&data=json", "data=json is for mode=single"},
 		{"pubsub://my-project/changes?data=avro", ""},
 		{"pubsub://my-project/changes?data=csv", "data=csv is none of as-received, json"},
-		{"pubsub://my-project/changes?endpoint=a/b", "neither a region nor HOST:PORT"},
+		{"pubsub://my-project/changes?endpoint=a/b", "want a region or HOST:PORT"},
 		{"pubsub://my-project/changes?max-bytes=1MiB", "max-bytes=1MiB is no size"},
 		{"pubsub://my-project/changes?linger=-1s", "linger=-1s is no duration"},
-		{"pubsub://my-project", "write pubsub://PROJECT/TOPIC"},
+		{"pubsub://my-project", "want pubsub://PROJECT/TOPIC"},
 	} {
 		u, err := url.Parse(tt.url)
 		if err != nil {

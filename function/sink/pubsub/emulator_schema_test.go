@@ -14,9 +14,9 @@ import (
 	"github.com/aerosink/aerosink/function/sink/sinktest"
 )
 
-// Google's emulator takes the schema of rows for one of a topic, which then takes
-// what data=avro publishes and nothing else.
-func TestTopicOfRows(t *testing.T) {
+// Google's emulator accepts the schema of rows as the schema of a topic. The topic then
+// accepts what data=avro publishes and nothing else.
+func TestPut_topicWithRowSchema(t *testing.T) {
 	startEmulator(t)
 	schemas, err := apiv1.NewSchemaClient(t.Context())
 	if err != nil {
@@ -41,9 +41,9 @@ func TestTopicOfRows(t *testing.T) {
 		t.Fatal(err)
 	}
 	if verdicts := open(t, sinktest.PubSubSink+"?data=avro", sink.Options{}).Put(t.Context(), sinktest.Batch("orders", 3)); verdicts != nil {
-		t.Error("rows are refused:", verdicts)
+		t.Error("rows were refused:", verdicts)
 	}
 	if verdicts := open(t, sinktest.PubSubSink, sink.Options{}).Put(t.Context(), sinktest.Batch("orders", 1)); verdicts == nil {
-		t.Error("JSON is taken")
+		t.Error("JSON was accepted")
 	}
 }

@@ -25,11 +25,11 @@ import (
 	"github.com/aerosink/aerosink/function/sink/sinktest"
 )
 
-// Each answer that Pub/Sub may give, once and from then on.
-func TestAnswers(t *testing.T) {
+// Each response code that Pub/Sub may give, once and then always.
+func TestPut_responseCodes(t *testing.T) {
 	for _, tt := range []struct {
-		code   codes.Code
-		passes bool // is tried again
+		code      codes.Code
+		transient bool // is retried
 	}{
 		{codes.Unavailable, true}, {codes.DeadlineExceeded, true}, {codes.ResourceExhausted, true}, {codes.Aborted, true},
 		{codes.Internal, true}, {codes.Unknown, true}, {codes.Canceled, true},
@@ -47,27 +47,27 @@ func TestAnswers(t *testing.T) {
 			metrics := prometheus.NewRegistry()
 			s := open(t, sinktest.PubSubSink, sink.Options{Metrics: metrics})
 			verdicts := s.Put(t.Context(), sinktest.Batch("s", 1))
-			if tt.passes != (verdicts == nil) {
+			if tt.transient != (verdicts == nil) {
 				t.Errorf("once: %v", verdicts)
 			}
-			cloud.behave(always)
+			cloud.setFault(always)
 			short, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 			defer cancel()
 			verdicts = s.Put(short, sinktest.Batch("s", 1))
 			if verdicts == nil || status.Code(verdicts[0]) != tt.code || !strings.Contains(verdicts[0].Error(), sinktest.PubSubSink) {
 				t.Errorf("always: %v", verdicts)
 			}
-			if tt.passes && (!errors.Is(verdicts[0], context.DeadlineExceeded) || change.IsPermanent(verdicts[0])) {
-				t.Errorf("always: %v, want the deadline and the answer", verdicts[0])
+			if tt.transient && (!errors.Is(verdicts[0], context.DeadlineExceeded) || change.IsPermanent(verdicts[0])) {
+				t.Errorf("always: %v, want the deadline and the response", verdicts[0])
 			}
 			if n := metric(t, metrics, "requests_total", "code="+tt.code.String(), "sink="+sinktest.PubSubSink); n < 2 {
-				t.Errorf("%v requests with the code are counted", n)
+				t.Errorf("%v requests with the code were counted, want at least 2", n)
 			}
 		})
 	}
 }
 
-// refusing returns a fault that refuses requests with a message whose data has the
+// refusing returns a fault that refuses requests with a message whose data contains
 // word.
 func refusing(word string) func(context.Context, *pubsubpb.PublishRequest) error {
 	return func(_ context.Context, r *pubsubpb.PublishRequest) error {
@@ -80,31 +80,31 @@ func refusing(word string) func(context.Context, *pubsubpb.PublishRequest) error
 	}
 }
 
-// Of a request that is refused only the guilty messages are, wherever they stand and
-// whatever was published before. A topic that takes nothing says nothing about the data.
-func TestRefusals(t *testing.T) {
+// Of a refused request only the messages at fault get a permanent verdict, wherever they
+// stand and whatever was published before.
+func TestPut_invalidArgument(t *testing.T) {
 	for _, ordering := range []string{"", "?ordering=1"} {
-		for _, guilty := range [][]int{{0}, {99}, {41}, {0, 1, 2}, {7, 8, 50, 98, 99}} {
+		for _, refused := range [][]int{{0}, {99}, {41}, {0, 1, 2}, {7, 8, 50, 98, 99}} {
 			cloud := newServer(t, refusing("bad"))
 			s := open(t, sinktest.PubSubSink+ordering, sink.Options{})
 			b := sinktest.Batch("s", 100)
-			for _, i := range guilty {
+			for _, i := range refused {
 				b.Changes[i].Data = []byte("bad")
 			}
 			verdicts := s.Put(t.Context(), b)
 			for i := range b.Changes {
-				if bad := slices.Contains(guilty, i); bad != change.IsPermanent(verdicts[i]) || !bad && verdicts[i] != nil {
-					t.Errorf("%q: guilty are %v, verdict on %d: %v", ordering, guilty, i, verdicts[i])
+				if bad := slices.Contains(refused, i); bad != change.IsPermanent(verdicts[i]) || !bad && verdicts[i] != nil {
+					t.Errorf("%q: messages %v are refused, verdict on %d: %v", ordering, refused, i, verdicts[i])
 				}
 			}
-			if n := len(strings.Fields(cloud.data())); n != 100-len(guilty) {
+			if n := len(strings.Fields(cloud.data())); n != 100-len(refused) {
 				t.Errorf("%q: %d published", ordering, n)
 			}
 		}
 	}
 }
 
-func TestRefusalsAlone(t *testing.T) {
+func TestPut_topicThatRefusesEverything(t *testing.T) {
 	cloud := newServer(t, refusing(""))
 	s := open(t, sinktest.PubSubSink, sink.Options{})
 	put := func(what string, n int) string {
@@ -116,34 +116,34 @@ func TestRefusalsAlone(t *testing.T) {
 		return outcome(b, s.Put(t.Context(), b))
 	}
 	if got := put("good", 1); got != "-" {
-		t.Errorf("a topic that has taken nothing yet: %s", got)
+		t.Errorf("topic that has accepted nothing yet: %s", got)
 	}
 	if got := put("good", 100); got != strings.Repeat("-", 100) {
-		t.Errorf("a batch of it: %s", got)
+		t.Errorf("batch for it: %s", got)
 	}
-	if n := cloud.asked(); n > 40 {
-		t.Errorf("%d requests to find out", n)
+	if n := cloud.requestCount(); n > 40 {
+		t.Errorf("%d requests to find that out, want at most 40", n)
 	}
-	cloud.behave(refusing("bad"))
+	cloud.setFault(refusing("bad"))
 	if got := put("good", 1) + put("bad", 1); got != "+x" {
-		t.Errorf("one that takes others: %s", got)
+		t.Errorf("topic that accepts others: %s", got)
 	}
-	cloud.behave(refusing(""))
+	cloud.setFault(refusing(""))
 	var got string
 	for range 20 {
 		got += put("good", 1)
 	}
 	if got != "xxxxxxx"+strings.Repeat("-", 13) {
-		t.Errorf("one that takes nothing any longer: %s", got)
+		t.Errorf("topic that no longer accepts anything: %s", got)
 	}
-	cloud.behave(refusing("bad"))
+	cloud.setFault(refusing("bad"))
 	if got := put("good", 1) + put("bad", 20); got != "+xxxxxxxx"+strings.Repeat("-", 12) {
-		t.Errorf("a batch that it refuses whole: %s", got)
+		t.Errorf("batch that it refuses as a whole: %s", got)
 	}
 }
 
-// An attempt without answer leaves room for a second.
-func TestBlackHole(t *testing.T) {
+// An attempt without a response leaves time for a second.
+func TestPut_firstAttemptWithoutResponse(t *testing.T) {
 	var once atomic.Bool
 	cloud := newServer(t, func(ctx context.Context, _ *pubsubpb.PublishRequest) error {
 		if once.CompareAndSwap(false, true) {
@@ -155,14 +155,14 @@ func TestBlackHole(t *testing.T) {
 	if verdicts := s.Put(t.Context(), sinktest.Batch("s", 1)); verdicts != nil {
 		t.Error(verdicts)
 	}
-	if n := cloud.asked(); n != 2 {
+	if n := cloud.requestCount(); n != 2 {
 		t.Errorf("%d requests, want 2", n)
 	}
 }
 
-// A server that takes connections and never says a word holds up a Put for its time
-// and no longer.
-func TestSilence(t *testing.T) {
+// A server that accepts connections and never responds delays a Put for its timeout and
+// no longer.
+func TestPut_silentServer(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -176,8 +176,8 @@ func TestSilence(t *testing.T) {
 	}
 }
 
-// Nothing is left running of a sink that was used and closed.
-func TestNothingLeaks(t *testing.T) {
+// A sink that was used and closed leaves nothing running.
+func TestClose_leavesNoGoroutines(t *testing.T) {
 	newServer(t, func(context.Context, *pubsubpb.PublishRequest) error { return nil })
 	before := runtime.NumGoroutine()
 	for range 5 {
@@ -195,5 +195,5 @@ func TestNothingLeaks(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	changetest.WaitFor(t, "as few goroutines as before", func() bool { return runtime.NumGoroutine() <= before })
+	changetest.WaitFor(t, "no more goroutines than before", func() bool { return runtime.NumGoroutine() <= before })
 }

@@ -19,8 +19,8 @@ import (
 	"github.com/aerosink/aerosink/function/sink/sinktest"
 )
 
-// A message that Google's own decoder reads is the change, whatever it holds.
-func TestMessageIsTheChange(t *testing.T) {
+// A message decoded by Google's own code is the change, whatever it holds.
+func TestPut_messagesDecodeToChanges(t *testing.T) {
 	cloud := newServer(t, nil)
 	s := open(t, sinktest.PubSubSink+"?ordering=16", sink.Options{})
 	rapid.Check(t, func(rt *rapid.T) {
@@ -32,13 +32,13 @@ func TestMessageIsTheChange(t *testing.T) {
 			b.Changes = append(b.Changes, p)
 		}
 		cloud.mu.Lock()
-		cloud.taken = nil
+		cloud.accepted = nil
 		cloud.mu.Unlock()
 		if verdicts := s.Put(t.Context(), b); verdicts != nil {
 			rt.Fatal(verdicts)
 		}
 		left := len(b.Changes)
-		for _, m := range cloud.taken {
+		for _, m := range cloud.accepted {
 			for i := range b.Changes {
 				p := &b.Changes[i]
 				if bytes.Equal(m.GetData(), p.Data) && m.GetAttributes()["digest"] == p.Change.Digest.String() &&
@@ -49,13 +49,13 @@ func TestMessageIsTheChange(t *testing.T) {
 				}
 			}
 		}
-		if left != 0 || len(cloud.taken) != len(b.Changes) {
-			rt.Fatalf("%d messages of %d changes, %d not found", len(cloud.taken), len(b.Changes), left)
+		if left != 0 || len(cloud.accepted) != len(b.Changes) {
+			rt.Fatalf("%d messages for %d changes, %d not found", len(cloud.accepted), len(b.Changes), left)
 		}
 	})
 }
 
-// valid returns what is published of an attribute.
+// valid returns the published value of an attribute.
 func valid(value string) string {
 	if !utf8.ValidString(value) {
 		return ""
@@ -63,8 +63,8 @@ func valid(value string) string {
 	return value
 }
 
-// A name that is no text, or too long, does not hold up the change, nor others.
-func TestAttributesThatPubSubRefuses(t *testing.T) {
+// A set name that is not UTF-8, or too long, is left out; the changes are published.
+func TestPut_invalidAttributes(t *testing.T) {
 	for _, set := range []string{"a\xff", strings.Repeat("x", 1025)} {
 		cloud := sinktest.New(t)
 		b := sinktest.Batch("s", 2)
@@ -80,41 +80,41 @@ func TestAttributesThatPubSubRefuses(t *testing.T) {
 	}
 }
 
-func TestLetters(t *testing.T) {
+func TestPut_deadLetters(t *testing.T) {
 	cloud := sinktest.New(t)
 	received := time.Date(2026, 11, 22, 1, 2, 3, 4000, time.UTC)
 	b := sink.Batch{
 		Changes: []format.Parsed{
-			{Data: []byte("{"), Err: change.Permanent(fmt.Errorf("no object"))},
+			{Data: []byte("{"), Err: change.Permanent(fmt.Errorf("not an object"))},
 			sinktest.One("orders", 5),
 		},
 		Letters: []sink.Letter{
-			{MediaType: "application/json", Reason: "no object " + strings.Repeat("é", 600), Offset: 7, Request: "r\xff", Received: received},
-			{MediaType: "application/json", Reason: "no place", Request: "r1", Received: received},
+			{MediaType: "application/json", Reason: "not an object " + strings.Repeat("é", 600), Offset: 7, Request: "r\xff", Received: received},
+			{MediaType: "application/json", Reason: "no space", Request: "r1", Received: received},
 		},
 	}
-	s := open(t, sinktest.PubSubSink+"?mode=packed", sink.Options{}) // letters are never packed
+	s := open(t, sinktest.PubSubSink+"?mode=packed", sink.Options{}) // dead letters are never packed
 	if verdicts := s.Put(t.Context(), b); verdicts != nil {
 		t.Fatal(verdicts)
 	}
 	want := []map[string]string{
-		{"reason": "no object " + strings.Repeat("é", 507), "offset": "7", "mediaType": "application/json", "received": "2026-11-22T01:02:03.000004Z"},
+		{"reason": "not an object " + strings.Repeat("é", 505), "offset": "7", "mediaType": "application/json", "received": "2026-11-22T01:02:03.000004Z"},
 		{
-			"reason": "no place", "offset": "0", "mediaType": "application/json", "request": "r1", "received": "2026-11-22T01:02:03.000004Z",
+			"reason": "no space", "offset": "0", "mediaType": "application/json", "request": "r1", "received": "2026-11-22T01:02:03.000004Z",
 			"format": "json", "namespace": "shop", "set": "orders", "op": "write", "digest": b.Changes[1].Change.Digest.String(),
 			"partition": "5", "generation": "1", "lut": "1795350896794", "expiry": "0",
 		},
 	}
 	for i, m := range cloud.Messages() {
 		if diff := cmp.Diff(want[i], m.Attributes); diff != "" || !bytes.Equal(m.Data, b.Changes[i].Data) {
-			t.Errorf("letter %d: %s, attributes (-want +got):\n%s", i, m.Data, diff)
+			t.Errorf("dead letter %d: %s, attributes (-want +got):\n%s", i, m.Data, diff)
 		}
 	}
 }
 
-// Changes are written anew in the format that the URL names; what it has no form for
-// is refused, alone and for good.
-func TestDataWrittenAnew(t *testing.T) {
+// Changes are re-encoded in the format that the URL names. A change that the format
+// cannot express is refused for good, and no other.
+func TestPut_reencodedData(t *testing.T) {
 	c := change.Change{Namespace: "shop", Set: "orders", Digest: change.Digest{1}, Generation: 2, LUT: 1735689600123, Expiry: 0}
 	c.Bins = []change.Bin{{Name: "i", Value: change.IntegerValue(1)}}
 	avro, err := format.NewAvro(`{"type":"map","values":["null","long","string",{"type":"map","values":["null","long","string"]}]}`, "metadata", true)
@@ -130,7 +130,7 @@ func TestDataWrittenAnew(t *testing.T) {
 			cloud := sinktest.New(t)
 			spec := parse(t, sinktest.PubSubSink+"?data="+name, sink.Options{Avro: avro, MetadataKey: "metadata"})
 			if !spec.Bins {
-				t.Error("bins are not asked for")
+				t.Error("Bins is false, want true")
 			}
 			b := sink.Batch{Changes: []format.Parsed{{Change: c, Data: []byte("as it came"), Format: "other"}, {Change: c, Data: []byte("as it came"), Format: "other"}}}
 			b.Changes[1].Change.Bins = []change.Bin{{Name: "i", Value: unnamed}}
@@ -147,8 +147,8 @@ func TestDataWrittenAnew(t *testing.T) {
 	}
 }
 
-// Without a schema of the user's, Avro data are rows.
-func TestDataAsRows(t *testing.T) {
+// Without a schema from the user, Avro data are rows.
+func TestPut_avroWithoutSchemaIsRows(t *testing.T) {
 	cloud := newServer(t, nil)
 	b := sinktest.Batch("s", 1)
 	b.Changes[0].Format = "avro" // by whatever schema
@@ -159,18 +159,18 @@ func TestDataAsRows(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if m := cloud.taken[0]; !bytes.Equal(m.GetData(), row.AppendAvro(nil, &r)) || m.GetAttributes()["format"] != "avro" {
+	if m := cloud.accepted[0]; !bytes.Equal(m.GetData(), row.AppendAvro(nil, &r)) || m.GetAttributes()["format"] != "avro" {
 		t.Errorf("published %v", m)
 	}
 }
 
-// For BigQuery a change is a row, whatever came; what is none is refused, alone and for
-// good.
-func TestDataForBigQuery(t *testing.T) {
+// For BigQuery each change becomes a row, whatever its format. A change that cannot be a
+// row is refused for good, and no other.
+func TestPut_bigQueryRows(t *testing.T) {
 	cloud := sinktest.New(t)
 	spec := parse(t, sinktest.PubSubSink+"?data=bigquery", sink.Options{})
 	if !spec.Bins {
-		t.Error("bins are not asked for")
+		t.Error("Bins is false, want true")
 	}
 	b := sinktest.Batch("s", 3)
 	for i := range b.Changes {
@@ -189,9 +189,8 @@ func TestDataForBigQuery(t *testing.T) {
 	}
 }
 
-// A message that is as large as a request may be is published, one byte more is too
-// much.
-func TestLargestMessage(t *testing.T) {
+// A message as large as a request may be is published; one byte more is refused.
+func TestPut_largestMessage(t *testing.T) {
 	newServer(t, nil)
 	s := open(t, sinktest.PubSubSink, sink.Options{})
 	size := func(data int) sink.Batch {
@@ -209,9 +208,9 @@ func TestLargestMessage(t *testing.T) {
 		}
 	}
 	if frame := 10_000_000 - least; frame < 100 || frame > 400 {
-		t.Errorf("the largest data is of %d bytes", least)
+		t.Errorf("the largest data has %d bytes", least)
 	}
 	if got := outcome(size(most), s.Put(t.Context(), size(most))); got != "x" {
-		t.Errorf("of %d bytes: %s", most, got)
+		t.Errorf("%d bytes: %s", most, got)
 	}
 }

@@ -46,8 +46,8 @@ func inflate(t *testing.T, m *pubsubpb.PubsubMessage) string {
 	return string(text)
 }
 
-// A packed message holds a batch, or what a lane has of it, as lines.
-func TestPacked(t *testing.T) {
+// A packed message holds a batch, or a lane's part of it, as lines.
+func TestPut_packed(t *testing.T) {
 	for _, compression := range []string{"zstd", "gzip", "none"} {
 		for _, ordering := range []int{0, 2} {
 			cloud := newServer(t, nil)
@@ -68,7 +68,7 @@ func TestPacked(t *testing.T) {
 				}
 			}
 			got := map[string]map[string]string{}
-			for _, m := range cloud.taken {
+			for _, m := range cloud.accepted {
 				got[inflate(t, m)] = m.GetAttributes()
 				if (m.GetOrderingKey() != "") != (ordering > 0) {
 					t.Errorf("ordering key %q", m.GetOrderingKey())
@@ -88,18 +88,18 @@ func TestPacked(t *testing.T) {
 }
 
 // Or as a container file of rows.
-func TestPackedAvro(t *testing.T) {
+func TestPut_packedAvro(t *testing.T) {
 	for _, compression := range []string{"zstd", "gzip", "none"} {
 		cloud := newServer(t, nil)
 		spec := parse(t, sinktest.PubSubSink+"?mode=packed&packed=avro&compression="+compression, sink.Options{})
 		if !spec.Bins {
-			t.Error("bins are not asked for")
+			t.Error("Bins is false, want true")
 		}
 		b := sinktest.Batch("orders", 3)
 		if verdicts := sinktest.Open(t, spec).Put(t.Context(), b); verdicts != nil {
 			t.Fatal(verdicts)
 		}
-		m := cloud.taken[0]
+		m := cloud.accepted[0]
 		n := 0
 		for c, err := range row.ReadAvro(bytes.NewReader(m.GetData())) {
 			if err != nil || c.Digest != b.Changes[n].Change.Digest {
@@ -114,9 +114,9 @@ func TestPackedAvro(t *testing.T) {
 	}
 }
 
-// What a request has no room for is halved; a change that alone has none, or that is
-// no JSON, is refused for good and holds up no other.
-func TestPackedTooLarge(t *testing.T) {
+// A message that does not fit into a request is halved. A change that does not fit alone,
+// or that JSON cannot express, is refused for good, and no other.
+func TestPut_packedMessageTooLarge(t *testing.T) {
 	cloud := newServer(t, nil)
 	s := open(t, sinktest.PubSubSink+"?mode=packed&compression=none", sink.Options{})
 	b := sinktest.Batch("s", 8)
@@ -133,7 +133,7 @@ func TestPackedTooLarge(t *testing.T) {
 		t.Errorf("%s, want the third and the sixth refused", got)
 	}
 	n := 0
-	for _, m := range cloud.taken {
+	for _, m := range cloud.accepted {
 		n += strings.Count(inflate(t, m), "\n")
 	}
 	if n != 6 {
@@ -141,27 +141,27 @@ func TestPackedTooLarge(t *testing.T) {
 	}
 }
 
-// A packed message is refused for how the topic is set up, never for its data.
-func TestPackedRefused(t *testing.T) {
+// A refused packed message counts as the topic's fault, never as its data's.
+func TestPut_packedMessageRefused(t *testing.T) {
 	newServer(t, refusing(""))
 	b := sinktest.Batch("s", 3)
 	if got := outcome(b, open(t, sinktest.PubSubSink+"?mode=packed", sink.Options{}).Put(t.Context(), b)); got != "---" {
-		t.Errorf("%s, want all to be tried again", got)
+		t.Errorf("%s, want all to be retried", got)
 	}
 }
 
-// Packed messages keep the order of a record, too.
-func TestPackedOrder(t *testing.T) {
+// Packed messages keep the order of a record as well.
+func TestPut_packedOrder(t *testing.T) {
 	cloud := newServer(t, forbidden)
 	s := open(t, sinktest.PubSubSink+"?mode=packed&compression=none&ordering=1&pause=1m", sink.Options{})
 	first := versions(version(1, 1), version(2, 1), version(1, 2))
 	if got := outcome(first, s.Put(t.Context(), first)); got != "---" {
 		t.Errorf("%s, want all failed", got)
 	}
-	cloud.behave(nil)
+	cloud.setFault(nil)
 	later := versions(version(3, 1), version(1, 3))
 	if got := outcome(later, s.Put(t.Context(), later)); got != "--" {
-		t.Errorf("%s, want a message refused that has a change of a record that owes", got)
+		t.Errorf("%s, want both held back: one is of a record with a pending retry", got)
 	}
 	for _, b := range []sink.Batch{first, later} {
 		if got := outcome(b, s.Put(t.Context(), b)); strings.Contains(got, "-") {
@@ -170,8 +170,8 @@ func TestPackedOrder(t *testing.T) {
 	}
 }
 
-// Data that does not compress goes out all the same.
-func TestPackedNoise(t *testing.T) {
+// Data that does not compress is published as well.
+func TestPut_packedIncompressible(t *testing.T) {
 	cloud := newServer(t, nil)
 	s := open(t, sinktest.PubSubSink+"?mode=packed", sink.Options{})
 	b := sinktest.Batch("s", 40)
@@ -184,7 +184,7 @@ func TestPackedNoise(t *testing.T) {
 	if verdicts := s.Put(t.Context(), b); verdicts != nil {
 		t.Fatal(verdicts[0])
 	}
-	if n := len(cloud.taken); n != 2 {
+	if n := len(cloud.accepted); n != 2 {
 		t.Errorf("%d messages, want two halves", n)
 	}
 }
