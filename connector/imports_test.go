@@ -33,7 +33,7 @@ var rooms = map[string]struct {
 	"function/replay":    {"connector/change connector/format function/sink function/sink/row", ""},
 	"":                   {"function", ""},
 	"testdata":           {"", ""},
-	"terraform":          {"", ""},
+	"terraform/tests":    {"", ""},
 	"connector/cmd/*":    {"connector connector/cloudlog connector/config connector/deliver connector/route", "cloud.google.com"},
 	"function/cmd/sink":  {"function function/replay function/sink", "cloud.google.com"},
 	"function/cmd/local": {"*", ""},

@@ -1,4 +1,4 @@
-package terraform_test
+package tests
 
 import (
 	"fmt"
@@ -15,6 +15,9 @@ var programs string
 func TestMain(m *testing.M) {
 	var err error
 	if programs, err = os.MkdirTemp("", "aerosink"); err != nil {
+		panic(err)
+	}
+	if err = os.Chdir(".."); err != nil { // the tests name files by their path in terraform/
 		panic(err)
 	}
 	code := m.Run()

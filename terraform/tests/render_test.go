@@ -1,7 +1,7 @@
 // Package terraform_test holds the cloud around Aerosink against what it is made
 // of: templates, dashboards, images and the upload of a function, as far as this can
 // be seen without a cloud.
-package terraform_test
+package tests
 
 import (
 	"os"
