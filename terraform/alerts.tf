@@ -117,3 +117,144 @@ resource "google_monitoring_alert_policy" "alert" {
   # or taken down.
   depends_on = [google_project_service.api, google_compute_region_per_instance_config.connector]
 }
+
+# Alerts about the connectors, where there are some.
+
+locals {
+  # How many there are whose figures come.
+  watched_connectors = var.connector == null ? var.alerts.connectors : var.connector.metrics ? var.connector.size : 0
+
+  # Of a connector's figures, as its collector labels them.
+  of_connectors = "job=\"${var.prefix}-connector\""
+
+  connector_alerts = { for name, alert in {
+    connector-absent = {
+      title    = "connectors are missing"
+      severity = "CRITICAL"
+      minutes  = 5
+      query    = "(sum(aerosink_connector_ready{${local.of_connectors}}) or vector(0)) < ${local.watched_connectors}"
+    }
+    connector-stalled = {
+      title    = "the database ships, and nothing gets through"
+      severity = "CRITICAL"
+      minutes  = 0
+      query = join(" unless ", [for verdicts in ["retry|malformed", "delivered|skipped|dead"] :
+        "sum(rate(aerosink_connector_changes_total{${local.of_connectors},verdict=~\"${verdicts}\"}[${var.alerts.stall_minutes}m])) > 0"
+      ])
+    }
+    connector-lag = {
+      title    = "changes are delivered late"
+      severity = "ERROR"
+      minutes  = 5
+      query    = "max by (instance) (aerosink_connector_change_age_seconds{${local.of_connectors},quantile=\"0.95\"}) > ${var.alerts.lag_minutes * 60}"
+    }
+    connector-retries = {
+      title    = "the database has to ship many changes again"
+      severity = "WARNING"
+      minutes  = 10
+      query = join("", [
+        "sum(rate(aerosink_connector_changes_total{${local.of_connectors},verdict=\"retry\"}[5m]))",
+        " / sum(rate(aerosink_connector_changes_total{${local.of_connectors}}[5m])) > ${var.alerts.retry_ratio}",
+      ])
+    }
+    connector-dead-letters = {
+      title    = "the connector sets changes aside"
+      severity = "ERROR"
+      minutes  = 0
+      query    = "sum by (instance) (increase(aerosink_connector_dead_letters_total{${local.of_connectors}}[10m])) > 0"
+    }
+    connector-certificate = {
+      title    = "a certificate of the connector ends soon"
+      severity = "ERROR"
+      minutes  = 5
+      query    = "min by (section) (aerosink_connector_certificate_expiry_timestamp_seconds{${local.of_connectors}}) - time() < ${var.alerts.certificate_days * 86400}"
+    }
+
+    # A destination that nothing goes to keeps a token that has ended, and needs none.
+    connector-token = {
+      title    = "the connector gets no identity tokens"
+      severity = "CRITICAL"
+      minutes  = 0
+      query = join("", [
+        "min by (instance, destination) (aerosink_connector_token_expiry_timestamp_seconds{${local.of_connectors}}) - time() < ${var.alerts.token_minutes * 60}",
+        " and sum by (instance, destination) (increase(aerosink_connector_token_refreshes_total{${local.of_connectors},status=\"error\"}[10m])) > 0",
+      ])
+    }
+  } : name => alert if local.watched_connectors > 0 }
+}
+
+# Alerts about the function.
+
+locals {
+  # Of the function's own figures, as the sidecar labels them, and of Cloud Run's. Cloud
+  # Run has the latter of other kinds of resource as well, so the kind has to be said.
+  of_function = "namespace=\"${local.ingest_service}\""
+  of_service  = "monitored_resource=\"cloud_run_revision\",service_name=\"${local.ingest_service}\""
+
+  function_alerts = merge({
+    function-errors = {
+      title    = "the function does not accept requests"
+      severity = "ERROR"
+      minutes  = 10
+      query = join("", [
+        "sum(rate(run_googleapis_com:request_count{${local.of_service},response_code=~\"429|5..\"}[5m]))",
+        " / sum(rate(run_googleapis_com:request_count{${local.of_service}}[5m])) > ${var.alerts.error_ratio}",
+      ])
+    }
+    function-instances = {
+      title    = "the function has nearly all instances that it may have"
+      severity = "WARNING"
+      minutes  = 10
+      query    = "sum(run_googleapis_com:container_instance_count{${local.of_service},state=\"active\"}) > ${var.alerts.instance_ratio * var.ingest.max_instances}"
+    }
+    function-dead-letters = {
+      title    = "the function sets changes aside"
+      severity = "ERROR"
+      minutes  = 0
+      query = local.has_metrics ? (
+        "sum(increase(aerosink_function_dead_letters_total{${local.of_function}}[10m])) > 0"
+        ) : (
+        "sum(increase(logging_googleapis_com:user_${replace("${var.prefix}-dead-letters", "-", "_")}{monitored_resource=\"cloud_run_revision\"}[10m])) > 0"
+      )
+    }
+    }, { for name, alert in {
+      function-owed = {
+        title    = "records wait for a change that does not come again"
+        severity = "WARNING"
+        minutes  = 10
+        query    = "sum by (sink) (aerosink_pubsub_owed_records{${local.of_function}}) > 0"
+      }
+  } : name => alert if local.has_metrics })
+}
+
+# Alerts about what Pub/Sub has and nobody takes.
+
+locals {
+  of_subscriptions = "monitored_resource=\"pubsub_subscription\",subscription_id"
+
+  # By name: another pipeline's may begin with the same prefix.
+  watched_subscriptions = concat(
+    keys(var.changes.subscriptions),
+    var.storage_subscription == null ? [] : ["storage"],
+    var.bigquery == null ? [] : ["bigquery"],
+  )
+
+  stream_alerts = merge({ for name, alert in {
+    subscription-backlog = {
+      title    = "a subscription is behind"
+      severity = "WARNING"
+      minutes  = 5
+      query = join("", [
+        "max by (subscription_id) (pubsub_googleapis_com:subscription_oldest_unacked_message_age{",
+        "${local.of_subscriptions}=~\"${var.prefix}-(${join("|", local.watched_subscriptions)})\"}) > ${var.alerts.backlog_minutes * 60}",
+      ])
+    }
+    } : name => alert if length(local.watched_subscriptions) > 0 }, {
+    subscription-undelivered = {
+      title    = "messages were given up"
+      severity = "ERROR"
+      minutes  = 0
+      query    = "max by (subscription_id) (pubsub_googleapis_com:subscription_num_undelivered_messages{${local.of_subscriptions}=\"${var.prefix}-undelivered\"}) > 0"
+    }
+  })
+}

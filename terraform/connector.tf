@@ -157,3 +157,72 @@ resource "google_secret_manager_secret_iam_member" "connector_tls" {
   role      = "roles/secretmanager.secretAccessor"
   member    = google_service_account.connector.member
 }
+
+# What is on a connector's machine: the connector's configuration, the units that run
+# it, and what brings them there.
+
+locals {
+  connector_config = var.connector == null ? null : coalesce(var.connector.config, templatefile("${path.module}/templates/connector.yml.tftpl", {
+    port        = local.connector_port
+    manage_port = local.connector_manage_port
+    url         = local.ingest_url
+    audience    = local.audience
+    tls         = var.connector.tls
+    balancer    = var.connector.balancer
+  }))
+
+  connector_files = var.connector == null ? {} : merge(
+    {
+      "/etc/aerosink/connector.yml" = local.connector_config
+      "/etc/aerosink/prepare"       = file("${path.module}/templates/prepare.sh")
+      "/etc/systemd/system/aerosink.service" = templatefile("${path.module}/templates/aerosink.service.tftpl", {
+        ports   = [local.connector_port, local.connector_manage_port]
+        secrets = [for use, version in local.connector_secrets : "${use}=${version}"]
+      })
+    },
+    !var.connector.metrics ? {} : {
+      "/etc/aerosink/collector.yaml" = templatefile("${path.module}/templates/collector.yaml.tftpl", {
+        prefix = var.prefix
+        port   = local.connector_manage_port
+      })
+      "/etc/systemd/system/aerosink-metrics.service" = templatefile("${path.module}/templates/aerosink-metrics.service.tftpl", {
+        image = var.connector.collector_image
+      })
+    },
+  )
+
+  # Read at each start of the machine: on Container-Optimized OS nothing below /etc outlives one.
+  connector_cloud_init = templatefile("${path.module}/templates/cloud-init.yaml.tftpl", {
+    files = local.connector_files
+    units = [for path in keys(local.connector_files) : basename(path) if endswith(path, ".service")]
+  })
+}
+
+# What a person runs once the connectors are there, as outputs.
+
+locals {
+  # A balancer stands for all of them.
+  connector_hosts = length(google_compute_address.connector_balancer) > 0 ? google_compute_address.connector_balancer[*].address : [
+    for name in local.connector_names : google_compute_address.connector[name].address
+  ]
+
+  xdr_config_command = var.connector == null ? null : join(" ", concat(
+    ["terraform -chdir=terraform output -raw connector_config | go run ./connector/cmd/connector xdr-config -config /dev/stdin"],
+    [for host in local.connector_hosts : "-host ${host}"],
+    var.connector.tls == null ? [] : ["-tls-name ${var.connector.tls.name}"],
+    length(var.connector.namespaces) == 0 ? ["-namespace NAMESPACE"] : [for n in var.connector.namespaces : "-namespace '${n}'"],
+  ))
+
+  # A restart at least: what runs does not look again at the group's metadata. The rest
+  # takes the stream meanwhile; the next one has to wait until it is back. In a shell of
+  # its own, which may end where a person's should not.
+  roll_connectors = var.connector == null ? null : <<-EOT
+    (
+      set -e
+      for instance in ${join(" ", local.connector_names)}; do
+        gcloud compute instance-groups managed update-instances ${local.connector_name} --project=${var.project} --region=${var.region} --instances=$instance --minimal-action=restart
+        gcloud compute instance-groups managed wait-until ${local.connector_name} --project=${var.project} --region=${var.region} --stable --timeout=900
+      done
+    )
+  EOT
+}
