@@ -1,15 +1,15 @@
-# What somebody is told of. Each alert has its runbook, by its name, in runbooks.
+# Alerts. Each has a runbook of the same name in runbooks.
 
 variable "alerts" {
   description = <<-EOT
-    Who is told what, and when:
-    - `enabled`: whether there are alerts at all.
-    - `channels`: notification channels, projects/PROJECT/notificationChannels/NUMBER. Without any, incidents are seen by who looks at the console.
-    - `connectors`: how many connectors there are that are not made here, as on GKE; by default there are no alerts about those.
-    - `lag_minutes`: age of changes at their delivery, of which one in twenty may be older.
+    Alerts, their thresholds and who gets them:
+    - `enabled`: whether to create alerts.
+    - `channels`: notification channels, projects/PROJECT/notificationChannels/NUMBER. Without any, incidents appear only in the console.
+    - `connectors`: number of connectors that this module does not create, for example on GKE; by default there are no alerts about those.
+    - `lag_minutes`: 95th percentile of the age of changes at their delivery.
     - `retry_ratio`: share of changes that the database is asked to ship again.
-    - `stall_minutes`: for how long nothing may get through while the database ships.
-    - `certificate_days`, `token_minutes`: left before certificates and tokens end.
+    - `stall_minutes`: how long the database may ship without any change being delivered.
+    - `certificate_days`, `token_minutes`: time left before certificates and tokens expire.
     - `error_ratio`: share of requests that the function answers with 429 or 5xx.
     - `instance_ratio`: share of ingest.max_instances that are busy.
     - `backlog_minutes`: age of the oldest message that a subscription has not acknowledged.
@@ -32,38 +32,38 @@ variable "alerts" {
 
   validation {
     condition     = alltrue([for c in var.alerts.channels : can(regex("^projects/[^/]+/notificationChannels/[0-9]+$", c))])
-    error_message = "alerts.channels are projects/PROJECT/notificationChannels/NUMBER; gcloud beta monitoring channels list shows them."
+    error_message = "alerts.channels must be projects/PROJECT/notificationChannels/NUMBER; gcloud beta monitoring channels list shows them."
   }
 
   validation {
     condition     = var.alerts.connectors >= 0 && floor(var.alerts.connectors) == var.alerts.connectors
-    error_message = "alerts.connectors is a number of connectors, 0 and above."
+    error_message = "alerts.connectors must be an integer, 0 or more."
   }
 
   validation {
     condition     = alltrue([for r in [var.alerts.retry_ratio, var.alerts.error_ratio, var.alerts.instance_ratio] : r > 0 && r < 1])
-    error_message = "alerts.retry_ratio, error_ratio and instance_ratio are shares between 0 and 1: 0.05 is a twentieth."
+    error_message = "alerts.retry_ratio, error_ratio and instance_ratio must be between 0 and 1; 0.05 is 5 %."
   }
 
   validation {
     condition     = alltrue([for m in [var.alerts.lag_minutes, var.alerts.backlog_minutes] : m >= 1])
-    error_message = "alerts.lag_minutes and backlog_minutes are 1 or more; figures come once in 30 to 60 seconds."
+    error_message = "alerts.lag_minutes and backlog_minutes must be 1 or more; metrics arrive every 30 to 60 seconds."
   }
 
   validation {
     condition     = var.alerts.stall_minutes >= 2 && var.alerts.stall_minutes <= 1440 && floor(var.alerts.stall_minutes) == var.alerts.stall_minutes
-    error_message = "alerts.stall_minutes is a whole number from 2 to 1440; figures come once in 30 seconds."
+    error_message = "alerts.stall_minutes must be an integer from 2 to 1440; metrics arrive every 30 seconds."
   }
 
   validation {
     condition     = var.alerts.certificate_days >= 1
-    error_message = "alerts.certificate_days is 1 or more, enough to have another certificate issued."
+    error_message = "alerts.certificate_days must be 1 or more; leave enough time to get another certificate."
   }
 
-  # The connector asks for another token when a fifth of the old one's hour is left.
+  # The connector renews a token when a fifth of its hour is left.
   validation {
     condition     = var.alerts.token_minutes >= 1 && var.alerts.token_minutes <= 11
-    error_message = "alerts.token_minutes is 1 to 11: a token lives for an hour, and is asked for anew from 12 minutes before its end."
+    error_message = "alerts.token_minutes must be 1 to 11: a token lives for an hour and is renewed from 12 minutes before it expires."
   }
 }
 
@@ -89,14 +89,14 @@ resource "google_monitoring_alert_policy" "alert" {
       duration            = "${each.value.minutes * 60}s"
       evaluation_interval = "60s"
 
-      # A figure exists for Monitoring once it has come. With the check, the first apply
-      # would be refused.
+      # Monitoring knows a metric only once it has arrived, so with validation the first
+      # apply would fail.
       disable_metric_validation = true
     }
   }
 
-  # Closes what is open when its figures stop coming: the connectors' absence is an
-  # alert of its own.
+  # Closes incidents whose metrics stop arriving: missing connectors have an alert of
+  # their own.
   alert_strategy {
     auto_close = "3600s"
   }
@@ -113,18 +113,18 @@ resource "google_monitoring_alert_policy" "alert" {
     })
   }
 
-  # Nobody is told that connectors are missing while the first of them are being made,
-  # or taken down.
+  # No alert about missing connectors while the first ones are being created, or
+  # destroyed.
   depends_on = [google_project_service.api, google_compute_region_per_instance_config.connector]
 }
 
-# Alerts about the connectors, where there are some.
+# Alerts about the connectors, if there are any.
 
 locals {
-  # How many there are whose figures come.
+  # The number of connectors that send metrics.
   watched_connectors = var.connector == null ? var.alerts.connectors : var.connector.metrics ? var.connector.size : 0
 
-  # Of a connector's figures, as its collector labels them.
+  # Labels that the collector gives a connector's metrics.
   of_connectors = "job=\"${var.prefix}-connector\""
 
   connector_alerts = { for name, alert in {
@@ -135,7 +135,7 @@ locals {
       query    = "(sum(aerosink_connector_ready{${local.of_connectors}}) or vector(0)) < ${local.watched_connectors}"
     }
     connector-stalled = {
-      title    = "the database ships, and nothing gets through"
+      title    = "the database ships changes, but none is delivered"
       severity = "CRITICAL"
       minutes  = 0
       query = join(" unless ", [for verdicts in ["retry|malformed", "delivered|skipped|dead"] :
@@ -149,7 +149,7 @@ locals {
       query    = "max by (instance) (aerosink_connector_change_age_seconds{${local.of_connectors},quantile=\"0.95\"}) > ${var.alerts.lag_minutes * 60}"
     }
     connector-retries = {
-      title    = "the database has to ship many changes again"
+      title    = "many changes have to be shipped again"
       severity = "WARNING"
       minutes  = 10
       query = join("", [
@@ -158,21 +158,21 @@ locals {
       ])
     }
     connector-dead-letters = {
-      title    = "the connector sets changes aside"
+      title    = "the connector writes dead letters"
       severity = "ERROR"
       minutes  = 0
       query    = "sum by (instance) (increase(aerosink_connector_dead_letters_total{${local.of_connectors}}[10m])) > 0"
     }
     connector-certificate = {
-      title    = "a certificate of the connector ends soon"
+      title    = "a certificate of the connector expires soon"
       severity = "ERROR"
       minutes  = 5
       query    = "min by (section) (aerosink_connector_certificate_expiry_timestamp_seconds{${local.of_connectors}}) - time() < ${var.alerts.certificate_days * 86400}"
     }
 
-    # A destination that nothing goes to keeps a token that has ended, and needs none.
+    # An idle destination keeps an expired token and needs no new one.
     connector-token = {
-      title    = "the connector gets no identity tokens"
+      title    = "the connector cannot get identity tokens"
       severity = "CRITICAL"
       minutes  = 0
       query = join("", [
@@ -186,8 +186,8 @@ locals {
 # Alerts about the function.
 
 locals {
-  # Of the function's own figures, as the sidecar labels them, and of Cloud Run's. Cloud
-  # Run has the latter of other kinds of resource as well, so the kind has to be said.
+  # Labels of the function's own metrics, as the sidecar sets them, and of Cloud Run's.
+  # Cloud Run's metrics exist for other kinds of resources too, so the kind is given.
   of_function = "namespace=\"${local.ingest_service}\""
   of_service  = "monitored_resource=\"cloud_run_revision\",service_name=\"${local.ingest_service}\""
 
@@ -202,13 +202,13 @@ locals {
       ])
     }
     function-instances = {
-      title    = "the function has nearly all instances that it may have"
+      title    = "the function is close to its instance limit"
       severity = "WARNING"
       minutes  = 10
       query    = "sum(run_googleapis_com:container_instance_count{${local.of_service},state=\"active\"}) > ${var.alerts.instance_ratio * var.ingest.max_instances}"
     }
     function-dead-letters = {
-      title    = "the function sets changes aside"
+      title    = "the function writes dead letters"
       severity = "ERROR"
       minutes  = 0
       query = local.has_metrics ? (
@@ -219,7 +219,7 @@ locals {
     }
     }, { for name, alert in {
       function-owed = {
-        title    = "records wait for a change that does not come again"
+        title    = "records wait for a retry that does not arrive"
         severity = "WARNING"
         minutes  = 10
         query    = "sum by (sink) (aerosink_pubsub_owed_records{${local.of_function}}) > 0"
@@ -227,12 +227,12 @@ locals {
   } : name => alert if local.has_metrics })
 }
 
-# Alerts about what Pub/Sub has and nobody takes.
+# Alerts about messages in Pub/Sub that nobody takes.
 
 locals {
   of_subscriptions = "monitored_resource=\"pubsub_subscription\",subscription_id"
 
-  # By name: another pipeline's may begin with the same prefix.
+  # By name, because another pipeline's may start with the same prefix.
   watched_subscriptions = concat(
     keys(var.changes.subscriptions),
     var.storage_subscription == null ? [] : ["storage"],
@@ -251,7 +251,7 @@ locals {
     }
     } : name => alert if length(local.watched_subscriptions) > 0 }, {
     subscription-undelivered = {
-      title    = "messages were given up"
+      title    = "messages could not be delivered"
       severity = "ERROR"
       minutes  = 0
       query    = "max by (subscription_id) (pubsub_googleapis_com:subscription_num_undelivered_messages{${local.of_subscriptions}=\"${var.prefix}-undelivered\"}) > 0"

@@ -1,13 +1,13 @@
-# A row for each record: the table, in a dataset of its own or in one that is there.
+# BigQuery: a table with a row for each record, in a dataset of its own or an existing one.
 
 variable "bigquery" {
   description = <<-EOT
-    BigQuery table of the records as the database has them, kept by a subscription of its own topic. Null is none. It needs `bin-policy all` where the database ships: a change with some of a record's bins makes no row, and is a dead letter.
-    - `dataset`: one that is there; by default, one is made that has the name of the prefix.
-    - `location`: of the dataset that is made, a region or `EU` or `US`; by default the region.
-    - `table`: its name.
-    - `max_staleness_minutes`: how old an answer may be. BigQuery applies what has come about so often, each time reading the whole table, US$ 6.25 for a TiB; 0 has every query do so, and is never late.
-    - `clustering`: columns by which rows stand together, up to four, so that a query with a filter on them reads less.
+    BigQuery table with the current records of the database, kept up to date by a subscription of a topic of its own. Null creates none. The database must ship with `bin-policy all`: a change with only some of a record's bins becomes a dead letter.
+    - `dataset`: an existing dataset; by default one is created, named after the prefix.
+    - `location`: location of the created dataset, a region or `EU` or `US`; by default the region.
+    - `table`: name of the table.
+    - `max_staleness_minutes`: how old the result of a query may be. BigQuery applies changes about that often, and reads the whole table each time, at US$ 6.25 per TiB; 0 applies them in every query, so that results are always current.
+    - `clustering`: up to four columns to cluster by, so that queries that filter on them read less.
     - `readers`: accounts that may read the table, such as `group:NAME@DOMAIN`.
   EOT
   type = object({
@@ -22,42 +22,42 @@ variable "bigquery" {
 
   validation {
     condition     = var.bigquery == null ? true : var.bigquery.dataset == null ? true : can(regex("^[A-Za-z0-9_]+$", var.bigquery.dataset))
-    error_message = "bigquery.dataset is the id of a dataset in the project, letters, digits and underscores, without the project before it."
+    error_message = "bigquery.dataset must be the ID of a dataset in the project: letters, digits and underscores, without the project."
   }
 
   validation {
     condition     = var.bigquery == null ? true : var.bigquery.dataset == null || var.bigquery.location == null
-    error_message = "bigquery.location is of a dataset that is made; bigquery.dataset, which is there, has one."
+    error_message = "bigquery.location is only for a dataset that is created; leave it out with bigquery.dataset."
   }
 
   validation {
     condition     = var.bigquery == null ? true : var.bigquery.location == null ? true : can(regex("^(EU|US|[a-z]+-[a-z]+[0-9]+)$", var.bigquery.location))
-    error_message = "bigquery.location is a region like europe-west1, or EU or US."
+    error_message = "bigquery.location must be a region such as europe-west1, or EU or US."
   }
 
   validation {
     condition     = var.bigquery == null || var.kms_key == null ? true : coalesce(var.bigquery.location, var.region) == var.region
-    error_message = "bigquery.location has to be the region where there is a kms_key: a key encrypts in its own location alone."
+    error_message = "bigquery.location must be the region if kms_key is set, because a key only encrypts in its own location."
   }
 
   validation {
     condition     = var.bigquery == null ? true : can(regex("^[A-Za-z0-9_-]+$", var.bigquery.table))
-    error_message = "bigquery.table is a name of letters, digits, underscores and hyphens."
+    error_message = "bigquery.table must be a name of letters, digits, underscores and hyphens."
   }
 
   validation {
     condition     = var.bigquery == null ? true : var.bigquery.max_staleness_minutes >= 0 && var.bigquery.max_staleness_minutes <= 1440 && floor(var.bigquery.max_staleness_minutes) == var.bigquery.max_staleness_minutes
-    error_message = "bigquery.max_staleness_minutes is a number of minutes from 0 to 1440, a day."
+    error_message = "bigquery.max_staleness_minutes must be 0 to 1440 (a day)."
   }
 
   validation {
     condition     = var.bigquery == null ? true : length(var.bigquery.clustering) <= 4 && length(setsubtract(var.bigquery.clustering, [for c in local.bigquery_columns : c.name if c.type != "JSON"])) == 0
-    error_message = "bigquery.clustering has up to four columns of the table: ${join(", ", [for c in local.bigquery_columns : c.name if c.type != "JSON"])}."
+    error_message = "bigquery.clustering must list up to four columns of the table: ${join(", ", [for c in local.bigquery_columns : c.name if c.type != "JSON"])}."
   }
 
   validation {
     condition     = var.bigquery == null ? true : alltrue([for r in var.bigquery.readers : can(regex("^(user|group|domain|serviceAccount|principal|principalSet):.+", r))])
-    error_message = "bigquery.readers are accounts like group:NAME@DOMAIN or serviceAccount:NAME@PROJECT.iam.gserviceaccount.com; the records are for nobody else."
+    error_message = "bigquery.readers must be accounts such as group:NAME@DOMAIN or serviceAccount:NAME@PROJECT.iam.gserviceaccount.com; allUsers and the like are refused."
   }
 }
 
@@ -76,7 +76,7 @@ resource "google_bigquery_dataset" "records" {
   depends_on    = [google_project_service.api]
 }
 
-# Asking for BigQuery's account makes it.
+# Reading BigQuery's service agent creates it.
 data "google_bigquery_default_service_account" "this" {
   count = var.bigquery == null || var.kms_key == null ? 0 : 1
 
@@ -92,7 +92,7 @@ resource "google_kms_crypto_key_iam_member" "bigquery" {
   member        = "serviceAccount:bq-${local.project_number}@bigquery-encryption.iam.gserviceaccount.com"
   depends_on    = [data.google_bigquery_default_service_account.this]
 
-  # As for the key: BigQuery asks at once.
+  # BigQuery checks the grant at once; see keys.tf for the pause.
   provisioner "local-exec" {
     command    = "sleep 60"
     on_failure = continue
@@ -111,8 +111,8 @@ resource "google_bigquery_table" "records" {
   clustering          = length(var.bigquery.clustering) == 0 ? null : var.bigquery.clustering
   deletion_protection = var.deletion_protection
 
-  # By it BigQuery knows which row a change is of. The digest is of set and user key,
-  # not of the namespace.
+  # BigQuery finds a change's row by this key. The digest covers set and user key, but not
+  # the namespace.
   table_constraints {
     primary_key {
       columns = ["ns", "digest"]
@@ -127,7 +127,7 @@ resource "google_bigquery_table" "records" {
     }
   }
 
-  # The job below sets it, and a second apply would take it away.
+  # The job below sets it; without this a second apply would remove it.
   lifecycle {
     ignore_changes = [max_staleness]
   }
@@ -149,16 +149,15 @@ locals {
   bigquery_table = one([for table in google_bigquery_table.records : "${var.project}.${table.dataset_id}.${table.table_id}"])
 }
 
-# The id of a job can be used once in a project: for whatever makes a new job, there is
-# a new one.
+# A job ID can be used only once in a project, so whatever needs a new job gets a new ID.
 resource "terraform_data" "staleness" {
   count = length(google_bigquery_table.records)
 
   triggers_replace = [google_bigquery_table.records[0].creation_time, var.bigquery.max_staleness_minutes, local.labels]
 }
 
-# The table's own max_staleness does nothing: BigQuery's API takes it for views and
-# external tables alone, and SQL for this one.
+# The table's own max_staleness has no effect: BigQuery's API takes it only for views and
+# external tables. For this table it must be set by SQL.
 resource "google_bigquery_job" "staleness" {
   count = length(google_bigquery_table.records)
 
@@ -170,22 +169,22 @@ resource "google_bigquery_job" "staleness" {
   query {
     query              = "ALTER TABLE `${local.bigquery_table}` SET OPTIONS (max_staleness = INTERVAL ${var.bigquery.max_staleness_minutes} MINUTE)"
     use_legacy_sql     = false
-    create_disposition = "" # as all that is no SELECT needs
+    create_disposition = "" # required for anything but a SELECT
     write_disposition  = ""
   }
 
   lifecycle {
-    ignore_changes = [query] # which BigQuery may tell otherwise than it was asked; what is asked anew has another id
+    ignore_changes = [query] # BigQuery may return it rewritten; a new query has a new job ID
 
     postcondition {
       condition     = length(flatten(self.status[*].error_result)) == 0
-      error_message = "BigQuery has not set the table's max_staleness: ${join(" ", flatten(self.status[*].error_result)[*].message)} Mend that, and apply with -replace of terraform_data.staleness[0]."
+      error_message = "BigQuery did not set the table's max_staleness: ${join(" ", flatten(self.status[*].error_result)[*].message)} Fix that, then apply with -replace='terraform_data.staleness[0]'."
     }
   }
 }
 
-# Changes as rows: the topic with messages for BigQuery, and the subscription by which
-# Pub/Sub writes them to the table.
+# The topic with messages for BigQuery, and the subscription that writes them to the
+# table.
 
 resource "google_service_account" "bigquery_writer" {
   count = var.bigquery == null ? 0 : 1
@@ -196,17 +195,17 @@ resource "google_service_account" "bigquery_writer" {
   depends_on   = [google_project_service.api]
 }
 
-# Pub/Sub becomes this account for writing. Whoever applies needs
-# roles/iam.serviceAccountUser, to make a subscription that does.
+# Pub/Sub writes as this account. Whoever applies needs roles/iam.serviceAccountUser on
+# it to create the subscription.
 resource "google_service_account_iam_member" "bigquery_writer_agent" {
   count = length(google_service_account.bigquery_writer)
 
   service_account_id = google_service_account.bigquery_writer[0].name
   role               = "roles/iam.serviceAccountTokenCreator"
   member             = local.pubsub_agent
-  depends_on         = [google_pubsub_topic.bigquery] # by the first topic of a project Pub/Sub's account is there
+  depends_on         = [google_pubsub_topic.bigquery] # the first topic of a project creates Pub/Sub's service agent
 
-  # As for the key: Pub/Sub asks at once.
+  # Pub/Sub checks the grant at once; see keys.tf for the pause.
   provisioner "local-exec" {
     command    = "sleep 60"
     on_failure = continue
@@ -222,7 +221,7 @@ resource "google_bigquery_table_iam_member" "records_writer" {
   role       = "roles/bigquery.dataEditor"
   member     = google_service_account.bigquery_writer[0].member
 
-  # As for the key: Pub/Sub asks at once.
+  # Pub/Sub checks the grant at once; see keys.tf for the pause.
   provisioner "local-exec" {
     command    = "sleep 60"
     on_failure = continue
@@ -262,10 +261,10 @@ resource "google_pubsub_subscription" "bigquery" {
   topic                      = google_pubsub_topic.bigquery[0].id
   labels                     = local.labels
   ack_deadline_seconds       = 600
-  message_retention_duration = "2678400s" # 31 days, which is the most
+  message_retention_duration = "2678400s" # 31 days, the maximum
 
-  # What is no column is refused, not dropped: a row without what says UPSERT or DELETE
-  # would be one more.
+  # Unknown columns are refused, not dropped: a row without its UPSERT or DELETE would be
+  # an extra row.
   bigquery_config {
     table                 = local.bigquery_table
     use_table_schema      = true
@@ -283,7 +282,7 @@ resource "google_pubsub_subscription" "bigquery" {
     maximum_backoff = "600s"
   }
 
-  # The most attempts: what fails is BigQuery rather than a message, and passes.
+  # The maximum: a failure is more likely BigQuery's than a message's, and passes.
   dead_letter_policy {
     dead_letter_topic     = google_pubsub_topic.undelivered.id
     max_delivery_attempts = 100
@@ -302,13 +301,14 @@ resource "google_pubsub_subscription_iam_member" "bigquery_agent" {
 }
 
 locals {
-  # Without ordering: each message says its place among the changes of its record.
+  # No ordering: each message has a sequence number among the changes of its record.
   bigquery_parameters = {
     data     = "bigquery"
     endpoint = var.changes.enforce_in_transit ? var.region : null
   }
 
-  # The function is told when there is a subscription: a message before is nobody's.
+  # The function gets the topic once the subscription exists: an earlier message would be
+  # lost.
   bigquery_sinks = [
     for subscription in google_pubsub_subscription.bigquery :
     "pubsub://${var.project}/${google_pubsub_topic.bigquery[0].name}?${join("&", [for name, value in local.bigquery_parameters : "${name}=${value}" if value != null])}"

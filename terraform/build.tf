@@ -1,15 +1,15 @@
-# The build of this clone: who makes images and puts them into place, and what has
-# Cloud Build do so.
+# The build of this clone: the account that builds and deploys images, and what makes
+# Cloud Build run.
 
 variable "build_region" {
-  description = "Region of Cloud Build's machines. In global every project may build; some regions give new projects fewer processors than the build's machine has."
+  description = "Region of Cloud Build's machines. Every project may build in global; some regions give new projects fewer processors than the build needs."
   type        = string
   default     = "global"
   nullable    = false
 
   validation {
     condition     = can(regex("^(global|[a-z]+-[a-z]+[0-9]+)$", var.build_region))
-    error_message = "build_region is global or a region like europe-west1."
+    error_message = "build_region must be global or a region such as europe-west1."
   }
 }
 
@@ -34,7 +34,7 @@ resource "google_project_iam_member" "build_logs" {
   member  = google_service_account.build.member
 }
 
-# What gcloud uploads, for as long as the build reads it.
+# The bucket that gcloud uploads sources to for the build.
 resource "google_storage_bucket" "build" {
   project                     = var.project
   name                        = "${var.project}-${var.prefix}-build"
@@ -75,7 +75,7 @@ resource "google_storage_bucket_iam_member" "build_sources" {
 locals {
   top = "${path.module}/.."
 
-  # All that goes into the images. Where only terraform/ is there, it is nothing.
+  # All sources of the images. Empty if only terraform/ exists.
   sources = sort([
     for path in setunion(
       fileset(local.top, "go.{mod,sum}"),
@@ -84,12 +84,11 @@ locals {
     ) : path if !endswith(path, "_test.go")
   ])
 
-  # Short enough for a tag, and not to be taken for the hash of a commit.
+  # Short enough for a tag, and not mistaken for a commit.
   sources_hash = "clone-${substr(sha256(join("", [for path in local.sources : "${path} ${filesha256("${local.top}/${path}")}\n"])), 0, 12)}"
 }
 
-# An apply builds when the sources are others than at the last one, and when the
-# repository is another.
+# An apply builds if the sources or the repository have changed since the last one.
 resource "terraform_data" "build" {
   count = var.images == null ? 1 : 0
 

@@ -1,21 +1,21 @@
-# The connector's half: who it is, and what can be chosen of it.
+# The connector: its variable, service account, roles, configuration and commands.
 
 variable "connector" {
   description = <<-EOT
-    The connectors, on virtual machines of their own. Null makes none, for connectors
+    The connectors, on virtual machines of their own. Null creates none, for connectors
     elsewhere: on Kubernetes, beside each node of the database, or Aerospike's own.
-    - size: how many; the database is told of each. Two of them have to carry the load of three.
-    - zones: of the region, that they are spread over; null leaves the choice to Google. Others later mean all machines anew, at the same time, and a balancer has to be taken away before.
-    - machine_type: of each, with x86 processors and Persistent Disk; a vCPU takes more than 100,000 small changes a second.
-    - os_image: image or family of Container-Optimized OS that machines are made of.
-    - rollout: on-command changes no machine that runs until the command in the output roll_connectors does, one after another; at-once has Google do it, all at the same time.
-    - namespaces: of the database, for the output xdr_config_command.
-    - config: a whole configuration in place of ours, without secrets: it is metadata of the machines. It has to listen on 8901, and on 8902 to be managed.
-    - tls: XDR over TLS. Versions of secrets, projects/P/secrets/S/versions/V, of the certificate in PEM with its chain, of its key, and of the authority of the database's certificates (without it nodes need none); and the name in the certificate. A config of your own finds them as /run/aerosink/tls/certificate, …/key and …/authority.
-    - metrics: whether figures go to Managed Service for Prometheus, which bills samples.
-    - collector_image: what takes them there.
-    - balancer: one address in front of all, for databases that cannot be told of several.
-    - firewall: whether rules are made; without them, say in a Shared VPC, somebody else has to.
+    - size: number of connectors; the database lists each of them. Two of them must be able to carry the load of three.
+    - zones: zones of the region to spread them over; null lets Google choose. Changing them later recreates all machines at the same time, and needs the balancer removed first.
+    - machine_type: with x86 processors and Persistent Disk; one vCPU takes more than 100,000 small changes a second.
+    - os_image: image or image family of Container-Optimized OS.
+    - rollout: on-command leaves running machines alone until you run the command in the output roll_connectors, which replaces them one by one; at-once has Google replace all at the same time.
+    - namespaces: namespaces of the database, for the output xdr_config_command.
+    - config: a complete configuration to use instead of ours. It becomes metadata of the machines, so it must not contain secrets. It must listen on 8901, and have manage on 8902.
+    - tls: XDR over TLS. Secret versions, projects/P/secrets/S/versions/V, of the certificate in PEM with its chain, of its key, and of the authority that signed the database's certificates (without it nodes need no certificate); and the name in the certificate. A config of your own finds the files at /run/aerosink/tls/certificate, …/key and …/authority.
+    - metrics: whether metrics go to Managed Service for Prometheus, which bills by sample.
+    - collector_image: image of the collector that sends them.
+    - balancer: one address in front of all connectors, for databases that cannot list several.
+    - firewall: whether firewall rules are created. If not, for example in a Shared VPC, somebody else must create them.
   EOT
   type = object({
     size         = optional(number, 3)
@@ -40,37 +40,37 @@ variable "connector" {
 
   validation {
     condition     = var.connector == null || try(var.connector.size >= 1 && var.connector.size <= 32 && floor(var.connector.size) == var.connector.size, false)
-    error_message = "connector.size is a whole number from 1 to 32; three is one a zone."
+    error_message = "connector.size must be an integer from 1 to 32; three is one per zone."
   }
 
   validation {
     condition     = alltrue([for z in try(coalesce(var.connector.zones, []), []) : startswith(z, "${var.region}-")])
-    error_message = "connector.zones are zones of the region, like ${var.region}-b."
+    error_message = "connector.zones must be zones of the region, such as ${var.region}-b."
   }
 
   validation {
     condition     = try(var.connector.zones, null) == null || try(length(var.connector.zones) >= 1 && length(distinct(var.connector.zones)) == length(var.connector.zones), false)
-    error_message = "connector.zones names a zone twice, or none; leave it out and Google chooses three."
+    error_message = "connector.zones must list at least one zone, and none twice; leave it out to let Google choose three."
   }
 
   validation {
     condition     = var.connector == null || can(regex("^[a-z][a-z0-9]*-[a-z0-9-]+$", var.connector.machine_type)) && !can(regex("^(t2a|[a-z]+4[a-z]?)-", var.connector.machine_type))
-    error_message = "connector.machine_type is a type like e2-medium or n2-standard-4. Series like n4 and c4 have no Persistent Disk to start from, and t2a, n4a and c4a cannot run our image."
+    error_message = "connector.machine_type must be a type such as e2-medium or n2-standard-4. Series such as n4 and c4 cannot boot from a Persistent Disk, and t2a, n4a and c4a cannot run our image."
   }
 
   validation {
     condition     = var.connector == null || can(regex("^projects/[^/]+/global/images/(family/)?[^/]+$", var.connector.os_image))
-    error_message = "connector.os_image is projects/P/global/images/family/F, or …/images/I, of Container-Optimized OS."
+    error_message = "connector.os_image must be projects/P/global/images/family/F, or …/images/I, of Container-Optimized OS."
   }
 
   validation {
     condition     = var.connector == null || contains(["on-command", "at-once"], try(var.connector.rollout, ""))
-    error_message = "connector.rollout is on-command or at-once."
+    error_message = "connector.rollout must be on-command or at-once."
   }
 
   validation {
     condition     = alltrue([for n in try(var.connector.namespaces, []) : can(regex("^[A-Za-z0-9_$-]{1,31}$", n))])
-    error_message = "connector.namespaces are names of namespaces of the database: up to 31 letters, digits, _, - and $."
+    error_message = "connector.namespaces must be names of Aerospike namespaces: up to 31 letters, digits, _, - and $."
   }
 
   validation {
@@ -85,7 +85,7 @@ variable "connector" {
       ]), 8901),
       var.connector.tls == null || can(yamldecode(var.connector.config).service.tls),
     ]), false)
-    error_message = "connector.config is YAML whose service listens on 8901, over TLS where connector.tls is given, and has manage on 8902 in clear text: no other port is open, and machines without health are made anew, for ever. Ask `connector check` about the rest."
+    error_message = "connector.config must be YAML whose service listens on 8901, with TLS if connector.tls is set, and whose manage section listens on 8902 without TLS: no other port is open, and a machine whose health check fails is recreated again and again. Run `connector check` for the rest."
   }
 
   validation {
@@ -93,17 +93,17 @@ variable "connector" {
       for use in ["certificate", "key", "authority"] : can(regex("^projects/[a-z0-9:.-]+/secrets/[A-Za-z0-9_-]+/versions/([0-9]+|latest)$", var.connector.tls[use]))
       if try(var.connector.tls[use], null) != null
     ])
-    error_message = "connector.tls names versions of secrets: projects/P/secrets/S/versions/3, or …/versions/latest."
+    error_message = "connector.tls must name secret versions: projects/P/secrets/S/versions/3, or …/versions/latest."
   }
 
   validation {
     condition     = try(var.connector.tls, null) == null || can(regex("^[A-Za-z0-9.-]+$", var.connector.tls.name))
-    error_message = "connector.tls.name is the name in the certificate, which the database asks for."
+    error_message = "connector.tls.name must be the DNS name in the certificate, which the database verifies."
   }
 
   validation {
     condition     = var.connector == null || can(regex("^[a-z0-9.-]+\\.[a-z]+/[a-z0-9/._-]+(:[A-Za-z0-9_.-]+|@sha256:[0-9a-f]{64})$", var.connector.collector_image))
-    error_message = "connector.collector_image is an image with its registry and a tag or digest: HOST/PATH:TAG."
+    error_message = "connector.collector_image must be an image with its registry and a tag or digest: HOST/PATH:TAG."
   }
 }
 
@@ -115,24 +115,24 @@ resource "google_service_account" "connector" {
 }
 
 locals {
-  # What the connectors listen on; Aerospike's charts have the same numbers.
+  # The ports the connectors listen on, the same as in Aerospike's charts.
   connector_port        = 8901
   connector_manage_port = 8902
 
   connector_name = "${var.prefix}-connector"
 
-  # Known before anything is there, and the same after a machine was made anew.
+  # Known before anything exists, and the same after a machine is recreated.
   connector_names = toset([for i in range(try(var.connector.size, 0)) : "${local.connector_name}-${i + 1}"])
 
-  # Which there are must not depend on what they are: who makes a secret in the same
-  # apply does not know its version yet.
+  # The keys must not depend on the values: if a secret is created in the same apply, its
+  # version is not known yet.
   connector_secrets = try(var.connector.tls, null) == null ? {} : merge(
     { certificate = var.connector.tls.certificate, key = var.connector.tls.key },
     var.connector.tls.authority == null ? {} : { authority = var.connector.tls.authority },
   )
 }
 
-# The two roles have no smaller scope than the project.
+# These two roles can only be granted on the project.
 resource "google_project_iam_member" "connector_logs" {
   count = var.connector == null ? 0 : 1
 
@@ -158,8 +158,8 @@ resource "google_secret_manager_secret_iam_member" "connector_tls" {
   member    = google_service_account.connector.member
 }
 
-# What is on a connector's machine: the connector's configuration, the units that run
-# it, and what brings them there.
+# What is on a connector's machine: the connector's configuration, the systemd units that
+# run it, and the cloud-init that installs them.
 
 locals {
   connector_config = var.connector == null ? null : coalesce(var.connector.config, templatefile("${path.module}/templates/connector.yml.tftpl", {
@@ -191,17 +191,17 @@ locals {
     },
   )
 
-  # Read at each start of the machine: on Container-Optimized OS nothing below /etc outlives one.
+  # Read at each boot: on Container-Optimized OS nothing below /etc survives one.
   connector_cloud_init = templatefile("${path.module}/templates/cloud-init.yaml.tftpl", {
     files = local.connector_files
     units = [for path in keys(local.connector_files) : basename(path) if endswith(path, ".service")]
   })
 }
 
-# What a person runs once the connectors are there, as outputs.
+# Commands to run once the connectors exist. They are outputs.
 
 locals {
-  # A balancer stands for all of them.
+  # A balancer stands for all connectors.
   connector_hosts = length(google_compute_address.connector_balancer) > 0 ? google_compute_address.connector_balancer[*].address : [
     for name in local.connector_names : google_compute_address.connector[name].address
   ]
@@ -213,9 +213,9 @@ locals {
     length(var.connector.namespaces) == 0 ? ["-namespace NAMESPACE"] : [for n in var.connector.namespaces : "-namespace '${n}'"],
   ))
 
-  # A restart at least: what runs does not look again at the group's metadata. The rest
-  # takes the stream meanwhile; the next one has to wait until it is back. In a shell of
-  # its own, which may end where a person's should not.
+  # Restarts at least, because a running machine does not read the group's metadata
+  # again. The others take the stream meanwhile, and the next one waits until this one is
+  # back. In a shell of its own, so that exit does not end the user's.
   roll_connectors = var.connector == null ? null : <<-EOT
     (
       set -e

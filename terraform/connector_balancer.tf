@@ -1,4 +1,4 @@
-# One address in front of all connectors, where the database cannot be told of each.
+# One address in front of all connectors, for a database that cannot list each.
 
 resource "google_compute_address" "connector_balancer" {
   count = try(var.connector.balancer, false) ? 1 : 0
@@ -13,7 +13,7 @@ resource "google_compute_address" "connector_balancer" {
   depends_on   = [google_project_service.api]
 }
 
-# Of whether a connector takes connections; one that is about to stop says no.
+# Whether a connector takes connections; one that is about to stop does not.
 resource "google_compute_region_health_check" "connector_ready" {
   count = try(var.connector.balancer, false) ? 1 : 0
 
@@ -48,7 +48,7 @@ resource "google_compute_region_backend_service" "connector" {
     balancing_mode = "CONNECTION"
   }
 
-  # By default a connection stays with a connector that is sick; the database would
+  # By default a connection stays with an unhealthy connector, and the database would
   # wait for it until TCP gives up.
   connection_tracking_policy {
     tracking_mode                                = "PER_CONNECTION"
@@ -56,7 +56,7 @@ resource "google_compute_region_backend_service" "connector" {
   }
 }
 
-# Within the region: connectors are beside the database, and XDR over an ocean is slow.
+# Regional: connectors are near the database, since XDR across an ocean is slow.
 resource "google_compute_forwarding_rule" "connector" {
   count = try(var.connector.balancer, false) ? 1 : 0
 

@@ -1,4 +1,4 @@
-# The connectors' machines: what they are made of, and the group that keeps them alive.
+# The connectors' machines: their template, and the group that keeps them running.
 
 resource "google_compute_instance_template" "connector" {
   count = var.connector == null ? 0 : 1
@@ -9,7 +9,7 @@ resource "google_compute_instance_template" "connector" {
   region       = var.region
   labels       = local.labels
 
-  # A family is looked up when a machine is made, so that each new one has the newest fixes.
+  # A family is resolved when a machine is created, so each new one has the newest fixes.
   disk {
     source_image = var.connector.os_image
     disk_type    = "pd-balanced"
@@ -18,7 +18,7 @@ resource "google_compute_instance_template" "connector" {
     auto_delete  = true
   }
 
-  # Without access_config, so without an address outside.
+  # No access_config, so no external address.
   network_interface {
     subnetwork = local.subnetwork
   }
@@ -44,14 +44,14 @@ resource "google_compute_instance_template" "connector" {
 
   depends_on = [google_project_service.api]
 
-  # The group holds on to the old one until it has the new one.
+  # The group uses the old template until it has the new one.
   lifecycle {
     create_before_destroy = true
   }
 }
 
-# Of whether the process is there at all: a connector that waits for the function is
-# not better off on a new machine.
+# Whether the process runs at all: a new machine does not help a connector that waits
+# for the function.
 resource "google_compute_health_check" "connector_alive" {
   count = var.connector == null ? 0 : 1
 
@@ -69,8 +69,8 @@ resource "google_compute_health_check" "connector_alive" {
   }
 }
 
-# target_size is left out: each instance below raises it by one, and a number here
-# would make machines beside them, with other names and addresses.
+# target_size is left out: each instance below raises it by one. A number here would add
+# machines with other names and addresses.
 resource "google_compute_region_instance_group_manager" "connector" {
   count = var.connector == null ? 0 : 1
 
@@ -84,8 +84,8 @@ resource "google_compute_region_instance_group_manager" "connector" {
     instance_template = google_compute_instance_template.connector[0].self_link_unique
   }
 
-  # Metadata of the group, not of the template: a new image is a restart, which whoever
-  # builds it can ask for without Terraform.
+  # Metadata of the group, not of the template: a new image then needs only a restart,
+  # which a build can ask for without Terraform.
   all_instances_config {
     metadata = {
       connector-image = local.images.connector
@@ -97,15 +97,15 @@ resource "google_compute_region_instance_group_manager" "connector" {
     initial_delay_sec = 300
   }
 
-  # A machine that is healed gets the newest template at once; the one it was made of
-  # may be gone.
+  # A repaired machine gets the newest template at once; the one it was created from may
+  # be gone.
   instance_lifecycle_policy {
     force_update_on_repair = "YES"
   }
 
-  # A group of a region takes down none, or as many as it has zones, which here is all
-  # of them: hence on-command. Names and addresses are kept only where machines are
-  # made anew in place, and stay in their zones.
+  # A regional group takes down none, or as many as it has zones, which here is all of
+  # them: hence on-command. Names and addresses are kept only if machines are recreated
+  # in place and stay in their zones.
   update_policy {
     type                         = var.connector.rollout == "at-once" ? "PROACTIVE" : "OPPORTUNISTIC"
     minimal_action               = "RESTART"
@@ -115,7 +115,7 @@ resource "google_compute_region_instance_group_manager" "connector" {
     max_unavailable_fixed        = max(3, length(coalesce(var.connector.zones, [])))
   }
 
-  # What a machine needs when it starts for the first time.
+  # What a machine needs for its first boot.
   depends_on = [
     google_artifact_registry_repository_iam_member.images_connector,
     google_project_iam_member.connector_logs,
@@ -144,8 +144,8 @@ resource "google_compute_region_per_instance_config" "connector" {
     }
   }
 
-  # A group that is made anew has the same name and no machines, and nothing above
-  # would tell Terraform that they went with the old one.
+  # A recreated group has the same name and no machines, and nothing above would tell
+  # Terraform that the machines went with the old one.
   lifecycle {
     replace_triggered_by = [google_compute_region_instance_group_manager.connector[0].id]
   }

@@ -1,12 +1,12 @@
-# Where the connectors are: the subnetwork, their addresses, and who reaches them.
+# The connectors' network: the subnetwork, their addresses, and who reaches them.
 
 locals {
   subnetwork_parts = split("/", var.subnetwork)
   subnetwork       = length(local.subnetwork_parts) > 1 ? var.subnetwork : "projects/${var.project}/regions/${var.region}/subnetworks/${var.subnetwork}"
 }
 
-# Without depends_on: whoever has a subnetwork has the API, and what is read only
-# when something else changes would replace rules and addresses each time.
+# No depends_on: with a subnetwork the API is on already, and data that is read only
+# after other changes would replace rules and addresses each time.
 data "google_compute_subnetwork" "connector" {
   count = var.connector == null ? 0 : 1
 
@@ -17,17 +17,17 @@ data "google_compute_subnetwork" "connector" {
   lifecycle {
     postcondition {
       condition     = self.private_ip_google_access
-      error_message = "The connectors have no external addresses, and subnetwork ${var.subnetwork} no Private Google Access: they could not reach the function. Switch it on: gcloud compute networks subnets update ${self.name} --project=${self.project} --region=${self.region} --enable-private-ip-google-access"
+      error_message = "The connectors have no external addresses and subnetwork ${var.subnetwork} has no Private Google Access, so they could not reach the function. Turn it on: gcloud compute networks subnets update ${self.name} --project=${self.project} --region=${self.region} --enable-private-ip-google-access"
     }
 
     postcondition {
       condition     = self.region == var.region
-      error_message = "Subnetwork ${var.subnetwork} is in ${self.region}, and the connectors are to be in ${var.region}. Name one of the same region, which need not be the database's."
+      error_message = "Subnetwork ${var.subnetwork} is in ${self.region}, but the connectors are in ${var.region}. Use a subnetwork in ${var.region}; the database may be in another region."
     }
   }
 }
 
-# Reserved, so that the database's configuration stays true when a machine is made anew.
+# Reserved, so that the database's configuration stays valid when a machine is recreated.
 resource "google_compute_address" "connector" {
   for_each = local.connector_names
 
@@ -41,7 +41,7 @@ resource "google_compute_address" "connector" {
   depends_on   = [google_project_service.api]
 }
 
-# Rules belong to the project of the network, which in a Shared VPC is another one.
+# Rules belong to the network's project, which is another one in a Shared VPC.
 resource "google_compute_firewall" "connector_xdr" {
   count = try(var.connector.firewall, false) ? 1 : 0
 
@@ -65,7 +65,7 @@ resource "google_compute_firewall" "connector_health" {
   name                    = "${local.connector_name}-health"
   network                 = data.google_compute_subnetwork.connector[0].network
   direction               = "INGRESS"
-  source_ranges           = ["35.191.0.0/16", "130.211.0.0/22"] # of all of Google's health checks
+  source_ranges           = ["35.191.0.0/16", "130.211.0.0/22"] # Google's health checks
   target_service_accounts = [google_service_account.connector.email]
 
   allow {

@@ -1,11 +1,11 @@
-# What an operator looks at. The same for Grafana are dashboards/*.grafana.json.
+# Dashboards for operators. dashboards/*.grafana.json are the same for Grafana.
 
 resource "google_monitoring_dashboard" "connector" {
   count = local.watched_connectors > 0 ? 1 : 0
 
   project = var.project
 
-  # Decoded first: a fault in the file is one of the plan then, and not of the apply.
+  # Decoded here, so that an error in the file fails the plan and not the apply.
   dashboard_json = jsonencode(jsondecode(templatefile("${path.module}/dashboards/connector.json.tftpl", { prefix = var.prefix })))
   depends_on     = [google_project_service.api]
 }

@@ -1,10 +1,10 @@
-# Changes that can never be stored: their bucket.
+# The bucket of dead letters: changes that can never be stored.
 
 variable "dead_letters" {
   description = <<-EOT
-    Bucket of changes that cannot be read, or that a sink refuses for good.
-    - `expire_days`: days after which they are deleted; by default never.
-    - `soft_delete_days`: days for which what was deleted can be had back, 7 to 90, and is billed; 0 is none.
+    Bucket of dead letters: changes that cannot be read, or that a sink refuses for good.
+    - `expire_days`: days after which they are deleted; never by default.
+    - `soft_delete_days`: days for which deleted files can be restored and are billed, 7 to 90; 0 turns it off.
   EOT
   type = object({
     expire_days      = optional(number)
@@ -15,12 +15,12 @@ variable "dead_letters" {
 
   validation {
     condition     = var.dead_letters.expire_days == null ? true : var.dead_letters.expire_days >= 1 && floor(var.dead_letters.expire_days) == var.dead_letters.expire_days
-    error_message = "dead_letters.expire_days is a number of days, 1 and above."
+    error_message = "dead_letters.expire_days must be 1 or more."
   }
 
   validation {
     condition     = var.dead_letters.soft_delete_days == 0 || (var.dead_letters.soft_delete_days >= 7 && var.dead_letters.soft_delete_days <= 90)
-    error_message = "dead_letters.soft_delete_days is a number of days from 7 to 90, or 0."
+    error_message = "dead_letters.soft_delete_days must be 7 to 90, or 0."
   }
 }
 

@@ -1,5 +1,5 @@
-# What cloudbuild.yaml deploys after a build, and the grants for just that: a new
-# image for the service, and a new image for one connector after the other.
+# Grants for what cloudbuild.yaml deploys after a build, and no more: a new image for the
+# service, and a new image for one connector after another.
 
 resource "google_cloud_run_v2_service_iam_member" "ingest_build" {
   count = local.is_function ? 0 : 1
@@ -11,7 +11,7 @@ resource "google_cloud_run_v2_service_iam_member" "ingest_build" {
   member   = google_service_account.build.member
 }
 
-# Whoever says what runs as an account has to be let use it.
+# Whoever deploys something that runs as an account must be allowed to use the account.
 resource "google_service_account_iam_member" "ingest_build" {
   count = local.is_function ? 0 : 1
 
@@ -28,9 +28,9 @@ resource "google_service_account_iam_member" "connector_build" {
   member             = google_service_account.build.member
 }
 
-# Groups of machines have no grants of their own, so that this one is on the project:
-# a role with no more in it than the commands of cloudbuild.yaml ask for. The name of a
-# deleted role is taken for 37 days, and the number of an account never comes again.
+# Instance groups have no grants of their own, so this one is on the project: a role with
+# only what the commands of cloudbuild.yaml need. The name of a deleted role stays
+# reserved for 37 days, so it contains the account's number, which is never reused.
 resource "google_project_iam_custom_role" "rollout" {
   count = var.connector == null ? 0 : 1
 

@@ -1,5 +1,6 @@
-# The function as Google builds it of a zip of the sources, with the Functions
-# Framework's server: HTTP/1.1, no figures, and requests in flight are cut at its end.
+# The function as Google builds it from a zip of the sources, with the Functions
+# Framework's server: HTTP/1.1, no metrics, and requests in flight are cut off when it
+# stops.
 
 resource "google_service_account" "function" {
   count = local.is_function ? 1 : 0
@@ -18,8 +19,8 @@ resource "google_project_iam_member" "logs_function" {
   member  = google_service_account.function[0].member
 }
 
-# What is built is a copy of the zip in a bucket of Google's, which is there from the
-# first build on, and not before: hence a grant on the project, for this bucket alone.
+# Google builds a copy of the zip in a bucket of its own, which exists only from the first
+# build on: hence a grant on the project, limited to this bucket.
 resource "google_project_iam_member" "source_function" {
   count = local.is_function ? 1 : 0
 
@@ -42,7 +43,7 @@ resource "google_artifact_registry_repository_iam_member" "images_function" {
   member     = google_service_account.function[0].member
 }
 
-# Grants are seen by the build a minute late, and a build that comes before has failed.
+# The build sees grants up to a minute late, and fails without them.
 resource "terraform_data" "function_grants" {
   count = local.is_function ? 1 : 0
 
@@ -80,7 +81,7 @@ resource "google_storage_bucket_object" "function" {
   count = local.is_function ? 1 : 0
 
   bucket = google_storage_bucket.function[0].name
-  name   = "${filesha256(var.ingest.function_source)}.zip" # only another name makes another build
+  name   = "${filesha256(var.ingest.function_source)}.zip" # only a new name starts a new build
   source = var.ingest.function_source
 }
 
@@ -110,7 +111,7 @@ resource "google_cloudfunctions2_function" "ingest" {
     ingress_settings                 = { internal = "ALLOW_INTERNAL_ONLY", internal-and-load-balancer = "ALLOW_INTERNAL_AND_GCLB", all = "ALLOW_ALL" }[var.ingest.ingress]
     min_instance_count               = var.ingest.min_instances
     max_instance_count               = var.ingest.max_instances
-    max_instance_request_concurrency = var.ingest.concurrency # left out it is 1
+    max_instance_request_concurrency = var.ingest.concurrency # the default is 1
     available_cpu                    = tostring(var.ingest.cpu)
     available_memory                 = "${var.ingest.memory}Mi"
     timeout_seconds                  = 60
@@ -134,8 +135,8 @@ resource "google_cloudfunctions2_function" "ingest" {
   ]
 }
 
-# Who may bring changes needs leave twice: of the function, and of the service of Cloud
-# Run behind it, which service.tf gives.
+# Callers need a grant on the function and on the Cloud Run service behind it, which
+# service.tf gives.
 resource "google_cloudfunctions2_function_iam_member" "ingest_connector" {
   count = local.is_function ? 1 : 0
 

@@ -1,19 +1,19 @@
-# The function's half: who it is, what it is told, and where it is found. It runs as a
-# service of Cloud Run (service.tf), or as a function that Google builds (function.tf).
+# The function: its variable, service account, environment and address. It runs as a Cloud
+# Run service (service.tf), or as a function that Google builds (function.tf).
 
 variable "ingest" {
   description = <<-EOT
-    How changes come in:
-    - `ingress`: from where: `internal` (the project's own networks, and the one that subnetwork is in), `internal-and-load-balancer`, or `all`. Whoever comes still has to be let in.
-    - `min_instances`, `max_instances`: how many run. One takes about 25,000 changes a second to Pub/Sub.
-    - `concurrency`: requests at once in an instance.
-    - `cpu`: of an instance: 1, 2, 4, 6 or 8.
-    - `memory`: of an instance, in MiB.
-    - `environment`: more variables of the function, such as `MAX_BODY` or `LOG_LEVEL`; README lists them.
-    - `metrics`: whether a second container takes the figures to Managed Service for Prometheus. It needs the processor between requests, so that instances are billed for as long as they live: about US$ 100 a month for one, where one that waits costs 10. A function has no such container.
-    - `collector`: that container: `image`, `cpu`, `memory` in MiB.
-    - `tokens`: bearer tokens in place of identities, for senders that cannot have Google's: a `secret`, and one or two of its versions, `current` and `previous`, numbers. Null asks for identities.
-    - `function_source`: zip of the sources, of which Google builds a function in place of the service. Null runs the service.
+    How the function receives changes:
+    - `ingress`: where requests may come from: `internal` (the project's networks and the network of subnetwork), `internal-and-load-balancer`, or `all`. Callers still need permission.
+    - `min_instances`, `max_instances`: number of instances. One publishes about 25,000 changes a second to Pub/Sub.
+    - `concurrency`: concurrent requests in an instance.
+    - `cpu`: processors of an instance: 1, 2, 4, 6 or 8.
+    - `memory`: memory of an instance, in MiB.
+    - `environment`: more environment variables of the function, such as `MAX_BODY` or `LOG_LEVEL`; `sink env` lists them.
+    - `metrics`: whether a second container sends metrics to Managed Service for Prometheus. It needs the processor between requests, so instances are billed for as long as they run: about US$ 100 a month for one, instead of 10 for an idle one. Not available with `function_source`.
+    - `collector`: that container's `image`, `cpu`, and `memory` in MiB.
+    - `tokens`: bearer tokens instead of Google identities, for senders that cannot have one: a `secret`, and the numbers of one or two of its versions, `current` and `previous`. Null requires identities.
+    - `function_source`: zip of the sources, from which Google builds a function instead of the service. Null runs the service.
   EOT
   type = object({
     ingress       = optional(string, "internal")
@@ -41,63 +41,63 @@ variable "ingest" {
 
   validation {
     condition     = contains(["internal", "internal-and-load-balancer", "all"], var.ingest.ingress)
-    error_message = "ingest.ingress is internal, internal-and-load-balancer or all."
+    error_message = "ingest.ingress must be internal, internal-and-load-balancer or all."
   }
 
   validation {
     condition     = alltrue([for n in [var.ingest.min_instances, var.ingest.max_instances, var.ingest.concurrency, var.ingest.memory, var.ingest.collector.memory] : n == floor(n)])
-    error_message = "ingest.min_instances, max_instances, concurrency, memory and collector.memory are whole numbers."
+    error_message = "ingest.min_instances, max_instances, concurrency, memory and collector.memory must be integers."
   }
 
   validation {
     condition     = var.ingest.min_instances >= 0 && var.ingest.max_instances >= max(1, var.ingest.min_instances)
-    error_message = "ingest.max_instances is at least 1 and at least ingest.min_instances, which is 0 or more."
+    error_message = "ingest.max_instances must be at least 1 and at least ingest.min_instances, which must be 0 or more."
   }
 
   validation {
     condition     = var.ingest.concurrency >= 1 && var.ingest.concurrency <= 1000
-    error_message = "ingest.concurrency is a number from 1 to 1000."
+    error_message = "ingest.concurrency must be 1 to 1000."
   }
 
   validation {
     condition     = contains([1, 2, 4, 6, 8], var.ingest.cpu)
-    error_message = "ingest.cpu is 1, 2, 4, 6 or 8; with less than 1 Cloud Run lets in one request at a time."
+    error_message = "ingest.cpu must be 1, 2, 4, 6 or 8; with less than 1, Cloud Run admits one request at a time."
   }
 
   validation {
     condition     = var.ingest.memory >= (var.ingest.cpu < 4 ? 512 : var.ingest.cpu < 6 ? 2048 : 4096) && var.ingest.memory <= 4096 * var.ingest.cpu
-    error_message = "ingest.memory is in MiB: 512 at least, 2048 with a cpu of 4, 4096 with more, and at most 4096 for each of ingest.cpu."
+    error_message = "ingest.memory must be at least 512 MiB, 2048 with a cpu of 4, 4096 with more, and at most 4096 for each of ingest.cpu."
   }
 
   validation {
     condition     = var.ingest.collector.cpu >= 0.08 && var.ingest.collector.cpu <= 1 && var.ingest.collector.memory >= 128 && var.ingest.collector.memory <= 4096
-    error_message = "ingest.collector has a cpu from 0.08 to 1, and a memory from 128 to 4096 MiB."
+    error_message = "ingest.collector must have a cpu from 0.08 to 1, and a memory from 128 to 4096 MiB."
   }
 
   validation {
     condition     = can(regex("^[a-z0-9.-]+/.+(:[A-Za-z0-9_][A-Za-z0-9_.-]*|@sha256:[0-9a-f]{64})$", var.ingest.collector.image)) && !endswith(var.ingest.collector.image, ":latest")
-    error_message = "ingest.collector.image is an image with its registry and a tag or digest, and not latest, which is another one tomorrow."
+    error_message = "ingest.collector.image must be an image with its registry and a tag or digest; latest is refused, because it changes."
   }
 
   validation {
     condition     = alltrue([for name in keys(var.ingest.environment) : can(regex("^[A-Za-z_][A-Za-z0-9_]*$", name))])
-    error_message = "ingest.environment has a name that no variable can have: they are of letters, digits and underscores."
+    error_message = "ingest.environment must have names of letters, digits and underscores."
   }
 
   validation {
     condition = !anytrue([for name in keys(var.ingest.environment) :
     can(regex("^(SINKS|DEAD_LETTERS|METRICS_PORT|PORT|K_.*|X_GOOGLE_.*|CLOUD_RUN_.*|FUNCTION_.*)$", name))])
-    error_message = "ingest.environment has a variable that is set for it: SINKS and DEAD_LETTERS follow from changes, archive, bigquery and dead_letters, METRICS_PORT from ingest.metrics, and PORT, K_*, X_GOOGLE_*, CLOUD_RUN_* and FUNCTION_* are Cloud Run's own."
+    error_message = "ingest.environment must not set variables that are set already: SINKS and DEAD_LETTERS follow from changes, archive, bigquery and dead_letters, METRICS_PORT from ingest.metrics, and PORT, K_*, X_GOOGLE_*, CLOUD_RUN_* and FUNCTION_* are Cloud Run's own."
   }
 
   validation {
     condition     = !anytrue([for name in keys(var.ingest.environment) : startswith(name, "AUTH_TOKENS")])
-    error_message = "ingest.environment has tokens, where whoever sees the service would see them. Put them into Secret Manager, and name secret and versions in ingest.tokens."
+    error_message = "ingest.environment must not contain tokens, because everyone who can view the service could read them. Put them into Secret Manager, and name the secret and its versions in ingest.tokens."
   }
 
   validation {
     condition     = !anytrue([for name in keys(var.ingest.environment) : endswith(name, "_EMULATOR_HOST")])
-    error_message = "ingest.environment has an emulator's address: changes would be acknowledged and nowhere."
+    error_message = "ingest.environment must not contain an emulator's address: changes would be acknowledged but not stored."
   }
 
   validation {
@@ -108,37 +108,37 @@ variable "ingest" {
       can(regex("^((HEADER|BODY)_)?TIMEOUT=[1-9][0-9]*(ms|s|m)([1-9][0-9]*(ms|s))*$", setting)),
       can(regex("^LOG_LEVEL=(debug|info|warn|error)$", setting)),
     ])])
-    error_message = "ingest.environment has a value that the function does not start with: sizes are like 32MiB, times like 9s, MAX_CHANGES and MAX_DEPTH numbers, and LOG_LEVEL is debug, info, warn or error."
+    error_message = "ingest.environment must have values that the function accepts: sizes such as 32MiB, durations such as 9s, numbers for MAX_CHANGES and MAX_DEPTH, and debug, info, warn or error for LOG_LEVEL."
   }
 
   validation {
     condition     = alltrue([for t in var.ingest.tokens[*] : can(regex("^(projects/[a-z0-9:.-]+/secrets/)?[A-Za-z0-9_-]{1,255}$", t.secret))])
-    error_message = "ingest.tokens.secret is the name of a secret, or projects/PROJECT/secrets/NAME; never a token."
+    error_message = "ingest.tokens.secret must be the name of a secret, or projects/PROJECT/secrets/NAME; never a token itself."
   }
 
   validation {
     condition     = alltrue(flatten([for t in var.ingest.tokens[*] : [for v in [t.current, t.previous] : v == null || can(regex("^[1-9][0-9]*$", v))]]))
-    error_message = "ingest.tokens.current and previous are numbers of versions, 1 or 2 for example; latest would be read by some instances and not by others."
+    error_message = "ingest.tokens.current and previous must be numbers of versions, for example 1 and 2; with latest, some instances would read it and others not."
   }
 
   validation {
     condition     = var.ingest.tokens == null || var.ingest.ingress != "all"
-    error_message = "ingest.tokens with ingest.ingress of all would let the whole internet try tokens. Use internal, or put a load balancer in front."
+    error_message = "ingest.tokens cannot be used with ingest.ingress all: the whole internet could try tokens. Use internal, or put a load balancer in front."
   }
 
   validation {
     condition     = var.ingest.tokens == null || var.ingest.function_source == null
-    error_message = "ingest.tokens needs the service: a function that asks for no identity cannot be had without letting everybody in. Leave out ingest.function_source."
+    error_message = "ingest.tokens needs the service: a function without identities would admit everybody. Leave out ingest.function_source."
   }
 
   validation {
     condition     = var.ingest.tokens == null || var.connector == null || try(var.connector.config, null) != null
-    error_message = "ingest.tokens with connectors of ours, which bring identities and would be turned away: set connector to null, or have a connector.config with tokens."
+    error_message = "ingest.tokens would turn away our connectors, which send identities: set connector to null, or give a connector.config with tokens."
   }
 
   validation {
     condition     = var.ingest.function_source == null || try(fileexists(var.ingest.function_source), false)
-    error_message = "ingest.function_source is no file. Make it at the top of the clone: mkdir -p bin && gcloud meta list-files-for-upload | zip -qX@ bin/function.zip"
+    error_message = "ingest.function_source is not a file. Create it at the top of the clone: mkdir -p bin && gcloud meta list-files-for-upload | zip -qX@ bin/function.zip"
   }
 }
 
@@ -152,7 +152,7 @@ resource "google_service_account" "ingest" {
 locals {
   is_function = var.ingest.function_source != null
 
-  # They differ, so that one can be made while the other still stands.
+  # The names differ, so that one can be created while the other still exists.
   ingest_service = local.is_function ? "${var.prefix}-function" : "${var.prefix}-ingest"
 
   ingest_url = one(concat(
@@ -160,15 +160,15 @@ locals {
     google_cloudfunctions2_function.ingest[*].service_config[0].uri,
   ))
 
-  # A name of our own as audience of identity tokens: it is known before the service
-  # is there, and the same after it was made anew. A function can have none.
+  # A custom audience for identity tokens: known before the service exists, and the same
+  # after it is recreated. A function cannot have one.
   custom_audience = "https://${var.prefix}.ingest"
   audience        = local.is_function ? local.ingest_url : local.custom_audience
 
-  # Where the function stores changes; each file of a sink adds its own.
+  # The sinks of the function; each sink's file adds its own.
   sinks = concat(local.changes_sinks, local.archive_sinks, local.bigquery_sinks)
 
-  # The Functions Framework has no second port, and nothing there would look at it.
+  # The Functions Framework has no second port.
   has_metrics = var.ingest.metrics && !local.is_function
 
   environment = merge(
@@ -181,12 +181,12 @@ locals {
     var.ingest.tokens == null ? {} : { AUTH_TOKENS_FILE = "/etc/aerosink/tokens" },
   )
 
-  # Requests out of a Shared VPC count as internal only where what they go to is in
-  # that network itself; all others are answered 404.
+  # Requests from a Shared VPC count as internal only if their target is in that network
+  # itself; all others get a 404.
   shared_subnetworks = var.ingest.ingress == "all" || !startswith(var.subnetwork, "projects/") || startswith(var.subnetwork, "projects/${var.project}/") ? [] : [var.subnetwork]
 }
 
-# Cloud Run takes addresses of the shared subnetwork by an account of its own.
+# Cloud Run's service agent takes addresses of the shared subnetwork.
 resource "google_compute_subnetwork_iam_member" "ingest" {
   for_each = toset(local.shared_subnetworks)
 
@@ -198,11 +198,11 @@ resource "google_compute_subnetwork_iam_member" "ingest" {
   depends_on = [google_project_service.api]
 }
 
-# Bearer tokens, for senders that cannot have Google's. The secret is the user's own.
+# Bearer tokens, for senders without a Google identity. The secret is the user's own.
 
 locals {
-  # A file holds one version, and a variable the other: two can be accepted while senders
-  # go over from one to the next. Without a previous one the current is there twice.
+  # A file holds one version and a variable the other, so that both are accepted while
+  # senders change over. Without a previous one both hold the current.
   token_versions = [for t in var.ingest.tokens[*] : {
     secret   = t.secret
     file     = t.current

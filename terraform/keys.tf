@@ -1,7 +1,7 @@
-# The customer-managed key: Google's own accounts that encrypt and decrypt with it.
+# Grants on the customer-managed key for Google's service agents.
 
 locals {
-  # Services whose accounts use the key, and the domains that those are in.
+  # Services whose agents use the key, and the agents' domains.
   key_users = var.kms_key == null ? {} : merge(
     {
       pubsub  = "gcp-sa-pubsub"
@@ -11,9 +11,9 @@ locals {
   )
 }
 
-# Each is there from the first use of its service on, and the key is granted before.
-# No resource of the provider makes one; project.tf has that of Cloud Storage made.
-# Where gcloud is missing or may not, the grant says which account is not there.
+# A service agent exists from the first use of its service on, but the grant comes before.
+# The google provider has no resource that creates one; project.tf creates that of Cloud
+# Storage. If gcloud is missing or forbidden, the grant names the missing account.
 resource "terraform_data" "key_users" {
   for_each = setsubtract(keys(local.key_users), ["storage"])
 
@@ -27,7 +27,7 @@ resource "terraform_data" "key_users" {
   depends_on = [google_project_service.api]
 }
 
-# What uses the key depends on these: it is refused without.
+# Whatever uses the key depends on these grants.
 resource "google_kms_crypto_key_iam_member" "agents" {
   for_each = local.key_users
 
@@ -36,10 +36,10 @@ resource "google_kms_crypto_key_iam_member" "agents" {
   member        = "serviceAccount:service-${local.project_number}@${each.value}.iam.gserviceaccount.com"
   depends_on    = [google_project_service.api, terraform_data.key_users]
 
-  # New grants hold a little later, and whether they do is asked at once: without the
-  # pause a first apply fails, and a second does not.
+  # A new grant takes effect a little later, but is checked at once: without the pause a
+  # first apply fails and a second succeeds.
   provisioner "local-exec" {
     command    = "sleep 60"
-    on_failure = continue # as where there is no sleep
+    on_failure = continue # there may be no sleep command
   }
 }

@@ -1,14 +1,14 @@
-# Logs that are not kept, and one that is counted.
+# Logs that are not kept, and a metric from logs.
 
 variable "request_logs" {
-  description = "Whether Cloud Logging keeps a line for each request that the function answers below 400. With requests of one change they cost more than the function."
+  description = "Whether Cloud Logging keeps a line for each successful request. With one change per request these cost more than the function."
   type        = bool
   default     = false
   nullable    = false
 }
 
-# Of the project's _Default sink, where one would look for them. Errors stay, and Cloud
-# Run counts all requests anyway.
+# An exclusion of the project's _Default sink. Errors are kept, and Cloud Run counts all
+# requests anyway.
 resource "google_logging_project_exclusion" "requests" {
   count = var.request_logs ? 0 : 1
 
@@ -26,8 +26,8 @@ resource "google_logging_project_exclusion" "requests" {
   depends_on = [google_project_service.api]
 }
 
-# Without the function's own figures, its dead letters are counted by what it says of
-# them: a line for each request that had some.
+# Without the function's own metrics, its dead letters are counted from the log: one line
+# for each request that had some.
 resource "google_logging_metric" "dead_letters" {
   count = local.has_metrics ? 0 : 1
 

@@ -1,87 +1,87 @@
 output "topic" {
-  description = "Topic that has a message of each change."
+  description = "Topic with a message for each change."
   value       = google_pubsub_topic.changes.id
 }
 
 output "subscriptions" {
-  description = "Subscriptions of that topic that subscribers pull from, by name."
+  description = "Pull subscriptions of that topic, by name."
   value       = { for name, s in google_pubsub_subscription.changes : name => s.id }
 }
 
 output "undelivered_subscription" {
-  description = "Subscription with the messages that subscribers do not take."
+  description = "Subscription with the messages that could not be delivered."
   value       = google_pubsub_subscription.undelivered.id
 }
 
 output "archive" {
-  description = "Where in Cloud Storage the function writes changes; null where it does not."
+  description = "Cloud Storage location that the function writes changes to; null without an archive."
   value       = one([for bucket in google_storage_bucket.archive : "gs://${bucket.name}/${var.archive.prefix}"])
 }
 
 output "dead_letters" {
-  description = "Where in Cloud Storage the function writes changes that can never be stored."
+  description = "Cloud Storage location of the function's dead letters."
   value       = local.dead_letters
 }
 
 output "messages" {
-  description = "Where in Cloud Storage Pub/Sub writes messages; null without a Cloud Storage subscription."
+  description = "Cloud Storage location that Pub/Sub writes messages to; null without a Cloud Storage subscription."
   value       = one([for bucket in google_storage_bucket.messages : "gs://${bucket.name}/changes"])
 }
 
 output "ingest_url" {
-  description = "Where changes are sent to, by POST. From elsewhere than ingest.ingress names it is not found."
+  description = "URL to POST changes to. Requests from outside ingest.ingress get a 404."
   value       = local.ingest_url
 }
 
 output "ingest_audience" {
-  description = "Audience that identity tokens for it must have."
+  description = "Audience of identity tokens for the function."
   value       = local.audience
 }
 
 output "ingest_account" {
-  description = "Service account that stores changes, for grants on topics and buckets of your own."
+  description = "Service account of the function, for grants on topics and buckets of your own."
   value       = google_service_account.ingest.email
 }
 
 output "connectors" {
-  description = "Addresses of the connectors, by name, that the database is to ship to on port 8901."
+  description = "Addresses of the connectors, by name. The database ships to port 8901."
   value       = { for name, address in google_compute_address.connector : name => address.address }
 }
 
 output "connector_balancer" {
-  description = "Address in front of all connectors; null without the balancer."
+  description = "Address of the load balancer; null without one."
   value       = one(google_compute_address.connector_balancer[*].address)
 }
 
 output "connector_config" {
-  description = "Configuration that the connectors run with, without secrets; null without connectors."
+  description = "Configuration of the connectors, without secrets; null without connectors."
   value       = local.connector_config
 }
 
 output "xdr_config_command" {
-  description = "Command that prints what points the database at the connectors, to be run at the top of the clone; null without connectors."
+  description = "Command that prints the database's settings for the connectors; run it at the top of the clone. Null without connectors."
   value       = local.xdr_config_command
 }
 
 output "roll_connectors" {
-  description = "Commands that bring machines up to what was applied, one after another; null without connectors."
+  description = "Commands that update the machines to what was applied, one by one; null without connectors."
   value       = local.roll_connectors
 }
 
 output "bigquery_table" {
-  description = "BigQuery table of the records; null without one."
+  description = "BigQuery table of records; null without one."
   value       = local.bigquery_table
 }
 
 output "dashboards" {
-  description = "Dashboards, in the console."
+  description = "URLs of the dashboards in the console."
   value = [for d in concat(google_monitoring_dashboard.connector, [google_monitoring_dashboard.function]) :
     "https://console.cloud.google.com/monitoring/dashboards/builder/${basename(d.id)}?project=${var.project}"
   ]
 }
 
 output "connector_account" {
-  description = "Service account of the connectors, which may call the function; for connectors elsewhere to run as."
+  description = "Service account of the connectors, which may call the function. Connectors elsewhere can run as it."
   value       = google_service_account.connector.email
 }
 
@@ -91,7 +91,7 @@ output "connector_image" {
 }
 
 output "repository" {
-  description = "Repository of Artifact Registry that images are in."
+  description = "Artifact Registry repository of the images."
   value       = google_artifact_registry_repository.images.name
 }
 

@@ -1,4 +1,4 @@
-# The project: what has to be switched on in it, and what it is called by Google.
+# The project: its APIs, its number, and Google's service agents in it.
 
 locals {
   apis = toset(concat(
@@ -7,7 +7,7 @@ locals {
       "cloudbuild.googleapis.com",
       "cloudresourcemanager.googleapis.com",
       "compute.googleapis.com",
-      "containeranalysis.googleapis.com", # keeps provenance, without which a build fails
+      "containeranalysis.googleapis.com", # stores provenance; a build fails without it
       "iam.googleapis.com",
       "logging.googleapis.com",
       "monitoring.googleapis.com",
@@ -30,7 +30,7 @@ resource "google_project_service" "api" {
   disable_on_destroy = false
 }
 
-# Asking for Cloud Storage's account makes it, too, so that a key can be granted to it.
+# Reading Cloud Storage's service agent creates it, so that a key can be granted to it.
 data "google_storage_project_service_account" "this" {
   project = var.project
 }
@@ -38,10 +38,10 @@ data "google_storage_project_service_account" "this" {
 locals {
   labels = merge({ app = var.prefix }, var.labels)
 
-  # The number of the project. To ask for the project itself takes an API that a new
-  # project has not switched on yet when Terraform plans; Cloud Storage's it has.
+  # The project number. Reading the project itself needs an API that is not yet on in a
+  # new project when Terraform plans; Cloud Storage's is.
   project_number = regex("^service-([0-9]+)@", data.google_storage_project_service_account.this.email_address)[0]
 
-  # Google's own accounts in the project, that grants go to.
+  # Google's service agents in the project.
   pubsub_agent = "serviceAccount:service-${local.project_number}@gcp-sa-pubsub.iam.gserviceaccount.com"
 }

@@ -1,7 +1,7 @@
-# Where the images are, and which ones run.
+# The repository of the images, and which ones run.
 
 variable "images" {
-  description = "Images to run, connector and sink, each with its digest: REGISTRY/NAME@sha256:DIGEST. Null has Cloud Build make them of this clone. The accounts that run them need read access to registries of other projects."
+  description = "Images to run, connector and sink, each with its digest: REGISTRY/NAME@sha256:DIGEST. Null has Cloud Build build them from this clone. The accounts that run them need read access to registries in other projects."
   type = object({
     connector = string
     sink      = string
@@ -10,7 +10,7 @@ variable "images" {
 
   validation {
     condition     = var.images == null || alltrue([for i in values(coalesce(var.images, {})) : can(regex("^[a-z0-9.-]+(:[0-9]+)?/[a-z0-9._/-]+(:[A-Za-z0-9_.-]+)?@sha256:[0-9a-f]{64}$", i))])
-    error_message = "images are named with their registry and digest, like europe-west1-docker.pkg.dev/PROJECT/REPOSITORY/sink@sha256:…; a tag alone would mean another image tomorrow. gcloud artifacts docker images describe IMAGE:TAG prints the digest."
+    error_message = "images must have their registry and digest, such as europe-west1-docker.pkg.dev/PROJECT/REPOSITORY/sink@sha256:…; a tag could be moved to another image. gcloud artifacts docker images describe IMAGE:TAG prints the digest."
   }
 }
 
@@ -22,8 +22,8 @@ resource "google_artifact_registry_repository" "images" {
   format        = "DOCKER"
   depends_on    = [google_project_service.api]
 
-  # Tags have to move: latest is what the last build deployed. What runs is named by
-  # its digest, which nothing moves.
+  # Tags must be movable: latest is what the last build deployed. What runs is named by
+  # its digest.
   docker_config {
     immutable_tags = false
   }
@@ -39,8 +39,8 @@ resource "google_artifact_registry_repository" "images" {
     }
   }
 
-  # Keeping goes before deleting: whatever its age, a machine that is made anew finds
-  # the image that runs, and a way back has something to go back to.
+  # Keep rules win over delete rules: a recreated machine finds the running image whatever
+  # its age, and a rollback has earlier images.
   cleanup_policies {
     id     = "keep-latest"
     action = "KEEP"
@@ -59,7 +59,7 @@ resource "google_artifact_registry_repository" "images" {
   }
 }
 
-# Cloud Run reads images of its own project by an account of Google's.
+# Cloud Run's service agent reads the images.
 resource "google_artifact_registry_repository_iam_member" "images_connector" {
   project    = var.project
   location   = google_artifact_registry_repository.images.location
@@ -68,8 +68,8 @@ resource "google_artifact_registry_repository_iam_member" "images_connector" {
   member     = google_service_account.connector.member
 }
 
-# The digests behind latest: a build that went through moves it, whoever asked for the
-# build. So what Cloud Build deploys is no drift, and is not taken back.
+# The digests behind latest, which every successful build moves, whoever started it. So
+# what Cloud Build deploys is not drift, and an apply does not undo it.
 data "google_artifact_registry_docker_image" "image" {
   for_each = toset(var.images == null ? ["connector", "sink"] : [])
 

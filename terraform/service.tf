@@ -1,5 +1,5 @@
-# The function as a service of Cloud Run, with our own server: HTTP/2 in clear text
-# behind Google's front end, and an end that answers what is in flight.
+# The function as a Cloud Run service, with our own server: unencrypted HTTP/2 behind
+# Google's front end, and a shutdown that answers requests in flight.
 
 resource "google_cloud_run_v2_service" "ingest" {
   count = local.is_function ? 0 : 1
@@ -10,10 +10,10 @@ resource "google_cloud_run_v2_service" "ingest" {
   labels               = local.labels
   ingress              = { internal = "INGRESS_TRAFFIC_INTERNAL_ONLY", internal-and-load-balancer = "INGRESS_TRAFFIC_INTERNAL_LOAD_BALANCER", all = "INGRESS_TRAFFIC_ALL" }[var.ingest.ingress]
   custom_audiences     = [local.custom_audience]
-  invoker_iam_disabled = var.ingest.tokens != null # the function asks for tokens then
+  invoker_iam_disabled = var.ingest.tokens != null # then the function checks tokens
 
-  # A service that never became ready is tainted, and protected from being made anew all
-  # the same; after terraform untaint 'google_cloud_run_v2_service.ingest[0]' an apply mends it.
+  # A service that never became ready is tainted, but protected from being recreated. Run
+  # terraform untaint 'google_cloud_run_v2_service.ingest[0]', then apply again.
   deletion_protection = var.deletion_protection
 
   template {
@@ -21,7 +21,7 @@ resource "google_cloud_run_v2_service" "ingest" {
     execution_environment            = "EXECUTION_ENVIRONMENT_GEN2"
     max_instance_request_concurrency = var.ingest.concurrency
 
-    # Beyond all limits of the function, which are 24 s together: it is to answer itself.
+    # More than the function's own limits, 24 s in all, so that it responds itself.
     timeout = "60s"
 
     scaling {
@@ -34,7 +34,7 @@ resource "google_cloud_run_v2_service" "ingest" {
       image = local.images.sink
 
       ports {
-        name           = "h2c" # else the front end speaks HTTP/1.1, at most 800 requests a second
+        name           = "h2c" # otherwise the front end uses HTTP/1.1, at most 800 requests a second
         container_port = 8080
       }
 
@@ -61,11 +61,11 @@ resource "google_cloud_run_v2_service" "ingest" {
 
       resources {
         limits            = { cpu = tostring(var.ingest.cpu), memory = "${var.ingest.memory}Mi" }
-        cpu_idle          = !local.has_metrics # left out it is false, whatever the documentation says of the default
+        cpu_idle          = !local.has_metrics # the default is false, whatever the documentation says
         startup_cpu_boost = true
       }
 
-      # The port is opened once the environment is understood.
+      # The port is open once the environment has been read.
       startup_probe {
         timeout_seconds   = 1
         period_seconds    = 1
@@ -93,7 +93,7 @@ resource "google_cloud_run_v2_service" "ingest" {
 
         resources {
           limits   = { cpu = tostring(var.ingest.collector.cpu), memory = "${var.ingest.collector.memory}Mi" }
-          cpu_idle = false # it scrapes between requests too
+          cpu_idle = false # it scrapes between requests as well
         }
 
         volume_mounts {
@@ -124,7 +124,7 @@ resource "google_cloud_run_v2_service" "ingest" {
         secret {
           secret = google_secret_manager_secret.collector[0].secret_id
           items {
-            version = volumes.value.version # latest would change under running instances, and not roll any
+            version = volumes.value.version # latest would change under running instances without a rollout
             path    = "config.yaml"
           }
         }
@@ -134,7 +134,7 @@ resource "google_cloud_run_v2_service" "ingest" {
     dynamic "vpc_access" {
       for_each = local.shared_subnetworks
       content {
-        egress = "PRIVATE_RANGES_ONLY" # Pub/Sub and Cloud Storage are reached without the network
+        egress = "PRIVATE_RANGES_ONLY" # Pub/Sub and Cloud Storage are reached without the VPC network
         network_interfaces {
           subnetwork = vpc_access.value
         }
@@ -142,14 +142,13 @@ resource "google_cloud_run_v2_service" "ingest" {
     }
   }
 
-  # A deploy by gcloud leaves its name, a label, and an annotation of the operation.
+  # gcloud leaves its name, a label and an annotation when it deploys.
   lifecycle {
     ignore_changes = [client, client_version, template[0].annotations, template[0].labels]
   }
 
-  # A revision is refused whose secrets its account cannot read, and one that cannot
-  # store refuses changes. What stores is kept from a destroy, too, by the protection of
-  # the service.
+  # A revision fails if its account cannot read its secrets, and refuses changes if it
+  # cannot store them. The protection of the service also keeps a destroy from the sinks.
   depends_on = [
     google_project_service.api,
     google_pubsub_topic_iam_member.changes_ingest,
@@ -161,7 +160,7 @@ resource "google_cloud_run_v2_service" "ingest" {
   ]
 }
 
-# Who may bring changes, where identities are asked for.
+# Who may send changes, when identities are required.
 resource "google_cloud_run_v2_service_iam_member" "ingest_connector" {
   count = var.ingest.tokens == null ? 1 : 0
 
@@ -172,7 +171,7 @@ resource "google_cloud_run_v2_service_iam_member" "ingest_connector" {
   member   = google_service_account.connector.member
 }
 
-# The second container of the service, which takes the function's figures to Managed
+# The second container of the service, which sends the function's metrics to Managed
 # Service for Prometheus.
 
 resource "google_project_iam_member" "metrics_ingest" {
@@ -183,8 +182,8 @@ resource "google_project_iam_member" "metrics_ingest" {
   member  = google_service_account.ingest.member
 }
 
-# Its configuration is a secret because Cloud Run mounts no other files; there is
-# nothing secret in it.
+# Its configuration is in Secret Manager only because Cloud Run can mount no other files;
+# it holds no secrets.
 resource "google_secret_manager_secret" "collector" {
   count = local.has_metrics ? 1 : 0
 
@@ -213,7 +212,7 @@ resource "google_secret_manager_secret_version" "collector" {
   secret      = google_secret_manager_secret.collector[0].id
   secret_data = file("${path.module}/templates/run-monitoring.yaml")
 
-  # Instances that start meanwhile still mount the one before.
+  # Instances that start meanwhile still mount the previous version.
   lifecycle {
     create_before_destroy = true
   }

@@ -1,14 +1,14 @@
-# Messages as files: a subscription that Pub/Sub itself writes to a bucket. Not the
-# archive, whose files have changes, and in which a change that comes again is once.
+# A subscription that Pub/Sub itself writes to a bucket: messages as files. The archive is
+# different: its files hold changes, and a repeated change is stored once.
 
 variable "storage_subscription" {
   description = <<-EOT
-    Cloud Storage subscription of the topic of changes. Null is none.
-    - `format`: `avro`, each message with its attributes, ordering key and time, or `text`, lines of what messages hold.
-    - `filter`: of attributes, such as `attributes.set = "orders"`. Cannot be changed: Terraform makes the subscription anew, without what waited in it.
-    - `max_seconds`, `max_bytes`, `max_messages`: when a file is closed: after 60 to 600 seconds, 1,000 bytes to 10 GiB, 1,000 messages and more.
-    - `expire_days`: days after which files are deleted; by default never.
-    - `soft_delete_days`: days for which what was deleted can be had back, 7 to 90, and is billed; 0 is none.
+    Cloud Storage subscription of the topic of changes. Null creates none.
+    - `format`: `avro`, with each message's attributes, ordering key and time, or `text`, the data of messages as lines.
+    - `filter`: filter on attributes, such as `attributes.set = "orders"`. It cannot be changed in place: Terraform recreates the subscription, and its backlog is lost.
+    - `max_seconds`, `max_bytes`, `max_messages`: when a file is closed: after 60 to 600 seconds, 1,000 bytes to 10 GiB, or 1,000 messages or more.
+    - `expire_days`: days after which files are deleted; never by default.
+    - `soft_delete_days`: days for which deleted files can be restored and are billed, 7 to 90; 0 turns it off.
   EOT
   type = object({
     format           = optional(string, "avro")
@@ -23,42 +23,42 @@ variable "storage_subscription" {
 
   validation {
     condition     = var.storage_subscription == null ? true : contains(["avro", "text"], var.storage_subscription.format)
-    error_message = "storage_subscription.format is avro or text."
+    error_message = "storage_subscription.format must be avro or text."
   }
 
   validation {
     condition     = var.storage_subscription == null ? true : var.storage_subscription.format != "text" || (var.changes.packed == null && contains(["json", "flat-json"], coalesce(var.changes.data, "json")))
-    error_message = "storage_subscription.format text is for messages that are lines: changes.data json or flat-json, not packed. Others need avro."
+    error_message = "storage_subscription.format text needs messages that are lines: changes.data json or flat-json, not packed. Use avro for others."
   }
 
   validation {
     condition     = var.storage_subscription == null ? true : length(var.storage_subscription.filter) <= 256
-    error_message = "storage_subscription.filter is longer than 256 characters, which is all that Pub/Sub takes."
+    error_message = "storage_subscription.filter must have at most 256 characters, Pub/Sub's limit."
   }
 
   validation {
     condition     = var.storage_subscription == null ? true : var.storage_subscription.max_seconds >= 60 && var.storage_subscription.max_seconds <= 600
-    error_message = "storage_subscription.max_seconds is a number of seconds from 60 to 600."
+    error_message = "storage_subscription.max_seconds must be 60 to 600."
   }
 
   validation {
     condition     = var.storage_subscription == null ? true : var.storage_subscription.max_bytes >= 1000 && var.storage_subscription.max_bytes <= 10737418240
-    error_message = "storage_subscription.max_bytes is a number of bytes from 1000 to 10737418240."
+    error_message = "storage_subscription.max_bytes must be 1000 to 10737418240."
   }
 
   validation {
     condition     = var.storage_subscription == null ? true : var.storage_subscription.max_messages >= 1000
-    error_message = "storage_subscription.max_messages is 1000 or above."
+    error_message = "storage_subscription.max_messages must be 1000 or more."
   }
 
   validation {
     condition     = var.storage_subscription == null ? true : var.storage_subscription.expire_days == null ? true : var.storage_subscription.expire_days >= 1 && floor(var.storage_subscription.expire_days) == var.storage_subscription.expire_days
-    error_message = "storage_subscription.expire_days is a number of days, 1 and above."
+    error_message = "storage_subscription.expire_days must be 1 or more."
   }
 
   validation {
     condition     = var.storage_subscription == null ? true : var.storage_subscription.soft_delete_days == 0 || (var.storage_subscription.soft_delete_days >= 7 && var.storage_subscription.soft_delete_days <= 90)
-    error_message = "storage_subscription.soft_delete_days is a number of days from 7 to 90, or 0."
+    error_message = "storage_subscription.soft_delete_days must be 7 to 90, or 0."
   }
 }
 
@@ -71,17 +71,17 @@ resource "google_service_account" "storage_writer" {
   depends_on   = [google_project_service.api]
 }
 
-# Pub/Sub becomes this account for writing. Whoever applies needs
-# roles/iam.serviceAccountUser, to make a subscription that does.
+# Pub/Sub writes as this account. Whoever applies needs roles/iam.serviceAccountUser on
+# it to create the subscription.
 resource "google_service_account_iam_member" "storage_writer_agent" {
   count = length(google_service_account.storage_writer)
 
   service_account_id = google_service_account.storage_writer[0].name
   role               = "roles/iam.serviceAccountTokenCreator"
   member             = local.pubsub_agent
-  depends_on         = [google_pubsub_topic.changes] # by the first topic of a project Pub/Sub's account is there
+  depends_on         = [google_pubsub_topic.changes] # the first topic of a project creates Pub/Sub's service agent
 
-  # As for the key: Pub/Sub asks at once.
+  # Pub/Sub checks the grant at once; see keys.tf for the pause.
   provisioner "local-exec" {
     command    = "sleep 60"
     on_failure = continue
@@ -127,7 +127,7 @@ resource "google_storage_bucket" "messages" {
   depends_on = [google_project_service.api, google_kms_crypto_key_iam_member.agents]
 }
 
-# The second is for storage.buckets.get, which Pub/Sub asks for beside creating objects.
+# The second role is for storage.buckets.get, which Pub/Sub needs in addition.
 resource "google_storage_bucket_iam_member" "messages_writer" {
   for_each = var.storage_subscription == null ? [] : toset(["roles/storage.objectCreator", "roles/storage.legacyBucketReader"])
 
@@ -135,7 +135,7 @@ resource "google_storage_bucket_iam_member" "messages_writer" {
   role   = each.key
   member = google_service_account.storage_writer[0].member
 
-  # As for the key: Pub/Sub asks at once.
+  # Pub/Sub checks the grant at once; see keys.tf for the pause.
   provisioner "local-exec" {
     command    = "sleep 60"
     on_failure = continue
@@ -150,7 +150,7 @@ resource "google_pubsub_subscription" "storage" {
   topic                      = google_pubsub_topic.changes.id
   labels                     = local.labels
   filter                     = var.storage_subscription.filter
-  ack_deadline_seconds       = 600 # max_duration is within it, always
+  ack_deadline_seconds       = 600 # max_duration must be within it
   message_retention_duration = "2678400s"
 
   cloud_storage_config {
@@ -163,7 +163,7 @@ resource "google_pubsub_subscription" "storage" {
     max_messages             = var.storage_subscription.max_messages
     service_account_email    = google_service_account.storage_writer[0].email
 
-    # Without metadata a file would not say which record a message is of.
+    # Without metadata a file would not say which record a message belongs to.
     dynamic "avro_config" {
       for_each = var.storage_subscription.format == "avro" ? [true] : []
 
@@ -182,8 +182,8 @@ resource "google_pubsub_subscription" "storage" {
     maximum_backoff = "600s"
   }
 
-  # The most attempts, some 15 hours of them: what fails is the bucket rather than a
-  # message, and may be fixed in that time.
+  # The maximum, about 15 hours of attempts: a failure is more likely the bucket's than a
+  # message's, and can be fixed in that time.
   dead_letter_policy {
     dead_letter_topic     = google_pubsub_topic.undelivered.id
     max_delivery_attempts = 100

@@ -1,4 +1,4 @@
-# Who reads the topic of changes.
+# Subscriptions of the topic of changes.
 
 resource "google_pubsub_subscription" "changes" {
   for_each = var.changes.subscriptions
@@ -13,12 +13,12 @@ resource "google_pubsub_subscription" "changes" {
   ack_deadline_seconds         = each.value.ack_deadline
   message_retention_duration   = "${each.value.retention_days * 86400}s"
 
-  # Without it a subscription that nobody reads for 31 days is deleted.
+  # Otherwise a subscription that nobody reads for 31 days is deleted.
   expiration_policy {
     ttl = ""
   }
 
-  # Without it a message that is refused comes again at once.
+  # Otherwise a refused message is redelivered at once.
   retry_policy {
     minimum_backoff = "${each.value.backoff_seconds.least}s"
     maximum_backoff = "${each.value.backoff_seconds.most}s"
@@ -45,8 +45,8 @@ resource "google_pubsub_subscription_iam_member" "changes_reader" {
   member       = each.value.member
 }
 
-# Pub/Sub takes a message off the subscription when it has brought it to the topic of
-# undelivered ones. Where it may not, the message comes for ever.
+# Pub/Sub removes a message from the subscription once it has published it to the topic of
+# undelivered messages. Without this grant the message is redelivered for ever.
 resource "google_pubsub_subscription_iam_member" "changes_agent" {
   for_each = { for name, s in var.changes.subscriptions : name => s if s.attempts > 0 }
 
@@ -56,10 +56,10 @@ resource "google_pubsub_subscription_iam_member" "changes_agent" {
   member       = local.pubsub_agent
 }
 
-# Messages that a subscriber has refused time and again, or a place that Pub/Sub itself
-# writes to: their topic, and the subscription that keeps them for a person.
+# Undelivered messages: those that a subscriber, or the table or bucket that Pub/Sub
+# writes to, has refused too often. A topic, and the subscription that keeps them.
 
-# Without a schema: it would refuse what is here because of one.
+# No schema: it would refuse messages that are here because of one.
 resource "google_pubsub_topic" "undelivered" {
   project      = var.project
   name         = "${var.prefix}-undelivered"
@@ -88,7 +88,7 @@ resource "google_pubsub_subscription" "undelivered" {
   topic                      = google_pubsub_topic.undelivered.id
   labels                     = local.labels
   ack_deadline_seconds       = 60
-  message_retention_duration = "2678400s" # 31 days, which is the most
+  message_retention_duration = "2678400s" # 31 days, the maximum
 
   expiration_policy {
     ttl = ""

@@ -1,70 +1,70 @@
-# What has no default.
+# Required variables.
 
 variable "project" {
-  description = "Id of the project that all of it is in."
+  description = "ID of the Google Cloud project that everything is created in."
   type        = string
   nullable    = false
 
   validation {
     condition     = can(regex("^[a-z][a-z0-9-]{4,28}[a-z0-9]$", var.project))
-    error_message = "project is the id of a project, 6 to 30 letters, digits and hyphens; its number or its name do not do."
+    error_message = "project must be a project ID: 6 to 30 lower-case letters, digits and hyphens. Neither the project number nor its display name works."
   }
 }
 
 variable "region" {
-  description = "Region that all of it is in, where the database is or near it: europe-west1."
+  description = "Region that everything is created in, ideally the database's own, for example europe-west1."
   type        = string
   nullable    = false
 
   validation {
     condition     = can(regex("^[a-z]+-[a-z]+[0-9]+$", var.region))
-    error_message = "region is a region like europe-west1; europe-west1-b is a zone, EU a multi-region."
+    error_message = "region must be a region such as europe-west1; europe-west1-b is a zone and EU a multi-region."
   }
 }
 
 variable "subnetwork" {
-  description = "Subnetwork that the connectors are in and the database reaches: its name, or projects/PROJECT/regions/REGION/subnetworks/NAME where it belongs to another project. Private Google Access has to be on."
+  description = "Subnetwork for the connectors, reachable from the database: its name, or projects/PROJECT/regions/REGION/subnetworks/NAME if it belongs to another project. Private Google Access must be on."
   type        = string
   nullable    = false
 
   validation {
     condition     = can(regex("^(projects/[a-z0-9:.-]+/regions/[a-z0-9-]+/subnetworks/)?[a-z]([a-z0-9-]*[a-z0-9])?$", var.subnetwork))
-    error_message = "subnetwork is a name like default, or projects/PROJECT/regions/REGION/subnetworks/NAME."
+    error_message = "subnetwork must be a name such as default, or projects/PROJECT/regions/REGION/subnetworks/NAME."
   }
 }
 
 variable "aerospike_ranges" {
-  description = "Addresses of the database's nodes, in CIDR notation. Nothing else may open connections to the connectors."
+  description = "Address ranges of the database's nodes, in CIDR notation. Only these may connect to the connectors."
   type        = list(string)
   nullable    = false
 
   validation {
     condition     = length(var.aerospike_ranges) > 0 && alltrue([for r in var.aerospike_ranges : can(regex("^[0-9.]+/", r)) && try(cidrhost(r, 0) == split("/", r)[0], false)])
-    error_message = "aerospike_ranges are ranges of IPv4 that are named by their first address, like 10.0.0.0/24; a single node is 10.0.0.7/32."
+    error_message = "aerospike_ranges must be IPv4 ranges that start at their first address, such as 10.0.0.0/24; a single node is 10.0.0.7/32."
   }
 
   validation {
     condition     = alltrue([for r in var.aerospike_ranges : !endswith(r, "/0")])
-    error_message = "aerospike_ranges has the whole internet in it; name the ranges of the database's nodes."
+    error_message = "aerospike_ranges must not contain the whole internet; list the ranges of the database's nodes."
   }
 }
 
-# What has one.
+# Optional variables.
 
 variable "prefix" {
-  description = "Begins the name of everything, so that several pipelines can share a project."
+  description = "Prefix of every name, so that several pipelines can share a project."
   type        = string
   default     = "aerosink"
   nullable    = false
 
   validation {
     condition     = can(regex("^[a-z][a-z0-9-]{0,16}[a-z0-9]$", var.prefix)) && !can(regex("goog", var.prefix))
-    error_message = "prefix is 2 to 18 small letters, digits and hyphens, and begins with a letter. Google keeps names with goog in them for itself."
+    error_message = "prefix must have 2 to 18 lower-case letters, digits and hyphens, start with a letter, and not contain goog, which Google reserves."
   }
 }
 
 variable "labels" {
-  description = "Labels of everything that can have some, beside app."
+  description = "Labels for every resource that can have labels, in addition to app."
   type        = map(string)
   default     = {}
   nullable    = false
@@ -72,29 +72,29 @@ variable "labels" {
   validation {
     condition = length(var.labels) <= 63 && alltrue([for name, value in var.labels :
     can(regex("^[\\p{Ll}\\p{Lo}][\\p{Ll}\\p{Lo}\\p{N}_-]{0,62}$", name)) && can(regex("^[\\p{Ll}\\p{Lo}\\p{N}_-]{0,63}$", value))])
-    error_message = "labels are at most 63, of small letters, digits, hyphens and underscores, up to 63 of them; a name begins with a letter."
+    error_message = "labels must be at most 63, with names and values of up to 63 lower-case letters, digits, hyphens and underscores; a name starts with a letter."
   }
 }
 
 variable "deletion_protection" {
-  description = "Whether terraform destroy refuses what holds data, or what changes come in by. Apply with false before a destroy."
+  description = "Whether terraform destroy refuses to delete what holds data and what receives changes. Apply with false before you destroy."
   type        = bool
   default     = true
   nullable    = false
 }
 
 variable "kms_key" {
-  description = "Customer-managed key, projects/P/locations/L/keyRings/R/cryptoKeys/K in the region, for buckets, topics and secrets. Null leaves encryption to Google's keys."
+  description = "Customer-managed key in the region, projects/P/locations/L/keyRings/R/cryptoKeys/K, for buckets, topics, secrets and BigQuery. Null uses Google's keys."
   type        = string
   default     = null
 
   validation {
     condition     = var.kms_key == null || can(regex("^projects/[^/]+/locations/[^/]+/keyRings/[^/]+/cryptoKeys/[^/]+$", var.kms_key))
-    error_message = "kms_key is projects/P/locations/L/keyRings/R/cryptoKeys/K, without a version."
+    error_message = "kms_key must be projects/P/locations/L/keyRings/R/cryptoKeys/K, without a version."
   }
 
   validation {
     condition     = try(split("/", var.kms_key)[3], var.region) == var.region
-    error_message = "kms_key is in another location than region, and a bucket can only use keys of its own place; make a key in the region."
+    error_message = "kms_key must be in the location of region, because a bucket can only use keys of its own location; create a key in the region."
   }
 }

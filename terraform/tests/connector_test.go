@@ -199,21 +199,21 @@ func TestConnectorsOutOfReach(t *testing.T) {
 	const manage, certificates = "manage: {port: 8902}}", `certificate = "projects/p/secrets/c/versions/1", key = "projects/p/secrets/k/versions/1", name = "a"`
 	config := func(service, more string) string { return `{ config = "service: {` + service + `"` + more + ` }` }
 	for choice, want := range map[string]string{
-		`{ machine_type = "n4-standard-2" }`:  "connector.machine_type is",
-		`{ machine_type = "c4a-standard-1" }`: "connector.machine_type is",
-		`{ machine_type = "t2a-standard-1" }`: "connector.machine_type is",
+		`{ machine_type = "n4-standard-2" }`:  "connector.machine_type must be",
+		`{ machine_type = "c4a-standard-1" }`: "connector.machine_type must be",
+		`{ machine_type = "t2a-standard-1" }`: "connector.machine_type must be",
 		`{ machine_type = "c3d-standard-4" }`: "",
 
-		`{ tls = { certificate = "projects/p/secrets/c d/versions/1", key = "projects/p/secrets/k/versions/1", name = "a" } }`: "connector.tls names",
-		`{ tls = { certificate = "projects/p/secrets/%h/versions/1", key = "projects/p/secrets/k/versions/1", name = "a" } }`:  "connector.tls names",
-		`{ collector_image = "us-docker.pkg.dev/p/r/a --privileged b:1" }`:                                                     "connector.collector_image is",
-		`{ collector_image = "us-docker.pkg.dev/p/r/a:1\n[Install]" }`:                                                         "connector.collector_image is",
+		`{ tls = { certificate = "projects/p/secrets/c d/versions/1", key = "projects/p/secrets/k/versions/1", name = "a" } }`: "connector.tls must name",
+		`{ tls = { certificate = "projects/p/secrets/%h/versions/1", key = "projects/p/secrets/k/versions/1", name = "a" } }`:  "connector.tls must name",
+		`{ collector_image = "us-docker.pkg.dev/p/r/a --privileged b:1" }`:                                                     "connector.collector_image must be",
+		`{ collector_image = "us-docker.pkg.dev/p/r/a:1\n[Install]" }`:                                                         "connector.collector_image must be",
 
-		config("port: 8080, "+manage, ""):                             "connector.config is",
-		config("port: 8901, manage: {tls: {port: 8902}}}", ""):        "connector.config is",
-		config("port: 8901, manage: {port: 8081}}", ""):               "connector.config is",
-		config("tls: {port: 8943}, "+manage, ""):                      "connector.config is",
-		config("port: 8901, "+manage, ", tls = { "+certificates+" }"): "connector.config is",
+		config("port: 8080, "+manage, ""):                             "connector.config must be",
+		config("port: 8901, manage: {tls: {port: 8902}}}", ""):        "connector.config must be",
+		config("port: 8901, manage: {port: 8081}}", ""):               "connector.config must be",
+		config("tls: {port: 8943}, "+manage, ""):                      "connector.config must be",
+		config("port: 8901, "+manage, ", tls = { "+certificates+" }"): "connector.config must be",
 		config(manage, ""): "",
 		config("port: [8901, 8943], manage: {}}", ""):                        "",
 		config("port: 8901, tls: {port: 8943}, "+manage, ""):                 "",

@@ -21,14 +21,14 @@ var refusalsOfPairs = []struct {
 	settings map[string]string
 	says     string
 }{
-	{"archive", settings("archive", `{ location = "EU" }`, "kms_key", key), "archive.location is another than that of kms_key"},
-	{"storage_subscription", settings("storage_subscription", `{ format = "text" }`, "changes", `{ data = "message-pack" }`), "storage_subscription.format text is for"},
-	{"storage_subscription", settings("storage_subscription", `{ format = "text" }`, "changes", `{ packed = {} }`), "storage_subscription.format text is for"},
-	{"bigquery", settings("bigquery", `{ location = "EU" }`, "kms_key", key), "bigquery.location has to be"},
-	{"ingest", settings("connector", "null", "ingest", `{ tokens = { secret = "Bearer 0123", current = "1" } }`), "ingest.tokens.secret is"},
+	{"archive", settings("archive", `{ location = "EU" }`, "kms_key", key), "archive.location must be the"},
+	{"storage_subscription", settings("storage_subscription", `{ format = "text" }`, "changes", `{ data = "message-pack" }`), "storage_subscription.format text needs"},
+	{"storage_subscription", settings("storage_subscription", `{ format = "text" }`, "changes", `{ packed = {} }`), "storage_subscription.format text needs"},
+	{"bigquery", settings("bigquery", `{ location = "EU" }`, "kms_key", key), "bigquery.location must be the"},
+	{"ingest", settings("connector", "null", "ingest", `{ tokens = { secret = "Bearer 0123", current = "1" } }`), "ingest.tokens.secret must be"},
 	{"ingest", settings("connector", "null", "ingest", `{ tokens = { secret = "tokens", current = "latest" } }`), "ingest.tokens.current and"},
 	{"ingest", settings("connector", "null", "ingest", `{ tokens = { secret = "tokens", current = "2", previous = "0" } }`), "ingest.tokens.current and"},
-	{"ingest", settings("connector", "null", "ingest", `{ ingress = "all", tokens = { secret = "tokens", current = "1" } }`), "ingest.tokens with ingest.ingress"},
+	{"ingest", settings("connector", "null", "ingest", `{ ingress = "all", tokens = { secret = "tokens", current = "1" } }`), "ingest.tokens cannot be"},
 	{"ingest", settings("connector", "null", "ingest", `{ function_source = "./versions.tf", tokens = { secret = "tokens", current = "1" } }`), "ingest.tokens needs"},
 }
 

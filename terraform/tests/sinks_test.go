@@ -111,7 +111,7 @@ func TestFoldersOfTheArchive(t *testing.T) {
 		p := newPlan(t, settings("archive", fmt.Sprintf("{ prefix = %q, path = %q }", tt.prefix, tt.path)))
 		refusals := strings.Join(p.refusals("archive"), "\n")
 		if tt.refused != "" {
-			if !strings.HasPrefix(refusals, tt.refused+" is ") {
+			if !strings.HasPrefix(refusals, tt.refused+" must ") {
 				t.Errorf("prefix %q and path %q: %q, want a refusal of %s", tt.prefix, tt.path, refusals, tt.refused)
 			}
 			continue
