@@ -23,6 +23,7 @@ var rooms = map[string]struct {
 	"connector/route":    {"connector/change", "net/http"},
 	"connector/tlsfile":  {"", "net net/http log log/slog"},
 	"connector/cloudlog": {"", "net net/http"},
+	"connector/cli":      {"", "net net/http log log/slog"},
 	"connector/format":   {"connector/change connector/xdr", "net net/http log log/slog"},
 	"connector/deliver":  {"connector/change", "log log/slog"},
 	"connector":          {"connector/change connector/xdr connector/route connector/format connector/deliver", "go.yaml.in cloud.google.com google.golang.org"},
@@ -34,23 +35,24 @@ var rooms = map[string]struct {
 	"":                   {"function", ""},
 	"testdata":           {"", ""},
 	"terraform/tests":    {"", ""},
-	"connector/cmd/*":    {"connector connector/cloudlog connector/config connector/deliver connector/route", "cloud.google.com"},
-	"function/cmd/sink":  {"function function/replay function/sink", "cloud.google.com"},
+	"connector/cmd/*":    {"connector connector/cli connector/cloudlog connector/config connector/deliver connector/route", "cloud.google.com"},
+	"function/cmd/sink":  {"connector/change connector/cli function function/replay function/sink", "cloud.google.com"},
 	"function/cmd/local": {"*", ""},
 
 	"function/sink/pubsub":   {"connector/change connector/format function/sink function/sink/row", "net/http"},
 	"function/sink/archive":  {"connector/change connector/format function/sink function/sink/row", "net/http"},
-	"function/cmd/framework": {"function", "cloud.google.com"},
+	"function/cmd/framework": {"connector/cli function", "cloud.google.com"},
 
 	// For tests alone; the local pipeline is a rehearsal.
 	"connector/change/changetest":   {"connector/change", ""},
+	"connector/cli/clitest":         {"connector/change/changetest connector/cli", ""},
 	"connector/xdr/xdrtest":         {"connector/change connector/xdr", ""},
 	"function/sink/sinktest":        {"connector/change connector/format function/sink", ""},
 	"connector/deliver/delivertest": {"connector/change connector/format connector/xdr/xdrtest", ""},
 }
 
 // forTests are the packages that nothing but tests and the local pipeline imports.
-var forTests = []string{"connector/change/changetest", "connector/xdr/xdrtest", "connector/deliver/delivertest", "function/sink/sinktest", "testdata"}
+var forTests = []string{"connector/change/changetest", "connector/cli/clitest", "connector/xdr/xdrtest", "connector/deliver/delivertest", "function/sink/sinktest", "testdata"}
 
 func TestImports(t *testing.T) {
 	out, err := exec.Command("go", "list", "-json=ImportPath,Imports", module+"/...", module+"/testdata").Output()

@@ -6,11 +6,12 @@ import (
 	"io"
 	"path/filepath"
 
+	"github.com/aerosink/aerosink/connector/cli"
 	"github.com/aerosink/aerosink/connector/config"
 )
 
-// check prints all there is to say about a configuration, the worst first. It
-// returns an error when there is a fault.
+// check prints the errors, warnings and notes about a configuration, in this order.
+// It returns an error if the configuration has one.
 func check(path string, stdout io.Writer) error {
 	text, err := read(path)
 	if err != nil {
@@ -20,27 +21,17 @@ func check(path string, stdout io.Writer) error {
 	for _, kind := range []struct {
 		name string
 		list config.Faults
-	}{{"fault", found.Faults}, {"warning", found.Warnings}, {"note", found.Notes}} {
+	}{{"error", found.Faults}, {"warning", found.Warnings}, {"note", found.Notes}} {
 		for _, f := range kind.list {
 			if _, err := fmt.Fprintf(stdout, "%s: %s\n", kind.name, f); err != nil {
 				return err
 			}
 		}
 	}
-	summary := fmt.Sprintf("%s: %s, %s", path, counted(len(found.Faults), "fault"), counted(len(found.Warnings), "warning"))
+	summary := fmt.Sprintf("%s: %s, %s", path, cli.Count(len(found.Faults), "error"), cli.Count(len(found.Warnings), "warning"))
 	if len(found.Faults) > 0 {
 		return errors.New(summary)
 	}
 	_, err = fmt.Fprintln(stdout, summary)
 	return err
-}
-
-func counted(n int, noun string) string {
-	switch n {
-	case 0:
-		return "no " + noun + "s"
-	case 1:
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
 }

@@ -21,14 +21,6 @@ func TestBudget(t *testing.T) {
 	}
 }
 
-func TestCounted(t *testing.T) {
-	for n, want := range map[int]string{0: "no faults", 1: "1 fault", 2: "2 faults"} {
-		if got := counted(n, "fault"); got != want {
-			t.Errorf("%d: %q, want %q", n, got, want)
-		}
-	}
-}
-
 // The README's commands do what it says, in the order in which they stand there.
 // The last one runs the connector, on fixed ports.
 func TestReadmeCommands(t *testing.T) {
@@ -56,7 +48,7 @@ func TestReadmeCommands(t *testing.T) {
 		}
 		said = append(said, out.String())
 	}
-	if len(said) != 4 || said[0] != "connector.yml: no faults, no warnings\n" ||
+	if len(said) != 4 || said[0] != "connector.yml: no errors, no warnings\n" ||
 		!strings.Contains(said[1], "node-address-port 10.0.0.5 8901\n") || said[2] != config.Reference() || said[3] != "" {
 		t.Errorf("%q", said)
 	}

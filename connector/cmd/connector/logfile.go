@@ -10,22 +10,22 @@ import (
 	"time"
 )
 
-// logFile is a log of which a new file begins each day, in UTC. The files of other
-// days have the date behind their name.
+// logFile is a log that starts a new file each day, in UTC. The files of earlier days
+// have the date appended to their names.
 type logFile struct {
 	path    string
-	history int // files of other days that are kept
+	history int // how many files of earlier days to keep
 	now     func() time.Time
 
 	mu   sync.Mutex
 	file *os.File
-	day  string // that file is of
+	day  string // the day of file
 }
 
 const dateFormat = "2006-01-02"
 
-// openLogFile opens the log at path, and makes its folder if it is not there. What
-// is in it from another day is moved away at the first line.
+// openLogFile opens the log at path, and creates its folder if necessary. If the file
+// is from an earlier day, the first line written starts a new one.
 func openLogFile(path string, history int, now func() time.Time) (*logFile, error) {
 	l := &logFile{path: path, history: history, now: now, day: now().UTC().Format(dateFormat)}
 	if info, err := os.Stat(path); err == nil && info.Size() > 0 {
@@ -39,11 +39,11 @@ func openLogFile(path string, history int, now func() time.Time) (*logFile, erro
 }
 
 func openAppending(path string) (*os.File, error) {
-	return os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o640) //nolint:gosec // log shippers read it by their group
+	return os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o640) //nolint:gosec // log shippers in the same group read it
 }
 
-// Write implements io.Writer. When a new file cannot begin the old one goes on:
-// a line is worth more than its date.
+// Write implements io.Writer. If a new file cannot be started it appends to the old
+// one, so that no line is lost.
 func (l *logFile) Write(line []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -51,17 +51,17 @@ func (l *logFile) Write(line []byte) (int, error) {
 		err := l.rotate()
 		l.day = today
 		if err != nil {
-			_, _ = fmt.Fprintln(l.file, "logging.file: a new day begins no new file:", err)
+			_, _ = fmt.Fprintln(l.file, "logging.file: cannot start a new file for the day:", err)
 		}
 	}
 	return l.file.Write(line)
 }
 
-// rotate moves the file away, begins another, and removes the oldest.
+// rotate renames the file, starts another, and removes the oldest.
 func (l *logFile) rotate() error {
 	old := l.path + "." + l.day
 	if _, err := os.Lstat(old); err == nil {
-		return fmt.Errorf("%s is there already", old)
+		return fmt.Errorf("%s already exists", old)
 	}
 	if err := os.Rename(l.path, old); err != nil {
 		return err
@@ -70,13 +70,14 @@ func (l *logFile) rotate() error {
 	if err != nil {
 		return errors.Join(err, os.Rename(old, l.path))
 	}
-	_ = l.file.Close() // all its lines are written
+	_ = l.file.Close() // all its lines were written
 	l.file = next
 	return l.prune()
 }
 
+// prune removes the oldest files, until history of them are left.
 func (l *logFile) prune() error {
-	old, err := filepath.Glob(globbed(l.path) + ".[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]")
+	old, err := filepath.Glob(escapeGlob(l.path) + ".[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]")
 	if err != nil {
 		return err
 	}
@@ -89,8 +90,8 @@ func (l *logFile) prune() error {
 	return nil
 }
 
-// globbed returns the pattern that matches path alone.
-func globbed(path string) string {
+// escapeGlob returns the pattern that matches only path.
+func escapeGlob(path string) string {
 	var pattern []rune
 	for _, r := range path {
 		if slices.Contains([]rune(`*?[\`), r) {

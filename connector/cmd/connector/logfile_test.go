@@ -82,9 +82,8 @@ func TestLogOfYesterday(t *testing.T) {
 	}
 }
 
-// A day that cannot begin a file of its own goes on in the old one, and says so
-// once.
-func TestLogCannotRotate(t *testing.T) {
+// If the file of a new day cannot be started, the old one is used, and says so once.
+func TestLogFile_cannotRotate(t *testing.T) {
 	folder := t.TempDir()
 	now := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 	path := filepath.Join(folder, "log")
@@ -101,18 +100,18 @@ func TestLogCannotRotate(t *testing.T) {
 	say(t, l, "b")
 	say(t, l, "c")
 	text := logs(t, folder)
-	if want := "a\nlogging.file: a new day begins no new file: " + path + ".2026-11-22 is there already\nb\nc\n"; text["log"] != want || text["log.2026-11-22"] != "kept\n" {
+	if want := "a\nlogging.file: cannot start a new file for the day: " + path + ".2026-11-22 already exists\nb\nc\n"; text["log"] != want || text["log.2026-11-22"] != "kept\n" {
 		t.Errorf("%q", text)
 	}
 }
 
-func TestGlobbed(t *testing.T) {
+func TestEscapeGlob(t *testing.T) {
 	folder := t.TempDir()
 	path := filepath.Join(folder, `a[b]*?\c`)
 	if err := os.WriteFile(path, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if found, err := filepath.Glob(globbed(path)); err != nil || !slices.Equal(found, []string{path}) {
+	if found, err := filepath.Glob(escapeGlob(path)); err != nil || !slices.Equal(found, []string{path}) {
 		t.Errorf("%q, %v", found, err)
 	}
 }

@@ -22,6 +22,7 @@ import (
 
 	"github.com/aerosink/aerosink/connector/change"
 	"github.com/aerosink/aerosink/connector/change/changetest"
+	"github.com/aerosink/aerosink/connector/cli"
 	"github.com/aerosink/aerosink/connector/xdr"
 	"github.com/aerosink/aerosink/connector/xdr/xdrtest"
 	"github.com/aerosink/aerosink/function"
@@ -29,6 +30,11 @@ import (
 )
 
 func TestMain(m *testing.M) { changetest.Main(m, main) }
+
+// run runs the connector with args.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	return program().Run(ctx, args, cli.Streams{Stdout: stdout, Stderr: stderr})
+}
 
 // process is the connector as main runs it.
 type process struct {
@@ -174,7 +180,7 @@ func get(t *testing.T, url string) string {
 	return string(text)
 }
 
-func TestCommands(t *testing.T) {
+func TestProgram_commands(t *testing.T) {
 	good := filepath.Join(t.TempDir(), "good.yml")
 	bad := filepath.Join(t.TempDir(), "bad.yml")
 	for path, text := range map[string]string{
@@ -191,31 +197,22 @@ func TestCommands(t *testing.T) {
 	}{
 		{"check -config " + good, "warning: line 1: service.io-threads: ignored", ""},
 		{"check -config " + good, "note: line 1: service.port: not said", ""},
-		{"check -config " + good, "good.yml: no faults, 2 warnings\n", ""},
-		{"check -config " + bad, "fault: line 1: destinations.a.urls[0]: \"b\" is no URL", "bad.yml: 2 faults, 1 warning"},
-		{"check -config " + bad, "destinations.a.c: unknown key\nwarning: line 1: destinations.a: no routing names it", "bad.yml: 2 faults"},
-		{"check -config " + bad, "\nnote: service.port: not said, so XDR is awaited on port 8901; ESP's default is 8080\n", "bad.yml: 2 faults"},
+		{"check -config " + good, "good.yml: no errors, 2 warnings\n", ""},
+		{"--config " + good + " check", "good.yml: no errors, 2 warnings\n", ""},
+		{"check -config " + bad, "error: line 1: destinations.a.urls[0]: \"b\" is no URL", "connector check: " + bad + ": 2 errors, 1 warning"},
+		{"check -config " + bad, "destinations.a.c: unknown key\nwarning: line 1: destinations.a: no routing names it", "bad.yml: 2 errors"},
+		{"check -config " + bad, "\nnote: service.port: not said, so XDR is awaited on port 8901; ESP's default is 8080\n", "bad.yml: 2 errors"},
 		{"-config " + bad, "", "destinations.a.c: unknown key"},
-		{"-config /nonexistent", "", "read configuration: open /nonexistent: no such file or directory; name another with -config FILE"},
+		{"-config /nonexistent", "", `connector: the configuration /nonexistent does not exist; name another with -config FILE, or make one with "connector config > FILE" and edit it`},
+		{"check -config /nonexistent", "", "connector check: the configuration /nonexistent does not exist; "},
+		{"-config " + filepath.Dir(good), "", "connector: read configuration: read " + filepath.Dir(good) + ": is a directory; name another with -config FILE"},
 		{"config", "batching:", ""},
-		{"check -host a", "", "-host, -namespace and -tls-name belong to xdr-config"},
-		{"-tls-name a", "", "-host, -namespace and -tls-name belong to xdr-config"},
-		{"xdr-config -config " + good, "", "name those to ship with -namespace"},
+		{"check -host a", "", `connector check: -host is a flag of "connector xdr-config"; run "connector help check"`},
+		{"-tls-name a", "", `connector: -tls-name is a flag of "connector xdr-config"; run "connector help"`},
+		{"xdr-config -config " + good, "", "connector xdr-config: the configuration names no namespace; name those to ship with -namespace"},
 		{"xdr-config -config " + bad, "", "destinations.a.c: unknown key"},
-		{"version", "connector ", ""},
-		{"-help", "connector check [-config FILE]", ""},
-		{"-help", "whether its ports are free, only a start can tell", ""},
-		{"check -wat", "", "flag provided but not defined: -wat; see connector -help"},
-		{"check all", "", `connector check: what is "all"?`},
-		{"-config a.yml all", "", `connector: what is "all"?`},
-		{"check " + good, "", "connector check: a configuration is named with -config: connector check -config " + good},
-		{"xdr-config none.yaml", "", "connector xdr-config -config none.yaml"},
-		{good, "", "connector: a configuration is named with -config: connector -config " + good},
-		{"-config a " + good, "", "connector -config " + good},
-		{"check -config /nonexistent", "", "read configuration: open /nonexistent: no such file or directory; name another with -config FILE"},
-		{"help", "connector check [-config FILE]", ""},
-		{"help check", "connector check [-config FILE]", ""},
-		{"start", "", `connector: what is "start"? The commands are check, config`},
+		{"-config a " + good, "", `connector: unknown command "` + good + `"; did you mean "connector -config ` + good + `"? Run "connector help".`},
+		{"xdr-config none.yaml", "", `connector xdr-config: unexpected argument "none.yaml"; did you mean "connector xdr-config -config none.yaml"?`},
 	} {
 		var out bytes.Buffer
 		err := run(t.Context(), strings.Fields(tt.args), &out, io.Discard)

@@ -9,6 +9,8 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
+	"os/signal"
 	"slices"
 	"sync"
 	"syscall"
@@ -18,11 +20,12 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"github.com/aerosink/aerosink/connector"
+	"github.com/aerosink/aerosink/connector/cli"
 	"github.com/aerosink/aerosink/connector/config"
 )
 
-// serve runs the connector until ctx ends. Nothing is opened before the whole
-// configuration is known to be good.
+// serve runs the connector until ctx ends. It opens nothing before it has checked the
+// whole configuration.
 func serve(ctx context.Context, path string, stderr io.Writer) error {
 	c, err := load(path, config.Parse)
 	if err != nil {
@@ -49,22 +52,55 @@ func serve(ctx context.Context, path string, stderr io.Writer) error {
 
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	h, err := build(c, registry, logger)
+	p, err := newPipeline(c, registry, logger)
 	if err != nil {
 		return err
 	}
 	stopReloading := reloadOnHangup(ctx, c, logger)
 	defer stopReloading()
-	logger.Info("connector started", "version", version(), "xdr", addresses(xdr), "manage", addresses(manage))
-	err = serveAll(ctx, h.server, xdr, admin(h.server.Manage(registry), logger), manage)
-	h.close()
+	logger.Info("connector started", "version", cli.Version(stamp), "xdr", addresses(xdr), "manage", addresses(manage))
+	err = serveAll(ctx, p.server, xdr, manageServer(p.server.Manage(registry), logger), manage)
+	p.close()
 	logger.Info("connector stopped")
 	return err
 }
 
-// admin returns the server of the manage ports. What it says of a connection goes
-// where all is logged.
-func admin(handler http.Handler, logger *slog.Logger) *http.Server {
+// reloadOnHangup reads certificates and secrets again on each SIGHUP, until the
+// returned function is called. Sessions and requests are not interrupted.
+func reloadOnHangup(ctx context.Context, c *config.Config, logger *slog.Logger) (stop func()) {
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			select {
+			case <-hangup:
+				reload(c, logger)
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return func() {
+		signal.Stop(hangup)
+		cancel()
+		<-done
+	}
+}
+
+func reload(c *config.Config, logger *slog.Logger) {
+	if err := c.Reload(); err != nil {
+		logger.Error("cannot reload all certificates and secrets; the others keep their old values", "error", err)
+		return
+	}
+	logger.Info("certificates and secrets reloaded")
+}
+
+// manageServer returns the HTTP server of the manage ports: metrics, health and
+// readiness.
+func manageServer(handler http.Handler, logger *slog.Logger) *http.Server {
 	return &http.Server{
 		Handler:           handler,
 		ReadHeaderTimeout: 5 * time.Second,
@@ -74,28 +110,28 @@ func admin(handler http.Handler, logger *slog.Logger) *http.Server {
 	}
 }
 
-// serveAll serves both kinds of port until ctx ends or one of them fails. The
-// manage port stays open while XDR drains.
-func serveAll(ctx context.Context, server *connector.Server, xdr []net.Listener, admin *http.Server, manage []net.Listener) error {
+// serveAll serves the XDR and manage ports until ctx ends or one of them fails. The
+// manage ports stay open while XDR drains.
+func serveAll(ctx context.Context, xdrServer *connector.Server, xdr []net.Listener, manageServer *http.Server, manage []net.Listener) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	var serving sync.WaitGroup
 	failures := make([]error, len(manage))
 	for i, l := range manage {
 		serving.Go(func() {
-			if err := admin.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			if err := manageServer.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 				failures[i] = fmt.Errorf("manage port %s: %w", l.Addr(), err)
 				stop()
 			}
 		})
 	}
-	err := server.Serve(ctx, xdr...)
-	closing := admin.Close()
+	err := xdrServer.Serve(ctx, xdr...)
+	closing := manageServer.Close()
 	serving.Wait()
 	return errors.Join(append(failures, err, closing)...)
 }
 
-// listen opens the ports in clear text, and those over TLS.
+// listen opens the ports for clear text, and those for TLS.
 func listen(ctx context.Context, clear []string, secure config.TLSPorts) ([]net.Listener, error) {
 	var listeners []net.Listener
 	for i, a := range slices.Concat(clear, secure.Listen) {
@@ -112,7 +148,7 @@ func listen(ctx context.Context, clear []string, secure config.TLSPorts) ([]net.
 	return listeners, nil
 }
 
-// advice says what to do when a port cannot be opened.
+// advice returns what to do about a port that cannot be opened.
 func advice(err error) string {
 	if errors.Is(err, syscall.EADDRINUSE) {
 		return "is another connector running there?"
@@ -122,7 +158,7 @@ func advice(err error) string {
 
 func closeAll(listeners []net.Listener) {
 	for _, l := range listeners {
-		_ = l.Close() // closed twice when it was served
+		_ = l.Close() // a server that served it has closed it already
 	}
 }
 

@@ -13,7 +13,7 @@ import (
 	"github.com/aerosink/aerosink/connector/config"
 )
 
-const pointed = `# In aerospike.conf of each node. XDR takes an Enterprise Edition from 5.0 on, with the
+const wantXDRConfig = `# In aerospike.conf on each node. This needs Enterprise Edition 5.0 or later, with the
 # feature key asdb-change-notification.
 xdr {
     dc aerosink {
@@ -27,15 +27,15 @@ xdr {
     }
 }
 
-# Or, without a restart, on each node; each answers ok. Before 5.7 the node must have had
-# an xdr stanza when it started.
+# Or without a restart, on each node. Each command prints ok. Before release 5.7 the node
+# must have been started with an xdr stanza.
 asinfo -v 'set-config:context=xdr;dc=aerosink;action=create'
 asinfo -v 'set-config:context=xdr;dc=aerosink;connector=true'
 asinfo -v 'set-config:context=xdr;dc=aerosink;node-address-port=10.0.0.5:8901;action=add'
 asinfo -v 'set-config:context=xdr;dc=aerosink;node-address-port=10.0.0.5:8911;action=add'
 asinfo -v 'set-config:context=xdr;dc=aerosink;namespace=bank;action=add'
 asinfo -v 'set-config:context=xdr;dc=aerosink;namespace=shop;action=add'
-# To ship what is there already, too, add namespaces so: …;action=add;rewind=all
+# To also ship the records that are there already, add each namespace with …;action=add;rewind=all
 `
 
 func TestXDRConfig(t *testing.T) {
@@ -49,7 +49,7 @@ func TestXDRConfig(t *testing.T) {
 	if err := run(t.Context(), []string{"xdr-config", "-config", path, "-host", "10.0.0.5"}, &out, io.Discard); err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(pointed, out.String()); diff != "" {
+	if diff := cmp.Diff(wantXDRConfig, out.String()); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	out.Reset()
@@ -69,7 +69,7 @@ func TestXDRConfig(t *testing.T) {
 
 // Connectors elsewhere that are alike: each host is named, and a certificate that
 // they share has one name. Its files are elsewhere, too.
-func TestXDRConfigSeveral(t *testing.T) {
+func TestXDRConfig_severalHosts(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "connector.yml")
 	text := "service: {tls: {port: 8901, cert-file: /run/aerosink/tls/certificate, key-file: /run/aerosink/tls/key}}\n" +
 		"destinations: {a: {urls: [\"https://b\"]}}\nrouting: {mode: static, destination: a}\n"
@@ -93,12 +93,12 @@ func TestXDRConfigSeveral(t *testing.T) {
 
 // What listens on one address alone is told by that, and a TLS port with the name
 // in its certificate.
-func TestXDRConfigTLS(t *testing.T) {
+func TestXDRConfig_addresses(t *testing.T) {
 	c := &config.Config{Service: config.Service{
 		Listen: []string{"127.0.0.1:1", "[::]:2", "0.0.0.0:2"}, TLS: config.TLSPorts{Listen: []string{"0.0.0.0:3"}},
 	}}
 	var out bytes.Buffer
-	if err := printXDRConfig(&out, c, pointing{namespaces: []string{"n"}, hosts: []string{"host.example", "second.example"}}); err != nil {
+	if err := printXDRConfig(&out, c, xdrOptions{namespaces: []string{"n"}, hosts: []string{"host.example", "second.example"}}); err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
@@ -112,20 +112,20 @@ func TestXDRConfigTLS(t *testing.T) {
 	}
 }
 
-func TestXDRConfigFaults(t *testing.T) {
+func TestXDRConfig_errors(t *testing.T) {
 	for _, tt := range []struct {
-		pointing
+		xdrOptions
 		want string
 	}{
-		{pointing{hosts: []string{"h"}}, "name those to ship with -namespace"},
-		{pointing{namespaces: []string{"a b"}, hosts: []string{"h"}}, `"a b" cannot stand in the database's configuration`},
-		{pointing{namespaces: []string{"a"}, hosts: []string{"h", "h'; rm"}}, "cannot stand in the database's configuration"},
-		{pointing{namespaces: []string{"a"}, hosts: []string{"h"}, tlsName: "x y"}, `"x y" cannot stand in the database's configuration`},
-		{pointing{namespaces: []string{"a"}, hosts: []string{"h", ""}}, `"" cannot stand in the database's configuration`},
-		{pointing{namespaces: []string{"a"}, hosts: []string{"h"}, tlsName: "h"}, "no port of the configuration speaks TLS"},
+		{xdrOptions{hosts: []string{"h"}}, "name those to ship with -namespace"},
+		{xdrOptions{namespaces: []string{"a b"}, hosts: []string{"h"}}, `invalid name "a b"`},
+		{xdrOptions{namespaces: []string{"a"}, hosts: []string{"h", "h'; rm"}}, `invalid name "h'; rm"`},
+		{xdrOptions{namespaces: []string{"a"}, hosts: []string{"h"}, tlsName: "x y"}, `invalid name "x y"`},
+		{xdrOptions{namespaces: []string{"a"}, hosts: []string{"h", ""}}, `invalid name ""`},
+		{xdrOptions{namespaces: []string{"a"}, hosts: []string{"h"}, tlsName: "h"}, "the configuration has no TLS port"},
 	} {
-		if err := printXDRConfig(io.Discard, &config.Config{}, tt.pointing); err == nil || !strings.Contains(err.Error(), tt.want) {
-			t.Errorf("%+v: error %v, want one that says %q", tt.pointing, err, tt.want)
+		if err := printXDRConfig(io.Discard, &config.Config{}, tt.xdrOptions); err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%+v: error %v, want one that says %q", tt.xdrOptions, err, tt.want)
 		}
 	}
 }

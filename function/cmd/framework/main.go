@@ -1,35 +1,49 @@
-// Command framework serves the function with the Functions Framework's own server,
-// for a local run as Cloud Run functions does it:
-//
-//	FUNCTION_TARGET=Receive go run ./function/cmd/framework
-//
-// Without SINKS it writes a line for each change. It listens on 127.0.0.1 unless
-// Cloud Run runs it.
+// Command framework serves the function with the server of the Functions Framework,
+// to try it as Cloud Run functions run it. Run "framework help" for more.
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"os"
 
 	"github.com/GoogleCloudPlatform/functions-framework-go/funcframework"
 
+	"github.com/aerosink/aerosink/connector/cli"
 	"github.com/aerosink/aerosink/function"
 )
 
-func main() {
-	if err := run(); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
+// stamp is the version, set by the linker: -X main.stamp=v1.2.3.
+var stamp string
+
+func main() { program().Main() }
+
+func program() *cli.Program {
+	return &cli.Program{
+		Name:    "framework",
+		Purpose: "framework serves the function with the server of the Functions Framework, to try it as Cloud Run functions run it. The variables of sink configure it: see \"sink env\".",
+		Stamp:   stamp,
+		Commands: []cli.Command{{
+			Default:  true,
+			Summary:  "serve on PORT (default 8080), until SIGTERM or SIGINT",
+			Examples: "FUNCTION_TARGET=Receive framework\nFUNCTION_TARGET=Receive SINKS=pubsub://shop/changes framework",
+			Run: func(ctx context.Context, streams cli.Streams, _ []string) error {
+				return serve(ctx, streams.Stderr)
+			},
+		}},
+		Notes: "Without SINKS it prints each change and stores nothing. It listens on 127.0.0.1 only, except on\nCloud Run.",
 	}
 }
 
-func run() error {
+// serve serves the function until ctx ends. The framework has no way to stop: requests
+// in flight are not answered.
+func serve(ctx context.Context, stderr io.Writer) error {
 	host := ""
 	if os.Getenv("K_SERVICE") == "" {
 		host = "127.0.0.1"
 		if os.Getenv("SINKS") == "" {
-			fmt.Fprintln(os.Stderr, "SINKS is not set: changes are written to standard output and stored nowhere")
+			fmt.Fprintln(stderr, "SINKS is not set: changes are printed to standard output, and stored nowhere")
 			if err := os.Setenv("SINKS", "log:"); err != nil {
 				return err
 			}
@@ -37,8 +51,15 @@ func run() error {
 	}
 	c, err := function.ParseConfig(os.Getenv, io.Discard)
 	if err != nil {
-		return err
+		return fmt.Errorf("read the environment:\n%w", err)
 	}
-	fmt.Fprintf(os.Stderr, "listening on http://%s:%s\n", host, c.Port)
-	return funcframework.StartHostPort(host, c.Port)
+	fmt.Fprintf(stderr, "listening on http://%s:%s\n", host, c.Port)
+	failed := make(chan error, 1)
+	go func() { failed <- funcframework.StartHostPort(host, c.Port) }()
+	select {
+	case err := <-failed:
+		return err
+	case <-ctx.Done():
+		return nil
+	}
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"strings"
@@ -13,9 +14,10 @@ import (
 	"github.com/aerosink/aerosink/function/sink/sinktest"
 )
 
-// The function under the framework's own server, which has no way to stop it, nor
-// to choose a port and say which.
-func TestReceiveUnderTheFramework(t *testing.T) {
+func TestMain(m *testing.M) { changetest.Main(m, main) }
+
+// The framework's server cannot be stopped, and cannot choose a free port.
+func TestServe(t *testing.T) {
 	cloud := sinktest.New(t)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -32,7 +34,7 @@ func TestReceiveUnderTheFramework(t *testing.T) {
 	t.Setenv("MAX_BODY", "1KiB")
 	t.Setenv("BODY_TIMEOUT", "500ms")
 	ended := make(chan error, 1)
-	go func() { ended <- run() }()
+	go func() { ended <- serve(t.Context(), io.Discard) }()
 
 	url := "http://" + address
 	changetest.WaitFor(t, "an answer from the framework", func() bool {
@@ -47,7 +49,7 @@ func TestReceiveUnderTheFramework(t *testing.T) {
 		}
 		return err == nil && resp.StatusCode == http.StatusOK
 	})
-	var first sync.WaitGroup // nothing is open until they come, all at once
+	var first sync.WaitGroup // the first requests open the sinks, at the same time
 	for i := range 3 {
 		first.Go(func() {
 			body := fmt.Sprintf(`{"msg":"delete","key":["n",null,"4cggTFyCxaDjqb2pso88/imO2Sg=",%d]}`, i)
@@ -67,7 +69,7 @@ func TestReceiveUnderTheFramework(t *testing.T) {
 		t.Errorf("%d messages, want 3", n)
 	}
 
-	// Its server has no limits; ours hold all the same.
+	// The framework's server has no limits; the function's still apply.
 	for head, status := range map[string]int{
 		"Content-Length: 1025":       http.StatusRequestEntityTooLarge,
 		"Content-Length: 1024":       http.StatusRequestTimeout,
@@ -92,9 +94,9 @@ func TestReceiveUnderTheFramework(t *testing.T) {
 	}
 }
 
-func TestFaults(t *testing.T) {
+func TestServe_invalidEnvironment(t *testing.T) {
 	t.Setenv("SINKS", "x:")
-	if err := run(); err == nil || !strings.Contains(err.Error(), `SINKS: "x:"`) {
+	if err := serve(t.Context(), io.Discard); err == nil || !strings.Contains(err.Error(), `SINKS: "x:"`) {
 		t.Errorf("error %v", err)
 	}
 }

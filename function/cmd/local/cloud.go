@@ -16,41 +16,41 @@ import (
 	"google.golang.org/api/iterator"
 )
 
-// What the embedded cloud holds.
+// Names in the embedded cloud.
 const (
-	projectName = "aerosink-local"
-	topicName   = "projects/" + projectName + "/topics/changes"
-	viewerName  = "projects/" + projectName + "/subscriptions/local"
-	bucketName  = "archive"
-	prefix      = "changes"
+	projectName      = "aerosink-local"
+	topicName        = "projects/" + projectName + "/topics/changes"
+	subscriptionName = "projects/" + projectName + "/subscriptions/local"
+	bucketName       = "archive"
+	prefix           = "changes"
 )
 
-// cloud is Google's own fake of Pub/Sub and a fake of Cloud Storage, each behind a
-// real endpoint on loopback, with a topic, a subscription and a bucket.
+// cloud is an emulator of Pub/Sub and one of Cloud Storage, with a topic, a
+// subscription and a bucket. Each listens on loopback.
 type cloud struct {
-	pubsub     *pstest.Server
-	client     *pubsub.Client
-	storage    *fakestorage.Server
-	bucket     *storage.Client
-	folder     string
-	temporary  bool
-	seen       int // messages pulled since the last forget
-	unreleased []func() error
+	pubsub        *pstest.Server
+	pubsubClient  *pubsub.Client
+	storage       *fakestorage.Server
+	storageClient *storage.Client
+	folder        string // of the bucket's objects
+	pulled        int    // messages since the last clear
+	closers       []func() error
 }
 
-// openCloud starts the fakes and points Google's clients in this process at them.
+// openCloud starts the emulators, and sets the variables that direct Google's clients in
+// this process to them. Objects are kept in folder, or in a temporary one if it is "".
 func openCloud(ctx context.Context, folder string) (c *cloud, err error) {
-	c = &cloud{folder: folder, temporary: folder == ""}
+	c = &cloud{folder: folder}
 	defer func() {
 		if err != nil {
 			err = errors.Join(fmt.Errorf("start the embedded cloud: %w", err), c.close())
 		}
 	}()
-	if c.temporary {
+	if folder == "" {
 		if c.folder, err = os.MkdirTemp("", "aerosink-"); err != nil {
 			return c, err
 		}
-		c.unreleased = append(c.unreleased, func() error { return os.RemoveAll(c.folder) })
+		c.closers = append(c.closers, func() error { return os.RemoveAll(c.folder) })
 	}
 	if err := c.openPubSub(ctx); err != nil {
 		return c, err
@@ -60,20 +60,20 @@ func openCloud(ctx context.Context, folder string) (c *cloud, err error) {
 
 func (c *cloud) openPubSub(ctx context.Context) error {
 	c.pubsub = pstest.NewServerWithAddress("127.0.0.1:0")
-	c.unreleased = append(c.unreleased, c.pubsub.Close)
+	c.closers = append(c.closers, c.pubsub.Close)
 	if err := os.Setenv("PUBSUB_EMULATOR_HOST", c.pubsub.Addr); err != nil {
 		return err
 	}
 	var err error
-	if c.client, err = pubsub.NewClient(ctx, projectName); err != nil {
+	if c.pubsubClient, err = pubsub.NewClient(ctx, projectName); err != nil {
 		return err
 	}
-	c.unreleased = append(c.unreleased, c.client.Close)
-	if _, err = c.client.TopicAdminClient.CreateTopic(ctx, &pubsubpb.Topic{Name: topicName}); err != nil {
+	c.closers = append(c.closers, c.pubsubClient.Close)
+	if _, err = c.pubsubClient.TopicAdminClient.CreateTopic(ctx, &pubsubpb.Topic{Name: topicName}); err != nil {
 		return err
 	}
-	_, err = c.client.SubscriptionAdminClient.CreateSubscription(ctx, &pubsubpb.Subscription{
-		Name: viewerName, Topic: topicName, EnableMessageOrdering: true,
+	_, err = c.pubsubClient.SubscriptionAdminClient.CreateSubscription(ctx, &pubsubpb.Subscription{
+		Name: subscriptionName, Topic: topicName, EnableMessageOrdering: true,
 	})
 	return err
 }
@@ -84,23 +84,22 @@ func (c *cloud) openStorage(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	c.unreleased = append(c.unreleased, func() error { c.storage.Stop(); return nil })
+	c.closers = append(c.closers, func() error { c.storage.Stop(); return nil })
 	c.storage.CreateBucketWithOpts(fakestorage.CreateBucketOpts{Name: bucketName})
 	if err := os.Setenv("STORAGE_EMULATOR_HOST", strings.TrimPrefix(c.storage.URL(), "http://")); err != nil {
 		return err
 	}
-	if c.bucket, err = storage.NewClient(ctx, storage.WithJSONReads()); err != nil {
+	if c.storageClient, err = storage.NewClient(ctx, storage.WithJSONReads()); err != nil {
 		return err
 	}
-	c.unreleased = append(c.unreleased, c.bucket.Close)
+	c.closers = append(c.closers, c.storageClient.Close)
 	return nil
 }
 
-// pull waits for messages to come out of the subscription, and returns none at
-// times.
+// pull waits for messages of the subscription, and returns them. There may be none.
 func (c *cloud) pull(ctx context.Context) ([]*pubsubpb.PubsubMessage, error) {
 	const most = 1000
-	got, err := c.client.SubscriptionAdminClient.Pull(ctx, &pubsubpb.PullRequest{Subscription: viewerName, MaxMessages: most})
+	got, err := c.pubsubClient.SubscriptionAdminClient.Pull(ctx, &pubsubpb.PullRequest{Subscription: subscriptionName, MaxMessages: most})
 	if err != nil || len(got.ReceivedMessages) == 0 {
 		return nil, err
 	}
@@ -110,29 +109,30 @@ func (c *cloud) pull(ctx context.Context) ([]*pubsubpb.PubsubMessage, error) {
 		messages = append(messages, m.Message)
 		acks = append(acks, m.AckId)
 	}
-	c.seen += len(messages)
-	return messages, c.client.SubscriptionAdminClient.Acknowledge(ctx, &pubsubpb.AcknowledgeRequest{Subscription: viewerName, AckIds: acks})
+	c.pulled += len(messages)
+	return messages, c.pubsubClient.SubscriptionAdminClient.Acknowledge(ctx, &pubsubpb.AcknowledgeRequest{Subscription: subscriptionName, AckIds: acks})
 }
 
-// forget frees the memory of what was pulled. The fake keeps every message, and
-// would grow for as long as a database ships to it.
-func (c *cloud) forget() {
+// clear frees the memory of the messages that were pulled. The emulator keeps all of
+// them, and would grow for as long as a database ships to it.
+func (c *cloud) clear() {
 	const enough = 100_000
-	if c.seen > enough {
+	if c.pulled > enough {
 		c.pubsub.ClearMessages()
-		c.seen = 0
+		c.pulled = 0
 	}
 }
 
-// object is one object of the bucket and what it holds.
+// object is an object in the bucket.
 type object struct {
 	name string
 	text string
 }
 
+// objects returns the objects in the bucket.
 func (c *cloud) objects(ctx context.Context) ([]object, error) {
 	var objects []object
-	b := c.bucket.Bucket(bucketName)
+	b := c.storageClient.Bucket(bucketName)
 	for it := b.Objects(ctx, nil); ; {
 		attrs, err := it.Next()
 		if errors.Is(err, iterator.Done) {
@@ -153,11 +153,11 @@ func (c *cloud) objects(ctx context.Context) ([]object, error) {
 	}
 }
 
-// close releases everything, in the reverse order.
+// close closes what was opened, in reverse order.
 func (c *cloud) close() error {
 	var errs []error
-	for i := len(c.unreleased) - 1; i >= 0; i-- {
-		errs = append(errs, c.unreleased[i]())
+	for i := len(c.closers) - 1; i >= 0; i-- {
+		errs = append(errs, c.closers[i]())
 	}
 	return errors.Join(errs...)
 }

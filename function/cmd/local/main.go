@@ -1,11 +1,11 @@
-// Command local runs the whole pipeline in one process on loopback, to see it work
-// and to try things out: Pub/Sub and Cloud Storage are embedded fakes with real
-// endpoints, the function and the connector are the real ones, and a source plays
-// XDR messages to the connector over TCP as a database node does.
+// Command local runs the whole pipeline in one process on loopback, to see it work and
+// to try things out. Pub/Sub and Cloud Storage are embedded emulators; the function and
+// the connector are the real ones; a source plays XDR messages to the connector over
+// TCP, as an Aerospike node does. Run "local help" for the flags.
 //
-//	local -once        play the captures, print and check what came out, exit
-//	local              stay, and show each change as it passes
-//	local -xdr FILE    play the messages of FILE instead of the captures
+// The steps are [openCloud], [startPipeline], and then [options.playOnce], which checks
+// that what came out is what went in, or [options.follow], which runs until it is
+// interrupted.
 package main
 
 import (
@@ -14,64 +14,149 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"io"
 	"os"
-	"os/signal"
-	"syscall"
 	"time"
 
+	"github.com/aerosink/aerosink/connector/cli"
 	"github.com/aerosink/aerosink/connector/xdr"
 	"github.com/aerosink/aerosink/connector/xdr/xdrtest"
 	"github.com/aerosink/aerosink/testdata"
 )
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // a second signal kills
-	if err := run(ctx, os.Args[1:], os.Stdout, os.Stderr); err != nil {
-		fmt.Fprintln(os.Stderr, "local:", err)
-		os.Exit(1)
+// stamp is the version, set by the linker: -X main.stamp=v1.2.3.
+var stamp string
+
+func main() { program().Main() }
+
+func program() *cli.Program {
+	var o options
+	return &cli.Program{
+		Name:    "local",
+		Purpose: "local runs the connector, the function, and emulators of Pub/Sub and Cloud Storage in one process, and plays changes through them. It needs no Aerospike and no account.",
+		Stamp:   stamp,
+		Commands: []cli.Command{{
+			Default: true, PathAs: "-xdr",
+			Summary:  "play changes and show them as they come out, until SIGTERM or SIGINT",
+			Examples: "local -once\nlocal -xdr testdata/xdr.jsonl\nlocal -listen 0.0.0.0:8901 -dir /tmp/objects",
+			Flags:    o.flags,
+			Run: func(ctx context.Context, streams cli.Streams, _ []string) error {
+				return o.run(ctx, streams)
+			},
+		}},
+		Notes: "While it runs, a real database can ship to it too. It prints how.",
 	}
 }
 
-// options are what the flags say.
+// options are the flags.
 type options struct {
 	once    bool
-	file    string
-	folder  string
+	file    string // "" plays the captures
+	folder  string // "" is a temporary folder
 	address string
 	format  string
-	patient time.Duration
+	timeout time.Duration
 }
 
-func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
-	var o options
-	flags := flag.NewFlagSet("local", flag.ContinueOnError)
-	flags.SetOutput(io.Discard)
-	flags.BoolVar(&o.once, "once", false, "exit when the messages are delivered and checked")
-	flags.StringVar(&o.file, "xdr", "", "play the messages of `FILE`: one in hexadecimal on each line, or JSON lines as in testdata/xdr.jsonl")
-	flags.StringVar(&o.folder, "dir", "", "keep the bucket's objects in `FOLDER`; without it they go with the process")
-	flags.StringVar(&o.address, "listen", "127.0.0.1:0", "take XDR connections at `HOST:PORT`")
-	flags.StringVar(&o.format, "format", "json", "between connector and function: json or flat-json")
-	flags.DurationVar(&o.patient, "timeout", time.Minute, "with -once, how long delivery may take")
-	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
-		flags.SetOutput(stdout)
-		flags.Usage()
-		return nil
-	} else if err != nil {
-		return fmt.Errorf("%w; see -help", err)
-	}
-	if flags.NArg() > 0 {
-		return fmt.Errorf("what is %q? All arguments are flags; see -help", flags.Arg(0))
-	}
+func (o *options) flags(f *flag.FlagSet) {
+	f.BoolVar(&o.once, "once", false, "play the changes once, check that all of them came out, and exit")
+	f.StringVar(&o.file, "xdr", "", "play the messages in `FILE`: hexadecimal, one a line, or JSON lines as in testdata/xdr.jsonl (default: messages captured from a database)")
+	f.StringVar(&o.folder, "dir", "", "keep the objects of Cloud Storage in `FOLDER` (default: a temporary folder)")
+	f.StringVar(&o.address, "listen", "127.0.0.1:0", "receive XDR at `HOST:PORT`")
+	f.StringVar(&o.format, "format", "json", "the `FORMAT` between connector and function: json or flat-json")
+	f.DurationVar(&o.timeout, "timeout", time.Minute, "with -once, how long the changes may take, as a `DURATION`")
+}
+
+// run starts the pipeline and plays messages through it.
+func (o *options) run(ctx context.Context, streams cli.Streams) (err error) {
 	frames, err := messages(o.file)
 	if err != nil {
 		return err
 	}
-	return o.rehearse(ctx, frames, stdout, stderr)
+	cloud, err := openCloud(ctx, o.folder)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, cloud.close()) }()
+	p, err := startPipeline(ctx, o, streams.Stderr)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, p.stop()) }()
+	out := &printer{w: streams.Stdout}
+	out.overview(cloud, p)
+	if o.once {
+		return o.playOnce(ctx, frames, cloud, p, out)
+	}
+	out.instructions(cloud, p)
+	return o.follow(ctx, frames, cloud, p, out)
 }
 
-// messages returns what the source plays: the file's messages or the captures.
+// playOnce plays frames, prints what comes out, and checks that it is what went in.
+func (o *options) playOnce(ctx context.Context, frames []xdr.Frame, cloud *cloud, p *pipeline, out *printer) error {
+	ctx, cancel := context.WithTimeout(ctx, o.timeout)
+	defer cancel()
+	checker, err := newChecker(frames, o.format)
+	if err != nil {
+		return err
+	}
+	source := &xdrtest.Source{Address: p.xdr.Addr().String(), Connections: 4}
+	if err := source.Play(ctx, frames); err != nil {
+		return fmt.Errorf("play %d messages: %w", len(frames), err)
+	}
+	checker.played()
+	for checker.missing > 0 {
+		received, err := cloud.pull(ctx)
+		if err != nil {
+			return fmt.Errorf("%d changes did not come out of Pub/Sub: %w", checker.missing, err)
+		}
+		for _, m := range received {
+			out.message(m)
+			if err := checker.checkMessage(m); err != nil {
+				return err
+			}
+		}
+	}
+	objects, err := cloud.objects(ctx)
+	if err != nil {
+		return err
+	}
+	out.objects(objects)
+	if err := checker.checkObjects(objects); err != nil {
+		return err
+	}
+	return out.summary(checker, objects)
+}
+
+// follow plays frames and prints what comes out, until ctx ends.
+func (o *options) follow(ctx context.Context, frames []xdr.Frame, cloud *cloud, p *pipeline, out *printer) error {
+	played := make(chan error, 1)
+	playing, stop := context.WithCancel(ctx)
+	go func() {
+		source := &xdrtest.Source{Address: p.xdr.Addr().String(), Connections: 4}
+		played <- source.Play(playing, frames)
+	}()
+	for {
+		received, err := cloud.pull(ctx)
+		if err != nil {
+			stop()
+			return errors.Join(ignoreEnd(ctx, err), ignoreEnd(ctx, <-played))
+		}
+		for _, m := range received {
+			out.message(m)
+		}
+		cloud.clear()
+	}
+}
+
+// ignoreEnd drops an error if ctx has ended, which explains it.
+func ignoreEnd(ctx context.Context, err error) error {
+	if ctx.Err() == nil {
+		return err
+	}
+	return nil
+}
+
+// messages returns the messages in a file, or the captures if file is "".
 func messages(file string) ([]xdr.Frame, error) {
 	if file == "" {
 		return captures()
@@ -83,7 +168,7 @@ func messages(file string) ([]xdr.Frame, error) {
 	defer func() { _ = f.Close() }() // nothing was written to it
 	frames, err := xdrtest.ReadFrames(f)
 	if err == nil && len(frames) == 0 {
-		err = errors.New("no messages")
+		err = errors.New("the file has no messages")
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", file, err)
@@ -91,6 +176,7 @@ func messages(file string) ([]xdr.Frame, error) {
 	return frames, nil
 }
 
+// captures returns the messages in testdata that were captured from a database.
 func captures() ([]xdr.Frame, error) {
 	vectors, err := xdrtest.ReadVectors(bytes.NewReader(testdata.XDR))
 	if err != nil {
@@ -108,90 +194,4 @@ func captures() ([]xdr.Frame, error) {
 		frames = append(frames, b)
 	}
 	return frames, nil
-}
-
-// rehearse runs the pipeline and plays frames.
-func (o options) rehearse(ctx context.Context, frames []xdr.Frame, stdout, stderr io.Writer) (err error) {
-	cloud, err := openCloud(ctx, o.folder)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, cloud.close()) }()
-	p, err := startPipeline(ctx, o, stderr)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, p.stop()) }()
-	out := &printer{w: stdout}
-	out.places(cloud, p)
-	if o.once {
-		return o.playOnce(ctx, frames, cloud, p, out)
-	}
-	out.instructions(cloud, p)
-	return o.stay(ctx, frames, cloud, p, out)
-}
-
-// playOnce ships frames, shows what came out and checks that it is what went in.
-func (o options) playOnce(ctx context.Context, frames []xdr.Frame, cloud *cloud, p *pipeline, out *printer) error {
-	ctx, cancel := context.WithTimeout(ctx, o.patient)
-	defer cancel()
-	ledger, err := newLedger(frames, o.format)
-	if err != nil {
-		return err
-	}
-	source := &xdrtest.Source{Address: p.xdr.Addr().String(), Connections: 4}
-	if err := source.Play(ctx, frames); err != nil {
-		return fmt.Errorf("ship %d messages: %w", len(frames), err)
-	}
-	ledger.shipped()
-	for ledger.missing > 0 {
-		received, err := cloud.pull(ctx)
-		if err != nil {
-			return fmt.Errorf("%d changes did not come out of Pub/Sub: %w", ledger.missing, err)
-		}
-		for _, m := range received {
-			out.message(m)
-			if err := ledger.message(m); err != nil {
-				return err
-			}
-		}
-	}
-	objects, err := cloud.objects(ctx)
-	if err != nil {
-		return err
-	}
-	out.objects(objects)
-	if err := ledger.objects(objects); err != nil {
-		return err
-	}
-	return out.summary(ledger, objects)
-}
-
-// stay shows what passes until ctx ends, which is the way to leave.
-func (o options) stay(ctx context.Context, frames []xdr.Frame, cloud *cloud, p *pipeline, out *printer) error {
-	played := make(chan error, 1)
-	playing, stop := context.WithCancel(ctx)
-	go func() {
-		source := &xdrtest.Source{Address: p.xdr.Addr().String(), Connections: 4}
-		played <- source.Play(playing, frames)
-	}()
-	for {
-		received, err := cloud.pull(ctx)
-		if err != nil {
-			stop()
-			return errors.Join(ignoreEnd(ctx, err), ignoreEnd(ctx, <-played))
-		}
-		for _, m := range received {
-			out.message(m)
-		}
-		cloud.forget()
-	}
-}
-
-// ignoreEnd takes errors that come of the end of ctx for what they are.
-func ignoreEnd(ctx context.Context, err error) error {
-	if ctx.Err() == nil {
-		return err
-	}
-	return nil
 }

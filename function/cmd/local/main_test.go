@@ -15,13 +15,19 @@ import (
 	"cloud.google.com/go/pubsub/v2/apiv1/pubsubpb"
 
 	"github.com/aerosink/aerosink/connector/change/changetest"
+	"github.com/aerosink/aerosink/connector/cli"
 	"github.com/aerosink/aerosink/connector/xdr"
 	"github.com/aerosink/aerosink/connector/xdr/xdrtest"
 )
 
 func TestMain(m *testing.M) { changetest.Main(m, main) }
 
-func TestOnce(t *testing.T) {
+// run runs the program with args.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	return program().Run(ctx, args, cli.Streams{Stdout: stdout, Stderr: stderr})
+}
+
+func TestPlayOnce(t *testing.T) {
 	hexFile := filepath.Join(t.TempDir(), "frames.hex")
 	frames, err := captures()
 	if err != nil {
@@ -40,9 +46,9 @@ func TestOnce(t *testing.T) {
 		args []string
 		want string
 	}{
-		{"captures", nil, "9 changes went in. The same came out of Pub/Sub, in 9 messages, and of Cloud Storage, in "},
+		{"captures", nil, "9 changes went in. All came out of Pub/Sub, in 9 messages, and of Cloud Storage, in "},
 		{"captures in flat JSON", []string{"-format", "flat-json"}, "9 changes went in."},
-		{"JSON lines", []string{"-xdr", changetest.Testdata(t, "xdr.jsonl")}, "changes went in (and 1 monitor records of transactions, which go nowhere). The same came out"},
+		{"JSON lines", []string{"-xdr", changetest.Testdata(t, "xdr.jsonl")}, "changes went in, and 1 monitor record of transactions, which the connector drops. All came out"},
 		{"hexadecimal", []string{"-xdr", hexFile}, "2 changes went in."},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -51,13 +57,13 @@ func TestOnce(t *testing.T) {
 				t.Fatalf("%v\n%s", err, errs.String())
 			}
 			if !strings.Contains(out.String(), tt.want) || errs.Len() > 0 {
-				t.Errorf("it did not say %q:\n%s\n%s", tt.want, out.String(), errs.String())
+				t.Errorf("the output lacks %q:\n%s\n%s", tt.want, out.String(), errs.String())
 			}
 		})
 	}
 }
 
-func TestObjectsStayInTheFolder(t *testing.T) {
+func TestPlayOnce_keepsObjects(t *testing.T) {
 	folder := t.TempDir()
 	if err := run(t.Context(), []string{"-once", "-dir", folder}, io.Discard, io.Discard); err != nil {
 		t.Fatal(err)
@@ -76,7 +82,7 @@ func TestObjectsStayInTheFolder(t *testing.T) {
 	}
 }
 
-func TestWrongUse(t *testing.T) {
+func TestProgram_errors(t *testing.T) {
 	empty := filepath.Join(t.TempDir(), "empty")
 	odd := filepath.Join(t.TempDir(), "odd")
 	for path, text := range map[string]string{empty: "\n# nothing\n", odd: "0203\n"} {
@@ -85,12 +91,12 @@ func TestWrongUse(t *testing.T) {
 		}
 	}
 	for _, tt := range []struct{ args, err string }{
-		{"-nonce", "flag provided but not defined: -nonce; see -help"},
-		{"once", `what is "once"?`},
+		{"-nonce", "local: unknown flag -nonce; "},
+		{"once", `local: unknown command "once"; did you mean "-once"? Run "local help".`},
 		{"-xdr /nonexistent", "open /nonexistent: no such file"},
-		{"-xdr " + empty, "empty: no messages"},
+		{"-xdr " + empty, "empty: the file has no messages"},
 		{"-xdr " + odd, "line 1: unexpected EOF"},
-		{"-format csv", "-format csv: the formats are json and flat-json"},
+		{"-format csv", `-format: unknown format "csv": want json or flat-json`},
 		{"-listen nowhere", "listen on nowhere"},
 	} {
 		err := run(t.Context(), append(strings.Fields(tt.args), "-once"), io.Discard, io.Discard)
@@ -98,15 +104,11 @@ func TestWrongUse(t *testing.T) {
 			t.Errorf("%s: error %v, want one that says %q", tt.args, err, tt.err)
 		}
 	}
-	var out bytes.Buffer
-	if err := run(t.Context(), []string{"-help"}, &out, io.Discard); err != nil || !strings.Contains(out.String(), "-once") {
-		t.Errorf("-help: %v: %s", err, out.String())
-	}
 }
 
-// Without -once it stays: it shows the captures, then what another source ships,
-// lets others look at the bucket and the metrics, and ends well.
-func TestStay(t *testing.T) {
+// Without -once, the program prints the captures and then what another source ships,
+// serves the bucket and the metrics to others, and stops without an error.
+func TestFollow(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	var out changetest.Output
 	ended := make(chan error, 1)
@@ -156,19 +158,18 @@ func TestStay(t *testing.T) {
 	}
 }
 
-// The check at the end is worth something: it finds what is missing, added,
-// misplaced or changed.
-func TestLedger(t *testing.T) {
+// The checker finds changes that are missing, added, misplaced or altered.
+func TestChecker(t *testing.T) {
 	frames, err := captures()
 	if err != nil {
 		t.Fatal(err)
 	}
-	fresh := func() (*ledger, []byte) {
-		l, err := newLedger(frames, "json")
+	fresh := func() (*checker, []byte) {
+		l, err := newChecker(frames, "json")
 		if err != nil {
 			t.Fatal(err)
 		}
-		l.shipped()
+		l.played()
 		line, err := l.format.Append(nil, &l.entries[0].change)
 		if err != nil {
 			t.Fatal(err)
@@ -177,10 +178,10 @@ func TestLedger(t *testing.T) {
 	}
 	l, line := fresh()
 	good := &pubsubpb.PubsubMessage{Data: line, Attributes: expectedAttributes(&l.entries[0].change), OrderingKey: "255"}
-	if err := l.message(good); err != nil || l.missing != len(frames)-1 {
+	if err := l.checkMessage(good); err != nil || l.missing != len(frames)-1 {
 		t.Fatalf("%v, %d missing", err, l.missing)
 	}
-	if err := l.message(good); err != nil || l.missing != len(frames)-1 {
+	if err := l.checkMessage(good); err != nil || l.missing != len(frames)-1 {
 		t.Errorf("a message that comes twice: %v, %d missing", err, l.missing)
 	}
 	for _, tt := range []struct {
@@ -188,26 +189,26 @@ func TestLedger(t *testing.T) {
 		spoil  func(m *pubsubpb.PubsubMessage)
 		reason string
 	}{
-		{"another value", func(m *pubsubpb.PubsubMessage) { m.Data = bytes.Replace(m.Data, []byte("zzz"), []byte("zzy"), 1) }, "this never went in"},
-		{"another record", func(m *pubsubpb.PubsubMessage) { m.Data = bytes.Replace(m.Data, []byte("/+P"), []byte("/+Q"), 1) }, "this never went in"},
+		{"another value", func(m *pubsubpb.PubsubMessage) { m.Data = bytes.Replace(m.Data, []byte("zzz"), []byte("zzy"), 1) }, "this change did not go in"},
+		{"another record", func(m *pubsubpb.PubsubMessage) { m.Data = bytes.Replace(m.Data, []byte("/+P"), []byte("/+Q"), 1) }, "this change did not go in"},
 		{"no change", func(m *pubsubpb.PubsubMessage) { m.Data = []byte(`{}`) }, "neither JSON"},
-		{"several", func(m *pubsubpb.PubsubMessage) { m.Data = append(bytes.Clone(line), line...) }, "2 changes where one should be"},
+		{"several", func(m *pubsubpb.PubsubMessage) { m.Data = append(bytes.Clone(line), line...) }, "2 changes in a message, want 1"},
 		{"another ordering key", func(m *pubsubpb.PubsubMessage) { m.OrderingKey = "1" }, `ordering key "1"`},
 		{"no attribute", func(m *pubsubpb.PubsubMessage) { m.Attributes = nil }, "attribute"},
 	} {
 		l, line := fresh()
 		m := &pubsubpb.PubsubMessage{Data: bytes.Clone(line), Attributes: expectedAttributes(&l.entries[0].change), OrderingKey: "255"}
 		tt.spoil(m)
-		if err := l.message(m); err == nil || !strings.Contains(err.Error(), tt.reason) || l.missing != len(frames) {
+		if err := l.checkMessage(m); err == nil || !strings.Contains(err.Error(), tt.reason) || l.missing != len(frames) {
 			t.Errorf("%s: %v, %d missing", tt.name, err, l.missing)
 		}
 	}
 	object1 := object{name: "changes/namespace=source-ns1/x", text: string(line) + "\n"}
-	if err := l.objects([]object{object1}); err == nil || !strings.Contains(err.Error(), "is in no object of the bucket") {
+	if err := l.checkObjects([]object{object1}); err == nil || !strings.Contains(err.Error(), "no object in the bucket holds") {
 		t.Errorf("objects missing: %v", err)
 	}
 	object1.name = "changes/namespace=test/x"
-	if err := l.objects([]object{object1}); err == nil || !strings.Contains(err.Error(), "the change belongs under") {
+	if err := l.checkObjects([]object{object1}); err == nil || !strings.Contains(err.Error(), "the change belongs in") {
 		t.Errorf("object misplaced: %v", err)
 	}
 }

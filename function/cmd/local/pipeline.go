@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/aerosink/aerosink/connector"
+	"github.com/aerosink/aerosink/connector/cli"
 	"github.com/aerosink/aerosink/connector/deliver"
 	"github.com/aerosink/aerosink/connector/format"
 	"github.com/aerosink/aerosink/connector/route"
@@ -32,7 +33,7 @@ type pipeline struct {
 	connectorEnd, functionEnd   chan error
 }
 
-// What the function is told to do with changes.
+// The settings of the function.
 const (
 	shards      = 256
 	metadataKey = "metadata"
@@ -40,7 +41,8 @@ const (
 
 var sinks = fmt.Sprintf("pubsub://%s/changes?ordering=%d,gs://%s/%s", projectName, shards, bucketName, prefix)
 
-func startPipeline(ctx context.Context, o options, stderr io.Writer) (*pipeline, error) {
+// startPipeline starts the function and the connector.
+func startPipeline(ctx context.Context, o *options, stderr io.Writer) (*pipeline, error) {
 	f, err := formatOf(o.format)
 	if err != nil {
 		return nil, err
@@ -59,6 +61,7 @@ func startPipeline(ctx context.Context, o options, stderr io.Writer) (*pipeline,
 	return p, nil
 }
 
+// formatOf returns the format of -format.
 func formatOf(name string) (format.Format, error) {
 	switch name {
 	case "json":
@@ -66,10 +69,11 @@ func formatOf(name string) (format.Format, error) {
 	case "flat-json":
 		return format.FlatJSON{MetadataKey: metadataKey, StringifyMapKeys: true}, nil
 	}
-	return nil, fmt.Errorf("-format %s: the formats are json and flat-json", name)
+	return nil, cli.Usagef("-format: unknown format %q: want json or flat-json", name)
 }
 
-// The parts end in the order of the walk, so each has its own context.
+// startFunction starts the function. It has a context of its own, because it ends after
+// the connector.
 func (p *pipeline) startFunction(log *slog.Logger) error {
 	environment := map[string]string{"SINKS": sinks}
 	getenv := func(name string) string { return environment[name] }
@@ -84,6 +88,7 @@ func (p *pipeline) startFunction(log *slog.Logger) error {
 	return nil
 }
 
+// startConnector starts the connector, with its manage port.
 func (p *pipeline) startConnector(f format.Format, log *slog.Logger) {
 	p.destination = deliver.New(deliver.Config{
 		Name:        "function",
@@ -102,12 +107,12 @@ func (p *pipeline) startConnector(f format.Format, log *slog.Logger) {
 	})
 	var ctx context.Context
 	ctx, p.stopConnector = context.WithCancel(context.Background())
-	admin := &http.Server{Handler: server.Manage(registry), ReadHeaderTimeout: time.Second}
-	managed := make(chan error, 1)
-	go func() { managed <- admin.Serve(p.manage) }()
+	manageServer := &http.Server{Handler: server.Manage(registry), ReadHeaderTimeout: time.Second}
+	manageEnd := make(chan error, 1)
+	go func() { manageEnd <- manageServer.Serve(p.manage) }()
 	go func() {
 		err := server.Serve(ctx, p.xdr)
-		p.connectorEnd <- errors.Join(err, admin.Close(), ignoreClosed(<-managed))
+		p.connectorEnd <- errors.Join(err, manageServer.Close(), ignoreClosed(<-manageEnd))
 	}()
 }
 
@@ -118,7 +123,7 @@ func ignoreClosed(err error) error {
 	return err
 }
 
-// stop drains the pipeline from its beginning to its end.
+// stop stops the connector and then the function, each when it has drained.
 func (p *pipeline) stop() error {
 	p.stopConnector()
 	err := <-p.connectorEnd

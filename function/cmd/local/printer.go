@@ -11,49 +11,61 @@ import (
 
 	"cloud.google.com/go/pubsub/v2/apiv1/pubsubpb"
 
+	"github.com/aerosink/aerosink/connector/cli"
 	"github.com/aerosink/aerosink/connector/format"
 )
 
-// printer shows the pipeline to a person. It keeps the first error of its writer.
+// printer prints what happens in the pipeline. After an error of its writer it prints
+// nothing more.
 type printer struct {
 	w     io.Writer
 	err   error
-	count int // of messages
+	count int // messages printed
 }
 
-func (p *printer) say(line string, args ...any) {
+// printf prints a line.
+func (p *printer) printf(line string, args ...any) {
 	if p.err == nil {
 		_, p.err = fmt.Fprintf(p.w, line+"\n", args...)
 	}
 }
 
-func (p *printer) places(c *cloud, pl *pipeline) {
-	p.say("Aerosink, all of it in this process:")
-	p.say("")
-	p.say("  connector      %-28s takes XDR; metrics at http://%s/metrics", pl.xdr.Addr(), pl.manage.Addr())
-	p.say("  function       %-28s takes what the connector POSTs", "http://"+pl.function.Addr().String())
-	p.say("  Pub/Sub        %-28s %s", c.pubsub.Addr, topicName)
-	p.say("  Cloud Storage  %-28s gs://%s, in %s", c.storage.URL(), bucketName, c.folder)
-	p.say("")
+// overview prints what runs, and the terms that the changes below it use.
+func (p *printer) overview(c *cloud, pl *pipeline) {
+	p.printf("Aerosink runs in this process, from Aerospike's replication to Google Cloud:")
+	p.printf("")
+	p.printf("  connector      %-24s receives changes over XDR, Aerospike's replication protocol;", pl.xdr.Addr())
+	p.printf("                 %-24s metrics at http://%s/metrics", "", pl.manage.Addr())
+	p.printf("  function       %-24s receives the connector's POSTs, and stores each change in both of:", "http://"+pl.function.Addr().String())
+	p.printf("  Pub/Sub        %-24s an emulator, with %s", c.pubsub.Addr, topicName)
+	p.printf("  Cloud Storage  %-24s an emulator, with gs://%s in %s", c.storage.URL(), bucketName, c.folder)
+	p.printf("")
+	p.printf("Each change below is a message in Pub/Sub. Its attributes and its ordering key:")
+	p.printf("")
+	p.printf("  digest         identifies the record: a hash of its set and key")
+	p.printf("  partition      the record's Aerospike partition, one of 4096 in a namespace, chosen by the digest")
+	p.printf("  lut            the record's last update time (LUT), in Unix milliseconds")
+	p.printf("  ordering key   the shard: the partition modulo %d; Pub/Sub keeps changes with the same key in order", shards)
+	p.printf("")
 }
 
-// message shows a change as it came out of Pub/Sub.
+// message prints a change as it came out of Pub/Sub.
 func (p *printer) message(m *pubsubpb.PubsubMessage) {
 	p.count++
 	a := m.Attributes
-	p.say("%4d  %-14s  %s  %s", p.count, a["op"], strings.TrimSuffix(a["namespace"]+"."+a["set"], "."), updated(m.Data))
+	p.printf("%4d  %-14s  %s  %s", p.count, a["op"], strings.TrimSuffix(a["namespace"]+"."+a["set"], "."), updateTime(m.Data))
 	var pairs []string
 	for _, name := range slices.Sorted(maps.Keys(a)) {
 		pairs = append(pairs, name+"="+a[name])
 	}
-	p.say("      attributes      %s", strings.Join(pairs, " "))
-	p.say("      ordering key    %s", m.OrderingKey)
-	p.say("      data            %s", m.Data)
-	p.say("")
+	p.printf("      attributes      %s", strings.Join(pairs, " "))
+	p.printf("      ordering key    %s", m.OrderingKey)
+	p.printf("      data            %s", m.Data)
+	p.printf("")
 }
 
-// updated says when the record was last updated.
-func updated(data []byte) string {
+// updateTime returns the last update time of the record in data.
+func updateTime(data []byte) string {
 	parsed, err := format.Parser{MetadataKey: metadataKey}.Parse(format.MediaJSON, data)
 	if err != nil || len(parsed) != 1 || parsed[0].Change.LUT == 0 {
 		return ""
@@ -61,49 +73,50 @@ func updated(data []byte) string {
 	return time.UnixMilli(parsed[0].Change.LUT).UTC().Format("2006-01-02 15:04:05.000 UTC")
 }
 
+// objects prints the objects in the bucket.
 func (p *printer) objects(objects []object) {
-	p.say("Objects:")
-	p.say("")
+	p.printf("The same changes in Cloud Storage:")
+	p.printf("")
 	for _, o := range objects {
-		p.say("  gs://%s/%s", bucketName, o.name)
-		p.say("      %d changes, %d bytes", strings.Count(o.text, "\n"), len(o.text))
+		p.printf("  gs://%s/%s", bucketName, o.name)
+		p.printf("      %s, %d bytes", cli.Count(strings.Count(o.text, "\n"), "change"), len(o.text))
 	}
-	p.say("")
+	p.printf("")
 }
 
-// summary says that all is well, and returns what went wrong with saying things.
-func (p *printer) summary(l *ledger, objects []object) error {
+// summary prints that all is well. It returns the first error of printing anything.
+func (p *printer) summary(k *checker, objects []object) error {
 	dropped := ""
-	if l.dropped > 0 {
-		dropped = fmt.Sprintf(" (and %d monitor records of transactions, which go nowhere)", l.dropped)
+	if k.dropped > 0 {
+		dropped = ", and " + cli.Count(k.dropped, "monitor record") + " of transactions, which the connector drops"
 	}
-	p.say("%d changes went in%s. The same came out of Pub/Sub, in %d messages, and of Cloud Storage, in %d objects.",
-		len(l.entries), dropped, p.count, len(objects))
+	p.printf("%s went in%s. All came out of Pub/Sub, in %s, and of Cloud Storage, in %s.",
+		cli.Count(len(k.entries), "change"), dropped, cli.Count(p.count, "message"), cli.Count(len(objects), "object"))
 	return p.err
 }
 
-// instructions tell how to use what is running.
+// instructions prints how to use what is running.
 func (p *printer) instructions(c *cloud, pl *pipeline) {
-	host, port, _ := net.SplitHostPort(pl.xdr.Addr().String()) // an address that is listened on
-	p.say("To ship a real data centre here, run on each node of an Aerospike Enterprise cluster that reaches %s", net.JoinHostPort(host, port))
-	p.say("(start with -listen 0.0.0.0:8901 for other machines than this):")
-	p.say("")
+	host, port, _ := net.SplitHostPort(pl.xdr.Addr().String()) // the address of a listener is valid
+	p.printf("To ship the changes of a real database, run these on each node of an Aerospike Enterprise cluster that can")
+	p.printf("connect to %s (for other machines, start with -listen 0.0.0.0:8901):", net.JoinHostPort(host, port))
+	p.printf("")
 	for _, command := range []string{
 		"dc=aerosink;action=create", "dc=aerosink;connector=true",
 		"dc=aerosink;node-address-port=" + host + ":" + port + ";action=add", "dc=aerosink;namespace=NAMESPACE;action=add",
 	} {
-		p.say(`  asinfo -v "set-config:context=xdr;%s"`, command)
+		p.printf(`  asinfo -v "set-config:context=xdr;%s"`, command)
 	}
-	p.say("")
-	p.say("To read the messages with a client of your own, subscribe to %s with", topicName)
-	p.say("")
-	p.say("  export PUBSUB_EMULATOR_HOST=%s", c.pubsub.Addr)
-	p.say("")
-	p.say("To look at the objects:")
-	p.say("")
-	p.say("  CLOUDSDK_API_ENDPOINT_OVERRIDES_STORAGE=%s/ gcloud storage ls --recursive gs://%s", c.storage.URL(), bucketName)
-	p.say("  curl %s/storage/v1/b/%s/o", c.storage.URL(), bucketName)
-	p.say("")
-	p.say("Ctrl-C ends it. Changes, as they pass:")
-	p.say("")
+	p.printf("")
+	p.printf("To read the messages with your own client, subscribe to %s with", topicName)
+	p.printf("")
+	p.printf("  export PUBSUB_EMULATOR_HOST=%s", c.pubsub.Addr)
+	p.printf("")
+	p.printf("To see the objects:")
+	p.printf("")
+	p.printf("  CLOUDSDK_API_ENDPOINT_OVERRIDES_STORAGE=%s/ gcloud storage ls --recursive gs://%s", c.storage.URL(), bucketName)
+	p.printf("  curl %s/storage/v1/b/%s/o", c.storage.URL(), bucketName)
+	p.printf("")
+	p.printf("Press Ctrl-C to stop. Changes, as they come out of Pub/Sub:")
+	p.printf("")
 }

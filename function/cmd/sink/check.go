@@ -3,73 +3,51 @@ package main
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 
+	"github.com/aerosink/aerosink/connector/cli"
 	"github.com/aerosink/aerosink/function"
 )
 
-// check reads the arguments of the command.
-func check(ctx context.Context, p process, args []string) error {
-	flags := flag.NewFlagSet("sink check", flag.ContinueOnError)
-	flags.SetOutput(io.Discard)
-	connect := flags.Bool("connect", false, "")
-	if err := flags.Parse(args); err != nil || flags.NArg() > 0 {
-		return fmt.Errorf("sink check: what is %q? Write sink check or sink check -connect", strings.Join(args, " "))
-	}
-	return checkEnvironment(ctx, p, os.Environ(), *connect)
-}
-
-// checkEnvironment prints what the function understands of the environment and all
-// there is to say about it. With connect it looks whether the sinks are there and may
-// be used. It returns an error when there is a fault.
-func checkEnvironment(ctx context.Context, p process, environ []string, connect bool) error {
+// check prints the effective settings, and the errors and warnings about the
+// environment. With connect it also looks whether the sinks exist and may be used. It
+// returns an error if there is one.
+func check(ctx context.Context, getenv func(string) string, environ []string, connect bool, stdout io.Writer) error {
 	names := make([]string, len(environ))
 	for i, variable := range environ {
 		names[i], _, _ = strings.Cut(variable, "=")
 	}
-	found := function.Examine(p.getenv, names)
+	found := function.Examine(getenv, names)
 	var text strings.Builder
 	for _, s := range found.Settings {
 		fmt.Fprintf(&text, "%-20s  %s\n", s.Variable, s.Text)
 	}
-	for _, fault := range found.Faults {
-		fmt.Fprintf(&text, "fault: %s\n", fault)
+	for _, err := range found.Faults {
+		fmt.Fprintf(&text, "error: %s\n", err)
 	}
 	for _, w := range found.Warnings {
 		fmt.Fprintf(&text, "warning: %s\n", w)
 	}
-	faults := len(found.Faults)
+	failed := len(found.Faults)
 	if connect {
 		for _, c := range found.Connect(ctx) {
-			verdict := "ok"
+			result := "ok"
 			if c.Err != nil {
-				verdict = c.Err.Error()
-				faults++
+				result = c.Err.Error()
+				failed++
 			}
-			fmt.Fprintf(&text, "connect: %s: %s: %s\n", c.Variable, c.Place, verdict)
+			fmt.Fprintf(&text, "connect: %s: %s: %s\n", c.Variable, c.Place, result)
 		}
 	}
-	if _, err := io.WriteString(p.stdout, text.String()); err != nil {
+	if _, err := io.WriteString(stdout, text.String()); err != nil {
 		return err
 	}
-	summary := fmt.Sprintf("sink check: %s, %s", counted(faults, "fault"), counted(len(found.Warnings), "warning"))
-	if faults > 0 {
+	summary := cli.Count(failed, "error") + ", " + cli.Count(len(found.Warnings), "warning")
+	if failed > 0 {
 		return errors.New(summary)
 	}
-	_, err := fmt.Fprintln(p.stdout, summary)
+	_, err := fmt.Fprintln(stdout, "sink check: "+summary)
 	return err
-}
-
-func counted(n int, noun string) string {
-	switch n {
-	case 0:
-		return "no " + noun + "s"
-	case 1:
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
 }

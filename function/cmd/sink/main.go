@@ -1,142 +1,113 @@
-// Command sink serves the function on its own, as a Cloud Run service: HTTP/1.1
-// and clear-text HTTP/2 on PORT, with time limits, and with an end on SIGTERM that
-// answers what is in flight. It also replays what was stored.
-//
-//	sink [serve]           serve, until SIGTERM or SIGINT
-//	sink check [-connect]  print what the environment is understood as, every fault and every warning, exit 1 if
-//	                       there is a fault; with -connect find out whether the sinks are there and may be used
-//	sink replay FROM       read an archive or dead letters back; see sink replay -help
-//	sink version, sink help
+// Command sink serves the function on its own, as on Cloud Run: it receives changes
+// over HTTP and stores them in Pub/Sub and Cloud Storage. It also reads stored changes
+// back. Environment variables configure it. Run "sink help" for the commands.
 package main
 
 import (
 	"context"
-	"errors"
-	"fmt"
+	"flag"
 	"io"
-	"log/slog"
-	"net"
-	"net/http"
 	"os"
-	"os/signal"
-	"runtime/debug"
+	"slices"
 	"strings"
-	"syscall"
+	"time"
 
-	"golang.org/x/sync/errgroup"
-
+	"github.com/aerosink/aerosink/connector/cli"
 	"github.com/aerosink/aerosink/function"
 )
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // a second signal kills
-	if err := command(ctx, os.Args[1:], process{os.Getenv, os.Stdout, os.Stderr}); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-}
-
-// process is what a command has of the process it runs in.
-type process struct {
-	getenv         func(string) string
-	stdout, stderr io.Writer
-}
-
-// commands are the commands by name; each gets the arguments behind its name.
-var commands = map[string]func(ctx context.Context, p process, args []string) error{
-	"serve":   serve,
-	"check":   check,
-	"replay":  replayFrom,
-	"version": printVersion,
-	"help":    help,
-}
-
-// command runs the command that args begin with, and serves where they are none.
-func command(ctx context.Context, args []string, p process) error {
-	if len(args) == 0 {
-		return serve(ctx, p, nil)
-	}
-	run, ok := commands[strings.TrimLeft(args[0], "-")]
-	if !ok {
-		return fmt.Errorf("sink: what is %q? The commands are serve, check, replay, version and help; without one it serves", args[0])
-	}
-	return run(ctx, p, args[1:])
-}
-
-func serve(ctx context.Context, p process, args []string) error {
-	if len(args) > 0 {
-		return fmt.Errorf("sink serve: what is %q? It is told by the environment what to do", args[0])
-	}
-	return run(ctx, p.getenv, p.stderr)
-}
-
-func run(ctx context.Context, getenv func(string) string, stderr io.Writer) error {
-	c, err := function.ParseConfig(getenv, io.Discard)
-	if err != nil {
-		return err
-	}
-	log := function.NewLogger(stderr, getenv)
-	receiver := function.New(getenv, log)
-	if err := receiver.Open(); err != nil {
-		log.Error("not ready; requests will try again", "error", err)
-	}
-	l, err := listen(ctx, c.Port, "PORT")
-	if err != nil {
-		return err
-	}
-	serving, ctx := errgroup.WithContext(ctx)
-	serving.Go(func() error { return function.Serve(ctx, l, receiver, c.Limits, log) })
-	log.Info("sink started", "address", l.Addr().String(), "sinks", fmt.Sprint(c.Sinks))
-	if c.MetricsPort != "" {
-		serving.Go(func() error { return serveMetrics(ctx, c, receiver.Metrics(), log) })
-	}
-	err = serving.Wait()
-	log.Info("sink stopped")
-	return errors.Join(err, receiver.Close())
-}
-
-// serveMetrics shows the metrics at /metrics of their own port, until ctx ends.
-func serveMetrics(ctx context.Context, c function.Config, metrics http.Handler, log *slog.Logger) error {
-	l, err := listen(ctx, c.MetricsPort, "METRICS_PORT")
-	if err != nil {
-		return err
-	}
-	log.Info("metrics shown", "address", l.Addr().String())
-	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", metrics)
-	return function.Serve(ctx, l, mux, c.Limits, log)
-}
-
-// listen listens on a port, which is the value of a variable.
-func listen(ctx context.Context, port, variable string) (net.Listener, error) {
-	l, err := new(net.ListenConfig).Listen(ctx, "tcp", net.JoinHostPort("", port))
-	if err != nil {
-		return nil, fmt.Errorf("listen on port %s: %w; set another %s", port, err, variable)
-	}
-	return l, nil
-}
-
-func help(_ context.Context, p process, _ []string) error {
-	_, err := io.WriteString(p.stdout, "sink [serve]           serve, until SIGTERM or SIGINT; the environment says what: SINKS at least\n"+
-		"sink check [-connect]  print what the environment is understood as, every fault and every warning, exit 1 if\n"+
-		"                       there is a fault; with -connect find out whether the sinks are there and may be used\n"+
-		"sink replay FROM       read an archive or dead letters back; see sink replay -help\n"+
-		"sink version\n"+
-		"sink help\n")
-	return err
-}
-
-// stamp is set by the linker: -X main.stamp=v1.2.3.
+// stamp is the version, set by the linker: -X main.stamp=v1.2.3.
 var stamp string
 
-func printVersion(_ context.Context, p process, _ []string) error {
-	version := "(unknown)"
-	if info, ok := debug.ReadBuildInfo(); stamp != "" {
-		version = stamp
-	} else if ok && info.Main.Version != "" {
-		version = info.Main.Version
+func main() { program(os.Getenv, os.Environ()).Main() }
+
+// program returns the program in an environment: getenv returns a variable's value, and
+// environ lists all of them as NAME=value.
+func program(getenv func(string) string, environ []string) *cli.Program {
+	var connect bool
+	var replayed replayOptions
+	var key keyOptions
+	return &cli.Program{
+		Name:    "sink",
+		Purpose: "sink receives changes over HTTP and stores them in Pub/Sub, Cloud Storage or both. Environment variables configure it.",
+		Stamp:   stamp,
+		Commands: []cli.Command{
+			{
+				Name: "serve", Default: true, PathAs: "replay",
+				Summary:  "serve HTTP/1.1 and HTTP/2 on PORT, until SIGTERM or SIGINT",
+				Details:  "On SIGTERM it answers the requests that are in flight, then exits.",
+				Examples: "SINKS=log: sink\nSINKS=pubsub://shop/changes DEAD_LETTERS=gs://shop-dead/letters sink",
+				Run: func(ctx context.Context, streams cli.Streams, _ []string) error {
+					return serve(ctx, getenv, streams.Stderr)
+				},
+			},
+			{
+				Name:     "check",
+				Summary:  "print the effective settings and every error, including misspelled names",
+				Details:  "The exit status is 1 if there is an error. Secrets are not printed.",
+				Examples: "SINKS=pubsub://shop/changes sink check -connect",
+				Flags: func(f *flag.FlagSet) {
+					f.BoolVar(&connect, "connect", false, "also find out whether the sinks exist and may be used")
+				},
+				Run: func(ctx context.Context, streams cli.Streams, _ []string) error {
+					return check(ctx, getenv, environ, connect, streams.Stdout)
+				},
+			},
+			{
+				Name:     "env",
+				Summary:  "print every environment variable, its meaning, default and unit",
+				Examples: "sink env",
+				Run: func(_ context.Context, streams cli.Streams, _ []string) error {
+					return printVariables(streams.Stdout)
+				},
+			},
+			{
+				Name: "replay", Args: "FROM",
+				Summary: "read an archive or dead letters back, and store the changes again",
+				Details: "FROM is gs://BUCKET/PREFIX or the path of a folder or file. All formats of archives and dead letters\n" +
+					"are read. Changes go to the sinks of the environment, or to those of -to.",
+				Examples: "sink replay gs://shop-archive/changes -to pubsub://shop/changes -since 36h\nsink replay gs://shop-dead/letters -dry-run",
+				Flags:    func(f *flag.FlagSet) { replayed.flags(f, time.Now()) },
+				Run: func(ctx context.Context, streams cli.Streams, args []string) error {
+					return replayed.run(ctx, args[0], getenv, streams)
+				},
+			},
+			{
+				Name: "digest", Args: "SET KEY",
+				Summary: "print the digest of a record, which is its identity in a change",
+				Details: "A digest is the RIPEMD-160 hash of set and key. It is printed in Base64, as changes and the\n" +
+					"attribute digest of Pub/Sub have it. KEY is a string by default. For a record in no set, SET is \"\".",
+				Examples: "sink digest orders A-1001\nsink digest -int users 42",
+				Flags:    key.flags,
+				Run: func(_ context.Context, streams cli.Streams, args []string) error {
+					return key.printDigest(args[0], args[1], streams.Stdout)
+				},
+			},
+		},
+		Notes: "Variables that most installations set; run \"sink env\" for all of them:\n" +
+			variableTable("SINKS", "DEAD_LETTERS", "PORT", "METRICS_PORT", "AUTH_TOKENS_FILE"),
 	}
-	_, err := fmt.Fprintln(p.stdout, "sink", version)
+}
+
+// printVariables prints all variables.
+func printVariables(stdout io.Writer) error {
+	_, err := io.WriteString(stdout, "Sizes are in bytes, or in KiB, MiB or GiB, as in 16MiB. Durations have a unit: ms, s, m or h.\n\n"+variableTable())
 	return err
+}
+
+// variableTable returns a table of the variables with these names, or of all.
+func variableTable(names ...string) string {
+	variables := function.Variables()
+	if len(names) > 0 {
+		variables = slices.DeleteFunc(variables, func(v function.Variable) bool { return !slices.Contains(names, v.Name) })
+	}
+	var rows [][2]string
+	for _, v := range variables {
+		text := strings.ReplaceAll(v.Meaning, "`", "")
+		if v.Default != "" {
+			text += " (default " + v.Default + ")"
+		}
+		rows = append(rows, [2]string{v.Name, text})
+	}
+	return cli.Table(rows)
 }

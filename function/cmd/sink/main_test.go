@@ -21,7 +21,7 @@ func environment(variables map[string]string) func(string) string {
 	return func(name string) string { return variables[name] }
 }
 
-// start runs the sink on any port and returns its URL.
+// start runs the sink on a free port and returns its URL.
 func start(t *testing.T, variables map[string]string) (url string, stop func(), ended <-chan error) {
 	t.Helper()
 	variables["PORT"] = "0"
@@ -29,7 +29,7 @@ func start(t *testing.T, variables map[string]string) (url string, stop func(), 
 	t.Cleanup(cancel)
 	var log changetest.Output
 	end := make(chan error, 1)
-	go func() { end <- run(ctx, environment(variables), &log) }()
+	go func() { end <- serve(ctx, environment(variables), &log) }()
 	return "http://127.0.0.1:" + log.Find(t, `msg="sink started" address=\S+:(\d+)`), cancel, end
 }
 
@@ -50,25 +50,26 @@ func TestServe(t *testing.T) {
 	}
 }
 
-// Nothing is opened when the environment is wrong; all that is wrong is said.
-func TestFaults(t *testing.T) {
-	err := run(t.Context(), environment(map[string]string{"SINKS": "x:", "TIMEOUT": "x", "PORT": "x"}), io.Discard)
-	if err == nil || strings.Count(err.Error(), "\n") != 2 {
-		t.Errorf("error %v, want three lines", err)
+// An invalid environment is reported in full, and nothing is opened.
+func TestServe_invalidEnvironment(t *testing.T) {
+	err := serve(t.Context(), environment(map[string]string{"SINKS": "x:", "TIMEOUT": "x", "PORT": "x"}), io.Discard)
+	if err == nil || strings.Count(err.Error(), "\n") != 3 {
+		t.Errorf("error %v, want a line and three errors", err)
 	}
 }
 
-func TestPortTaken(t *testing.T) {
+func TestServe_portTaken(t *testing.T) {
 	url, _, _ := start(t, map[string]string{"SINKS": "log:"})
 	_, port, _ := strings.Cut(strings.TrimPrefix(url, "http://"), ":")
-	err := run(t.Context(), environment(map[string]string{"SINKS": "log:", "PORT": port}), io.Discard)
-	if err == nil || !strings.Contains(err.Error(), "set another PORT") {
+	err := serve(t.Context(), environment(map[string]string{"SINKS": "log:", "PORT": port}), io.Discard)
+	if err == nil || !strings.Contains(err.Error(), "set another port in PORT") {
 		t.Errorf("error %v", err)
 	}
 }
 
-// On SIGTERM a request in flight is answered when it is durable, and the exit is 0.
-func TestSIGTERM(t *testing.T) {
+// On SIGTERM, a request in flight is answered once its changes are durable, and the exit
+// status is 0.
+func TestServe_SIGTERM(t *testing.T) {
 	cloud := sinktest.New(t)
 	arrived, release := make(chan struct{}), make(chan struct{})
 	cloud.FailPublish(func(*pubsubpb.PublishRequest) error {

@@ -12,15 +12,15 @@ import (
 	"github.com/aerosink/aerosink/function/sink/sinktest"
 )
 
-// The metrics of the function, its sinks and the process are shown on a port of
-// their own, and end with the server.
+// The metrics port serves the metrics of the function, its sinks and the process until
+// the server stops.
 func TestMetricsPort(t *testing.T) {
 	sinktest.New(t)
 	ctx, stop := context.WithCancel(t.Context())
 	var log changetest.Output
 	ended := make(chan error, 1)
 	go func() {
-		ended <- run(ctx, environment(map[string]string{"PORT": "0", "METRICS_PORT": "0", "SINKS": sinktest.ArchiveSink + "," + sinktest.PubSubSink, "DEAD_LETTERS": "gs://archive/dead"}), &log)
+		ended <- serve(ctx, environment(map[string]string{"PORT": "0", "METRICS_PORT": "0", "SINKS": sinktest.ArchiveSink + "," + sinktest.PubSubSink, "DEAD_LETTERS": "gs://archive/dead"}), &log)
 	}()
 	url := "http://127.0.0.1:" + log.Find(t, `msg="sink started" address=\S+:(\d+)`)
 	resp, err := http.Post(url, "text/plain", strings.NewReader("x"))
@@ -28,7 +28,7 @@ func TestMetricsPort(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = resp.Body.Close()
-	shown := get(t, "http://127.0.0.1:"+log.Find(t, `msg="metrics shown" address=\S+:(\d+)`)+"/metrics")
+	shown := get(t, "http://127.0.0.1:"+log.Find(t, `msg="serving metrics" address=\S+:(\d+)`)+"/metrics")
 	for _, want := range []string{`aerosink_function_requests_total{code="415"} 1`, "aerosink_function_ready 1", "go_goroutines", "process_open_fds",
 		`aerosink_archive_in_flight_bytes{sink="gs://archive/changes"} 0`, `aerosink_archive_in_flight_bytes{sink="gs://archive/dead"} 0`, `{sink="pubsub://test-project/changes"}`} {
 		if !strings.Contains(shown, want) {
@@ -41,12 +41,12 @@ func TestMetricsPort(t *testing.T) {
 	}
 }
 
-// A port that is taken ends the whole sink.
-func TestMetricsPortTaken(t *testing.T) {
+// A metrics port that is in use stops the sink.
+func TestMetricsPort_taken(t *testing.T) {
 	url, _, _ := start(t, map[string]string{"SINKS": "log:"})
 	_, port, _ := strings.Cut(strings.TrimPrefix(url, "http://"), ":")
-	err := run(t.Context(), environment(map[string]string{"SINKS": "log:", "PORT": "0", "METRICS_PORT": port}), io.Discard)
-	if err == nil || !strings.Contains(err.Error(), fmt.Sprintf("listen on port %s: ", port)) || !strings.Contains(err.Error(), "set another METRICS_PORT") {
+	err := serve(t.Context(), environment(map[string]string{"SINKS": "log:", "PORT": "0", "METRICS_PORT": port}), io.Discard)
+	if err == nil || !strings.Contains(err.Error(), fmt.Sprintf("listen on port %s: ", port)) || !strings.Contains(err.Error(), "set another port in METRICS_PORT") {
 		t.Errorf("error %v", err)
 	}
 }

@@ -5,70 +5,44 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"io"
 	"net/url"
 	"os"
 	"strconv"
 	"strings"
 	"time"
 
-	"golang.org/x/term"
-
+	"github.com/aerosink/aerosink/connector/cli"
 	"github.com/aerosink/aerosink/function"
 	"github.com/aerosink/aerosink/function/replay"
 	"github.com/aerosink/aerosink/function/sink"
 )
 
-// replayArguments are what stands behind sink replay.
-type replayArguments struct {
-	from, to, tokenFile, checkpoint string
+// replayTimeout is the TIMEOUT of a replay if the environment sets none. It can be
+// longer than that of a request, because XDR does not wait for it.
+const replayTimeout = time.Minute
+
+// replayOptions are the flags of sink replay.
+type replayOptions struct {
+	to, tokenFile, checkpoint string
 
 	filter replay.Filter
 	rate   float64
 	dryRun bool
 }
 
-// replayTimeout bounds what a sink does for a chunk where TIMEOUT is not set. Nobody
-// waits for an answer, as XDR does of a request's.
-const replayTimeout = time.Minute
-
-// replayFrom replays FROM to the sinks of the environment, or those of -to.
-func replayFrom(ctx context.Context, p process, args []string) error {
-	var a replayArguments
-	flags := a.flags(time.Now())
-	if err := a.parse(flags, args); errors.Is(err, flag.ErrHelp) {
-		return replayHelp(p.stdout, flags)
-	} else if err != nil {
-		return fmt.Errorf("%w; see sink replay -help", err)
-	}
-	o, err := a.options(p)
-	if err != nil {
-		return fmt.Errorf("sink replay: %w", err)
-	}
-	summary, err := replay.Run(ctx, o)
-	verb := "replayed: "
-	if a.dryRun {
-		verb = "there are: "
-	}
-	_, written := fmt.Fprintln(p.stdout, verb+summary.String())
-	return errors.Join(err, summary.Err(), written)
+func (o *replayOptions) flags(f *flag.FlagSet, now time.Time) {
+	f.StringVar(&o.to, "to", "", "store changes in `SINKS`, written as in the variable, or POST them to an http:// or https:// URL (default: the variable SINKS)")
+	f.Func("since", "only changes made at this `TIME` or later: RFC 3339, a day, or how long ago, as in 36h; for dead letters, the time they were stored", pastTime(&o.filter.Since, now))
+	f.Func("until", "only changes made before this `TIME`", pastTime(&o.filter.Until, now))
+	f.Func("namespace", "only changes in this `NAMESPACE`; may be repeated", appendTo(&o.filter.Namespaces))
+	f.Func("set", "only changes in this `SET`; may be repeated; -set= selects records in no set", appendTo(&o.filter.Sets))
+	f.Func("rate", "store at most `N` changes per second; 0 is no limit (default 0)", o.setRate)
+	f.BoolVar(&o.dryRun, "dry-run", false, "read and count the changes, store nothing")
+	f.StringVar(&o.checkpoint, "checkpoint", "", "keep the progress in `FILE`; after an interruption, the same command continues from there")
+	f.StringVar(&o.tokenFile, "token-file", "", "a `FILE` with the bearer token for the URL of -to (default: the variable REPLAY_TOKEN)")
 }
 
-func (a *replayArguments) flags(now time.Time) *flag.FlagSet {
-	f := flag.NewFlagSet("sink replay", flag.ContinueOnError)
-	f.SetOutput(io.Discard)
-	f.StringVar(&a.to, "to", "", "where to: `SINKS` as in the environment, or http(s):// for an HTTP destination (default: those of SINKS)")
-	f.Func("since", "only what changed at this `TIME` or later: RFC 3339, a day, or how long ago, as 36h; of dead letters, when they came", pastTime(&a.filter.Since, now))
-	f.Func("until", "only what changed before this `TIME`", pastTime(&a.filter.Until, now))
-	f.Func("namespace", "only this `NAMESPACE`, once for each", appendTo(&a.filter.Namespaces))
-	f.Func("set", "only this `SET`, once for each; -set= is that of the records in none", appendTo(&a.filter.Sets))
-	f.Func("rate", "most changes a `SECOND`; 0 is no limit (default 0)", a.setRate)
-	f.BoolVar(&a.dryRun, "dry-run", false, "read and count, store nothing")
-	f.StringVar(&a.checkpoint, "checkpoint", "", "a `FILE` that holds how far it has come; the same command goes on from there")
-	f.StringVar(&a.tokenFile, "token-file", "", "a `FILE` with the bearer token of an HTTP destination (default: REPLAY_TOKEN of the environment)")
-	return f
-}
-
+// pastTime returns the parser of a time, or of a duration before now.
 func pastTime(to *time.Time, now time.Time) func(string) error {
 	return func(text string) (err error) {
 		if ago, err := time.ParseDuration(text); err == nil && ago >= 0 {
@@ -79,15 +53,15 @@ func pastTime(to *time.Time, now time.Time) func(string) error {
 			*to, err = time.Parse(time.RFC3339, text)
 		}
 		if err != nil {
-			return errors.New("write 2026-11-22T12:00:00Z, 2026-11-22 or 36h")
+			return errors.New("want 2026-11-22T12:00:00Z, 2026-11-22 or 36h")
 		}
 		return nil
 	}
 }
 
-func (a *replayArguments) setRate(text string) (err error) {
-	if a.rate, err = strconv.ParseFloat(text, 64); err != nil || !(a.rate >= 0) {
-		return errors.New("write how many changes a second, as 500 or 0.5")
+func (o *replayOptions) setRate(text string) (err error) {
+	if o.rate, err = strconv.ParseFloat(text, 64); err != nil || !(o.rate >= 0) {
+		return errors.New("want the changes per second, such as 500 or 0.5")
 	}
 	return nil
 }
@@ -99,59 +73,47 @@ func appendTo(to *[]string) func(string) error {
 	}
 }
 
-// parse reads args. FROM may stand before, between or behind the flags.
-func (a *replayArguments) parse(flags *flag.FlagSet, args []string) error {
-	for {
-		if err := flags.Parse(args); err != nil {
-			return err
-		}
-		switch {
-		case flags.NArg() == 0 && a.from == "":
-			return errors.New("sink replay: where from? Write sink replay gs://BUCKET/PREFIX, or the path of a folder or file")
-		case flags.NArg() == 0:
-			return nil
-		case a.from != "":
-			return fmt.Errorf("sink replay: what is %q? It reads from one place, which is %s", flags.Arg(0), a.from)
-		}
-		a.from, args = flags.Arg(0), flags.Args()[1:]
+// run stores the changes in from again.
+func (o *replayOptions) run(ctx context.Context, from string, getenv func(string) string, streams cli.Streams) error {
+	options, err := o.options(from, getenv, streams)
+	if err != nil {
+		return err
 	}
+	summary, err := replay.Run(ctx, options)
+	verb := "replayed"
+	if o.dryRun {
+		verb = "found"
+	}
+	_, written := fmt.Fprintf(streams.Stdout, "%s: %s\n", verb, summary)
+	return errors.Join(err, summary.Err(), written)
 }
 
-func replayHelp(stdout io.Writer, flags *flag.FlagSet) error {
-	_, err := io.WriteString(stdout, "sink replay FROM [flags]  read an archive or dead letters back, in any of the formats they are written in, to the\n"+
-		"                          sinks of the environment; FROM is gs://BUCKET/PREFIX, or the path of a folder or file\n\n")
-	flags.SetOutput(stdout)
-	flags.PrintDefaults()
-	return err
-}
-
-// options returns what the arguments and the environment say.
-func (a *replayArguments) options(p process) (replay.Options, error) {
-	destinations, sinks, err := a.targets(p.getenv)
+// options returns the options of the replay.
+func (o *replayOptions) options(from string, getenv func(string) string, streams cli.Streams) (replay.Options, error) {
+	destinations, sinks, err := o.targets(from, getenv)
 	if err != nil {
 		return replay.Options{}, err
 	}
-	c, err := function.LoadConfig(a.environment(p.getenv, sinks), p.stdout)
+	c, err := function.LoadConfig(replayEnvironment(getenv, sinks), streams.Stdout)
 	if err != nil {
 		return replay.Options{}, err
 	}
-	o := replay.Options{
-		From: a.from, Filter: a.filter, To: destinations, Parser: c.Parser, Rate: a.rate, Checkpoint: a.checkpoint,
-		Out: p.stderr, Terminal: isTerminal(p.stderr),
+	to := destinations
+	switch {
+	case o.dryRun:
+		to = nil
+	case len(sinks) > 0:
+		to = append(to, c.Sinks...)
 	}
-	if len(sinks) > 0 {
-		o.To = append(o.To, c.Sinks...)
-	}
-	if a.dryRun {
-		o.To = nil
-	}
-	return o, nil
+	return replay.Options{
+		From: from, Filter: o.filter, To: to, Parser: c.Parser, Rate: o.rate, Checkpoint: o.checkpoint,
+		Out: streams.Stderr, Terminal: cli.IsTerminal(streams.Stderr),
+	}, nil
 }
 
-// targets parts what is to have the changes into HTTP destinations and the URLs of
-// sinks.
-func (a *replayArguments) targets(getenv func(string) string) (destinations []sink.Spec, sinks []string, err error) {
-	to := a.to
+// targets returns where the changes go: HTTP destinations, and the URLs of sinks.
+func (o *replayOptions) targets(from string, getenv func(string) string) (destinations []sink.Spec, sinks []string, err error) {
+	to := o.to
 	if to == "" {
 		to = getenv("SINKS")
 	}
@@ -161,35 +123,36 @@ func (a *replayArguments) targets(getenv func(string) string) (destinations []si
 		case strings.HasPrefix(text, "http:"), strings.HasPrefix(text, "https:"):
 			u, err := url.Parse(text)
 			if err != nil || u.Host == "" {
-				return nil, nil, errors.New("-to: an HTTP destination is no URL; write https://HOST/PATH")
+				return nil, nil, cli.Usagef("-to: invalid URL of an HTTP destination: want https://HOST/PATH")
 			}
-			token, err := a.token(getenv)
+			token, err := o.token(getenv)
 			if err != nil {
 				return nil, nil, err
 			}
 			destinations = append(destinations, replay.Destination(u, token, replayTimeout))
-		case isBelow(text, a.from) && !a.dryRun:
-			return nil, nil, fmt.Errorf("%s is where it is read from: each change would be there twice; name other sinks with -to", text)
+		case isBelow(text, from) && !o.dryRun:
+			return nil, nil, cli.Usagef("%s is where the changes are read from: it would hold each of them twice; name other sinks with -to", text)
 		default:
-			sinks = append(sinks, once(text))
+			sinks = append(sinks, withoutLinger(text))
 		}
 	}
-	if len(destinations) == 0 && len(sinks) == 0 && !a.dryRun {
-		return nil, nil, errors.New("where to? Set SINKS, or write -to SINKS")
+	if len(destinations) == 0 && len(sinks) == 0 && !o.dryRun {
+		return nil, nil, cli.Usagef("no sinks: set SINKS, or name them with -to")
 	}
 	return destinations, sinks, nil
 }
 
-// isBelow reports whether the URL of a sink is an archive at or below the prefix from.
+// isBelow reports whether the sink with the URL text is an archive at or below from.
 func isBelow(text, from string) bool {
-	place, _, _ := strings.Cut(text, "?")
+	url, _, _ := strings.Cut(text, "?")
 	folder := func(url string) string { return strings.TrimRight(url, "/") + "/" }
-	return strings.HasPrefix(from, "gs:") && strings.HasPrefix(folder(place), folder(from))
+	return strings.HasPrefix(from, "gs:") && strings.HasPrefix(folder(url), folder(from))
 }
 
-// once makes the URL of an archive one that shares no object between Puts, so that the
-// names of objects follow from the chunks alone.
-func once(text string) string {
+// withoutLinger returns the URL of a sink, of which an archive writes one object for
+// each chunk of the replay. The names of objects then follow from the chunks, so that a
+// second replay of the same archive writes the same objects.
+func withoutLinger(text string) string {
 	u, err := url.Parse(text)
 	if err != nil || u.Scheme != "gs" || u.Query().Has("linger") {
 		return text
@@ -200,14 +163,14 @@ func once(text string) string {
 	return u.String()
 }
 
-// environment is that of the process with the sinks that were chosen, and without dead
-// letters: what is refused is told, and stays where it is.
-func (a *replayArguments) environment(getenv func(string) string, sinks []string) func(string) string {
+// replayEnvironment returns the environment with other sinks, and without dead letters: a
+// replay reports changes that are refused, and leaves them where they are.
+func replayEnvironment(getenv func(string) string, sinks []string) func(string) string {
 	return func(name string) string {
 		value := getenv(name)
 		switch {
 		case name == "SINKS" && len(sinks) == 0:
-			return "log:" // it is not opened
+			return "log:" // valid, and never opened
 		case name == "SINKS":
 			return strings.Join(sinks, ",")
 		case name == "DEAD_LETTERS":
@@ -219,19 +182,13 @@ func (a *replayArguments) environment(getenv func(string) string, sinks []string
 	}
 }
 
-func (a *replayArguments) token(getenv func(string) string) (string, error) {
-	if a.tokenFile == "" {
+func (o *replayOptions) token(getenv func(string) string) (string, error) {
+	if o.tokenFile == "" {
 		return getenv("REPLAY_TOKEN"), nil
 	}
-	text, err := os.ReadFile(a.tokenFile)
+	text, err := os.ReadFile(o.tokenFile)
 	if err != nil {
 		return "", fmt.Errorf("read -token-file: %w", err)
 	}
 	return strings.TrimSpace(string(text)), nil
-}
-
-// isTerminal reports whether a person looks at what is written.
-func isTerminal(w io.Writer) bool {
-	file, ok := w.(*os.File)
-	return ok && term.IsTerminal(int(file.Fd()))
 }

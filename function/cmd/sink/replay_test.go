@@ -19,6 +19,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/aerosink/aerosink/connector/change/changetest"
+	"github.com/aerosink/aerosink/connector/cli"
 	"github.com/aerosink/aerosink/connector/format"
 	"github.com/aerosink/aerosink/function/sink"
 	"github.com/aerosink/aerosink/function/sink/sinktest"
@@ -45,7 +46,7 @@ func archiveOf(t *testing.T, n int) (folder string, lines []string) {
 func sinkCommand(t *testing.T, variables map[string]string, args ...string) (stdout, stderr string, err error) {
 	t.Helper()
 	var out, log bytes.Buffer
-	err = command(t.Context(), args, process{environment(variables), &out, &log})
+	err = program(environment(variables), nil).Run(t.Context(), args, cli.Streams{Stdout: &out, Stderr: &log})
 	return out.String(), log.String(), err
 }
 
@@ -75,9 +76,9 @@ func TestReplay(t *testing.T) {
 	}
 }
 
-// A letter with a bare Avro datum is read by the schema that AVRO_SCHEMA names, wherever
-// that is.
-func TestReplaySchemaInCloud(t *testing.T) {
+// A dead letter with a bare Avro datum is read with the schema that AVRO_SCHEMA names,
+// which may be in Cloud Storage.
+func TestReplay_schemaInCloudStorage(t *testing.T) {
 	cloud := sinktest.New(t)
 	const schema = "gs://" + sinktest.Bucket + "/schemas/shop.avsc"
 	text, err := os.ReadFile(changetest.Testdata(t, "payloads", "avro-map-write.avro.hex"))
@@ -116,30 +117,29 @@ func TestReplaySchemaInCloud(t *testing.T) {
 	}
 }
 
-func TestReplayArguments(t *testing.T) {
+func TestReplay_flags(t *testing.T) {
 	folder, _ := archiveOf(t, 3)
 	token := filepath.Join(t.TempDir(), "no")
 	for name, tt := range map[string]struct {
 		args     []string
 		out, err string
 	}{
-		"dry run":       {[]string{folder, "-dry-run"}, "there are: 1 objects, 3 changes\n", ""},
-		"other set":     {[]string{"--set", "x", "--set=", folder, "--dry-run"}, "there are: 1 objects, 0 changes, 3 left out by the filter\n", ""},
-		"namespace":     {[]string{"-namespace=shop", "-set=orders", folder, "-dry-run"}, "there are: 1 objects, 3 changes\n", ""},
-		"since":         {[]string{"-since", "2026-11-22T12:34:57Z", "-dry-run", folder}, "there are: 1 objects, 0 changes, 3 left out by the filter\n", ""},
-		"until":         {[]string{"-until", "2026-11-23", "-since", "2026-11-22", "-dry-run", folder}, "there are: 1 objects, 3 changes\n", ""},
-		"help":          {[]string{"-help"}, "sink replay FROM [flags]", ""},
-		"from":          {nil, "", "where from? Write sink replay gs://"},
-		"two":           {[]string{folder, folder}, "", "It reads from one place"},
-		"time":          {[]string{folder, "-since", "yesterday"}, "", "write 2026-11-22T12:00:00Z, 2026-11-22 or 36h"},
-		"nowhere":       {[]string{folder}, "", "where to? Set SINKS, or write -to SINKS"},
+		"dry run":       {[]string{folder, "-dry-run"}, "found: 1 objects, 3 changes\n", ""},
+		"other set":     {[]string{"--set", "x", "--set=", folder, "--dry-run"}, "found: 1 objects, 0 changes, 3 left out by the filter\n", ""},
+		"namespace":     {[]string{"-namespace=shop", "-set=orders", folder, "-dry-run"}, "found: 1 objects, 3 changes\n", ""},
+		"since":         {[]string{"-since", "2026-11-22T12:34:57Z", "-dry-run", folder}, "found: 1 objects, 0 changes, 3 left out by the filter\n", ""},
+		"until":         {[]string{"-until", "2026-11-23", "-since", "2026-11-22", "-dry-run", folder}, "found: 1 objects, 3 changes\n", ""},
+		"from":          {nil, "", "sink replay: FROM is missing; run"},
+		"two":           {[]string{folder, folder}, "", "sink replay: unexpected argument "},
+		"time":          {[]string{folder, "-since", "yesterday"}, "", "want 2026-11-22T12:00:00Z, 2026-11-22 or 36h"},
+		"nowhere":       {[]string{folder}, "", "no sinks: set SINKS, or name them with -to"},
 		"unknown sink":  {[]string{folder, "-to", "ftp://x"}, "", "unknown kind of sink"},
-		"flag":          {[]string{folder, "-x"}, "", "see sink replay -help"},
-		"no rate":       {[]string{folder, "-rate", "NaN"}, "", "write how many changes a second"},
-		"below 0":       {[]string{folder, "-rate=-5"}, "", "write how many changes a second"},
-		"itself":        {[]string{"gs://b/p/", "-to", "log:,gs://b/p?format=avro"}, "", "gs://b/p?format=avro is where it is read from"},
-		"below":         {[]string{"gs://b", "-to", "gs://b/p/q"}, "", "gs://b/p/q is where it is read from"},
-		"no host":       {[]string{folder, "-to", "http:x"}, "", "write https://HOST/PATH"},
+		"flag":          {[]string{folder, "-y"}, "", "sink replay: unknown flag -y; run "},
+		"no rate":       {[]string{folder, "-rate", "NaN"}, "", "want the changes per second"},
+		"below 0":       {[]string{folder, "-rate=-5"}, "", "want the changes per second"},
+		"itself":        {[]string{"gs://b/p/", "-to", "log:,gs://b/p?format=avro"}, "", "gs://b/p?format=avro is where the changes are read from"},
+		"below":         {[]string{"gs://b", "-to", "gs://b/p/q"}, "", "gs://b/p/q is where the changes are read from"},
+		"no host":       {[]string{folder, "-to", "http:x"}, "", "want https://HOST/PATH"},
 		"no token file": {[]string{folder, "-to", "http://127.0.0.1", "-token-file", token}, "", "read -token-file: "},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -151,7 +151,7 @@ func TestReplayArguments(t *testing.T) {
 	}
 }
 
-func TestOnce(t *testing.T) {
+func TestWithoutLinger(t *testing.T) {
 	for text, want := range map[string]string{
 		"gs://b/p":                        "gs://b/p?linger=0s",
 		"gs://b/p?format=avro":            "gs://b/p?format=avro&linger=0s",
@@ -159,21 +159,8 @@ func TestOnce(t *testing.T) {
 		"pubsub://p/t?ordering=256":       "pubsub://p/t?ordering=256",
 		"gs://b/p?path=dt%3D{date}&x=y z": "gs://b/p?linger=0s&path=dt%3D%7Bdate%7D&x=y+z",
 	} {
-		if got := once(text); got != want {
+		if got := withoutLinger(text); got != want {
 			t.Errorf("%s: %s, want %s", text, got, want)
-		}
-	}
-}
-
-func TestCommands(t *testing.T) {
-	for _, args := range [][]string{{"version"}, {"--version"}, {"help"}, {"-help"}} {
-		if out, _, err := sinkCommand(t, nil, args...); err != nil || !strings.HasPrefix(out, "sink ") {
-			t.Errorf("%v: %q, error %v", args, out, err)
-		}
-	}
-	for _, args := range [][]string{{"play"}, {"serve", "x"}, {""}} {
-		if _, _, err := sinkCommand(t, map[string]string{"SINKS": "log:"}, args...); err == nil || !strings.Contains(err.Error(), "what is ") {
-			t.Errorf("%v: error %v", args, err)
 		}
 	}
 }
@@ -207,9 +194,9 @@ func (c *collector) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// A replay that was killed goes on where it was: everything arrives, and at most one
-// chunk twice.
-func TestReplayKilled(t *testing.T) {
+// A replay that was killed continues where it was: everything arrives, and at most one
+// chunk arrives twice.
+func TestReplay_killed(t *testing.T) {
 	folder, lines := archiveOf(t, 500)
 	c := &collector{entered: make(chan struct{})}
 	server := httptest.NewServer(c)

@@ -14,27 +14,26 @@ import (
 	"github.com/aerosink/aerosink/connector/xdr"
 )
 
-// ledger knows what went in, and holds what comes out against it.
-type ledger struct {
+// checker knows the changes that go in, and checks those that come out.
+type checker struct {
 	format     format.Format
 	begin, end time.Time
 
 	entries []*entry
 	of      map[identity][]*entry
-	missing int // entries that did not come out of Pub/Sub yet
-	dropped int // monitor records, which go nowhere
+	missing int // entries that have not come out of Pub/Sub yet
+	dropped int // monitor records, which the connector drops
 }
 
-// entry is a change that went in. Messages that are the same, byte for byte, are
-// one.
+// entry is a change that went in. Identical messages share an entry.
 type entry struct {
 	change    change.Change
 	published bool
 	archived  bool
 }
 
-// identity tells the changes of records apart that a database ships. Constructed
-// messages may share one.
+// identity identifies a change that a database ships. Constructed messages may have
+// the same one.
 type identity struct {
 	digest     change.Digest
 	op         change.Op
@@ -44,13 +43,13 @@ type identity struct {
 
 func identify(c *change.Change) identity { return identity{c.Digest, c.Op, c.Generation, c.LUT} }
 
-func newLedger(frames []xdr.Frame, formatName string) (*ledger, error) {
+func newChecker(frames []xdr.Frame, formatName string) (*checker, error) {
 	f, err := formatOf(formatName)
 	if err != nil {
 		return nil, err
 	}
-	l := &ledger{format: f, begin: time.Now(), of: map[identity][]*entry{}}
-	d := xdr.NewDecoder(xdr.MaxSize, func() time.Time { return l.begin })
+	k := &checker{format: f, begin: time.Now(), of: map[identity][]*entry{}}
+	d := xdr.NewDecoder(xdr.MaxSize, func() time.Time { return k.begin })
 	entered := map[string]bool{}
 	for i, frame := range frames {
 		e := new(entry)
@@ -59,24 +58,24 @@ func newLedger(frames []xdr.Frame, formatName string) (*ledger, error) {
 		}
 		switch {
 		case e.change.Set == xdr.MonitorSet:
-			l.dropped++
+			k.dropped++
 		case !entered[string(frame)]:
 			entered[string(frame)] = true
 			id := identify(&e.change)
-			l.entries = append(l.entries, e)
-			l.of[id] = append(l.of[id], e)
-			l.missing++
+			k.entries = append(k.entries, e)
+			k.of[id] = append(k.of[id], e)
+			k.missing++
 		}
 	}
-	return l, nil
+	return k, nil
 }
 
-// shipped notes that every message has its reply.
-func (l *ledger) shipped() { l.end = time.Now() }
+// played notes that every message has been replied to.
+func (k *checker) played() { k.end = time.Now() }
 
-// message checks a message from Pub/Sub.
-func (l *ledger) message(m *pubsubpb.PubsubMessage) error {
-	e, err := l.find(m.Data)
+// checkMessage checks a message from Pub/Sub.
+func (k *checker) checkMessage(m *pubsubpb.PubsubMessage) error {
+	e, err := k.find(m.Data)
 	if err != nil {
 		return fmt.Errorf("message %s from Pub/Sub: %w", m.MessageId, err)
 	}
@@ -90,7 +89,7 @@ func (l *ledger) message(m *pubsubpb.PubsubMessage) error {
 	}
 	if !e.published {
 		e.published = true
-		l.missing--
+		k.missing--
 	}
 	return nil
 }
@@ -106,61 +105,61 @@ func expectedAttributes(c *change.Change) map[string]string {
 	return a
 }
 
-// objects checks that the bucket's objects hold every change, each where it
-// belongs.
-func (l *ledger) objects(objects []object) error {
+// checkObjects checks that the objects hold every change, each in its folder.
+func (k *checker) checkObjects(objects []object) error {
 	for _, o := range objects {
 		for n, line := range slices.Collect(strings.Lines(o.text)) {
-			e, err := l.find([]byte(strings.TrimSuffix(line, "\n")))
+			e, err := k.find([]byte(strings.TrimSuffix(line, "\n")))
 			if err != nil {
 				return fmt.Errorf("object %s, line %d: %w", o.name, n+1, err)
 			}
 			if folder := fmt.Sprintf("%s/namespace=%s/", prefix, e.change.Namespace); !strings.HasPrefix(o.name, folder) {
-				return fmt.Errorf("object %s, line %d: the change belongs under %s", o.name, n+1, folder)
+				return fmt.Errorf("object %s, line %d: the change belongs in %s", o.name, n+1, folder)
 			}
 			e.archived = true
 		}
 	}
-	for _, e := range l.entries {
+	for _, e := range k.entries {
 		if !e.archived {
-			return fmt.Errorf("a %s of record %s is in no object of the bucket", e.change.Op, e.change.Digest)
+			return fmt.Errorf("no object in the bucket holds the %s of record %s", e.change.Op, e.change.Digest)
 		}
 	}
 	return nil
 }
 
-// find returns the entry that data is, to the byte.
-func (l *ledger) find(data []byte) (*entry, error) {
+// find returns the entry whose encoding is data.
+func (k *checker) find(data []byte) (*entry, error) {
 	parsed, err := format.Parser{MetadataKey: metadataKey}.Parse(format.MediaJSON, data)
 	if err != nil {
 		return nil, err
 	}
 	if len(parsed) != 1 {
-		return nil, fmt.Errorf("%d changes where one should be", len(parsed))
+		return nil, fmt.Errorf("%d changes in a message, want 1", len(parsed))
 	}
 	if parsed[0].Err != nil {
 		return nil, parsed[0].Err
 	}
 	got := &parsed[0].Change
-	for _, e := range l.of[identify(got)] {
-		if l.same(e.change, got.Expiry, data) {
+	for _, e := range k.of[identify(got)] {
+		if k.same(e.change, got.Expiry, data) {
 			return e, nil
 		}
 	}
-	return nil, fmt.Errorf("this never went in: %s", data)
+	return nil, fmt.Errorf("this change did not go in: %s", data)
 }
 
-// same compares a change that went in with the bytes that came out. The expiry
-// counts from the receipt, so it is allowed the time that shipping took.
-func (l *ledger) same(c change.Change, expiry int64, data []byte) bool {
+// same reports whether data, which has the given expiry, is the encoding of c. The
+// connector computes the expiry from the time of receipt, so it may be later by as long
+// as the messages took.
+func (k *checker) same(c change.Change, expiry int64, data []byte) bool {
 	late := expiry - c.Expiry
-	if late != 0 && (c.Expiry <= 0 || late < 0 || late > int64(l.end.Sub(l.begin)/time.Second)+1) {
+	if late != 0 && (c.Expiry <= 0 || late < 0 || late > int64(k.end.Sub(k.begin)/time.Second)+1) {
 		return false
 	}
 	c.Expiry = expiry
 	if c.Op.IsDelete() {
 		c.Expiry = 0
 	}
-	line, err := l.format.Append(nil, &c)
+	line, err := k.format.Append(nil, &c)
 	return err == nil && string(line) == string(data)+"\n"
 }

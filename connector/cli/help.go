@@ -1,0 +1,141 @@
+package cli
+
+import (
+	"flag"
+	"fmt"
+	"strings"
+	"unicode/utf8"
+)
+
+// Help fits a terminal of width columns.
+const width = 100
+
+// help returns the help of the program.
+func (p *Program) help() string {
+	var b strings.Builder
+	b.WriteString(wrap("", "", p.Purpose) + "\nUsage:\n")
+	var rows [][2]string
+	for _, c := range p.all() {
+		rows = append(rows, [2]string{p.synopsis(c), c.Summary})
+	}
+	b.WriteString(Table(rows))
+	if d := p.defaultCommand(); d.Name == "" {
+		b.WriteString(flagHelp(d))
+	}
+	b.WriteString(section("Examples", p.defaultCommand().Examples))
+	if p.Notes != "" {
+		b.WriteString("\n" + strings.TrimSpace(p.Notes) + "\n")
+	}
+	if len(p.Commands) > 1 {
+		fmt.Fprintf(&b, "\nRun \"%s help COMMAND\" for the flags and examples of a command.\n", p.Name)
+	}
+	return b.String()
+}
+
+// commandHelp returns the help of a command.
+func (p *Program) commandHelp(c Command) string {
+	var b strings.Builder
+	b.WriteString("Usage: " + p.synopsis(c) + "\n\n")
+	b.WriteString(wrap("", "", strings.ToUpper(c.Summary[:1])+c.Summary[1:]+"."))
+	if c.Details != "" {
+		b.WriteString(strings.TrimSpace(c.Details) + "\n")
+	}
+	return b.String() + flagHelp(c) + section("Examples", c.Examples)
+}
+
+// synopsis returns how a command is written.
+func (p *Program) synopsis(c Command) string {
+	const most = 40 // bytes of flags that are written out
+	words := []string{p.Name}
+	switch {
+	case c.Default && c.Name != "":
+		words = append(words, "["+c.Name+"]")
+	case c.Name != "":
+		words = append(words, c.Name)
+	}
+	var flags []string
+	flagSet(c).VisitAll(func(f *flag.Flag) { flags = append(flags, "["+flagSynopsis(f)+"]") })
+	if text := strings.Join(flags, " "); len(text) > most {
+		words = append(words, "[flags]")
+	} else if text != "" {
+		words = append(words, text)
+	}
+	if c.Args != "" {
+		words = append(words, c.Args)
+	}
+	return strings.Join(words, " ")
+}
+
+// flagSynopsis returns a flag with the name of its value.
+func flagSynopsis(f *flag.Flag) string {
+	value, _ := flag.UnquoteUsage(f)
+	return strings.TrimSpace("-" + f.Name + " " + value)
+}
+
+// flagHelp lists the flags of a command, or is "" if there are none.
+func flagHelp(c Command) string {
+	var rows [][2]string
+	flagSet(c).VisitAll(func(f *flag.Flag) {
+		_, usage := flag.UnquoteUsage(f)
+		if f.DefValue != "" && f.DefValue != "false" {
+			usage += " (default " + f.DefValue + ")"
+		}
+		rows = append(rows, [2]string{flagSynopsis(f), usage})
+	})
+	if len(rows) == 0 {
+		return ""
+	}
+	return "\nFlags:\n" + Table(rows)
+}
+
+// section returns lines under a heading.
+func section(heading, lines string) string {
+	if lines = strings.TrimSpace(lines); lines == "" {
+		return ""
+	}
+	return "\n" + heading + ":\n  " + strings.ReplaceAll(lines, "\n", "\n  ") + "\n"
+}
+
+// Table returns two columns of text, of which the second is wrapped.
+func Table(rows [][2]string) string {
+	const most = 36 // runes of the first column; longer ones get a line of their own
+	first := 0
+	for _, row := range rows {
+		if n := utf8.RuneCountInString(row[0]); n <= most {
+			first = max(first, n)
+		}
+	}
+	indent := strings.Repeat(" ", first+4)
+	var b strings.Builder
+	for _, row := range rows {
+		if utf8.RuneCountInString(row[0]) > first {
+			b.WriteString("  " + row[0] + "\n" + wrap(indent, indent, row[1]))
+		} else {
+			b.WriteString(wrap(fmt.Sprintf("  %-*s  ", first, row[0]), indent, row[1]))
+		}
+	}
+	return b.String()
+}
+
+// wrap breaks text into lines, the first of which begins with start and the others
+// with indent.
+func wrap(start, indent, text string) string {
+	var b strings.Builder
+	b.WriteString(start)
+	column := utf8.RuneCountInString(start)
+	for i, word := range strings.Fields(text) {
+		n := utf8.RuneCountInString(word)
+		switch {
+		case i > 0 && column+1+n > width:
+			b.WriteString("\n" + indent)
+			column = utf8.RuneCountInString(indent)
+		case i > 0:
+			b.WriteByte(' ')
+			column++
+		}
+		b.WriteString(word)
+		column += n
+	}
+	b.WriteByte('\n')
+	return b.String()
+}

@@ -1,0 +1,206 @@
+// Package cli is the command line that Aerosink's programs share, so that they read
+// as one family. A program is a table of commands; from it follow the parsing, the
+// help, and the errors.
+//
+// [Program.Main] runs a program in these steps: split the arguments into flags and
+// words, print help or the version if asked to, find the command, parse its flags,
+// and run it. Flags may stand before, between or after words. The exit status is 0,
+// 1 for a failure, or 2 for a command line that was not understood.
+package cli
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"slices"
+	"strings"
+	"syscall"
+)
+
+// Program is a program and its commands.
+type Program struct {
+	Name     string
+	Purpose  string    // what the program does, in a sentence or two
+	Commands []Command // without help and version, which every program has
+	Notes    string    // lines of the help, after the commands
+	Stamp    string    // the version that the linker set, if any
+}
+
+// Command is a command of a program. A flag that several commands have takes a value
+// in all of them or in none.
+type Command struct {
+	Name     string // "" for a default command without a name
+	Default  bool   // runs when no command is named
+	Args     string // names of its arguments, as in "SET KEY"; all are required
+	Summary  string // one line, in lower case
+	Details  string // lines of its help, after the summary
+	Examples string // command lines, one a line
+
+	// PathAs is what the user should have written before a path that is not
+	// expected: a flag or a command, as in "-config".
+	PathAs string
+
+	Flags func(*flag.FlagSet) // defines the flags; nil if there are none
+	Run   func(ctx context.Context, streams Streams, args []string) error
+}
+
+// Streams are where a command writes to.
+type Streams struct{ Stdout, Stderr io.Writer }
+
+// usageError is a command line that was not understood.
+type usageError struct{ error }
+
+// Usagef returns an error for a command line that cannot be carried out as it is
+// written. The program exits with status 2.
+func Usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
+
+// Main runs the program with the arguments of the process, and exits. SIGINT and
+// SIGTERM end the command's context; a second one kills the process.
+func (p *Program) Main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop)
+	err := p.Run(ctx, os.Args[1:], Streams{os.Stdout, os.Stderr})
+	if err == nil {
+		os.Exit(0)
+	}
+	fmt.Fprintln(os.Stderr, err)
+	if errors.As(err, new(usageError)) {
+		os.Exit(2)
+	}
+	os.Exit(1)
+}
+
+// Run runs the command that args name. Errors begin with the names of the program and
+// of the command.
+func (p *Program) Run(ctx context.Context, args []string, streams Streams) error {
+	c, err := p.run(ctx, args, streams)
+	if err == nil {
+		return nil
+	}
+	called, help := p.Name, p.Name+" help"
+	if c.Name != "" {
+		called += " " + c.Name
+	}
+	if c.Name != "help" {
+		help = strings.TrimSpace(help + " " + c.Name)
+	}
+	if !errors.As(err, new(usageError)) {
+		return fmt.Errorf("%s: %w", called, err)
+	}
+	if strings.HasSuffix(err.Error(), "?") {
+		return fmt.Errorf("%s: %w Run %q.", called, err, help)
+	}
+	return fmt.Errorf("%s: %w; run %q", called, err, help)
+}
+
+// run returns the command that args name, which is the zero Command for none, and the
+// error of running it.
+func (p *Program) run(ctx context.Context, args []string, streams Streams) (Command, error) {
+	flags, words := p.split(args)
+	if len(words) == 0 {
+		c := p.defaultCommand()
+		if has(flags, "h", "help") {
+			return Command{}, write(streams, p.help())
+		}
+		c.Name = ""
+		return c, p.runCommand(ctx, c, flags, nil, streams)
+	}
+	c, err := p.find(words[0])
+	if err != nil {
+		return Command{}, err
+	}
+	return c, p.runCommand(ctx, c, flags, words[1:], streams)
+}
+
+func (p *Program) runCommand(ctx context.Context, c Command, flags []flagArg, args []string, streams Streams) error {
+	asked := ""
+	if len(args) == 1 && c.Name != "help" {
+		asked = args[0]
+	}
+	switch {
+	case asked == "help" || has(flags, "h", "help"):
+		return write(streams, p.commandHelp(c))
+	case asked == "version" || has(flags, "version"):
+		return p.printVersion(ctx, streams, nil)
+	}
+	if err := p.parse(c, flags); err != nil {
+		return err
+	}
+	if err := p.checkArgs(c, args); err != nil {
+		return err
+	}
+	return c.Run(ctx, streams, args)
+}
+
+// all returns the commands, with those that every program has.
+func (p *Program) all() []Command {
+	return append(slices.Clone(p.Commands),
+		Command{
+			Name: "version", Summary: "print the version", Run: p.printVersion,
+			Examples: p.Name + " version",
+		},
+		Command{
+			Name: "help", Args: "[COMMAND]", Summary: "print this help, or the help of a command", Run: p.printHelp,
+			Examples: p.Name + " help version",
+		},
+	)
+}
+
+func (p *Program) defaultCommand() Command {
+	return p.Commands[slices.IndexFunc(p.Commands, func(c Command) bool { return c.Default })]
+}
+
+// find returns the command with a name.
+func (p *Program) find(name string) (Command, error) {
+	var names []string
+	for _, c := range p.all() {
+		if c.Name == name && name != "" {
+			return c, nil
+		}
+		names = append(names, c.Name)
+	}
+	near := nearest(name, names)
+	d := p.defaultCommand()
+	switch {
+	case d.PathAs != "" && isPath(name):
+		near = p.Name + " " + d.PathAs + " " + name
+	case near == "" && slices.Contains(flagNames(d), name):
+		near = "-" + name
+	}
+	return Command{}, Usagef("unknown command %q%s", name, didYouMean(near))
+}
+
+// didYouMean ends an error with a question, unless near is "".
+func didYouMean(near string) string {
+	if near == "" {
+		return ""
+	}
+	return fmt.Sprintf("; did you mean %q?", near)
+}
+
+// isPath reports whether arg looks like the path of a file.
+func isPath(arg string) bool { return strings.ContainsAny(arg, "./") }
+
+func (p *Program) printVersion(_ context.Context, streams Streams, _ []string) error {
+	return write(streams, p.Name+" "+buildText(p.Stamp)+"\n")
+}
+
+func (p *Program) printHelp(_ context.Context, streams Streams, args []string) error {
+	if len(args) == 0 {
+		return write(streams, p.help())
+	}
+	c, err := p.find(args[0])
+	if err != nil {
+		return err
+	}
+	return write(streams, p.commandHelp(c))
+}
+
+func write(streams Streams, text string) error {
+	_, err := io.WriteString(streams.Stdout, text)
+	return err
+}

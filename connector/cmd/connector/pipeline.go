@@ -1,0 +1,85 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/aerosink/aerosink/connector"
+	"github.com/aerosink/aerosink/connector/config"
+	"github.com/aerosink/aerosink/connector/deliver"
+	"github.com/aerosink/aerosink/connector/route"
+)
+
+// pipeline is what a change passes through: the server that receives it, and the
+// destinations that it is sent to.
+type pipeline struct {
+	server       *connector.Server
+	destinations map[string]*deliver.Destination
+	deadLetters  *connector.FiledLetters // nil unless dead letters go to a file
+}
+
+// newPipeline builds what the configuration describes. Close releases it.
+func newPipeline(c *config.Config, r prometheus.Registerer, logger *slog.Logger) (*pipeline, error) {
+	p := &pipeline{destinations: map[string]*deliver.Destination{}}
+	var deadLetters connector.DeadLetters
+	if folder := c.DeadLetters.Directory; folder != "" {
+		file, err := connector.FileLetters(folder)
+		if err != nil {
+			return nil, fmt.Errorf("dead-letters.directory: %w; name a folder that can be written to", err)
+		}
+		p.deadLetters, deadLetters = file, file
+	}
+	deliverMetrics := deliver.NewMetrics(r, c.Service.ClusterName)
+	for name, d := range c.Destinations {
+		d.Metrics = deliverMetrics
+		p.destinations[name] = deliver.New(d)
+	}
+	if name := c.DeadLetters.Destination; name != "" {
+		deadLetters = connector.PostedLetters{Destination: p.destinations[name]}
+	}
+	metrics := connector.NewMetrics(r, c.Service.ClusterName)
+	metrics.Certificates(c.Certificates)
+	p.server = connector.New(connector.Config{
+		Treatments:      p.treatments(c.Treatments),
+		MaxRecords:      c.Service.MaxRecords,
+		MaxBytes:        c.Service.MaxBytes,
+		MaxMessageBytes: c.Service.MaxMessageBytes,
+		ReceiveBuffer:   c.Service.ReceiveBuffer,
+		DrainTimeout:    c.Service.DrainTimeout,
+		ConnectionTTL:   c.Service.ConnectionTTL,
+		OrderingBytes:   c.Service.OrderingBytes,
+		DeadLetters:     deadLetters,
+		Metrics:         metrics,
+		Logger:          logger,
+	})
+	return p, nil
+}
+
+// treatments replaces the names of destinations in the configuration by the
+// destinations.
+func (p *pipeline) treatments(levels route.Levels[config.Treatment]) route.Levels[connector.Treatment] {
+	return route.Map(levels, func(t config.Treatment) connector.Treatment {
+		bound := connector.Treatment{Transform: t.Transform, Format: t.Format, Stream: t.Stream, Ordering: t.Ordering}
+		for _, name := range t.Rule.Destinations {
+			bound.Destinations = append(bound.Destinations, p.destinations[name])
+		}
+		return bound
+	})
+}
+
+// close cancels the requests that are still in flight: every session has ended, so
+// nothing waits for their outcome. The file of dead letters is closed last, because a
+// destination may store one until it is closed.
+func (p *pipeline) close() {
+	now, cancel := context.WithCancel(context.Background())
+	cancel()
+	for _, d := range p.destinations {
+		d.Close(now)
+	}
+	if p.deadLetters != nil {
+		p.deadLetters.Close()
+	}
+}

@@ -1,0 +1,62 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/aerosink/aerosink/function"
+)
+
+// serve serves the function until ctx ends.
+func serve(ctx context.Context, getenv func(string) string, stderr io.Writer) error {
+	c, err := function.ParseConfig(getenv, io.Discard)
+	if err != nil {
+		return fmt.Errorf("read the environment:\n%w", err)
+	}
+	log := function.NewLogger(stderr, getenv)
+	receiver := function.New(getenv, log)
+	if err := receiver.Open(); err != nil {
+		log.Error("cannot open the sinks yet; each request tries again", "error", err)
+	}
+	l, err := listen(ctx, c.Port, "PORT")
+	if err != nil {
+		return err
+	}
+	serving, ctx := errgroup.WithContext(ctx)
+	serving.Go(func() error { return function.Serve(ctx, l, receiver, c.Limits, log) })
+	log.Info("sink started", "address", l.Addr().String(), "sinks", fmt.Sprint(c.Sinks))
+	if c.MetricsPort != "" {
+		serving.Go(func() error { return serveMetrics(ctx, c, receiver.Metrics(), log) })
+	}
+	err = serving.Wait()
+	log.Info("sink stopped")
+	return errors.Join(err, receiver.Close())
+}
+
+// serveMetrics serves /metrics on its own port until ctx ends.
+func serveMetrics(ctx context.Context, c function.Config, metrics http.Handler, log *slog.Logger) error {
+	l, err := listen(ctx, c.MetricsPort, "METRICS_PORT")
+	if err != nil {
+		return err
+	}
+	log.Info("serving metrics", "address", l.Addr().String())
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", metrics)
+	return function.Serve(ctx, l, mux, c.Limits, log)
+}
+
+// listen listens on port, which is the value of variable.
+func listen(ctx context.Context, port, variable string) (net.Listener, error) {
+	l, err := new(net.ListenConfig).Listen(ctx, "tcp", net.JoinHostPort("", port))
+	if err != nil {
+		return nil, fmt.Errorf("listen on port %s: %w; set another port in %s", port, err, variable)
+	}
+	return l, nil
+}
