@@ -118,7 +118,7 @@ func (p *Program) checkArgs(c Command, args []string) error {
 		return Usagef("unexpected argument %q%s", extra, didYouMean(near))
 	}
 	if missing := names[len(args):]; len(missing) > 0 && !strings.HasPrefix(missing[0], "[") {
-		return Usagef("%s is missing", strings.Join(missing, " and "))
+		return Usagef("missing %s", strings.Join(missing, " and "))
 	}
 	return nil
 }

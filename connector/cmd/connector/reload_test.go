@@ -87,7 +87,7 @@ func TestSIGHUP(t *testing.T) {
 
 	ours.Write(t, folder, "server", "second", soon)
 	signal(syscall.SIGHUP)
-	log.Find(t, "certificates and secrets read again")
+	log.Find(t, "certificates and secrets reloaded")
 	exchange(t, session)
 	if _, name := dialTLS(t, address); name != "second" {
 		t.Errorf("after SIGHUP: certificate of %s", name)
@@ -96,7 +96,7 @@ func TestSIGHUP(t *testing.T) {
 		t.Fatal(err)
 	}
 	signal(syscall.SIGHUP)
-	log.Find(t, "stay as they were where they cannot be read.*server.key")
+	log.Find(t, "cannot reload some certificates or secrets.*server.key")
 	another, name := dialTLS(t, address)
 	exchange(t, another)
 	if name != "second" {

@@ -60,7 +60,7 @@ func (b *binary) hangUp(t *testing.T, n int) {
 	if err := b.Process.Signal(syscall.SIGHUP); err != nil {
 		t.Fatal(err)
 	}
-	b.log.Find(t, fmt.Sprintf(`(?s)(certificates and secrets read again.*){%d}`, n))
+	b.log.Find(t, fmt.Sprintf(`(?s)(certificates and secrets reloaded.*){%d}`, n))
 }
 
 // With TLS and certificates on both sides, a bearer token and headers, every

@@ -92,7 +92,7 @@ func reloadOnHangup(ctx context.Context, c *config.Config, logger *slog.Logger) 
 
 func reload(c *config.Config, logger *slog.Logger) {
 	if err := c.Reload(); err != nil {
-		logger.Error("cannot reload all certificates and secrets; the others keep their old values", "error", err)
+		logger.Error("cannot reload some certificates or secrets; these keep their old values", "error", err)
 		return
 	}
 	logger.Info("certificates and secrets reloaded")

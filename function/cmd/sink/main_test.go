@@ -12,6 +12,7 @@ import (
 	"cloud.google.com/go/pubsub/v2/apiv1/pubsubpb"
 
 	"github.com/aerosink/aerosink/connector/change/changetest"
+	"github.com/aerosink/aerosink/function"
 	"github.com/aerosink/aerosink/function/sink/sinktest"
 )
 
@@ -31,6 +32,31 @@ func start(t *testing.T, variables map[string]string) (url string, stop func(), 
 	end := make(chan error, 1)
 	go func() { end <- serve(ctx, environment(variables), &log) }()
 	return "http://127.0.0.1:" + log.Find(t, `msg="sink started" address=\S+:(\d+)`), cancel, end
+}
+
+// Help names the variables that most installations set, and env all of them.
+func TestEnv(t *testing.T) {
+	help, _, err := sinkCommand(t, nil, "help")
+	if err != nil {
+		t.Fatal(err)
+	}
+	env, _, err := sinkCommand(t, map[string]string{"AUTH_TOKENS": "secret"}, "env")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, v := range function.Variables() {
+		if !strings.Contains(env, "\n  "+v.Name+" ") || v.Default != "" && !strings.Contains(env, v.Default) {
+			t.Errorf("no %s, or not its default %q, in:\n%s", v.Name, v.Default, env)
+		}
+	}
+	for _, name := range []string{"SINKS", "DEAD_LETTERS", "PORT"} {
+		if !strings.Contains(help, "\n  "+name+" ") {
+			t.Errorf("no %s in:\n%s", name, help)
+		}
+	}
+	if strings.Contains(env, "secret") || strings.Contains(help, "MAX_DEPTH") {
+		t.Errorf("env:\n%s\nhelp:\n%s", env, help)
+	}
 }
 
 func TestServe(t *testing.T) {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/aerosink/aerosink/connector/cli"
@@ -9,4 +10,14 @@ import (
 
 func TestProgram_family(t *testing.T) {
 	clitest.Run(t, func() *cli.Program { return program(environment(nil), nil) })
+}
+
+// The Dockerfiles set the version with -X main.stamp.
+func TestProgram_stamp(t *testing.T) {
+	defer func(old string) { stamp = old }(stamp)
+	stamp = "v1.2.3"
+	var out strings.Builder
+	if err := program(environment(nil), nil).Run(t.Context(), []string{"version"}, cli.Streams{Stdout: &out}); err != nil || !strings.HasPrefix(out.String(), "sink v1.2.3 (") {
+		t.Errorf("%q, error %v", out.String(), err)
+	}
 }

@@ -129,7 +129,7 @@ func TestReplay_flags(t *testing.T) {
 		"namespace":     {[]string{"-namespace=shop", "-set=orders", folder, "-dry-run"}, "found: 1 objects, 3 changes\n", ""},
 		"since":         {[]string{"-since", "2026-11-22T12:34:57Z", "-dry-run", folder}, "found: 1 objects, 0 changes, 3 left out by the filter\n", ""},
 		"until":         {[]string{"-until", "2026-11-23", "-since", "2026-11-22", "-dry-run", folder}, "found: 1 objects, 3 changes\n", ""},
-		"from":          {nil, "", "sink replay: FROM is missing; run"},
+		"from":          {nil, "", "sink replay: missing FROM; run"},
 		"two":           {[]string{folder, folder}, "", "sink replay: unexpected argument "},
 		"time":          {[]string{folder, "-since", "yesterday"}, "", "want 2026-11-22T12:00:00Z, 2026-11-22 or 36h"},
 		"nowhere":       {[]string{folder}, "", "no sinks: set SINKS, or name them with -to"},
