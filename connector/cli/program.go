@@ -91,10 +91,11 @@ func (p *Program) Run(ctx context.Context, args []string, streams Streams) error
 	if !errors.As(err, new(usageError)) {
 		return fmt.Errorf("%s: %w", called, err)
 	}
+	format := "%s: %w; run %q"
 	if strings.HasSuffix(err.Error(), "?") {
-		return fmt.Errorf("%s: %w Run %q.", called, err, help)
+		format = "%s: %w Run %q."
 	}
-	return fmt.Errorf("%s: %w; run %q", called, err, help)
+	return fmt.Errorf(format, called, err, help)
 }
 
 // run returns the command that args name, which is the zero Command for none, and the

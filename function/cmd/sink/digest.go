@@ -8,6 +8,7 @@ import (
 	"io"
 	"strconv"
 
+	//lint:ignore SA1019 Aerospike's digest is RIPEMD-160
 	"golang.org/x/crypto/ripemd160" //nolint:gosec,staticcheck // Aerospike's digest is RIPEMD-160
 
 	"github.com/aerosink/aerosink/connector/change"
