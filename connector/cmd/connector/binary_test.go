@@ -31,15 +31,15 @@ type binary struct {
 	log         *changetest.Output
 }
 
-// startBinary runs the connector with a configuration that says all but where it
-// listens. Port is that of XDR; 0 takes any. Of the environment it gets env too.
+// startBinary runs the connector with a configuration that lacks the ports. XDR gets port,
+// or a free one if it is 0. The process has env in addition to the test's environment.
 func startBinary(t *testing.T, port int, config string, env ...string) *binary {
 	t.Helper()
 	return startServing(t, fmt.Sprintf("port: %d, address: 127.0.0.1", port), config, env...)
 }
 
-// startServing is startBinary with keys of the service, in flow style, in place of
-// the port.
+// startServing is like startBinary, but takes the keys of the section service, in flow
+// style, instead of the port.
 func startServing(t *testing.T, service, config string, env ...string) *binary {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "connector.yml")
@@ -58,7 +58,7 @@ func startServing(t *testing.T, service, config string, env ...string) *binary {
 	return b
 }
 
-// port returns that of XDR.
+// port returns the XDR port.
 func (b *binary) port(t *testing.T) int {
 	t.Helper()
 	_, text, _ := strings.Cut(b.xdr, ":")
@@ -69,8 +69,8 @@ func (b *binary) port(t *testing.T) int {
 	return port
 }
 
-// metric returns the value of a metric; labels may be part of its name. It is 0
-// where nothing was counted yet.
+// metric returns the value of a metric, whose name may have labels. It is 0 if there is no
+// such metric yet.
 func (b *binary) metric(t *testing.T, name string) float64 {
 	t.Helper()
 	for line := range strings.Lines(get(t, b.manage+"/metrics")) {
@@ -87,14 +87,13 @@ func (b *binary) metric(t *testing.T, name string) float64 {
 	return 0
 }
 
-// answered returns how many changes were answered, by ESP's status.
+// answered returns the number of changes with one of ESP's statuses.
 func (b *binary) answered(t *testing.T, status string) int {
 	t.Helper()
 	return int(b.metric(t, `aerospike_esp_outbound_requests{cluster_name="aerosink",status="`+status+`"}`))
 }
 
-// terminate ends the process as an orchestrator does. It must exit with 0 within
-// the drain timeout.
+// terminate sends SIGTERM. The process must exit with status 0 within the drain timeout.
 func (b *binary) terminate(t *testing.T) {
 	t.Helper()
 	const drain = 10 * time.Second
@@ -107,8 +106,8 @@ func (b *binary) terminate(t *testing.T) {
 	}
 }
 
-// forward is a configuration that sends everything to url, with more of a
-// destination's keys in flow style.
+// forward returns a configuration that sends every change to url. More is keys of the
+// destination, in flow style.
 func forward(url, more string) string {
 	return fmt.Sprintf("destinations: {there: {urls: [%q], call-timeout: 8s, connect-timeout: 5s%s}}\nrouting: {mode: static, destination: there}\nformat: json\n", url, more)
 }
@@ -126,10 +125,10 @@ func user(set string, i int) change.Change {
 	}
 }
 
-// The sets of live.
+// The sets that live writes to.
 const users, secret = "users", "secret"
 
-// setOf returns the set of a record of live: every tenth is secret.
+// setOf returns the set that live writes a record to: every tenth is secret.
 func setOf(d change.Digest) string {
 	if (int(d[0])|int(d[1])<<8)%10 == 9 {
 		return secret
@@ -150,7 +149,7 @@ func live(s *xdrtest.Source, n int) {
 	}
 }
 
-// ship ships until the test ends.
+// ship runs the source until the test ends.
 func ship(t *testing.T, s *xdrtest.Source) {
 	t.Helper()
 	var running sync.WaitGroup
@@ -158,8 +157,8 @@ func ship(t *testing.T, s *xdrtest.Source) {
 	t.Cleanup(running.Wait)
 }
 
-// offer writes so many changes a second, to records that come again every ten
-// seconds, until the test stops it or ends.
+// offer writes rate changes per second, to the same records every ten seconds, until stop
+// is called or the test ends.
 func offer(t *testing.T, s *xdrtest.Source, rate int) (stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -182,6 +181,7 @@ func offer(t *testing.T, s *xdrtest.Source, rate int) (stop func()) {
 	return func() { cancel(); writing.Wait() }
 }
 
+// settle waits until the source has shipped everything.
 func settle(t *testing.T, s *xdrtest.Source) {
 	t.Helper()
 	if err := s.Settle(t.Context()); err != nil {
@@ -189,7 +189,8 @@ func settle(t *testing.T, s *xdrtest.Source) {
 	}
 }
 
-// wantNewest holds the ledger against the source, but for a set that is skipped.
+// wantNewest checks that the ledger has the newest version of each record of the source,
+// except in skipped sets.
 func wantNewest(t *testing.T, s *xdrtest.Source, l *delivertest.Ledger, skipped ...string) {
 	t.Helper()
 	want := s.Newest()
@@ -199,11 +200,11 @@ func wantNewest(t *testing.T, s *xdrtest.Source, l *delivertest.Ledger, skipped 
 	}
 }
 
-// acknowledged keeps what a source was answered with OK.
+// acknowledged records the replies to a source.
 type acknowledged struct {
 	mu       sync.Mutex
-	versions []xdrtest.Version
-	slowest  time.Duration // of all replies
+	versions []xdrtest.Version // that got an OK reply
+	slowest  time.Duration     // of all replies
 	retries  int
 }
 
@@ -224,14 +225,14 @@ func (a *acknowledged) len() int {
 	return len(a.versions)
 }
 
-// wantAll holds the promise: what was answered with OK is at the destination.
+// wantAll checks that every change that got an OK reply is at the destination.
 func (a *acknowledged) wantAll(t *testing.T, l *delivertest.Ledger) {
 	t.Helper()
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for _, v := range a.versions {
 		if !l.Has(v) {
-			t.Fatalf("record %s generation %d was answered with OK and is not at the destination", v.Digest, v.Generation)
+			t.Fatalf("record %s generation %d got an OK reply and is not at the destination", v.Digest, v.Generation)
 		}
 	}
 }

@@ -12,24 +12,23 @@ import (
 	"github.com/aerosink/aerosink/connector/xdr/xdrtest"
 )
 
-var blackhole = flag.Duration("blackhole", 0, "how long the destination hangs in TestBinaryBlackHole; 0 is a few seconds, with nothing said about times and sizes")
+var blackhole = flag.Duration("blackhole", 0, "how long the destination hangs in TestBinary_BlackHole; 0 is a few seconds, without bounds on times and memory")
 
-// shortRate is how many changes a second are offered where nothing is asserted of
-// times, on a machine that may be slow or busy.
+// shortRate is the number of changes offered per second in tests without bounds on
+// times: the machine may be slow or busy.
 const shortRate = 1000
 
-// What the long run must hold to.
+// The bounds of the long run.
 const (
-	longRate     = 10_000           // changes offered a second
+	longRate     = 10_000           // changes offered per second
 	memoryBound  = 256 << 20        // bytes of the connector's process
-	replyBound   = 10 * time.Second // from a change's being sent to its reply
+	replyBound   = 10 * time.Second // from sending a change to its reply
 	recoverBound = 5 * time.Second  // from the destination's return to the full rate
 )
 
-// A destination hangs while changes keep coming. Memory and goroutines stay flat,
-// every change is answered with a retry in time, and when the destination is back
-// so is the full rate.
-func TestBinaryBlackHole(t *testing.T) {
+// While a destination hangs, changes keep coming. Memory and goroutines stay flat, every
+// change gets a retry reply in time, and the full rate returns with the destination.
+func TestBinary_BlackHole(t *testing.T) {
 	hang, rate, hangs := 3*time.Second, shortRate, new(atomic.Bool)
 	if *blackhole > 0 {
 		hang, rate = *blackhole, longRate
@@ -40,8 +39,8 @@ func TestBinaryBlackHole(t *testing.T) {
 		}
 		return delivertest.None
 	})
-	// The call timeout is ESP's default: after it requests that hang are given up,
-	// also when the destination is back.
+	// The call timeout is ESP's default. Requests that hang end after it, even if the
+	// destination is back.
 	config := strings.Replace(forward(l.URL, ""), "call-timeout: 8s", "call-timeout: 1s", 1)
 	b := startBinary(t, 0, config+"batching: {max-records: 500}\n")
 	var acks acknowledged
@@ -65,19 +64,19 @@ func TestBinaryBlackHole(t *testing.T) {
 	t.Logf("%v without a destination: at most %.0f MiB and %.0f goroutines (%.0f before), %d retries, slowest reply after %v, %d changes %v after its return",
 		hang, memory/(1<<20), most, goroutines, retries, slowest, rate, took)
 	if retries == 0 {
-		t.Error("no change was answered with a retry; the test tests nothing")
+		t.Error("no change got a retry reply, so nothing was tested")
 	}
 	if *blackhole > 0 && (memory > memoryBound || most > 2*goroutines+200 || slowest > replyBound || took > recoverBound) {
-		t.Error("that is not within the bounds")
+		t.Error("out of bounds")
 	}
 	b.terminate(t)
 }
 
-// watch returns the most memory, in bytes, and the most goroutines that the
-// process has for so long.
-func (b *binary) watch(t *testing.T, long time.Duration) (memory, goroutines float64) {
+// watch returns the most memory, in bytes, and the most goroutines that the process has
+// within a duration.
+func (b *binary) watch(t *testing.T, duration time.Duration) (memory, goroutines float64) {
 	t.Helper()
-	look, over := time.NewTicker(100*time.Millisecond), time.After(long)
+	look, over := time.NewTicker(100*time.Millisecond), time.After(duration)
 	defer look.Stop()
 	for {
 		select {
@@ -90,7 +89,7 @@ func (b *binary) watch(t *testing.T, long time.Duration) (memory, goroutines flo
 	}
 }
 
-// slow returns the slowest reply so far, and how many asked for a retry.
+// slow returns the slowest reply so far, and the number of retry replies.
 func (a *acknowledged) slow() (slowest time.Duration, retries int) {
 	a.mu.Lock()
 	defer a.mu.Unlock()

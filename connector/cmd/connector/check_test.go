@@ -14,16 +14,16 @@ import (
 	"github.com/aerosink/aerosink/connector/config"
 )
 
-// What config warns of is what the corridor does.
-func TestBudget(t *testing.T) {
+// The warnings of config are about the budget that the connector has.
+func TestConfig_budget(t *testing.T) {
 	if config.Budget != connector.Budget {
-		t.Errorf("config counts on %s, the corridor gives up after %s", config.Budget, connector.Budget)
+		t.Errorf("config assumes %s, the connector gives up after %s", config.Budget, connector.Budget)
 	}
 }
 
-// The README's commands do what it says, in the order in which they stand there.
-// The last one runs the connector, on fixed ports.
-func TestReadmeCommands(t *testing.T) {
+// The commands in the README print what it says, in its order. The last one, which runs
+// the connector on fixed ports, is not run.
+func TestReadme_commands(t *testing.T) {
 	readme, err := os.ReadFile(filepath.Join(changetest.Testdata(t), "..", "README.md"))
 	if err != nil {
 		t.Fatal(err)
@@ -32,13 +32,13 @@ func TestReadmeCommands(t *testing.T) {
 	text, after, found := strings.Cut(section, "```\n\nThen build")
 	_, text, _ = strings.Cut(text, "```yaml\n")
 	if !found {
-		t.Fatal("no YAML in the README, with commands behind it")
+		t.Fatal("the README has no YAML followed by commands")
 	}
 	t.Chdir(t.TempDir())
 	if err := os.WriteFile("connector.yml", []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	var said []string
+	var outputs []string
 	for _, line := range regexp.MustCompile(`(?m)^    bin/connector (.*)$`).FindAllStringSubmatch(after, -1) {
 		var out bytes.Buffer
 		if args := strings.Fields(line[1]); args[0] != "-config" {
@@ -46,10 +46,10 @@ func TestReadmeCommands(t *testing.T) {
 				t.Errorf("connector %s: %v", line[1], err)
 			}
 		}
-		said = append(said, out.String())
+		outputs = append(outputs, out.String())
 	}
-	if len(said) != 4 || said[0] != "connector.yml: no errors, no warnings\n" ||
-		!strings.Contains(said[1], "node-address-port 10.0.0.5 8901\n") || said[2] != config.Reference() || said[3] != "" {
-		t.Errorf("%q", said)
+	if len(outputs) != 4 || outputs[0] != "connector.yml: no errors, no warnings\n" ||
+		!strings.Contains(outputs[1], "node-address-port 10.0.0.5 8901\n") || outputs[2] != config.Reference() || outputs[3] != "" {
+		t.Errorf("%q", outputs)
 	}
 }

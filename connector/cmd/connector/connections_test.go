@@ -37,9 +37,9 @@ func frame(t *testing.T, i int) xdr.Frame {
 	return f
 }
 
-// Each malformed message gets its reply, and the next change is delivered; where
-// the framing is lost the connection ends, and what came before is answered.
-func TestBinaryMalformed(t *testing.T) {
+// A malformed message gets a retry reply, and the change after it is delivered. A frame
+// whose length cannot be trusted ends the connection, after the replies before it.
+func TestBinary_malformedMessages(t *testing.T) {
 	l := delivertest.New(t, nil)
 	b := startBinary(t, 0, forward(l.URL, ""))
 	framing, messages := malformed(t)
@@ -77,9 +77,9 @@ func TestBinaryMalformed(t *testing.T) {
 	b.terminate(t)
 }
 
-// Connections that say nothing, that stay in the middle of a frame, or that do
-// not read their replies, are in nobody's way.
-func TestBinaryBadNeighbours(t *testing.T) {
+// Connections that send nothing, that stop within a frame, or that do not read their
+// replies do not affect the others.
+func TestBinary_stuckConnections(t *testing.T) {
 	l := delivertest.New(t, nil)
 	b := startBinary(t, 0, forward(l.URL, "")+batching)
 	dial(t, b.xdr)
@@ -87,14 +87,14 @@ func TestBinaryBadNeighbours(t *testing.T) {
 	if _, err := half.Write(frame(t, 1)[:50]); err != nil {
 		t.Fatal(err)
 	}
-	deaf := dial(t, b.xdr)
-	if err := deaf.SetWriteDeadline(time.Now().Add(2 * time.Second)); err != nil {
+	blocked := dial(t, b.xdr)
+	if err := blocked.SetWriteDeadline(time.Now().Add(2 * time.Second)); err != nil {
 		t.Fatal(err)
 	}
 	go func() {
 		f := frame(t, 2)
 		for {
-			if _, err := deaf.Write(f); err != nil {
+			if _, err := blocked.Write(f); err != nil {
 				return
 			}
 		}
@@ -108,17 +108,17 @@ func TestBinaryBadNeighbours(t *testing.T) {
 			t.Errorf("record %s is not at the destination", d)
 		}
 	}
-	deaf.Close()
+	blocked.Close()
 	b.terminate(t)
 }
 
-// A thousand connections that are idle take little memory, and give it back with
-// their goroutines when they end.
-func TestBinaryIdleConnections(t *testing.T) {
-	const many, each = 1000, 64 << 10 // bytes, and generous
+// A thousand idle connections take little memory, and release it and their goroutines
+// when they end.
+func TestBinary_idleConnections(t *testing.T) {
+	const many, each = 1000, 64 << 10 // bytes, with a margin
 	l := delivertest.New(t, nil)
 	b := startBinary(t, 0, forward(l.URL, "")+batching)
-	held := func() float64 { // also where the race detector adds memory of its own
+	held := func() float64 { // the heap and stacks, which the race detector does not enlarge
 		return b.metric(t, "go_memstats_heap_inuse_bytes") + b.metric(t, "go_memstats_stack_inuse_bytes")
 	}
 	goroutines, memory := b.metric(t, "go_goroutines"), held()
@@ -129,7 +129,7 @@ func TestBinaryIdleConnections(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	changetest.WaitFor(t, "an answer to each", func() bool { return b.answered(t, "success") == many })
+	changetest.WaitFor(t, "a reply on each", func() bool { return b.answered(t, "success") == many })
 	if grown := held() - memory; grown > many*each {
 		t.Errorf("%d idle connections take %.0f bytes, at most %d each", many, grown, each)
 	}

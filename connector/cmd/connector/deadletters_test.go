@@ -21,11 +21,11 @@ import (
 	"github.com/aerosink/aerosink/connector/xdr/xdrtest"
 )
 
-// Messages that nobody can read are in the dead letters, none of them is shipped
-// again for ever, and every other change is delivered.
-func TestBinaryDeadLetters(t *testing.T) {
+// Malformed messages are stored as dead letters and are not shipped again; every other
+// change is delivered.
+func TestBinary_deadLetterFile(t *testing.T) {
 	_, messages := malformed(t)
-	folder := filepath.Join(t.TempDir(), "letters") // the connector makes it
+	folder := filepath.Join(t.TempDir(), "letters") // the connector creates it
 	l := delivertest.New(t, nil)
 	b := startBinary(t, 0, forward(l.URL, "")+batching+fmt.Sprintf("dead-letters: {directory: %q}\n", folder))
 	s := &xdrtest.Source{
@@ -38,57 +38,58 @@ func TestBinaryDeadLetters(t *testing.T) {
 	wantNewest(t, s, l)
 	b.terminate(t)
 
-	letters := filed(t, folder)
-	if len(letters) == 0 || s.Stats().RetryDest > 0 {
-		t.Errorf("%d letters, and the source says %s", len(letters), s.Stats())
+	stored := storedDeadLetters(t, folder)
+	if len(stored) == 0 || s.Stats().RetryDest > 0 {
+		t.Errorf("%d dead letters, and the source counts %s", len(stored), s.Stats())
 	}
-	for _, message := range letters {
+	for _, message := range stored {
 		if !slices.ContainsFunc(messages, func(m []byte) bool { return bytes.Equal(m, message) }) {
-			t.Errorf("a letter that was no malformed message: %x", message)
+			t.Errorf("a dead letter that is not one of the malformed messages: %x", message)
 		}
 	}
 }
 
-// Posted to a destination, each of them comes once, as it was, with the reason.
-func TestBinaryPostedDeadLetters(t *testing.T) {
+// A destination for dead letters gets each malformed message once, unchanged, with the
+// reason.
+func TestBinary_deadLetterDestination(t *testing.T) {
 	_, messages := malformed(t)
 	var mu sync.Mutex
-	var letters [][]byte
-	graveyard := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+	var posted [][]byte
+	deadLetters := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		message, err := io.ReadAll(r.Body)
 		if err != nil || r.Header.Get("Aerosink-Reason") == "" || r.Header.Get("Content-Type") != "application/octet-stream" {
-			t.Errorf("letter with header %v, %v", r.Header, err)
+			t.Errorf("dead letter with header %v, error %v", r.Header, err)
 		}
 		mu.Lock()
 		defer mu.Unlock()
 		if r.Method == http.MethodPost {
-			letters = append(letters, message)
+			posted = append(posted, message)
 		}
 	}))
-	t.Cleanup(graveyard.Close)
+	t.Cleanup(deadLetters.Close)
 	l := delivertest.New(t, nil)
 	b := startBinary(t, 0, fmt.Sprintf("destinations:\n  there: {urls: [%q], call-timeout: 8s}\n"+
-		"  graveyard: {urls: [%q], protocol: HTTP_1_1, call-timeout: 8s, health-check: {enabled: false}}\n"+
-		"routing: {mode: static, destination: there}\nformat: json\ndead-letters: {destination: graveyard}\n", l.URL, graveyard.URL)+batching)
+		"  dead: {urls: [%q], protocol: HTTP_1_1, call-timeout: 8s, health-check: {enabled: false}}\n"+
+		"routing: {mode: static, destination: there}\nformat: json\ndead-letters: {destination: dead}\n", l.URL, deadLetters.URL)+batching)
 	s := &xdrtest.Source{Address: b.xdr, Connections: 4, Mischief: xdrtest.Mischief{Seed: 10, Malformed: messages, MalformedShare: 0.2}}
 	ship(t, s)
 	live(s, 400)
 	settle(t, s)
 	wantNewest(t, s, l)
 	counted := b.metric(t, `aerosink_connector_dead_letters_total{cluster_name="aerosink"}`)
-	if n := s.Stats().Injected; n == 0 || len(letters) != n || counted != float64(n) {
-		t.Errorf("%d letters, %v counted; the source sent %d", len(letters), counted, n)
+	if n := s.Stats().Injected; n == 0 || len(posted) != n || counted != float64(n) {
+		t.Errorf("%d dead letters posted, %v counted; the source sent %d", len(posted), counted, n)
 	}
-	for _, letter := range letters {
-		if !slices.ContainsFunc(messages, func(m []byte) bool { return bytes.Equal(m, letter) }) {
-			t.Errorf("a letter that was no malformed message: %x", letter)
+	for _, message := range posted {
+		if !slices.ContainsFunc(messages, func(m []byte) bool { return bytes.Equal(m, message) }) {
+			t.Errorf("a dead letter that is not one of the malformed messages: %x", message)
 		}
 	}
 	b.terminate(t)
 }
 
-// filed returns the messages of the letters in a folder.
-func filed(t *testing.T, folder string) [][]byte {
+// storedDeadLetters returns the messages of the dead letters in a folder.
+func storedDeadLetters(t *testing.T, folder string) [][]byte {
 	t.Helper()
 	paths, err := filepath.Glob(filepath.Join(folder, "*"))
 	if err != nil {
@@ -101,20 +102,20 @@ func filed(t *testing.T, folder string) [][]byte {
 			t.Fatal(err)
 		}
 		for line := range bytes.Lines(text) {
-			var letter struct{ Message []byte }
-			if err := json.Unmarshal(line, &letter); err != nil {
+			var deadLetter struct{ Message []byte }
+			if err := json.Unmarshal(line, &deadLetter); err != nil {
 				t.Fatal(err)
 			}
-			messages = append(messages, letter.Message)
+			messages = append(messages, deadLetter.Message)
 		}
 	}
 	return messages
 }
 
-// However versions of records come, from several connections, again and again, and
-// whatever the destination does with them: it never sees an older one after a newer
-// one.
-func TestBinaryRecordOrdering(t *testing.T) {
+// With record-ordering, the destination never sees an older version of a record after a
+// newer one, even if versions arrive in any order over several connections and requests
+// fail.
+func TestBinary_recordOrdering(t *testing.T) {
 	for _, stale := range []string{"ack", "retry"} {
 		t.Run(stale, func(t *testing.T) {
 			l := delivertest.New(t, delivertest.Mixed(5, delivertest.Status500, delivertest.Half, delivertest.Busy))

@@ -11,13 +11,13 @@ import (
 	"github.com/aerosink/aerosink/testdata"
 )
 
-// However the destination fails, everything arrives in the end, and what the
-// metrics count is what both ends have seen, where no answer can have been lost.
-func TestBinaryFaults(t *testing.T) {
+// Whatever errors the destination has, every change arrives in the end. Where no response
+// can be lost, the metrics count what the source and the destination have seen.
+func TestBinary_destinationErrors(t *testing.T) {
 	for name, tt := range map[string]struct {
 		faults []delivertest.Fault
 		more   string
-		lost   bool // answers may be, of what was accepted
+		lost   bool // responses to accepted requests may be lost
 	}{
 		"statuses":    {[]delivertest.Fault{delivertest.Status500, delivertest.Busy, delivertest.Timeout}, "", false},
 		"half":        {[]delivertest.Fault{delivertest.Half}, "", false},
@@ -35,27 +35,27 @@ func TestBinaryFaults(t *testing.T) {
 			if strings.Contains(tt.more, "call-timeout") {
 				config = strings.Replace(config, "call-timeout: 8s, ", "", 1)
 			}
-			b := startBinary(t, 0, config+"batching: {max-records: 10}\n") // so that there are requests enough to fail
-			var a answers
+			b := startBinary(t, 0, config+"batching: {max-records: 10}\n") // so that there are enough requests to fail
+			var a replyCounts
 			s := &xdrtest.Source{Address: b.xdr, Connections: 4, RetryAfter: 5 * time.Millisecond, Answered: a.note}
 			ship(t, s)
 			live(s, 400)
 			settle(t, s)
 			wantNewest(t, s, l)
 			if !tt.lost {
-				b.wantFigures(t, &a, map[string]*delivertest.Ledger{"there": l})
+				b.wantMetrics(t, &a, map[string]*delivertest.Ledger{"there": l})
 			}
 			success, failed, counts, stats := b.answered(t, "success"), b.answered(t, "error"), l.Counts(), s.Stats()
 			if success > counts.Accepted || success != stats.Success || failed != stats.RetryDest || failed == 0 {
-				t.Errorf("the metrics say %d delivered and %d failed, the ledger %+v, the source %s", success, failed, counts, stats)
+				t.Errorf("metrics: %d delivered and %d failed; ledger: %+v; source: %s", success, failed, counts, stats)
 			}
 			b.terminate(t)
 		})
 	}
 }
 
-// malformed returns the vectors that no node sends, by whether they end the
-// connection.
+// malformed returns the vectors that no node sends: those that end the connection, and
+// those that get a reply.
 func malformed(t *testing.T) (framing, messages [][]byte) {
 	t.Helper()
 	vectors, err := xdrtest.ReadVectors(bytes.NewReader(testdata.XDR))
@@ -81,18 +81,18 @@ func malformed(t *testing.T) (framing, messages [][]byte) {
 	return framing, messages
 }
 
-// Whatever happens on the XDR connections, everything arrives.
-func TestBinaryMischief(t *testing.T) {
+// Whatever happens on the XDR connections, every change arrives.
+func TestBinary_connectionErrors(t *testing.T) {
 	framing, messages := malformed(t)
 	for name, s := range map[string]*xdrtest.Source{
 		"in pieces":                 {Connections: 4, Mischief: xdrtest.Mischief{Seed: 1, Split: true}},
 		"64 connections, in pieces": {Connections: 64, Mischief: xdrtest.Mischief{Seed: 2, Split: true}},
-		"again":                     {Connections: 1, Mischief: xdrtest.Mischief{Seed: 3, Again: 0.3}},
+		"repeated":                  {Connections: 1, Mischief: xdrtest.Mischief{Seed: 3, Again: 0.3}},
 		"older after newer":         {Connections: 4, Mischief: xdrtest.Mischief{Seed: 4, Stale: 0.5}},
-		"broken":                    {Connections: 4, Window: 50, Mischief: xdrtest.Mischief{Seed: 5, Cut: 0.1}},
+		"broken connections":        {Connections: 4, Window: 50, Mischief: xdrtest.Mischief{Seed: 5, Cut: 0.1}},
 		"malformed messages":        {Connections: 4, Mischief: xdrtest.Mischief{Seed: 6, Malformed: messages, MalformedShare: 0.2}},
 		"lost framing":              {Connections: 4, Mischief: xdrtest.Mischief{Seed: 7, Malformed: framing, MalformedShare: 0.05}},
-		"as connector of a cluster": {Connections: 4, Policy: xdrtest.Policy{Compress: true, SourceID: 7, HideKeys: true, Bins: xdrtest.OnlyChanged, BinLUTs: true}},
+		"every shipping policy":     {Connections: 4, Policy: xdrtest.Policy{Compress: true, SourceID: 7, HideKeys: true, Bins: xdrtest.OnlyChanged, BinLUTs: true}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := delivertest.New(t, nil)
@@ -106,7 +106,7 @@ func TestBinaryMischief(t *testing.T) {
 			wantNewest(t, s, l)
 			success, parse, stats := b.answered(t, "success"), b.answered(t, "parse-error"), s.Stats()
 			if success != l.Counts().Accepted || parse < stats.Injected || stats.RetryConnReset == 0 && (parse != stats.Injected || success != stats.Success) {
-				t.Errorf("the metrics say %d delivered and %d unreadable, the ledger %+v, the source %+v", success, parse, l.Counts(), stats)
+				t.Errorf("metrics: %d delivered and %d malformed; ledger: %+v; source: %+v", success, parse, l.Counts(), stats)
 			}
 			if lost := b.metric(t, `aerosink_connector_framing_lost_total{cluster_name="aerosink"}`); (lost > 0) != (name == "lost framing") {
 				t.Errorf("framing was lost %v times", lost)

@@ -10,7 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// logs returns what the files of folder hold, by name.
+// logs returns the contents of the files in folder, by name.
 func logs(t *testing.T, folder string) map[string]string {
 	t.Helper()
 	entries, err := os.ReadDir(folder)
@@ -28,15 +28,15 @@ func logs(t *testing.T, folder string) map[string]string {
 	return texts
 }
 
-func say(t *testing.T, l *logFile, line string) {
+func writeLine(t *testing.T, l *logFile, line string) {
 	t.Helper()
 	if _, err := l.Write([]byte(line + "\n")); err != nil {
 		t.Fatal(err)
 	}
 }
 
-// A new file begins each day in UTC, and as many others stay as are to be kept.
-func TestLogRotates(t *testing.T) {
+// A new file starts each day in UTC, and only the given number of old ones is kept.
+func TestLogFile_rotates(t *testing.T) {
 	folder := t.TempDir()
 	now := time.Date(2026, 11, 22, 23, 59, 0, 0, time.UTC)
 	l, err := openLogFile(filepath.Join(folder, "log[1]"), 2, func() time.Time { return now })
@@ -45,7 +45,7 @@ func TestLogRotates(t *testing.T) {
 	}
 	t.Cleanup(func() { l.Close() })
 	for i, line := range []string{"a", "b", "c", "d", "e"} {
-		say(t, l, line)
+		writeLine(t, l, line)
 		if i > 0 {
 			now = now.Add(24 * time.Hour)
 		}
@@ -56,8 +56,8 @@ func TestLogRotates(t *testing.T) {
 	}
 }
 
-// What a connector that ended yesterday wrote is yesterday's.
-func TestLogOfYesterday(t *testing.T) {
+// A file that was last written yesterday is renamed at the first line of today.
+func TestLogFile_fromYesterday(t *testing.T) {
 	folder := t.TempDir()
 	path := filepath.Join(folder, "log")
 	if err := os.WriteFile(path, []byte("old\n"), 0o600); err != nil {
@@ -67,12 +67,12 @@ func TestLogOfYesterday(t *testing.T) {
 	if err := os.Chtimes(path, yesterday, yesterday); err != nil {
 		t.Fatal(err)
 	}
-	for range 2 { // the second time it is of today
+	for range 2 { // the second time, the file is from today
 		l, err := openLogFile(path, 30, time.Now)
 		if err != nil {
 			t.Fatal(err)
 		}
-		say(t, l, "new")
+		writeLine(t, l, "new")
 		if err := l.Close(); err != nil {
 			t.Fatal(err)
 		}
@@ -95,10 +95,10 @@ func TestLogFile_cannotRotate(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { l.Close() })
-	say(t, l, "a")
+	writeLine(t, l, "a")
 	now = now.Add(24 * time.Hour)
-	say(t, l, "b")
-	say(t, l, "c")
+	writeLine(t, l, "b")
+	writeLine(t, l, "c")
 	text := logs(t, folder)
 	if want := "a\nlogging.file: cannot start a new file for the day: " + path + ".2026-11-22 already exists\nb\nc\n"; text["log"] != want || text["log.2026-11-22"] != "kept\n" {
 		t.Errorf("%q", text)

@@ -59,16 +59,15 @@ func startProcess(t *testing.T, config string) *process {
 	return p
 }
 
-// received is set once Receive was used.
+// received is set once Receive has been used.
 var received atomic.Bool
 
-// The README's promise, over real sockets: a source ships changes over TCP, the
-// connector POSTs them over HTTP/2 to Receive, and they are in Pub/Sub and in
-// Cloud Storage. Every third publish and every third upload fails, and nothing is
-// lost.
-func TestEndToEnd(t *testing.T) {
+// Over real sockets, a source ships changes over TCP, the connector POSTs them over HTTP/2
+// to Receive, and they are stored in Pub/Sub and in Cloud Storage. Every third publish and
+// every third upload fails, and no change is lost.
+func TestConnector_endToEnd(t *testing.T) {
 	if received.Swap(true) {
-		t.Skip("Receive reads its environment once in a process, and has the sinks of the run before")
+		t.Skip("Receive reads its environment once in a process, and still has the sinks of the previous run")
 	}
 	cloud := sinktest.New(t)
 	t.Setenv("SINKS", sinktest.PubSubSink+"?ordering=64,"+sinktest.ArchiveSink+"?compression=gzip")
@@ -129,7 +128,7 @@ namespaces: {test: {sets: {secret: {routing: {mode: skip}}}}}
 		t.Fatal(err)
 	}
 	if stats := source.Stats(); stats.RetryDest == 0 {
-		t.Errorf("no change was shipped twice: %+v; the test tests nothing", stats)
+		t.Errorf("no change was shipped twice, so nothing was tested: %+v", stats)
 	}
 
 	published := map[string]bool{}
@@ -145,7 +144,7 @@ namespaces: {test: {sets: {secret: {routing: {mode: skip}}}}}
 	}
 	for digest := range want {
 		if !published[digest] {
-			t.Errorf("record %s was answered with OK and is not in Pub/Sub", digest)
+			t.Errorf("record %s got an OK reply and is not in Pub/Sub", digest)
 		}
 	}
 	if len(published) != len(want) || archived == 0 {
@@ -157,7 +156,7 @@ namespaces: {test: {sets: {secret: {routing: {mode: skip}}}}}
 		`aerospike_esp_outbound_requests{cluster_name="aerosink",status="skipped"} 20`,
 	} {
 		if !strings.Contains(metrics, line) {
-			t.Errorf("the metrics do not say %s", line)
+			t.Errorf("the metrics lack %s", line)
 		}
 	}
 	p.stop()
@@ -222,7 +221,7 @@ func TestProgram_commands(t *testing.T) {
 	}
 }
 
-func TestPortTaken(t *testing.T) {
+func TestServe_portTaken(t *testing.T) {
 	p := startProcess(t, "service: {port: 0, address: 127.0.0.1, manage: {port: 0, address: 127.0.0.1}}\ndestinations: {a: {urls: [\"http://b\"]}}\nrouting: {mode: skip}\n")
 	_, port, _ := strings.Cut(p.xdr, ":")
 	path := filepath.Join(t.TempDir(), "second.yml")
@@ -239,7 +238,7 @@ func TestPortTaken(t *testing.T) {
 	}
 }
 
-func TestLogFile(t *testing.T) {
+func TestOpenLog(t *testing.T) {
 	folder := t.TempDir()
 	config := "service: {port: 0, address: 127.0.0.1}\ndestinations: {a: {urls: [\"http://b\"]}}\nrouting: {mode: skip}\nlogging: {file: %s, format: %s}\n"
 	write := func(name, file, format string) string {
@@ -250,7 +249,7 @@ func TestLogFile(t *testing.T) {
 		return path
 	}
 	for format, want := range map[string]string{"simple": "level=INFO msg=\"connector started\"", "json": `"severity":"INFO","message":"connector started"`} {
-		file := filepath.Join(folder, format, "connector.log") // in a folder that is not there
+		file := filepath.Join(folder, format, "connector.log") // in a folder that does not exist
 		path := write(format+".yml", file, format)
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan error, 1)
@@ -278,9 +277,9 @@ func TestLogFile(t *testing.T) {
 	}
 }
 
-// On SIGTERM what is in flight gets its true reply, the connection ends, and the
-// exit is 0.
-func TestSIGTERM(t *testing.T) {
+// On SIGTERM, a change in flight gets the reply that it would have got anyway, the
+// connection ends, and the exit status is 0.
+func TestBinary_SIGTERM(t *testing.T) {
 	arrived, release := make(chan struct{}), make(chan struct{})
 	there := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
 		close(arrived)

@@ -16,19 +16,19 @@ import (
 	"github.com/aerosink/aerosink/connector/xdr/xdrtest"
 )
 
-// series are values of metrics, by name and labels, but for cluster_name. What is
-// 0 is not among them.
+// series holds the values of metrics by name and labels, without cluster_name and without
+// zeros.
 type series map[string]float64
 
-// compared are the metrics that must be just what both ends have seen.
+// compared lists the metrics that must match what the source and the destinations saw.
 var compared = []string{
 	"aerospike_esp_outbound_requests", "aerospike_esp_outbound_destination_requests", "aerosink_connector_changes_total",
 	"aerosink_connector_batch_changes_sum", "aerosink_connector_batch_changes_count", "aerosink_connector_http_responses_total",
 	"aerosink_connector_dead_letters_total", "aerosink_connector_in_flight_records", "aerosink_connector_in_flight_bytes",
 }
 
-// figures returns the metrics that are compared.
-func (b *binary) figures(t *testing.T) series {
+// series returns the metrics in compared.
+func (b *binary) series(t *testing.T) series {
 	t.Helper()
 	all := series{}
 	for line := range strings.Lines(get(t, b.manage+"/metrics")) {
@@ -49,15 +49,15 @@ func (b *binary) figures(t *testing.T) series {
 	return all
 }
 
-// answers counts what a source of live was answered, by the set of the record.
-// The zero answers are ready.
-type answers struct {
+// replyCounts counts the replies to a source of live, by the set of the record. The zero
+// value is ready to use.
+type replyCounts struct {
 	mu        sync.Mutex
 	ok, retry map[string]int
 }
 
-// note is the Answered of the source.
-func (a *answers) note(r xdrtest.Reply) {
+// note counts a reply; it is the Answered function of a source.
+func (a *replyCounts) note(r xdrtest.Reply) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.ok == nil {
@@ -70,9 +70,9 @@ func (a *answers) note(r xdrtest.Reply) {
 	}
 }
 
-// want adds what both ends saw of the changes of a set, of which so many were
-// delivered: those to skip were answered with OK and are nowhere.
-func (s series) want(a *answers, set string, delivered int) {
+// want adds what the source and the destination saw of the changes in a set. Changes that
+// are skipped get an OK reply and are not delivered.
+func (s series) want(a *replyCounts, set string, delivered int) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for _, v := range []struct {
@@ -84,8 +84,8 @@ func (s series) want(a *answers, set string, delivered int) {
 	}
 }
 
-// wantSent adds what the ledger saw as the destination of a name, when the source
-// was asked for so many retries: those that no request had were refused before.
+// wantSent adds what the ledger saw as the destination called name. Of the source's
+// retries, those without a request were refused before one was made.
 func (s series) wantSent(name string, l *delivertest.Ledger, retries int) {
 	c := l.Counts()
 	_, host, _ := strings.Cut(l.URL, "//")
@@ -106,11 +106,10 @@ func (s series) add(n int, name string, labels ...any) {
 	}
 }
 
-// wantFigures holds the metrics against both ends: every count is what the source
-// and the ledgers, by the names of their destinations, have written down, and
-// nothing is in flight or queued. Where there are several ledgers, each must have
-// every change.
-func (b *binary) wantFigures(t *testing.T, a *answers, ledgers map[string]*delivertest.Ledger) {
+// wantMetrics checks that the metrics match what the source and the ledgers, by the names
+// of their destinations, have counted, and that nothing is in flight or queued. If there
+// are several ledgers, each must have every change.
+func (b *binary) wantMetrics(t *testing.T, a *replyCounts, ledgers map[string]*delivertest.Ledger) {
 	t.Helper()
 	want, places := series{}, map[delivertest.Place]int{}
 	a.mu.Lock()
@@ -125,10 +124,10 @@ func (b *binary) wantFigures(t *testing.T, a *answers, ledgers map[string]*deliv
 	}
 	var got series
 	changetest.WaitFor(t, "nothing in flight", func() bool {
-		got = b.figures(t)
+		got = b.series(t)
 		return got["aerosink_connector_in_flight_records{}"] == 0
 	})
 	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("metrics (-both ends +connector):\n%s", diff)
+		t.Errorf("metrics (-source and destinations +connector):\n%s", diff)
 	}
 }

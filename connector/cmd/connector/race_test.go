@@ -2,6 +2,6 @@
 
 package main
 
-// raced says that the race detector looks on, and everything takes many times as
-// long.
+// raced reports whether the race detector is on, which makes everything many times
+// slower.
 const raced = true

@@ -26,8 +26,7 @@ func write(t *testing.T, path string, content []byte) {
 	}
 }
 
-// dialTLS opens a session, and returns the name in the certificate that it was
-// shown.
+// dialTLS opens a session, and returns the name in the server's certificate.
 func dialTLS(t *testing.T, address string) (*tls.Conn, string) {
 	t.Helper()
 	conn, err := tls.Dial("tcp", address, &tls.Config{InsecureSkipVerify: true})
@@ -55,9 +54,9 @@ func exchange(t *testing.T, conn net.Conn) {
 	}
 }
 
-// Over TLS, a session outlives the certificate that it began with. SIGHUP brings
-// another, and where that cannot be read the last one stays.
-func TestSIGHUP(t *testing.T) {
+// SIGHUP reloads the certificate, without ending the sessions that have the old one. If
+// the new one cannot be read, the old one stays in use.
+func TestBinary_SIGHUP(t *testing.T) {
 	folder := t.TempDir()
 	ours, soon := changetest.NewAuthority(t), time.Now().Add(time.Hour)
 	ours.Write(t, folder, "server", "first", soon)
@@ -82,7 +81,7 @@ func TestSIGHUP(t *testing.T) {
 	session, name := dialTLS(t, address)
 	exchange(t, session)
 	if name != "first" {
-		t.Errorf("certificate of %s", name)
+		t.Errorf("certificate of %s, want first", name)
 	}
 
 	ours.Write(t, folder, "server", "second", soon)
@@ -90,7 +89,7 @@ func TestSIGHUP(t *testing.T) {
 	log.Find(t, "certificates and secrets reloaded")
 	exchange(t, session)
 	if _, name := dialTLS(t, address); name != "second" {
-		t.Errorf("after SIGHUP: certificate of %s", name)
+		t.Errorf("after SIGHUP: certificate of %s, want second", name)
 	}
 	if err := os.Truncate(filepath.Join(folder, "server.key"), 0); err != nil {
 		t.Fatal(err)
@@ -100,7 +99,7 @@ func TestSIGHUP(t *testing.T) {
 	another, name := dialTLS(t, address)
 	exchange(t, another)
 	if name != "second" {
-		t.Errorf("after a reload that failed: certificate of %s", name)
+		t.Errorf("after a failed reload: certificate of %s, want second", name)
 	}
 
 	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}

@@ -17,8 +17,8 @@ import (
 	"github.com/aerosink/aerosink/connector/config"
 )
 
-// sampleOfESP is the configuration of a user who moves over.
-const sampleOfESP = `
+// sampleESP is a configuration of Aerospike Connect for ESP.
+const sampleESP = `
 service:
   ports: [8080]
   manage: {ports: 8081}
@@ -34,11 +34,10 @@ routing: {mode: static-multi-destination, destinations: [aws-lambda]}
 format: json
 `
 
-// here are the places in a configuration that would leave this machine, or the
-// test's own folder, and what stands there instead.
-var here = []struct {
-	pattern *regexp.Regexp
-	instead string
+// replacements keep a configuration within this machine and the test's own folder.
+var replacements = []struct {
+	pattern     *regexp.Regexp
+	replacement string
 }{
 	{regexp.MustCompile(`(ports: )\[8080\]`), "${1}0\n  address: 127.0.0.1"},
 	{regexp.MustCompile(`(ports?: )\[?\d+\]?`), "${1}0"},
@@ -49,8 +48,8 @@ var here = []struct {
 	{regexp.MustCompile(`file: /.*/([a-z-]+\.log)`), "file: FOLDER/$1"},
 }
 
-// secrets writes the files that the reference names.
-func secrets(t *testing.T, folder string) {
+// writeSecrets writes the files that the reference names.
+func writeSecrets(t *testing.T, folder string) {
 	t.Helper()
 	if err := os.Mkdir(filepath.Join(folder, "secrets"), 0o700); err != nil {
 		t.Fatal(err)
@@ -74,14 +73,14 @@ func secrets(t *testing.T, folder string) {
 	}
 }
 
-// The sample of ESP and the reference run.
-func TestSamplesRun(t *testing.T) {
-	for name, text := range map[string]string{"ESP's sample": sampleOfESP, "the reference": config.Reference()} {
+// The connector starts with a configuration of ESP, and with the reference.
+func TestServe_samples(t *testing.T) {
+	for name, text := range map[string]string{"ESP's sample": sampleESP, "the reference": config.Reference()} {
 		t.Run(name, func(t *testing.T) {
 			folder := t.TempDir()
-			secrets(t, folder)
-			for _, place := range here {
-				text = place.pattern.ReplaceAllString(text, place.instead)
+			writeSecrets(t, folder)
+			for _, r := range replacements {
+				text = r.pattern.ReplaceAllString(text, r.replacement)
 			}
 			text = strings.ReplaceAll(text, "FOLDER", folder)
 			path := filepath.Join(folder, "connector.yml")
@@ -90,7 +89,7 @@ func TestSamplesRun(t *testing.T) {
 			defer stop()
 			ended := make(chan error, 1)
 			go func() { ended <- run(ctx, []string{"-config", path}, io.Discard, io.Discard) }()
-			changetest.WaitFor(t, "a log that says that it started", func() bool {
+			changetest.WaitFor(t, "connector started in the log", func() bool {
 				logs, err := filepath.Glob(filepath.Join(folder, "*.log"))
 				if err != nil || len(logs) == 0 {
 					return false

@@ -11,8 +11,8 @@ import (
 	"github.com/aerosink/aerosink/connector/change/changetest"
 )
 
-// What has another reason than another process is not said to have that.
-func TestNoSuchAddress(t *testing.T) {
+// Only an address in use is blamed on another connector.
+func TestServe_addressNotAvailable(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "connector.yml")
 	write(t, path, []byte("service: {port: 0, address: 192.0.2.1}\ndestinations: {a: {urls: [\"http://b\"]}}\nrouting: {mode: skip}\n"))
 	err := run(t.Context(), []string{"-config", path}, io.Discard, io.Discard)
@@ -21,8 +21,8 @@ func TestNoSuchAddress(t *testing.T) {
 	}
 }
 
-// What the server of the manage ports says is in the log, as all else.
-func TestManageLogs(t *testing.T) {
+// Errors of the manage server go to the log.
+func TestServe_manageErrorsLogged(t *testing.T) {
 	folder := t.TempDir()
 	changetest.NewAuthority(t).Write(t, folder, "server", "aerosink", time.Now().Add(time.Hour))
 	path := filepath.Join(folder, "connector.yml")

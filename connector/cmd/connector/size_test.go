@@ -11,9 +11,8 @@ import (
 	"github.com/aerosink/aerosink/connector/xdr/xdrtest"
 )
 
-// sized returns a message with a body of so many bytes, which writes the i-th
-// record.
-func sized(t *testing.T, i, size int) (xdr.Frame, xdrtest.Version) {
+// messageOf returns a message with a body of size bytes, which writes the i-th record.
+func messageOf(t *testing.T, i, size int) (xdr.Frame, xdrtest.Version) {
 	t.Helper()
 	c := user(users, i)
 	c.Mode, c.Generation, c.LUT = change.Replace, 1, changetest.Receipt.UnixMilli()
@@ -29,14 +28,14 @@ func sized(t *testing.T, i, size int) (xdr.Frame, xdrtest.Version) {
 	return message(size - (len(message(0)) - header)), xdrtest.VersionOf(&c)
 }
 
-// A message as large as the limit is delivered. One byte more, and it is passed
-// over with a retry; the next one on the connection is delivered.
-func TestBinaryLargestMessage(t *testing.T) {
+// A message of the largest size is delivered. One that is a byte larger gets a retry reply,
+// and the next one on the connection is delivered.
+func TestBinary_largestMessage(t *testing.T) {
 	for name, tt := range map[string]struct {
 		service string
 		limit   int // bytes of a message's body
 	}{
-		"by default":      {"", xdr.DefaultLimit},
+		"default":         {"", xdr.DefaultLimit},
 		"128 MiB, less 1": {fmt.Sprintf(", max-message-bytes: %d", xdr.MaxSize-1), xdr.MaxSize - 1},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -46,8 +45,8 @@ func TestBinaryLargestMessage(t *testing.T) {
 			l := delivertest.New(t, nil)
 			config := fmt.Sprintf("destinations: {one: {urls: [%q], protocol: HTTP_1_1, call-timeout: 9s, health-check: {enabled: false}}}\n", l.URL) + static + "format: xdr\n"
 			b := startServing(t, "port: 0, address: 127.0.0.1"+tt.service, config)
-			largest, version := sized(t, 1, tt.limit)
-			over, _ := sized(t, 2, tt.limit+1)
+			largest, version := messageOf(t, 1, tt.limit)
+			over, _ := messageOf(t, 2, tt.limit+1)
 			conn := dial(t, b.xdr)
 			replies := xdr.NewReader(conn, 0)
 			send := func(f xdr.Frame) xdr.Code {
@@ -64,7 +63,7 @@ func TestBinaryLargestMessage(t *testing.T) {
 				}
 				return code
 			}
-			for send(largest) != xdr.OK { // a machine that is busy takes longer than the budget
+			for send(largest) != xdr.OK { // a busy machine may need several attempts
 			}
 			if tooLarge, next := send(over), send(frame(t, 3)); tooLarge != xdr.Retry || next != xdr.OK {
 				t.Errorf("replies %d and %d", tooLarge, next)

@@ -67,8 +67,8 @@ func TestXDRConfig(t *testing.T) {
 	}
 }
 
-// Connectors elsewhere that are alike: each host is named, and a certificate that
-// they share has one name. Its files are elsewhere, too.
+// Several connectors with the same configuration: each host is named, and the certificate
+// that they share has one name. Its files need not exist here.
 func TestXDRConfig_severalHosts(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "connector.yml")
 	text := "service: {tls: {port: 8901, cert-file: /run/aerosink/tls/certificate, key-file: /run/aerosink/tls/key}}\n" +
@@ -86,13 +86,13 @@ func TestXDRConfig_severalHosts(t *testing.T) {
 		"node-address-port=10.0.0.5:8901:connector.shop;action=add'\n", "node-address-port=10.0.0.6:8901:connector.shop;action=add'\n",
 	} {
 		if strings.Count(out.String(), want) != 1 {
-			t.Errorf("not once %q in\n%s", want, out.String())
+			t.Errorf("want %q once in\n%s", want, out.String())
 		}
 	}
 }
 
-// What listens on one address alone is told by that, and a TLS port with the name
-// in its certificate.
+// A port that listens on one address is named by it, others by the host. A TLS port also
+// has the name in the certificate.
 func TestXDRConfig_addresses(t *testing.T) {
 	c := &config.Config{Service: config.Service{
 		Listen: []string{"127.0.0.1:1", "[::]:2", "0.0.0.0:2"}, TLS: config.TLSPorts{Listen: []string{"0.0.0.0:3"}},
@@ -107,7 +107,7 @@ func TestXDRConfig_addresses(t *testing.T) {
 		"node-address-port=host.example:3:host.example;action=add'",
 	} {
 		if strings.Count(out.String(), want) != 1 {
-			t.Errorf("not once %q in\n%s", want, out.String())
+			t.Errorf("want %q once in\n%s", want, out.String())
 		}
 	}
 }

@@ -13,8 +13,9 @@ import (
 	"github.com/aerosink/aerosink/connector/xdr/xdrtest"
 )
 
-// An HTTP/2 server that is not ours takes everything, in clear text and over TLS.
-func TestBinaryForeignServer(t *testing.T) {
+// An HTTP/2 server of another implementation receives every change, in clear text and
+// over TLS.
+func TestBinary_nghttpd(t *testing.T) {
 	nghttpd, err := exec.LookPath("nghttpd")
 	if err != nil {
 		t.Skip("nghttpd is not on the PATH; it is in the package nghttp2-server")
@@ -49,7 +50,7 @@ func TestBinaryForeignServer(t *testing.T) {
 			live(s, 2000)
 			settle(t, s)
 			if got, want := b.answered(t, "success"), s.Stats().Success; got != want || b.answered(t, "error") > 0 {
-				t.Errorf("%d delivered, the source says %d; log:\n%s", got, want, b.log)
+				t.Errorf("%d delivered, the source counts %d; log:\n%s", got, want, b.log)
 			}
 			log.Find(t, `:method: POST`)
 			b.terminate(t)
@@ -57,8 +58,8 @@ func TestBinaryForeignServer(t *testing.T) {
 	}
 }
 
-// freeAddress returns one that nobody listens on, for a server that cannot say
-// which port it was given.
+// freeAddress returns an address with a free port, for a server that cannot choose one and
+// report it.
 func freeAddress(t *testing.T) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")

@@ -18,16 +18,16 @@ import (
 	"github.com/aerosink/aerosink/connector/xdr/xdrtest"
 )
 
-// secured is a folder with all certificates of a connector that speaks TLS on both
+// secureConfig is a folder with the certificates of a connector that uses TLS on both
 // sides, and the parts of the configuration that name them.
-type secured struct {
+type secureConfig struct {
 	*changetest.Authority
 	folder, service, destination string
 }
 
-func newSecured(t *testing.T) *secured {
+func newSecureConfig(t *testing.T) *secureConfig {
 	t.Helper()
-	s := &secured{Authority: changetest.NewAuthority(t), folder: t.TempDir()}
+	s := &secureConfig{Authority: changetest.NewAuthority(t), folder: t.TempDir()}
 	ca := s.WriteCA(t, filepath.Join(s.folder, "ca.crt"))
 	serverCert, serverKey := s.renew(t, "server", "127.0.0.1")
 	clientCert, clientKey := s.renew(t, "client", "first")
@@ -36,26 +36,28 @@ func newSecured(t *testing.T) *secured {
 	return s
 }
 
-func (s *secured) renew(t *testing.T, file, name string) (cert, key string) {
+// renew issues a certificate for name, valid for an hour, and writes it to file.
+func (s *secureConfig) renew(t *testing.T, file, name string) (cert, key string) {
 	t.Helper()
 	return s.Write(t, s.folder, file, name, time.Now().Add(time.Hour))
 }
 
-// node returns the TLS of a database that knows only this authority.
-func (s *secured) node(t *testing.T) *tls.Config {
+// node returns the TLS configuration of a database that trusts only this authority.
+func (s *secureConfig) node(t *testing.T) *tls.Config {
 	t.Helper()
 	return &tls.Config{RootCAs: s.Pool(), Certificates: []tls.Certificate{s.Pair(t, "node-1")}}
 }
 
-// there returns the TLS of a destination that asks for a certificate.
-func (s *secured) there(t *testing.T) *tls.Config {
+// destinationTLS returns the TLS configuration of a destination that requires a client
+// certificate.
+func (s *secureConfig) destinationTLS(t *testing.T) *tls.Config {
 	t.Helper()
 	return &tls.Config{Certificates: []tls.Certificate{s.Pair(t, "127.0.0.1")}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: s.Pool()}
 }
 
-// hangUp tells the connector to read its certificates again, and waits until it
-// has done so for the n-th time.
-func (b *binary) hangUp(t *testing.T, n int) {
+// reload sends SIGHUP, and waits until the certificates have been reloaded n times since
+// the start.
+func (b *binary) reload(t *testing.T, n int) {
 	t.Helper()
 	if err := b.Process.Signal(syscall.SIGHUP); err != nil {
 		t.Fatal(err)
@@ -63,48 +65,48 @@ func (b *binary) hangUp(t *testing.T, n int) {
 	b.log.Find(t, fmt.Sprintf(`(?s)(certificates and secrets reloaded.*){%d}`, n))
 }
 
-// With TLS and certificates on both sides, a bearer token and headers, every
-// request has them, and the metrics say just what both ends do.
-func TestBinarySecured(t *testing.T) {
-	sec := newSecured(t)
+// With TLS on both sides, every request has the client certificate, the bearer token and
+// the headers, and the metrics match what the source and the destination have seen.
+func TestBinary_TLS(t *testing.T) {
+	sec := newSecureConfig(t)
 	token := filepath.Join(sec.folder, "token")
 	write(t, token, []byte("sesame\n"))
-	l := delivertest.Open(t, delivertest.Options{TLS: sec.there(t), Inspect: func(r *http.Request, changes []format.Parsed) {
+	l := delivertest.Open(t, delivertest.Options{TLS: sec.destinationTLS(t), Inspect: func(r *http.Request, changes []format.Parsed) {
 		h := r.Header
 		if h.Get("Authorization") != "Bearer sesame" || h.Get("X-Team") != "data" || h.Get("X-Key") != "sesame" ||
 			h.Get("X-Namespace") != "test" || h.Get("X-Count") != strconv.Itoa(len(changes)) {
-			t.Errorf("%d changes with the header %v", len(changes), h)
+			t.Errorf("a request of %d changes has the header %v", len(changes), h)
 		}
 	}})
 	headers := fmt.Sprintf(", headers: {X-Team: data, X-Key: {file: %q}, X-Namespace: {value: namespace}, X-Count: {value: count}}", token)
 	auth := fmt.Sprintf(", auth: {mode: bearer, token-file: %q}", token)
 	b := startServing(t, sec.service, forward(l.URL, sec.destination+headers+auth)+batching)
-	var a answers
+	var a replyCounts
 	s := &xdrtest.Source{Address: b.xdr, Connections: 4, TLS: sec.node(t), Answered: a.note}
 	ship(t, s)
 	live(s, 400)
 	settle(t, s)
 	wantNewest(t, s, l)
-	b.wantFigures(t, &a, map[string]*delivertest.Ledger{"there": l})
+	b.wantMetrics(t, &a, map[string]*delivertest.Ledger{"there": l})
 	if l.Protocols()["HTTP/2.0"] != l.Counts().Requests {
 		t.Errorf("requests over %v", l.Protocols())
 	}
 	b.terminate(t)
 }
 
-// Certificates of both sides change while a source ships: no request fails, no
-// session is lost, and new connections have the new ones.
-func TestBinaryRotation(t *testing.T) {
-	sec := newSecured(t)
+// While a source ships, the certificates of both sides are replaced: no request fails, no
+// session ends, and new connections use the new certificates.
+func TestBinary_certificateRotation(t *testing.T) {
+	sec := newSecureConfig(t)
 	var seen sync.Map // names of clients
-	l := delivertest.Open(t, delivertest.Options{TLS: sec.there(t), Inspect: func(r *http.Request, _ []format.Parsed) {
+	l := delivertest.Open(t, delivertest.Options{TLS: sec.destinationTLS(t), Inspect: func(r *http.Request, _ []format.Parsed) {
 		seen.Store(r.TLS.PeerCertificates[0].Subject.CommonName, true)
 	}})
 	b := startServing(t, sec.service, forward(l.URL, sec.destination+", connection-ttl: 300ms, health-check: {enabled: false}")+batching)
 	var acks acknowledged
 	s := &xdrtest.Source{Address: b.xdr, Connections: 4, TLS: sec.node(t), Answered: acks.note}
 	ship(t, s)
-	const rate = 200 // a second: each may take a while, none may fail
+	const rate = 200 // per second: each may take a while, none may fail
 	stop := offer(t, s, rate)
 	serial := func() string {
 		conn, err := tls.Dial("tcp", b.xdr, sec.node(t))
@@ -119,11 +121,11 @@ func TestBinaryRotation(t *testing.T) {
 		changetest.WaitFor(t, "load", func() bool { return acks.len() > (n+1)*rate/4 })
 		sec.renew(t, "server", "127.0.0.1")
 		sec.renew(t, "client", name)
-		b.hangUp(t, n+1)
+		b.reload(t, n+1)
 		changetest.WaitFor(t, "requests with the certificate of "+name, func() bool { _, ok := seen.Load(name); return ok })
 		after := serial()
 		if after == before {
-			t.Error("a new session is shown the old certificate")
+			t.Error("a new session got the old certificate")
 		}
 		before = after
 	}
@@ -134,16 +136,16 @@ func TestBinaryRotation(t *testing.T) {
 	sessions := func(status string) int {
 		return int(b.metric(t, `aerospike_esp_outbound_connections{cluster_name="aerosink",status="`+status+`"}`))
 	}
-	changetest.WaitFor(t, "the end of those that serial opened", func() bool { return sessions("closed") >= 3 })
+	changetest.WaitFor(t, "the end of the sessions that serial opened", func() bool { return sessions("closed") >= 3 })
 	if stats := s.Stats(); stats.RetryDest > 0 || stats.RetryConnReset > 0 || sessions("active") != 4 || sessions("closed") != 3 {
-		t.Errorf("%d sessions open, want 4; %d closed, want 3; the source says %s; log:\n%s", sessions("active"), sessions("closed"), stats, b.log)
+		t.Errorf("%d sessions open, want 4; %d closed, want 3; the source counts %s; log:\n%s", sessions("active"), sessions("closed"), stats, b.log)
 	}
 	b.terminate(t)
 }
 
-// The figures say when the certificates of both sides end, and follow them.
-func TestBinaryCertificateFigures(t *testing.T) {
-	sec := newSecured(t)
+// The metrics have the time at which each certificate expires, also after a reload.
+func TestBinary_certificateMetrics(t *testing.T) {
+	sec := newSecureConfig(t)
 	b := startServing(t, sec.service, forward("https://127.0.0.1:1", sec.destination+", health-check: {enabled: false}"))
 	ends := func(section string) time.Duration {
 		at := b.metric(t, `aerosink_connector_certificate_expiry_timestamp_seconds{cluster_name="aerosink",section="`+section+`"}`)
@@ -154,21 +156,21 @@ func TestBinaryCertificateFigures(t *testing.T) {
 		t.Errorf("%v and %v are left, want an hour", ends(server), ends(client))
 	}
 	sec.Write(t, sec.folder, "client", "first", time.Now().Add(3*time.Hour))
-	b.hangUp(t, 1)
+	b.reload(t, 1)
 	if ends(server) != time.Hour || ends(client) != 3*time.Hour {
 		t.Errorf("%v and %v are left, want one hour and three", ends(server), ends(client))
 	}
 	b.terminate(t)
 }
 
-// A destination whose certificate is of another authority gets nothing, and the
-// database is told so at once. Once it has the right one it gets everything.
-func TestBinaryWrongCertificate(t *testing.T) {
-	sec := newSecured(t)
+// A destination whose certificate is from another authority gets nothing, and every change
+// gets a retry reply at once. When it has the right certificate, it gets every change.
+func TestBinary_untrustedCertificate(t *testing.T) {
+	sec := newSecureConfig(t)
 	var now atomic.Pointer[tls.Config]
-	wrong := sec.there(t)
+	wrong := sec.destinationTLS(t)
 	wrong.Certificates = []tls.Certificate{changetest.NewAuthority(t).Pair(t, "127.0.0.1")}
-	right := sec.there(t)
+	right := sec.destinationTLS(t)
 	wrong.NextProtos, right.NextProtos = []string{"h2"}, []string{"h2"}
 	now.Store(wrong)
 	l := delivertest.Open(t, delivertest.Options{TLS: &tls.Config{GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) { return now.Load(), nil }}})
@@ -178,7 +180,7 @@ func TestBinaryWrongCertificate(t *testing.T) {
 	ship(t, s)
 	live(s, 400)
 	changetest.WaitFor(t, "retries of every change", func() bool { return s.Stats().RetryDest > 2000 })
-	const atOnce = 5 * time.Second // a timeout would take 8
+	const atOnce = 5 * time.Second // less than the call timeout of 8s
 	if slowest, _ := acks.slow(); slowest > atOnce || acks.len() > 0 || l.Counts().Requests > 0 {
 		t.Errorf("slowest reply after %v, %d changes answered with OK; the ledger %+v", slowest, acks.len(), l.Counts())
 	}

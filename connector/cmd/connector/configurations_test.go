@@ -18,26 +18,26 @@ import (
 // static sends everything to the destination one.
 const static = "routing: {mode: static, destination: one}\n"
 
-// The schemas of the records of live.
+// Schemas for the records of live.
 const (
 	mapSchema    = `{"type":"map","values":["null","boolean","long","string",{"type":"map","values":["null","boolean","long","string","bytes"]}]}`
 	recordSchema = `{"type":"record","name":"User","fields":[{"name":"metadata","type":{"type":"map","values":["null","boolean","long","string","bytes"]}},` +
 		`{"name":"i","type":["null","long"],"default":null},{"name":"name","type":["null","string"],"default":null}]}`
 )
 
-// Every way of configuring the walk, from the source to the ledger, and the
-// metrics say just what both ends do.
-func TestBinaryModes(t *testing.T) {
+// With each kind of configuration, every change arrives, and the metrics match what the
+// source and the destinations have seen.
+func TestBinary_configurations(t *testing.T) {
 	for name, tt := range map[string]struct {
 		protocol, config string
 		connections      int
-		destinations     string // those that get the changes
-		skipped          string // the set that nobody gets
+		destinations     string // names of those that get the changes
+		skipped          string // a set that is not delivered
 		schema           string
 	}{
 		"json":                     {"HTTP_2", static + "format: json\n", 4, "one", "", ""},
 		"json in batches":          {"HTTP_2", static + "format: json\n" + batching, 4, "one", "", ""},
-		"one, over 64 connections": {"HTTP_2", static + "format: json\nbatching: {max-records: 1}\n", 64, "one", "", ""},
+		"json over 64 connections": {"HTTP_2", static + "format: json\nbatching: {max-records: 1}\n", 64, "one", "", ""},
 		"flat json":                {"HTTP_2", static + "format: {mode: flat-json, metadata-key: metadata}\n", 1, "one", "", ""},
 		"flat json in batches":     {"HTTP_2", static + "format: {mode: flat-json, metadata-key: metadata}\n" + batching, 64, "one", "", ""},
 		"message pack":             {"HTTP_2", static + "format: message-pack\n", 4, "one", "", ""},
@@ -49,16 +49,16 @@ func TestBinaryModes(t *testing.T) {
 		"HTTP/1.1":                 {"HTTP_1_1", static + "format: json\n", 4, "one", "", ""},
 		"HTTP/1.1 in batches":      {"HTTP_1_1", static + "format: json\n" + batching, 4, "one", "", ""},
 		"two destinations":         {"HTTP_2", "routing: {mode: static-multi-destination, destinations: [one, two]}\nformat: json\n" + batching, 4, "one two", "", ""},
-		"a namespace of its own":   {"HTTP_2", "routing: {mode: skip}\nformat: json\nnamespaces: {test: {routing: {mode: static, destination: one}}}\n" + batching, 4, "one", "", ""},
-		"a set of its own":         {"HTTP_2", "routing: {mode: skip}\nformat: json\nnamespaces: {test: {sets: {users: {routing: {mode: static, destination: two}, batching: {max-records: 7}}}}}\n", 4, "two", secret, ""},
-		"all but one set":          {"HTTP_1_1", static + "format: json\nnamespaces: {test: {sets: {secret: {routing: {mode: skip}}}}}\n", 4, "one", secret, ""},
-		"XDR, which is default":    {"HTTP_2", static, 4, "one", "", ""},
+		"routing of a namespace":   {"HTTP_2", "routing: {mode: skip}\nformat: json\nnamespaces: {test: {routing: {mode: static, destination: one}}}\n" + batching, 4, "one", "", ""},
+		"routing of a set":         {"HTTP_2", "routing: {mode: skip}\nformat: json\nnamespaces: {test: {sets: {users: {routing: {mode: static, destination: two}, batching: {max-records: 7}}}}}\n", 4, "two", secret, ""},
+		"a skipped set":            {"HTTP_1_1", static + "format: json\nnamespaces: {test: {sets: {secret: {routing: {mode: skip}}}}}\n", 4, "one", secret, ""},
+		"XDR, the default":         {"HTTP_2", static, 4, "one", "", ""},
 		"XDR in batches":           {"HTTP_2", static + "format: xdr\n" + batching, 4, "one", "", ""},
-		"XDR of transformed bins":  {"HTTP_2", static + "format: xdr\nbin-transforms: {exclude: {type: specified, bins: [name]}, map: {i: id}}\n" + batching, 4, "one", "", ""},
+		"XDR with transforms":      {"HTTP_2", static + "format: xdr\nbin-transforms: {exclude: {type: specified, bins: [name]}, map: {i: id}}\n" + batching, 4, "one", "", ""},
 		"compressed":               {"HTTP_2, compression: gzip, compression-threshold: 500", static + "format: json\n" + batching, 4, "one", "", ""},
-		"in order":                 {"HTTP_2", static + "format: json\nrecord-ordering: {}\n" + batching, 4, "one", "", ""},
-		"checked":                  {"HTTP_2, health-check: {interval-seconds: 1}, connection-ttl: 50", static + "format: json\n" + batching, 4, "one", "", ""},
-		"nothing":                  {"HTTP_2", "routing: {mode: skip}\n", 4, "", "", ""},
+		"record ordering":          {"HTTP_2", static + "format: json\nrecord-ordering: {}\n" + batching, 4, "one", "", ""},
+		"health checks":            {"HTTP_2, health-check: {interval-seconds: 1}, connection-ttl: 50", static + "format: json\n" + batching, 4, "one", "", ""},
+		"everything skipped":       {"HTTP_2", "routing: {mode: skip}\n", 4, "", "", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -72,7 +72,7 @@ func TestBinaryModes(t *testing.T) {
 				config += fmt.Sprintf("  %s: {urls: [%q], protocol: %s, call-timeout: 8s}\n", name, ledgers[name].URL, tt.protocol)
 			}
 			b := startBinary(t, 0, config+tt.config)
-			var a answers
+			var a replyCounts
 			s := &xdrtest.Source{Address: b.xdr, Connections: tt.connections, Answered: a.note}
 			ship(t, s)
 			live(s, 400)
@@ -98,14 +98,14 @@ func TestBinaryModes(t *testing.T) {
 					t.Errorf("requests over %v, want %d over %s", l.Protocols(), l.Counts().Requests, proto)
 				}
 			}
-			b.wantFigures(t, &a, ledgers)
+			b.wantMetrics(t, &a, ledgers)
 			b.terminate(t)
 		})
 	}
 }
 
-// wantNewestBare is wantNewest for message pack, whose deletes have neither
-// generation nor time.
+// wantNewestBare is like wantNewest for MessagePack, whose deletes have neither generation
+// nor time.
 func wantNewestBare(t *testing.T, s *xdrtest.Source, l *delivertest.Ledger) {
 	t.Helper()
 	want, got := s.Newest(), l.Newest()
@@ -133,9 +133,9 @@ func avro(t *testing.T, schema string) *format.Avro {
 	return f
 }
 
-// What a destination is sent is what the source's policy and the transforms leave
-// of a change.
-func TestBinaryWhatIsSent(t *testing.T) {
+// A destination gets the bins that the source's policy and the transforms select, as the
+// transforms rename them.
+func TestBinary_bins(t *testing.T) {
 	for name, tt := range map[string]struct {
 		config string
 		policy xdrtest.Policy
@@ -152,7 +152,7 @@ func TestBinaryWhatIsSent(t *testing.T) {
 		"no bins": {
 			"format: json\n", xdrtest.Policy{Bins: xdrtest.NoBins}, func(p *format.Parsed) bool { return len(p.Change.Bins) == 0 },
 		},
-		"compressed XDR, as XDR": { // of a compressed message the type is 4
+		"compressed XDR, as XDR": { // a compressed message has type 4
 			"format: xdr\n", xdrtest.Policy{Compress: true}, func(p *format.Parsed) bool { return p.Data[0] == 2 && p.Data[1] == 3 && len(p.Change.Bins) == 2 },
 		},
 	} {
@@ -161,28 +161,28 @@ func TestBinaryWhatIsSent(t *testing.T) {
 			o.Inspect = func(_ *http.Request, changes []format.Parsed) {
 				for _, p := range changes {
 					if !p.Change.Op.IsDelete() && !tt.check(&p) {
-						t.Errorf("sent were %d bins: %x", len(p.Change.Bins), p.Data)
+						t.Errorf("%d bins were sent: %x", len(p.Change.Bins), p.Data)
 					}
 				}
 			}
 			l := delivertest.Open(t, o)
 			config := fmt.Sprintf("destinations: {one: {urls: [%q], call-timeout: 8s}}\n", l.URL) + static + batching + tt.config
 			b := startBinary(t, 0, config)
-			var a answers
+			var a replyCounts
 			s := &xdrtest.Source{Address: b.xdr, Connections: 4, Policy: tt.policy, Answered: a.note}
 			ship(t, s)
 			live(s, 400)
 			settle(t, s)
 			wantNewest(t, s, l)
-			b.wantFigures(t, &a, map[string]*delivertest.Ledger{"one": l})
+			b.wantMetrics(t, &a, map[string]*delivertest.Ledger{"one": l})
 			b.terminate(t)
 		})
 	}
 }
 
-// What the namespace supervisor deletes is shipped where the data centre wants it,
-// and comes as any delete.
-func TestBinarySupervisor(t *testing.T) {
+// Deletes by the namespace supervisor, which a data centre can ask for, arrive like other
+// deletes.
+func TestBinary_supervisorDeletes(t *testing.T) {
 	l := delivertest.New(t, nil)
 	b := startBinary(t, 0, forward(l.URL, "")+batching)
 	s := &xdrtest.Source{Address: b.xdr, Connections: 4, Policy: xdrtest.Policy{SupervisorDeletes: true}}
@@ -195,14 +195,14 @@ func TestBinarySupervisor(t *testing.T) {
 	settle(t, s)
 	wantNewest(t, s, l)
 	if v := l.Newest()[digest(349)]; v.Op != change.Delete || v.Generation != 2 {
-		t.Errorf("a record that expired: %+v", v)
+		t.Errorf("an expired record: %+v", v)
 	}
 	b.terminate(t)
 }
 
-// Records of the server's own transaction monitors are answered, counted, and sent
-// nowhere.
-func TestBinaryMonitorRecords(t *testing.T) {
+// Monitor records, which the server writes for transactions, are acknowledged, counted and
+// not delivered.
+func TestBinary_monitorRecords(t *testing.T) {
 	l := delivertest.New(t, nil)
 	b := startBinary(t, 0, forward(l.URL, "")+batching)
 	s := &xdrtest.Source{Address: b.xdr}

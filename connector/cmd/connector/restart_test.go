@@ -9,28 +9,28 @@ import (
 	"github.com/aerosink/aerosink/connector/xdr/xdrtest"
 )
 
-// Killed at any moment, the connector has told no lie: every change answered with
-// OK is at the destination. The next one gets what is left.
-func TestBinaryKilled(t *testing.T) {
-	died(t, func(b *binary) {
+// When the connector is killed, every change that got an OK reply is at the destination.
+// The next connector gets the others.
+func TestBinary_killed(t *testing.T) {
+	testRestarts(t, func(b *binary) {
 		if err := b.Process.Kill(); err != nil {
 			t.Fatal(err)
 		}
 		if err := b.Wait(); err == nil {
-			t.Error("it exited with 0")
+			t.Error("exit status 0")
 		}
 	})
 }
 
-// Told to stop under load, it loses nothing that was acknowledged, and exits 0 in
-// time.
-func TestBinaryStoppedUnderLoad(t *testing.T) {
-	died(t, func(b *binary) { b.terminate(t) })
+// When the connector is terminated under load, it loses no change that got an OK reply,
+// and exits in time with status 0.
+func TestBinary_terminatedUnderLoad(t *testing.T) {
+	testRestarts(t, func(b *binary) { b.terminate(t) })
 }
 
-// died ends a connector three times in the middle of its work, and starts another
-// in its place.
-func died(t *testing.T, end func(*binary)) {
+// testRestarts ends a connector three times while it works, and each time starts another
+// on the same port.
+func testRestarts(t *testing.T, end func(*binary)) {
 	t.Helper()
 	l := delivertest.New(t, delivertest.Mixed(20, delivertest.Reset, delivertest.Busy, delivertest.Half))
 	b := startBinary(t, 0, forward(l.URL, "")+batching)
