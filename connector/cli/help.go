@@ -10,13 +10,13 @@ import (
 // Help fits a terminal of width columns.
 const width = 100
 
-// help returns the help of the program.
-func (p *Program) help() string {
+// programHelp returns the help of the program.
+func programHelp(p *Program) string {
 	var b strings.Builder
 	b.WriteString(wrap("", "", p.Purpose) + "\nUsage:\n")
 	var rows [][2]string
 	for _, c := range p.all() {
-		rows = append(rows, [2]string{p.synopsis(c), c.Summary})
+		rows = append(rows, [2]string{synopsis(p.Name, c), c.Summary})
 	}
 	b.WriteString(Table(rows))
 	if d := p.defaultCommand(); d.Name == "" {
@@ -33,9 +33,9 @@ func (p *Program) help() string {
 }
 
 // commandHelp returns the help of a command.
-func (p *Program) commandHelp(c Command) string {
+func commandHelp(program string, c Command) string {
 	var b strings.Builder
-	b.WriteString("Usage: " + p.synopsis(c) + "\n\n")
+	b.WriteString("Usage: " + synopsis(program, c) + "\n\n")
 	b.WriteString(wrap("", "", strings.ToUpper(c.Summary[:1])+c.Summary[1:]+"."))
 	if c.Details != "" {
 		b.WriteString(strings.TrimSpace(c.Details) + "\n")
@@ -44,9 +44,9 @@ func (p *Program) commandHelp(c Command) string {
 }
 
 // synopsis returns how a command is written.
-func (p *Program) synopsis(c Command) string {
+func synopsis(program string, c Command) string {
 	const most = 40 // bytes of flags that are written out
-	words := []string{p.Name}
+	words := []string{program}
 	switch {
 	case c.Default && c.Name != "":
 		words = append(words, "["+c.Name+"]")

@@ -101,11 +101,11 @@ func (p *Program) Run(ctx context.Context, args []string, streams Streams) error
 // run returns the command that args name, which is the zero Command for none, and the
 // error of running it.
 func (p *Program) run(ctx context.Context, args []string, streams Streams) (Command, error) {
-	flags, words := p.split(args)
+	flags, words := split(args, valueFlags(p.Commands))
 	if len(words) == 0 {
 		c := p.defaultCommand()
 		if has(flags, "h", "help") {
-			return Command{}, write(streams, p.help())
+			return Command{}, write(streams, programHelp(p))
 		}
 		c.Name = ""
 		return c, p.runCommand(ctx, c, flags, nil, streams)
@@ -117,6 +117,7 @@ func (p *Program) run(ctx context.Context, args []string, streams Streams) (Comm
 	return c, p.runCommand(ctx, c, flags, words[1:], streams)
 }
 
+// runCommand runs a command, or prints its help or the version if that is asked for.
 func (p *Program) runCommand(ctx context.Context, c Command, flags []flagArg, args []string, streams Streams) error {
 	asked := ""
 	if len(args) == 1 && c.Name != "help" {
@@ -124,7 +125,7 @@ func (p *Program) runCommand(ctx context.Context, c Command, flags []flagArg, ar
 	}
 	switch {
 	case asked == "help" || has(flags, "h", "help"):
-		return write(streams, p.commandHelp(c))
+		return write(streams, commandHelp(p.Name, c))
 	case asked == "version" || has(flags, "version"):
 		return p.printVersion(ctx, streams, nil)
 	}
@@ -135,6 +136,50 @@ func (p *Program) runCommand(ctx context.Context, c Command, flags []flagArg, ar
 		return err
 	}
 	return c.Run(ctx, streams, args)
+}
+
+// parse sets the flags of a command.
+func (p *Program) parse(c Command, flags []flagArg) error {
+	set := flagSet(c)
+	for _, f := range flags {
+		if set.Lookup(f.name) == nil {
+			return p.unknownFlag(c, f.name)
+		}
+		if err := set.Parse(f.args); err != nil {
+			return usageError{err}
+		}
+	}
+	return nil
+}
+
+// unknownFlag returns the error for a flag that c does not have.
+func (p *Program) unknownFlag(c Command, name string) error {
+	for _, other := range p.Commands {
+		if slices.Contains(flagNames(other), name) {
+			return Usagef("-%s is a flag of %q", name, strings.TrimSpace(p.Name+" "+other.Name))
+		}
+	}
+	near := nearest(name, append(flagNames(c), "help", "version"))
+	if near != "" {
+		near = "-" + near
+	}
+	return Usagef("unknown flag -%s%s", name, didYouMean(near))
+}
+
+// checkArgs checks that a command gets as many arguments as it takes.
+func (p *Program) checkArgs(c Command, args []string) error {
+	names := strings.Fields(c.Args)
+	if len(args) > len(names) {
+		extra, near := args[len(names)], ""
+		if c.PathAs != "" && isPath(extra) {
+			near = strings.Join(slices.DeleteFunc([]string{p.Name, c.Name, c.PathAs, extra}, func(s string) bool { return s == "" }), " ")
+		}
+		return Usagef("unexpected argument %q%s", extra, didYouMean(near))
+	}
+	if missing := names[len(args):]; len(missing) > 0 && !strings.HasPrefix(missing[0], "[") {
+		return Usagef("missing %s", strings.Join(missing, " and "))
+	}
+	return nil
 }
 
 // all returns the commands, with those that every program has.
@@ -151,6 +196,7 @@ func (p *Program) all() []Command {
 	)
 }
 
+// defaultCommand returns the command that runs when none is named.
 func (p *Program) defaultCommand() Command {
 	return p.Commands[slices.IndexFunc(p.Commands, func(c Command) bool { return c.Default })]
 }
@@ -186,19 +232,21 @@ func didYouMean(near string) string {
 // isPath reports whether arg looks like the path of a file.
 func isPath(arg string) bool { return strings.ContainsAny(arg, "./") }
 
+// printVersion is the command version.
 func (p *Program) printVersion(_ context.Context, streams Streams, _ []string) error {
 	return write(streams, p.Name+" "+buildText(p.Stamp)+"\n")
 }
 
+// printHelp is the command help.
 func (p *Program) printHelp(_ context.Context, streams Streams, args []string) error {
 	if len(args) == 0 {
-		return write(streams, p.help())
+		return write(streams, programHelp(p))
 	}
 	c, err := p.find(args[0])
 	if err != nil {
 		return err
 	}
-	return write(streams, p.commandHelp(c))
+	return write(streams, commandHelp(p.Name, c))
 }
 
 func write(streams Streams, text string) error {

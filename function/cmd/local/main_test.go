@@ -154,7 +154,7 @@ func TestFollow(t *testing.T) {
 		t.Error("the connector still listens")
 	}
 	if _, err := os.Stat(folder); !os.IsNotExist(err) {
-		t.Errorf("the folder of the objects is still there: %v", err)
+		t.Errorf("the temporary folder still exists: %v", err)
 	}
 }
 
@@ -182,38 +182,38 @@ func TestChecker(t *testing.T) {
 		t.Fatalf("%v, %d missing", err, l.missing)
 	}
 	if err := l.checkMessage(good); err != nil || l.missing != len(frames)-1 {
-		t.Errorf("a message that comes twice: %v, %d missing", err, l.missing)
+		t.Errorf("a repeated message: %v, %d missing", err, l.missing)
 	}
 	for _, tt := range []struct {
 		name   string
-		spoil  func(m *pubsubpb.PubsubMessage)
+		alter  func(m *pubsubpb.PubsubMessage)
 		reason string
 	}{
 		{"another value", func(m *pubsubpb.PubsubMessage) { m.Data = bytes.Replace(m.Data, []byte("zzz"), []byte("zzy"), 1) }, "this change did not go in"},
 		{"another record", func(m *pubsubpb.PubsubMessage) { m.Data = bytes.Replace(m.Data, []byte("/+P"), []byte("/+Q"), 1) }, "this change did not go in"},
-		{"no change", func(m *pubsubpb.PubsubMessage) { m.Data = []byte(`{}`) }, "neither JSON"},
-		{"several", func(m *pubsubpb.PubsubMessage) { m.Data = append(bytes.Clone(line), line...) }, "2 changes in a message, want 1"},
+		{"not a change", func(m *pubsubpb.PubsubMessage) { m.Data = []byte(`{}`) }, "neither JSON"},
+		{"two changes", func(m *pubsubpb.PubsubMessage) { m.Data = append(bytes.Clone(line), line...) }, "2 changes in a message, want 1"},
 		{"another ordering key", func(m *pubsubpb.PubsubMessage) { m.OrderingKey = "1" }, `ordering key "1"`},
-		{"no attribute", func(m *pubsubpb.PubsubMessage) { m.Attributes = nil }, "attribute"},
+		{"missing attributes", func(m *pubsubpb.PubsubMessage) { m.Attributes = nil }, "attribute"},
 	} {
 		l, line := fresh()
 		m := &pubsubpb.PubsubMessage{Data: bytes.Clone(line), Attributes: expectedAttributes(&l.entries[0].change), OrderingKey: "255"}
-		tt.spoil(m)
+		tt.alter(m)
 		if err := l.checkMessage(m); err == nil || !strings.Contains(err.Error(), tt.reason) || l.missing != len(frames) {
 			t.Errorf("%s: %v, %d missing", tt.name, err, l.missing)
 		}
 	}
 	object1 := object{name: "changes/namespace=source-ns1/x", text: string(line) + "\n"}
 	if err := l.checkObjects([]object{object1}); err == nil || !strings.Contains(err.Error(), "no object in the bucket holds") {
-		t.Errorf("objects missing: %v", err)
+		t.Errorf("missing objects: %v", err)
 	}
 	object1.name = "changes/namespace=test/x"
 	if err := l.checkObjects([]object{object1}); err == nil || !strings.Contains(err.Error(), "the change belongs in") {
-		t.Errorf("object misplaced: %v", err)
+		t.Errorf("misplaced object: %v", err)
 	}
 }
 
-func TestExitStatus(t *testing.T) {
+func TestProgram_exitStatus(t *testing.T) {
 	if out, err := changetest.Command(t, "-once").CombinedOutput(); err != nil {
 		t.Errorf("%v\n%s", err, out)
 	}

@@ -36,7 +36,7 @@ func TestCheck(t *testing.T) {
 				t.Errorf("error %v, want %q", err, tt.err)
 			}
 			if !strings.Contains(out.String(), tt.out) || strings.Contains(out.String(), "secret") {
-				t.Errorf("%s\ndoes not say %q", out.String(), tt.out)
+				t.Errorf("%s\nthe output lacks %q", out.String(), tt.out)
 			}
 		})
 	}

@@ -34,7 +34,7 @@ func start(t *testing.T, variables map[string]string) (url string, stop func(), 
 	return "http://127.0.0.1:" + log.Find(t, `msg="sink started" address=\S+:(\d+)`), cancel, end
 }
 
-// Help names the variables that most installations set, and env all of them.
+// The help names the variables that most installations set; env prints all of them.
 func TestEnv(t *testing.T) {
 	help, _, err := sinkCommand(t, nil, "help")
 	if err != nil {

@@ -32,7 +32,7 @@ func TestMetricsPort(t *testing.T) {
 	for _, want := range []string{`aerosink_function_requests_total{code="415"} 1`, "aerosink_function_ready 1", "go_goroutines", "process_open_fds",
 		`aerosink_archive_in_flight_bytes{sink="gs://archive/changes"} 0`, `aerosink_archive_in_flight_bytes{sink="gs://archive/dead"} 0`, `{sink="pubsub://test-project/changes"}`} {
 		if !strings.Contains(shown, want) {
-			t.Errorf("the metrics do not say %s:\n%s", want, shown)
+			t.Errorf("the metrics lack %s:\n%s", want, shown)
 		}
 	}
 	stop()

@@ -18,7 +18,7 @@ import (
 	"github.com/aerosink/aerosink/function/sink/sinktest"
 )
 
-// sinkProcess is the sink as a process of its own, with the test's environment.
+// sinkProcess is the sink as a separate process, with the test's environment.
 type sinkProcess struct {
 	*exec.Cmd
 	url string
@@ -37,21 +37,22 @@ func startProcess(t *testing.T) *sinkProcess {
 	return p
 }
 
-// deletion returns a change with a digest of its own for each i.
+// deletion returns a delete, with a different digest for each i.
 func deletion(i int) string {
 	return fmt.Sprintf(`{"msg":"delete","key":["n",null,"%024d000=",null],"gen":2,"lut":1795350896789,"durable":false}`, i)
 }
 
 var digests = regexp.MustCompile(`"key":\["n",null,"(\d{27}=)"`)
 
-func digestsIn(stored map[string]int, text []byte) {
+// countDigests adds the digests in text to stored.
+func countDigests(stored map[string]int, text []byte) {
 	for _, match := range digests.FindAllSubmatch(text, -1) {
 		stored[string(match[1])]++
 	}
 }
 
-// senders post batches until the process takes no more, and keep what it has said
-// 200 to.
+// senders POST batches until the process accepts no more, and record the digests that got
+// status 200.
 type senders struct {
 	t        *testing.T
 	url      string
@@ -61,7 +62,7 @@ type senders struct {
 	accepted []string // digests
 }
 
-// batch returns a body that was never sent before, and the digests in it.
+// batch returns a body that was not sent before, and the digests in it.
 func (s *senders) batch() (body string, of []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -74,6 +75,7 @@ func (s *senders) batch() (body string, of []string) {
 	return body, of
 }
 
+// start starts n senders.
 func (s *senders) start(n int) {
 	for range n {
 		s.sending.Go(func() {
@@ -91,7 +93,7 @@ func (s *senders) start(n int) {
 					s.mu.Lock()
 					s.accepted = append(s.accepted, of...)
 					s.mu.Unlock()
-				case http.StatusServiceUnavailable: // it ends
+				case http.StatusServiceUnavailable: // it is stopping
 				default:
 					s.t.Errorf("status %d", resp.StatusCode)
 					return
@@ -101,9 +103,9 @@ func (s *senders) start(n int) {
 	}
 }
 
-// Fifty times SIGTERM comes in the middle of batches: the process ends in time and
-// well, and all that it has said 200 to is stored, in each sink.
-func TestSIGTERMInBatches(t *testing.T) {
+// SIGTERM while batches are in flight, fifty times: the process exits in time with status
+// 0, and every change that got status 200 is stored in each sink.
+func TestProcess_SIGTERMInBatches(t *testing.T) {
 	cloud := sinktest.New(t)
 	t.Setenv("SINKS", sinktest.PubSubSink+","+sinktest.ArchiveSink)
 	arrived := make(chan struct{}, 1)
@@ -112,7 +114,7 @@ func TestSIGTERMInBatches(t *testing.T) {
 		case arrived <- struct{}{}:
 		default:
 		}
-		<-time.After(time.Millisecond) // slow enough for more to come meanwhile
+		<-time.After(time.Millisecond) // slow enough for more requests to arrive
 		return nil
 	})
 	s := &senders{t: t}
@@ -121,7 +123,7 @@ func TestSIGTERMInBatches(t *testing.T) {
 		p := startProcess(t)
 		s.url = p.url
 		for len(arrived) > 0 {
-			<-arrived // of the process before
+			<-arrived // from the previous process
 		}
 		s.start(4)
 		for range 1 + i%3 {
@@ -135,7 +137,7 @@ func TestSIGTERMInBatches(t *testing.T) {
 			t.Errorf("%v\n%s", err, p.log.String())
 		}
 		if took := time.Since(signalled); took > 8*time.Second {
-			t.Errorf("ended after %s", took)
+			t.Errorf("exited after %s", took)
 		}
 		s.sending.Wait()
 		if len(s.accepted) > answered {
@@ -146,10 +148,10 @@ func TestSIGTERMInBatches(t *testing.T) {
 	}
 	published, archived := map[string]int{}, map[string]int{}
 	for _, m := range cloud.Messages() {
-		digestsIn(published, m.Data)
+		countDigests(published, m.Data)
 	}
 	for _, o := range cloud.Objects(t) {
-		digestsIn(archived, o.Content)
+		countDigests(archived, o.Content)
 	}
 	for _, digest := range s.accepted {
 		if published[digest] != 1 || archived[digest] != 1 {
@@ -159,9 +161,9 @@ func TestSIGTERMInBatches(t *testing.T) {
 	t.Logf("%d of %d changes accepted", len(s.accepted), s.next)
 }
 
-// A process that is killed when its object is there and the answer is not leaves it
-// to the sender to send again, which makes no second object.
-func TestKilledBeforeTheAnswer(t *testing.T) {
+// If a process is killed after it has written an object and before it has replied, the
+// sender sends the request again, and no second object is written.
+func TestProcess_killedBeforeReply(t *testing.T) {
 	cloud := sinktest.New(t)
 	t.Setenv("SINKS", sinktest.ArchiveSink)
 	p := startProcess(t)
@@ -170,7 +172,7 @@ func TestKilledBeforeTheAnswer(t *testing.T) {
 		cloud.PassStorage(r)
 		close(stored)
 		<-killed
-		w.WriteHeader(http.StatusGone) // nobody hears it
+		w.WriteHeader(http.StatusGone) // the process is gone
 	})
 	body := deletion(1) + "\n" + deletion(2) + "\n"
 	failed := make(chan error, 1)
@@ -188,11 +190,11 @@ func TestKilledBeforeTheAnswer(t *testing.T) {
 	_ = p.Wait() // it was killed
 	close(killed)
 	if err := <-failed; err == nil {
-		t.Error("a killed process has answered")
+		t.Error("a killed process has replied")
 	}
 	cloud.FailStorage(nil)
 	if n := len(cloud.Objects(t)); n != 1 {
-		t.Fatalf("%d objects before it is sent again", n)
+		t.Fatalf("%d objects before the request is sent again, want 1", n)
 	}
 
 	p = startProcess(t)
@@ -212,9 +214,9 @@ func TestKilledBeforeTheAnswer(t *testing.T) {
 	}
 }
 
-// The time from the start of the process to its first answer. It is looked at, and
-// held only to what no machine should exceed.
-func TestColdStart(t *testing.T) {
+// TestProcess_coldStart logs the time from the start of the process to its first reply. The
+// bound is generous, for slow machines.
+func TestProcess_coldStart(t *testing.T) {
 	cloud := sinktest.New(t)
 	t.Setenv("SINKS", sinktest.PubSubSink)
 	began := time.Now()
@@ -226,7 +228,7 @@ func TestColdStart(t *testing.T) {
 	}
 	_ = resp.Body.Close()
 	first := time.Since(began)
-	t.Logf("listens after %s, has made a change durable after %s", listening.Round(time.Millisecond), first.Round(time.Millisecond))
+	t.Logf("listens after %s, stored a change after %s", listening.Round(time.Millisecond), first.Round(time.Millisecond))
 	if resp.StatusCode != http.StatusOK || len(cloud.Messages()) != 1 || first > 5*time.Second {
 		t.Errorf("status %d, %d messages after %s", resp.StatusCode, len(cloud.Messages()), first)
 	}

@@ -25,9 +25,9 @@ import (
 	"github.com/aerosink/aerosink/function/sink/sinktest"
 )
 
-// archiveOf writes an archive of n changes into a folder, of which 100 make a file, and
-// returns the folder and its lines.
-func archiveOf(t *testing.T, n int) (folder string, lines []string) {
+// writeArchive writes an archive of n changes, 100 in each file, and returns its folder and
+// its lines.
+func writeArchive(t *testing.T, n int) (folder string, lines []string) {
 	t.Helper()
 	folder = t.TempDir()
 	for i := range n {
@@ -42,7 +42,7 @@ func archiveOf(t *testing.T, n int) (folder string, lines []string) {
 	return folder, lines
 }
 
-// sinkCommand runs a command, and returns what it has written.
+// sinkCommand runs the program and returns what it has written.
 func sinkCommand(t *testing.T, variables map[string]string, args ...string) (stdout, stderr string, err error) {
 	t.Helper()
 	var out, log bytes.Buffer
@@ -52,7 +52,7 @@ func sinkCommand(t *testing.T, variables map[string]string, args ...string) (std
 
 func TestReplay(t *testing.T) {
 	cloud := sinktest.New(t)
-	folder, lines := archiveOf(t, 250)
+	folder, lines := writeArchive(t, 250)
 	sinks := sinktest.PubSubSink + ", " + sinktest.ArchiveSink
 	out, log, err := sinkCommand(t, map[string]string{"SINKS": sinks, "DEAD_LETTERS": "nonsense"}, "replay", folder, "--rate", "1e6")
 	if err != nil || out != "replayed: 3 objects, 250 changes\n" || log != "" {
@@ -72,7 +72,7 @@ func TestReplay(t *testing.T) {
 		t.Error(err)
 	}
 	if again := cloud.Objects(t); len(again) != len(first) || len(first) != 3 {
-		t.Errorf("%d objects, after the second replay %d", len(first), len(again))
+		t.Errorf("%d objects, %d after the second replay", len(first), len(again))
 	}
 }
 
@@ -90,8 +90,8 @@ func TestReplay_schemaInCloudStorage(t *testing.T) {
 		t.Fatal(err)
 	}
 	from := filepath.Join(t.TempDir(), "letters.ndjson")
-	letter := sink.Letter{MediaType: format.MediaAvro, Reason: "no schema"}
-	if err := os.WriteFile(from, letter.AppendLine(nil, &format.Parsed{Data: datum}), 0o600); err != nil {
+	deadLetter := sink.Letter{MediaType: format.MediaAvro, Reason: "no schema"}
+	if err := os.WriteFile(from, deadLetter.AppendLine(nil, &format.Parsed{Data: datum}), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	variables := map[string]string{"SINKS": sinktest.PubSubSink, "AVRO_SCHEMA": schema}
@@ -118,7 +118,7 @@ func TestReplay_schemaInCloudStorage(t *testing.T) {
 }
 
 func TestReplay_flags(t *testing.T) {
-	folder, _ := archiveOf(t, 3)
+	folder, _ := writeArchive(t, 3)
 	token := filepath.Join(t.TempDir(), "no")
 	for name, tt := range map[string]struct {
 		args     []string
@@ -165,13 +165,13 @@ func TestWithoutLinger(t *testing.T) {
 	}
 }
 
-// collector is an HTTP destination that keeps the lines it was sent.
+// collector is an HTTP destination that keeps the lines it receives.
 type collector struct {
 	mu      sync.Mutex
 	lines   []string
 	posts   int
 	tokens  []string
-	entered chan struct{} // unless nil, gets a value before each answer, which then is not given
+	entered chan struct{} // if not nil, gets a value for each request, which then gets no response
 }
 
 func (c *collector) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -197,7 +197,7 @@ func (c *collector) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // A replay that was killed continues where it was: everything arrives, and at most one
 // chunk arrives twice.
 func TestReplay_killed(t *testing.T) {
-	folder, lines := archiveOf(t, 500)
+	folder, lines := writeArchive(t, 500)
 	c := &collector{entered: make(chan struct{})}
 	server := httptest.NewServer(c)
 	t.Cleanup(server.Close)
@@ -208,7 +208,7 @@ func TestReplay_killed(t *testing.T) {
 	if err := killed.Start(); err != nil {
 		t.Fatal(err)
 	}
-	<-c.entered // the third chunk is there, and not answered
+	<-c.entered // the third chunk has arrived, without a response
 	if err := killed.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
@@ -227,6 +227,6 @@ func TestReplay_killed(t *testing.T) {
 		t.Errorf("tokens %q", tokens)
 	}
 	if _, err := os.Stat(checkpoint); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("the checkpoint is still there: %v", err)
+		t.Errorf("the checkpoint still exists: %v", err)
 	}
 }
