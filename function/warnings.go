@@ -3,9 +3,11 @@ package function
 import (
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
-	"unicode"
+
+	"github.com/aerosink/aerosink/connector/nearest"
 )
 
 const (
@@ -57,64 +59,20 @@ const ourPrefix = "AEROSINK_"
 
 // warnOfNames notes variables that look like ours and are not.
 func (f *Findings) warnOfNames(names []string) {
-	ours := map[string]bool{}
+	var ours []string
 	for _, v := range Variables() {
-		ours[v.Name] = true
+		ours = append(ours, v.Name)
 	}
 	for _, name := range names {
-		if ours[name] {
+		if slices.Contains(ours, name) {
 			continue
 		}
 		bare, prefixed := strings.CutPrefix(strings.ToUpper(name), ourPrefix)
-		switch near := nearest(bare); {
+		switch near := nearest.Strict(bare, ours); {
 		case near != "":
 			f.Warnings = append(f.Warnings, Finding{name, "no variable of ours; did you mean " + near + "?"})
 		case prefixed:
 			f.Warnings = append(f.Warnings, Finding{name, "no variable of ours"})
 		}
 	}
-}
-
-// nearest returns the variable whose name is most like name; "" when none is. Only
-// letters and digits count, and the longer a name the more of them may differ; none
-// of PORT's.
-func nearest(name string) string {
-	best, distance := "", len(name)
-	for _, v := range Variables() {
-		ours := letters(v.Name)
-		if d := editDistance(letters(name), ours); d < distance && d <= (len(ours)+3)/8 {
-			best, distance = v.Name, d
-		}
-	}
-	return best
-}
-
-func letters(name string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsLetter(r) || unicode.IsDigit(r) {
-			return unicode.ToLower(r)
-		}
-		return -1
-	}, name)
-}
-
-// editDistance counts the letters to insert, delete or replace (Levenshtein).
-func editDistance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			replace := diagonal
-			if a[i] != b[j] {
-				replace++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(replace, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }

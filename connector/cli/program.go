@@ -19,6 +19,8 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+
+	"github.com/aerosink/aerosink/connector/nearest"
 )
 
 // Program is a program and its commands.
@@ -159,7 +161,7 @@ func (p *Program) unknownFlag(c Command, name string) error {
 			return Usagef("-%s is a flag of %q", name, strings.TrimSpace(p.Name+" "+other.Name))
 		}
 	}
-	near := nearest(name, append(flagNames(c), "help", "version"))
+	near := nearest.Name(name, append(flagNames(c), "help", "version"))
 	if near != "" {
 		near = "-" + near
 	}
@@ -210,7 +212,7 @@ func (p *Program) find(name string) (Command, error) {
 		}
 		names = append(names, c.Name)
 	}
-	near := nearest(name, names)
+	near := nearest.Name(name, names)
 	d := p.defaultCommand()
 	switch {
 	case d.PathAs != "" && isPath(name):
