@@ -63,7 +63,7 @@ func (c *catalogue) MustRegister(collectors ...prometheus.Collector) {
 
 // The README's table of metrics is the one in the code.
 func TestReadmeHasEveryMetric(t *testing.T) {
-	readme, err := os.ReadFile(filepath.Join(changetest.Testdata(t), "..", "README.md"))
+	readme, err := os.ReadFile(filepath.Join(changetest.Testdata(t), "..", "connector", "README.md"))
 	if err != nil {
 		t.Fatal(err)
 	}

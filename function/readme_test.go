@@ -19,7 +19,7 @@ import (
 
 func readme(t *testing.T) string {
 	t.Helper()
-	text, err := os.ReadFile("../README.md")
+	text, err := os.ReadFile("README.md")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,7 +48,7 @@ func names(expression, text string) []string {
 
 // The README's tables of sinks have the parameters that the sinks know, and no others.
 func TestReadmeOfSinks(t *testing.T) {
-	for heading, url := range map[string]string{"### Pub/Sub": "pubsub://my-project/changes?x=", "### Cloud Storage": "gs://bucket?x="} {
+	for heading, url := range map[string]string{"## Pub/Sub": "pubsub://my-project/changes?x=", "## Cloud Storage": "gs://bucket?x="} {
 		_, err := function.ParseSink(url, sink.Options{})
 		if err == nil {
 			t.Fatalf("%s: no fault", url)
@@ -69,7 +69,7 @@ func TestReadmeOfFigures(t *testing.T) {
 	}
 	w := httptest.NewRecorder()
 	r.Metrics().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/metrics", nil))
-	if diff := cmp.Diff(names(`# HELP (aerosink_\w+) `, w.Body.String()), names("`(aerosink_\\w+)`", section(t, "### Figures of the function"))); diff != "" {
+	if diff := cmp.Diff(names(`# HELP (aerosink_\w+) `, w.Body.String()), names("`(aerosink_\\w+)`", section(t, "## Metrics"))); diff != "" {
 		t.Errorf("(-shown +the README):\n%s", diff)
 	}
 }

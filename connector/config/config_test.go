@@ -58,7 +58,7 @@ func TestSample(t *testing.T) {
 
 // The README's configuration has every key and is without fault.
 func TestReadme(t *testing.T) {
-	readme, err := os.ReadFile(filepath.Join(changetest.Testdata(t), "..", "README.md"))
+	readme, err := os.ReadFile(filepath.Join(changetest.Testdata(t), "..", "connector", "README.md"))
 	if err != nil {
 		t.Fatal(err)
 	}

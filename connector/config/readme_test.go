@@ -21,7 +21,7 @@ var (
 // The README's table has every key of the reference, and says the same of each:
 // once: that it is ESP's, ours, or ignored. What is refused the code never asks for.
 func TestReadmeTable(t *testing.T) {
-	readme, err := os.ReadFile(filepath.Join(changetest.Testdata(t), "..", "README.md"))
+	readme, err := os.ReadFile(filepath.Join(changetest.Testdata(t), "..", "connector", "README.md"))
 	if err != nil {
 		t.Fatal(err)
 	}

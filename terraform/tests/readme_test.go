@@ -13,12 +13,7 @@ import (
 // The README says what there is to choose and who is told, and gives commands; what
 // they name is there.
 func TestReadme(t *testing.T) {
-	readme := read(t, "../README.md")
-	from, to := strings.Index(readme, "\n## Deploy\n"), strings.Index(readme, "\n## The function alone\n")
-	if from < 0 || to < from {
-		t.Fatal("there is no section Deploy")
-	}
-	deploy := readme[from:to]
+	deploy := read(t, "README.md")
 	m := readModule(t, ".")
 	for _, b := range m.blocks("variable") {
 		if name := b.Labels[0]; !strings.Contains(deploy, "`"+name+"`") && !strings.Contains(deploy, "TF_VAR_"+name+"=") {
@@ -44,7 +39,7 @@ func TestReadme(t *testing.T) {
 
 // What deploys the function without Terraform deploys what Terraform does.
 func TestReadmeDeploysTheFunction(t *testing.T) {
-	command := regexp.MustCompile(`(?s)    gcloud functions deploy .*?\n\n`).FindString(read(t, "../README.md"))
+	command := regexp.MustCompile(`(?s)    gcloud functions deploy .*?\n\n`).FindString(read(t, "README.md"))
 	flags := map[string]string{}
 	for _, f := range regexp.MustCompile(`--([a-z0-9-]+)=(\S+)`).FindAllStringSubmatch(command, -1) {
 		flags[f[1]] = f[2]

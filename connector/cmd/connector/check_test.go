@@ -24,12 +24,11 @@ func TestConfig_budget(t *testing.T) {
 // The commands in the README print what it says, in its order. The last one, which runs
 // the connector on fixed ports, is not run.
 func TestReadme_commands(t *testing.T) {
-	readme, err := os.ReadFile(filepath.Join(changetest.Testdata(t), "..", "README.md"))
+	readme, err := os.ReadFile(filepath.Join(changetest.Testdata(t), "..", "connector", "README.md"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, section, _ := strings.Cut(string(readme), "\n## The connector alone\n")
-	text, after, found := strings.Cut(section, "```\n\nThen build")
+	text, after, found := strings.Cut(string(readme), "```\n\nThen build")
 	_, text, _ = strings.Cut(text, "```yaml\n")
 	if !found {
 		t.Fatal("the README has no YAML followed by commands")
