@@ -15,31 +15,32 @@ import (
 type Variable struct {
 	Name    string
 	Default string // what an empty or absent one means; "" is nothing
+	Unit    string // what its value is: a size in bytes, a duration, a URL …
 	Meaning string
 }
 
 // The variables that the function reads, declared once.
 var (
-	port        = Variable{"PORT", "8080", "port of the server"}
-	metricsPort = Variable{"METRICS_PORT", "", "port of `/metrics` for Prometheus; without it there is none"}
-	sinks       = Variable{"SINKS", "", "where changes go, all of them: URLs separated by commas; required"}
-	deadLetters = Variable{"DEAD_LETTERS", "", "where changes go that can never be stored: a URL of `gs:` or `pubsub:`; without it they are refused"}
-	metadataKey = Variable{"METADATA_KEY", "metadata", "member of flat JSON, or field or entry of Avro, that holds the metadata"}
-	avroSchema  = Variable{"AVRO_SCHEMA", "", "path, or `gs:` URL, of the schema of Avro data that come alone; container files bring their own"}
-	tokensFile  = Variable{"AUTH_TOKENS_FILE", "", "path of a file of bearer tokens, one a line, any of which a request must have; read again when it changes"}
-	tokens      = Variable{"AUTH_TOKENS", "", "the same, separated by commas; beside a file both count"}
-	maxBody     = Variable{"MAX_BODY", "32MiB", "largest request body, as it is sent"}
-	maxInflated = Variable{"MAX_INFLATED", "64MiB", "most that it may inflate to"}
-	maxInFlight = Variable{"MAX_IN_FLIGHT", "128MiB", "most of all bodies at once, as they are sent and inflated; beyond it the answer is 429"}
-	maxChanges  = Variable{"MAX_CHANGES", "10000", "most changes in a request"}
-	maxChange   = Variable{"MAX_CHANGE", "16MiB", "largest change"}
-	maxDepth    = Variable{"MAX_DEPTH", "64", "most lists and maps in each other"}
-	maxHeader   = Variable{"MAX_HEADER", "64KiB", "largest request header"}
-	headerTime  = Variable{"HEADER_TIMEOUT", "5s", "for a request's header to come"}
-	bodyTime    = Variable{"BODY_TIMEOUT", "10s", "for its body to come"}
-	timeout     = Variable{"TIMEOUT", "9s", "for making a request's changes durable; XDR waits 10s"}
-	logLevel    = Variable{"LOG_LEVEL", "info", "least of `debug`, `info`, `warn`, `error` that is logged; users' keys only with `debug`"}
-	project     = Variable{"GOOGLE_CLOUD_PROJECT", "", "project that log lines name in their trace; on Cloud Run it is found out"}
+	port        = Variable{"PORT", "8080", "port", "port of the server"}
+	metricsPort = Variable{"METRICS_PORT", "", "port", "port of `/metrics` for Prometheus; without it there is none"}
+	sinks       = Variable{"SINKS", "", "URLs", "where changes go, all of them: URLs separated by commas; required"}
+	deadLetters = Variable{"DEAD_LETTERS", "", "URL", "where changes go that can never be stored: a URL of `gs:` or `pubsub:`; without it they are refused"}
+	metadataKey = Variable{"METADATA_KEY", "metadata", "name", "member of flat JSON, or field or entry of Avro, that holds the metadata"}
+	avroSchema  = Variable{"AVRO_SCHEMA", "", "path, URL", "path, or `gs:` URL, of the schema of Avro data that come alone; container files bring their own"}
+	tokensFile  = Variable{"AUTH_TOKENS_FILE", "", "path", "path of a file of bearer tokens, one a line, any of which a request must have; read again when it changes"}
+	tokens      = Variable{"AUTH_TOKENS", "", "tokens", "the same, separated by commas; beside a file both count"}
+	maxBody     = Variable{"MAX_BODY", "32MiB", "size", "largest request body, as it is sent"}
+	maxInflated = Variable{"MAX_INFLATED", "64MiB", "size", "most that it may inflate to"}
+	maxInFlight = Variable{"MAX_IN_FLIGHT", "128MiB", "size", "most of all bodies at once, as they are sent and inflated; beyond it the answer is 429"}
+	maxChanges  = Variable{"MAX_CHANGES", "10000", "number", "most changes in a request"}
+	maxChange   = Variable{"MAX_CHANGE", "16MiB", "size", "largest change"}
+	maxDepth    = Variable{"MAX_DEPTH", "64", "number", "most lists and maps in each other"}
+	maxHeader   = Variable{"MAX_HEADER", "64KiB", "size", "largest request header"}
+	headerTime  = Variable{"HEADER_TIMEOUT", "5s", "duration", "for a request's header to come"}
+	bodyTime    = Variable{"BODY_TIMEOUT", "10s", "duration", "for its body to come"}
+	timeout     = Variable{"TIMEOUT", "9s", "duration", "for making a request's changes durable; XDR waits 10s"}
+	logLevel    = Variable{"LOG_LEVEL", "info", "level", "least of `debug`, `info`, `warn`, `error` that is logged; users' keys only with `debug`"}
+	project     = Variable{"GOOGLE_CLOUD_PROJECT", "", "name", "project that log lines name in their trace; on Cloud Run it is found out"}
 )
 
 // Variables returns all variables that the function reads itself. Google's clients

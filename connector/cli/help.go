@@ -14,9 +14,9 @@ const width = 100
 func programHelp(p *Program) string {
 	var b strings.Builder
 	b.WriteString(wrap("", "", p.Purpose) + "\nUsage:\n")
-	var rows [][2]string
+	var rows [][]string
 	for _, c := range p.all() {
-		rows = append(rows, [2]string{synopsis(p.Name, c), c.Summary})
+		rows = append(rows, []string{synopsis(p.Name, c), c.Summary})
 	}
 	b.WriteString(Table(rows))
 	if d := p.defaultCommand(); d.Name == "" {
@@ -74,13 +74,13 @@ func flagSynopsis(f *flag.Flag) string {
 
 // flagHelp lists the flags of a command, or is "" if there are none.
 func flagHelp(c Command) string {
-	var rows [][2]string
+	var rows [][]string
 	flagSet(c).VisitAll(func(f *flag.Flag) {
 		_, usage := flag.UnquoteUsage(f)
 		if f.DefValue != "" && f.DefValue != "false" {
 			usage += " (default " + f.DefValue + ")"
 		}
-		rows = append(rows, [2]string{flagSynopsis(f), usage})
+		rows = append(rows, []string{flagSynopsis(f), usage})
 	})
 	if len(rows) == 0 {
 		return ""
@@ -96,23 +96,33 @@ func section(heading, lines string) string {
 	return "\n" + heading + ":\n  " + strings.ReplaceAll(lines, "\n", "\n  ") + "\n"
 }
 
-// Table returns two columns of text, of which the second is wrapped.
-func Table(rows [][2]string) string {
-	const most = 36 // runes of the first column; longer ones get a line of their own
-	first := 0
+// Table returns rows of columns, of which the last is wrapped. A first column that is very
+// wide gets a line of its own.
+func Table(rows [][]string) string {
+	const most = 36 // runes of the first column
+	var widths []int
 	for _, row := range rows {
-		if n := utf8.RuneCountInString(row[0]); n <= most {
-			first = max(first, n)
+		for i, text := range row[:len(row)-1] {
+			if i == len(widths) {
+				widths = append(widths, 0)
+			}
+			if n := utf8.RuneCountInString(text); i > 0 || n <= most {
+				widths[i] = max(widths[i], n)
+			}
 		}
 	}
-	indent := strings.Repeat(" ", first+4)
 	var b strings.Builder
 	for _, row := range rows {
-		if utf8.RuneCountInString(row[0]) > first {
-			b.WriteString("  " + row[0] + "\n" + wrap(indent, indent, row[1]))
-		} else {
-			b.WriteString(wrap(fmt.Sprintf("  %-*s  ", first, row[0]), indent, row[1]))
+		start, indent, last := "", "", len(row)-1
+		for i, text := range row[:last] {
+			start += fmt.Sprintf("  %-*s", widths[i], text)
+			indent += fmt.Sprintf("  %*s", widths[i], "")
 		}
+		if utf8.RuneCountInString(row[0]) > widths[0] {
+			b.WriteString("  " + row[0] + "\n")
+			start = indent
+		}
+		b.WriteString(wrap(start+"  ", indent+"  ", row[last]))
 	}
 	return b.String()
 }

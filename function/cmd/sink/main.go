@@ -8,7 +8,6 @@ import (
 	"flag"
 	"io"
 	"os"
-	"slices"
 	"strings"
 	"time"
 
@@ -55,7 +54,7 @@ func program(getenv func(string) string, environ []string) *cli.Program {
 			},
 			{
 				Name:     "env",
-				Summary:  "print every environment variable, its meaning, default and unit",
+				Summary:  "print every environment variable, its default, unit and meaning",
 				Examples: "sink env",
 				Run: func(_ context.Context, streams cli.Streams, _ []string) error {
 					return printVariables(streams.Stdout)
@@ -91,23 +90,33 @@ func program(getenv func(string) string, environ []string) *cli.Program {
 
 // printVariables prints all variables.
 func printVariables(stdout io.Writer) error {
-	_, err := io.WriteString(stdout, "Sizes are in bytes, or in KiB, MiB or GiB, as in 16MiB. Durations have a unit: ms, s, m or h.\n\n"+variableTable())
+	rows := [][]string{{"VARIABLE", "DEFAULT", "UNIT", "MEANING"}}
+	for _, v := range function.Variables() {
+		rows = append(rows, []string{v.Name, v.Default, v.Unit, plainText(v.Meaning)})
+	}
+	_, err := io.WriteString(stdout, cli.Table(rows)+
+		"\nA size is a number of bytes, or one with KiB, MiB or GiB, as in 16MiB. A duration has a unit: ms, s,\n"+
+		"m or h. Several URLs or tokens are separated by commas.\n")
 	return err
 }
 
-// variableTable returns a table of the variables with these names, or of all.
+// variableTable returns a table of the variables with these names.
 func variableTable(names ...string) string {
-	variables := function.Variables()
-	if len(names) > 0 {
-		variables = slices.DeleteFunc(variables, func(v function.Variable) bool { return !slices.Contains(names, v.Name) })
-	}
-	var rows [][2]string
-	for _, v := range variables {
-		text := strings.ReplaceAll(v.Meaning, "`", "")
-		if v.Default != "" {
-			text += " (default " + v.Default + ")"
+	var rows [][]string
+	for _, name := range names {
+		for _, v := range function.Variables() {
+			if v.Name != name {
+				continue
+			}
+			text := plainText(v.Meaning)
+			if v.Default != "" {
+				text += " (default " + v.Default + ")"
+			}
+			rows = append(rows, []string{v.Name, text})
 		}
-		rows = append(rows, [2]string{v.Name, text})
 	}
 	return cli.Table(rows)
 }
+
+// plainText returns a meaning without its Markdown.
+func plainText(meaning string) string { return strings.ReplaceAll(meaning, "`", "") }

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -45,8 +46,9 @@ func TestEnv(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, v := range function.Variables() {
-		if !strings.Contains(env, "\n  "+v.Name+" ") || v.Default != "" && !strings.Contains(env, v.Default) {
-			t.Errorf("no %s, or not its default %q, in:\n%s", v.Name, v.Default, env)
+		row := regexp.MustCompile(`(?m)^  ` + v.Name + ` +` + v.Default + ` +` + v.Unit + `  `)
+		if v.Unit == "" || !row.MatchString(env) {
+			t.Errorf("no %s with default %q and unit %q in:\n%s", v.Name, v.Default, v.Unit, env)
 		}
 	}
 	for _, name := range []string{"SINKS", "DEAD_LETTERS", "PORT"} {
