@@ -16,6 +16,8 @@ import (
 	"github.com/aerosink/aerosink/connector/change"
 	"github.com/aerosink/aerosink/connector/deliver"
 	"github.com/aerosink/aerosink/connector/format"
+	"github.com/aerosink/aerosink/connector/format/json"
+	"github.com/aerosink/aerosink/connector/format/raw"
 	"github.com/aerosink/aerosink/connector/xdr"
 )
 
@@ -57,9 +59,9 @@ func BenchmarkThroughput(b *testing.B) {
 		records int
 		format  format.Format
 	}{
-		{"json", 500, format.JSON{StringifyMapKeys: true}},
-		{"xdr", 500, format.XDR{}},
-		{"json-unbatched", 1, format.JSON{StringifyMapKeys: true}},
+		{"json", 500, json.Format{StringifyMapKeys: true}},
+		{"xdr", 500, raw.Format{}},
+		{"json-unbatched", 1, json.Format{StringifyMapKeys: true}},
 	} {
 		b.Run(bench.name, func(b *testing.B) { throughput(b, bench.records, bench.format) })
 	}

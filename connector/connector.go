@@ -31,6 +31,7 @@ import (
 
 	"github.com/aerosink/aerosink/connector/deliver"
 	"github.com/aerosink/aerosink/connector/format"
+	"github.com/aerosink/aerosink/connector/format/raw"
 	"github.com/aerosink/aerosink/connector/route"
 )
 
@@ -77,7 +78,7 @@ type Treatment struct {
 
 // passes reports whether a change goes on as the message that it came as.
 func (t *Treatment) passes() bool {
-	_, xdr := t.Format.(format.XDR)
+	_, xdr := t.Format.(raw.Format)
 	return xdr && t.Transform == nil
 }
 

@@ -24,7 +24,7 @@ import (
 	"github.com/aerosink/aerosink/connector/change"
 	"github.com/aerosink/aerosink/connector/change/changetest"
 	"github.com/aerosink/aerosink/connector/deliver"
-	"github.com/aerosink/aerosink/connector/format"
+	jsonformat "github.com/aerosink/aerosink/connector/format/json"
 	"github.com/aerosink/aerosink/connector/route"
 	"github.com/aerosink/aerosink/connector/xdr"
 	"github.com/aerosink/aerosink/connector/xdr/xdrtest"
@@ -199,7 +199,7 @@ func (e *endpoint) destination(t *testing.T, name string) *deliver.Destination {
 }
 
 func to(destinations ...*deliver.Destination) Treatment {
-	f := format.JSON{StringifyMapKeys: true}
+	f := jsonformat.Format{StringifyMapKeys: true}
 	return Treatment{Format: f, Stream: &deliver.Stream{Envelope: f, MaxRecords: 1, MaxBytes: 1 << 20}, Destinations: destinations}
 }
 
@@ -317,7 +317,7 @@ func TestMalformedMessages(t *testing.T) {
 func TestInexpressibleChange(t *testing.T) {
 	e := newEndpoint(t)
 	tr := to(e.destination(t, "there"))
-	tr.Format = format.FlatJSON{MetadataKey: "i"} // like the bin
+	tr.Format = jsonformat.Flat{MetadataKey: "i"} // like the bin
 	r := start(t, everywhere(tr), nil)
 	n := r.dial(t)
 	n.ship(t, write(t, "s", 1))
@@ -516,7 +516,7 @@ func TestStories(t *testing.T) {
 		defer there.Close()
 		tr := to((&endpoint{Server: there}).destination(t, "there"))
 		if strings.TrimSpace(string(s.Section(t, "format"))) == "flat-json" {
-			tr.Format = format.FlatJSON{MetadataKey: "metadata", StringifyMapKeys: true}
+			tr.Format = jsonformat.Flat{MetadataKey: "metadata", StringifyMapKeys: true}
 			tr.Stream.Envelope = tr.Format
 		}
 		r := start(t, everywhere(tr), func(c *Config) { c.Now = func() time.Time { return changetest.Receipt } })

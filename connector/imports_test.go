@@ -25,14 +25,21 @@ var rooms = map[string]struct {
 	"connector/cloudlog": {"", "net net/http"},
 	"connector/nearest":  {"", "*"},
 	"connector/cli":      {"connector/nearest", "net net/http log log/slog"},
-	"connector/format":   {"connector/change connector/xdr", "net net/http log log/slog"},
+	"connector/format":   {"connector/change", "net net/http log log/slog"},
+
+	"connector/format/json":    {"connector/change connector/format", "net net/http log log/slog"},
+	"connector/format/avro":    {"connector/change connector/format connector/format/json", "net net/http log log/slog"},
+	"connector/format/msgpack": {"connector/change connector/format", "net net/http log log/slog"},
+	"connector/format/raw":     {"connector/change connector/format connector/xdr", "net net/http log log/slog"},
+	"connector/format/formats": {"connector/change connector/format connector/format/avro connector/format/json connector/format/msgpack connector/format/raw", "net net/http log log/slog"},
+
 	"connector/deliver":  {"connector/change", "log log/slog"},
-	"connector":          {"connector/change connector/xdr connector/route connector/format connector/deliver", "go.yaml.in cloud.google.com google.golang.org"},
-	"connector/config":   {"connector/nearest connector/change connector/tlsfile connector/route connector/format connector/deliver connector/xdr", "cloud.google.com google.golang.org"},
-	"function":           {"connector/change connector/nearest connector/cloudlog connector/format connector/xdr function/sink function/sink/pubsub function/sink/archive", "cloud.google.com/go/pubsub cloud.google.com/go/storage cloud.google.com/go/auth google.golang.org"},
-	"function/sink":      {"connector/change connector/format connector/xdr", "net/http cloud.google.com"},
-	"function/sink/row":  {"connector/change connector/format", "net net/http cloud.google.com"},
-	"function/replay":    {"connector/change connector/format function/sink function/sink/row", ""},
+	"connector":          {"connector/change connector/xdr connector/route connector/format connector/format/raw connector/deliver", "go.yaml.in cloud.google.com google.golang.org"},
+	"connector/config":   {"connector/nearest connector/change connector/tlsfile connector/route connector/format connector/format/avro connector/format/json connector/format/msgpack connector/format/raw connector/deliver connector/xdr", "cloud.google.com google.golang.org"},
+	"function":           {"connector/change connector/nearest connector/cloudlog connector/format connector/format/avro connector/format/formats connector/xdr function/sink function/sink/pubsub function/sink/archive", "cloud.google.com/go/pubsub cloud.google.com/go/storage cloud.google.com/go/auth google.golang.org"},
+	"function/sink":      {"connector/change connector/format connector/format/avro connector/format/json connector/xdr", "net/http cloud.google.com"},
+	"function/sink/row":  {"connector/change connector/format connector/format/json", "net net/http cloud.google.com"},
+	"function/replay":    {"connector/change connector/format connector/format/formats connector/format/json connector/format/msgpack function/sink function/sink/row", ""},
 	"":                   {"function", ""},
 	"testdata":           {"", ""},
 	"terraform/tests":    {"", ""},
@@ -40,8 +47,8 @@ var rooms = map[string]struct {
 	"function/cmd/sink":  {"connector/change connector/cli function function/replay function/sink", "cloud.google.com"},
 	"function/cmd/local": {"*", ""},
 
-	"function/sink/pubsub":   {"connector/change connector/format function/sink function/sink/row", "net/http"},
-	"function/sink/archive":  {"connector/change connector/format function/sink function/sink/row", "net/http"},
+	"function/sink/pubsub":   {"connector/change connector/format connector/format/avro connector/format/formats connector/format/json function/sink function/sink/row", "net/http"},
+	"function/sink/archive":  {"connector/change connector/format connector/format/avro connector/format/json function/sink function/sink/row", "net/http"},
 	"function/cmd/framework": {"connector/cli function", "cloud.google.com"},
 
 	// For tests alone; the local pipeline is a rehearsal.
@@ -49,7 +56,7 @@ var rooms = map[string]struct {
 	"connector/cli/clitest":         {"connector/change/changetest connector/cli", ""},
 	"connector/xdr/xdrtest":         {"connector/change connector/xdr", ""},
 	"function/sink/sinktest":        {"connector/change connector/format function/sink", ""},
-	"connector/deliver/delivertest": {"connector/change connector/format connector/xdr/xdrtest", ""},
+	"connector/deliver/delivertest": {"connector/change connector/format connector/format/formats connector/xdr/xdrtest", ""},
 }
 
 // forTests are the packages that nothing but tests and the local pipeline imports.

@@ -19,7 +19,7 @@ import (
 	"github.com/aerosink/aerosink/connector/change"
 	"github.com/aerosink/aerosink/connector/change/changetest"
 	"github.com/aerosink/aerosink/connector/deliver"
-	"github.com/aerosink/aerosink/connector/format"
+	"github.com/aerosink/aerosink/connector/format/raw"
 	"github.com/aerosink/aerosink/connector/xdr"
 )
 
@@ -39,7 +39,7 @@ func TestMessagesPassThrough(t *testing.T) {
 	t.Cleanup(there.Close)
 	d := (&endpoint{Server: there}).destination(t, "there")
 	r := start(t, everywhere(Treatment{
-		Format: format.XDR{}, Stream: &deliver.Stream{Envelope: format.XDR{}, MaxRecords: 1, MaxBytes: 1 << 20}, Destinations: []*deliver.Destination{d},
+		Format: raw.Format{}, Stream: &deliver.Stream{Envelope: raw.Format{}, MaxRecords: 1, MaxBytes: 1 << 20}, Destinations: []*deliver.Destination{d},
 	}), nil)
 	n := r.dial(t)
 	n.ship(t, write(t, "s", 1))

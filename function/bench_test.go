@@ -14,6 +14,10 @@ import (
 	"github.com/aerosink/aerosink/connector/change"
 	"github.com/aerosink/aerosink/connector/change/changetest"
 	"github.com/aerosink/aerosink/connector/format"
+	"github.com/aerosink/aerosink/connector/format/avro"
+	"github.com/aerosink/aerosink/connector/format/json"
+	"github.com/aerosink/aerosink/connector/format/msgpack"
+	"github.com/aerosink/aerosink/connector/format/raw"
 	"github.com/aerosink/aerosink/function"
 	"github.com/aerosink/aerosink/function/sink/sinktest"
 )
@@ -27,11 +31,11 @@ const mapOfAnything = `{"type":"map","values":["null","boolean","long","string",
 // benchFormats are all that requests come in.
 func benchFormats(tb testing.TB) []format.Format {
 	tb.Helper()
-	avro, err := format.NewAvro(mapOfAnything, "metadata", true)
+	avro, err := avro.New(mapOfAnything, "metadata", true)
 	if err != nil {
 		tb.Fatal(err)
 	}
-	return []format.Format{format.FlatJSON{MetadataKey: "metadata"}, format.JSON{}, avro, format.MessagePack{}, format.XDR{}}
+	return []format.Format{json.Flat{MetadataKey: "metadata"}, json.Format{}, avro, msgpack.Format{}, raw.Format{}}
 }
 
 // requestMark stands where each request says its number, so that no two are the same.
@@ -123,7 +127,7 @@ func BenchmarkReceive(b *testing.B) {
 
 // BenchmarkArchive measures whole requests, from the body to finalised objects.
 func BenchmarkArchive(b *testing.B) {
-	body, mediaType := benchBody(b, format.FlatJSON{MetadataKey: "metadata"}, benchChanges)
+	body, mediaType := benchBody(b, json.Flat{MetadataKey: "metadata"}, benchChanges)
 	for _, query := range []string{"compression=none", "compression=gzip", "compression=zstd", "format=avro", "format=parquet"} {
 		b.Run(query, func(b *testing.B) {
 			cloud := sinktest.DiscardStorage(b)
@@ -143,7 +147,7 @@ func BenchmarkOneByOne(b *testing.B) {
 	defer server.Close()
 	transport := &http.Transport{Protocols: server.Config.Protocols}
 	defer transport.CloseIdleConnections()
-	body, mediaType := benchBody(b, format.FlatJSON{MetadataKey: "metadata"}, 1)
+	body, mediaType := benchBody(b, json.Flat{MetadataKey: "metadata"}, 1)
 	b.SetParallelism(senders)
 	var failed atomic.Int64
 	b.ResetTimer()

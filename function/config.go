@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/aerosink/aerosink/connector/format"
+	"github.com/aerosink/aerosink/connector/format/formats"
 	"github.com/aerosink/aerosink/function/sink"
 )
 
@@ -66,7 +67,7 @@ type Config struct {
 	MetricsPort string // "" is none
 	Sinks       []sink.Spec
 	DeadLetters *sink.Spec // nil is none
-	Parser      format.Parser
+	Parser      formats.Parser
 	Limits      Limits
 	TokensFile  string
 	Tokens      []Token
@@ -104,7 +105,7 @@ func parseConfig(getenv func(string) string, o sink.Options, read schemaReader) 
 		Timeout:    e.duration(timeout),
 		Tokens:     e.tokens(),
 		Limits:     e.limits(),
-		Parser: format.Parser{
+		Parser: formats.Parser{
 			MetadataKey: metadataKey.of(getenv),
 			Limits: format.Limits{
 				Inflated: int(e.size(maxInflated)), Changes: e.number(maxChanges), Change: int(e.size(maxChange)), Depth: e.number(maxDepth),

@@ -9,6 +9,7 @@ import (
 
 	"github.com/aerosink/aerosink/connector/change"
 	"github.com/aerosink/aerosink/connector/format"
+	"github.com/aerosink/aerosink/connector/format/formats"
 	"github.com/aerosink/aerosink/function/sink"
 )
 
@@ -61,7 +62,7 @@ func (s *stores) bury(ctx context.Context, a arrival, b sink.Batch, verdicts sin
 
 // letter says why p is a dead letter.
 func (a *arrival) letter(p *format.Parsed, reason error) sink.Letter {
-	mediaType := format.MediaTypeOf(p.Format)
+	mediaType := formats.MediaTypeOf(p.Format)
 	if mediaType == "" {
 		mediaType = a.mediaType
 	}

@@ -23,6 +23,9 @@ import (
 	"github.com/aerosink/aerosink/connector/change"
 	"github.com/aerosink/aerosink/connector/change/changetest"
 	"github.com/aerosink/aerosink/connector/format"
+	"github.com/aerosink/aerosink/connector/format/avro"
+	"github.com/aerosink/aerosink/connector/format/msgpack"
+	"github.com/aerosink/aerosink/connector/format/raw"
 	"github.com/aerosink/aerosink/function"
 	"github.com/aerosink/aerosink/function/sink/sinktest"
 )
@@ -73,7 +76,7 @@ func sample(t *testing.T, name string) string {
 
 func xdrChange(t *testing.T) string {
 	t.Helper()
-	message, err := format.XDR{}.Append(nil, &change.Change{Namespace: "shop", Set: "s", LUT: 1795350896789})
+	message, err := raw.Format{}.Append(nil, &change.Change{Namespace: "shop", Set: "s", LUT: 1795350896789})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -172,11 +175,11 @@ func TestSinkFailure(t *testing.T) {
 // Whatever format a batch comes in, Pub/Sub gets the bytes of each change as they
 // came and says which format that is, and the archive has lines of JSON.
 func TestFormats(t *testing.T) {
-	avro, err := format.NewAvro(mapOfAnything, "metadata", true)
+	avro, err := avro.New(mapOfAnything, "metadata", true)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, f := range []format.Format{format.XDR{}, format.MessagePack{}, avro} {
+	for _, f := range []format.Format{raw.Format{}, msgpack.Format{}, avro} {
 		t.Run(f.Name(), func(t *testing.T) {
 			cloud := sinktest.New(t)
 			r, _ := newReceiver(t, env("SINKS", both))

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/aerosink/aerosink/connector/format"
+	"github.com/aerosink/aerosink/connector/format/avro"
 	"github.com/aerosink/aerosink/function/sink/archive"
 )
 
@@ -41,7 +41,7 @@ func localSchema(path string) ([]byte, error) {
 }
 
 // parseSchema returns the schema at the path; without a path there is none.
-func parseSchema(path, metadataKey string, read schemaReader) (*format.Avro, error) {
+func parseSchema(path, metadataKey string, read schemaReader) (*avro.Format, error) {
 	if path == "" {
 		return nil, nil
 	}
@@ -49,7 +49,7 @@ func parseSchema(path, metadataKey string, read schemaReader) (*format.Avro, err
 	if err != nil || text == nil {
 		return nil, err
 	}
-	schema, err := format.NewAvro(string(text), metadataKey, true)
+	schema, err := avro.New(string(text), metadataKey, true)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}

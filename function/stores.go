@@ -158,7 +158,7 @@ func badness(verdict error) int {
 // to. What its sender can make smaller, or call by another name, is no dead letter.
 func (s *stores) parse(mediaType string, body []byte, room []format.Parsed) ([]format.Parsed, error) {
 	parser := s.config.Parser
-	parser.Room = room
+	parser.Buffer = room
 	changes, err := parser.Parse(mediaType, body)
 	switch {
 	case err == nil:

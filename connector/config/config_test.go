@@ -14,6 +14,7 @@ import (
 	"github.com/aerosink/aerosink/connector/config"
 	"github.com/aerosink/aerosink/connector/deliver"
 	"github.com/aerosink/aerosink/connector/format"
+	"github.com/aerosink/aerosink/connector/format/json"
 )
 
 // The sample of a user who moves over from ESP.
@@ -49,7 +50,7 @@ func TestSample(t *testing.T) {
 	want := map[string]any{
 		"listen": []string{"0.0.0.0:8080"}, "manage": []string{"0.0.0.0:8081"}, "log": filepath.Join(folder, "aerospike-esp-outbound", "aerospike-esp-outbound.log"),
 		"url": "https://myapp.execute-api.ap-south-1.amazonaws.com", "connections": 100, "call": 10 * time.Second, "connect": 2 * time.Second,
-		"to": []string{"aws-lambda"}, "format": format.JSON{StringifyMapKeys: true}, "records in a request": 1,
+		"to": []string{"aws-lambda"}, "format": json.Format{StringifyMapKeys: true}, "records in a request": 1,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
@@ -206,7 +207,7 @@ namespaces:
 	if diff := cmp.Diff([]any{deliver.HTTP1, 2, 3, 5, 70, 5 * time.Second, time.Second, header, true, false}, got); diff != "" {
 		t.Errorf("destination (-want +got):\n%s", diff)
 	}
-	flat := format.FlatJSON{MetadataKey: "meta"}
+	flat := json.Flat{MetadataKey: "meta"}
 	both := []string{"sink", "audit"}
 	for _, tt := range []struct {
 		namespace, set string
@@ -215,9 +216,9 @@ namespaces:
 		records        int
 	}{
 		{"bank", "", both, flat, 25},
-		{"shop", "", both, format.JSON{StringifyMapKeys: true}, 25},
-		{"shop", "users", both, format.JSON{StringifyMapKeys: true}, 25},
-		{"shop", "orders", []string{"audit"}, format.JSON{StringifyMapKeys: true}, 1},
+		{"shop", "", both, json.Format{StringifyMapKeys: true}, 25},
+		{"shop", "users", both, json.Format{StringifyMapKeys: true}, 25},
+		{"shop", "orders", []string{"audit"}, json.Format{StringifyMapKeys: true}, 1},
 		{"shop", "sessions", nil, nil, 0},
 	} {
 		level := c.Treatments.Of(tt.namespace, tt.set)

@@ -6,6 +6,10 @@ import (
 	"slices"
 
 	"github.com/aerosink/aerosink/connector/format"
+	"github.com/aerosink/aerosink/connector/format/avro"
+	"github.com/aerosink/aerosink/connector/format/json"
+	"github.com/aerosink/aerosink/connector/format/msgpack"
+	"github.com/aerosink/aerosink/connector/format/raw"
 )
 
 // owners are the modes that a key of a format means something in.
@@ -33,22 +37,22 @@ func readFormat(s *section) format.Format {
 	}
 	switch mode {
 	case "json":
-		return format.JSON{StringifyMapKeys: stringify}
+		return json.Format{StringifyMapKeys: stringify}
 	case "flat-json":
 		if key == "" {
 			s.fault("metadata-key", "missing; flat-json needs the name of the member that holds the metadata")
 		}
-		return format.FlatJSON{MetadataKey: key, StringifyMapKeys: stringify}
+		return json.Flat{MetadataKey: key, StringifyMapKeys: stringify}
 	case "message-pack":
-		return format.MessagePack{}
+		return msgpack.Format{}
 	case "avro":
-		return avro(s, schema, path, stringify)
+		return newAvro(s, schema, path, stringify)
 	case "":
 		if !s.has("mode") {
 			s.fault("mode", "missing; say json, flat-json, message-pack, avro or xdr")
 		}
 	}
-	return format.XDR{}
+	return raw.Format{}
 }
 
 // custom refuses a format of Java.
@@ -57,28 +61,28 @@ func custom(s *section) format.Format {
 	for _, k := range slices.Concat([]string{"class", "batch-formatter-class", "params", "payload-format"}, slices.Collect(maps.Keys(owners))) {
 		s.get(k)
 	}
-	return format.XDR{}
+	return raw.Format{}
 }
 
-// avro returns the format of a schema, which stands in the configuration or in the
+// newAvro returns the format of a schema, which stands in the configuration or in the
 // file at path.
-func avro(s *section, schema, path string, stringify bool) format.Format {
+func newAvro(s *section, schema, path string, stringify bool) format.Format {
 	key := "schema"
 	switch {
 	case s.has("schema") == s.has("schema-file"):
 		s.fault("schema", "a schema or a schema-file, one of the two")
-		return format.XDR{}
+		return raw.Format{}
 	case s.has("schema-file"):
 		key = "schema-file"
 		schema = readSchema(s, path)
 	}
 	s.hollow("metadata-key", "name it")
-	f, err := format.NewAvro(schema, s.text("metadata-key", "metadata"), stringify)
+	f, err := avro.New(schema, s.text("metadata-key", "metadata"), stringify)
 	if err != nil && (path != "" || key == "schema") {
 		s.fault(key, "%v", err)
 	}
 	if err != nil {
-		return format.XDR{}
+		return raw.Format{}
 	}
 	return f
 }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/aerosink/aerosink/connector/deliver"
 	"github.com/aerosink/aerosink/connector/format"
+	"github.com/aerosink/aerosink/connector/format/raw"
 	"github.com/aerosink/aerosink/connector/route"
 )
 
@@ -137,7 +138,7 @@ func (r *levelReader) treatment(p parts) Treatment {
 		return Treatment{}
 	}
 	if p.format == nil {
-		p.format = format.XDR{}
+		p.format = raw.Format{}
 	}
 	b := batching{records: 1, bytes: math.MaxInt}
 	if p.batching != nil {

@@ -14,7 +14,8 @@ import (
 	"github.com/aerosink/aerosink/connector/change"
 	"github.com/aerosink/aerosink/connector/config"
 	"github.com/aerosink/aerosink/connector/deliver"
-	"github.com/aerosink/aerosink/connector/format"
+	"github.com/aerosink/aerosink/connector/format/msgpack"
+	"github.com/aerosink/aerosink/connector/format/raw"
 	"github.com/aerosink/aerosink/connector/route"
 )
 
@@ -136,7 +137,7 @@ namespaces: {a: {bin-transforms: {include: none}, record-ordering: {enable: fals
 	if diff := cmp.Diff(&route.Ordering{TTL: time.Minute}, root.Ordering); diff != "" {
 		t.Errorf("ordering (-want +got):\n%s", diff)
 	}
-	if root.Format != (format.XDR{}) || c.Treatments.Of("a", "").Format != (format.MessagePack{}) {
+	if root.Format != (raw.Format{}) || c.Treatments.Of("a", "").Format != (msgpack.Format{}) {
 		t.Errorf("formats %v", c.Treatments)
 	}
 	for _, tt := range []struct{ namespace, want string }{{"b", "name AGE"}, {"a", ""}} {

@@ -1,15 +1,21 @@
-// Package format writes changes as bytes for a request body, and reads them back:
-// the connector appends with a [Format], the function parses with a [Parser]. Who
-// reads or stores the bytes, and how they travel, it does not know.
+// Package format is what the wire formats of changes share. The connector appends
+// changes to a request body with a [Format]; the function reads bodies with a
+// formats.Parser, which returns a [Parsed] for each change. Neither knows how the
+// bytes travel or where they are stored.
+//
+// The formats are in packages of their own: json (JSON and flat JSON), avro, msgpack
+// and raw (XDR messages as they are). Package formats selects one by name or by media
+// type. To add a format: write its package with a Format and a Parse, and add it to
+// the three switches in formats.
 //
 // The formats are those of Aerospike's Connect for ESP: names, members and their
-// order, labels and encodings follow its documentation ("JSON serialization
-// format", "Flat JSON serialization format", "MessagePack serialization format",
-// "Avro serialization format"). [XDR] is the database's own.
+// order, labels and encodings follow its documentation ("JSON serialization format",
+// "Flat JSON serialization format", "MessagePack serialization format", "Avro
+// serialization format").
 package format
 
 import (
-	"fmt"
+	"math"
 
 	"github.com/aerosink/aerosink/connector/change"
 )
@@ -25,18 +31,71 @@ type Format interface {
 	Append(dst []byte, c *change.Change) ([]byte, error)
 
 	// Seal makes one request body of records, which holds n appended changes one
-	// after another, and says its media type. The body may share records' memory.
+	// after another, and returns it with its media type. The body may share
+	// records' memory.
 	Seal(records []byte, n int) (body []byte, mediaType string)
+}
+
+// Parsed is a change and the bytes of the body it was read from, in its own
+// format and without what joins it to its neighbors.
+type Parsed struct {
+	Change change.Change
+
+	// Data shares the memory of the body, or of what it inflates to. Of an XDR message
+	// that came without its proto header it is a copy with one.
+	Data   []byte
+	Format string // the name of the Format that Data is in, or should be
+
+	// Offset is where in the body Data begins, in bytes, or where the error Err is.
+	// Inside a compressed part it is where that part begins.
+	Offset int
+
+	// Err says why Data is not a change. It is permanent; Change then holds only
+	// what could be read before the error.
+	Err error
 }
 
 // The media types of the HTTP contract.
 const (
-	MediaJSON   = "application/json"
-	MediaNDJSON = "application/x-ndjson"
+	MediaJSON        = "application/json"     // one change
+	MediaNDJSON      = "application/x-ndjson" // one change per line
+	MediaMessagePack = "application/x-msgpack"
+	MediaAvro        = "application/avro"             // a datum, or an object container file
+	MediaOctets      = "application/octet-stream"     // one XDR message
+	MediaXDR         = "application/vnd.aerosink.xdr" // several XDR messages
 )
 
-// inexpressible is the error of a change that a format cannot express. It tells
-// where, and never what.
-func inexpressible(format, where, detail string, args ...any) error {
-	return change.Permanent(fmt.Errorf("write %s: %s: %s", format, where, fmt.Sprintf(detail, args...)))
+// Slots of change.Names for the strings of a change. The first bin is at SlotBins.
+const (
+	SlotNamespace = iota
+	SlotSet
+	SlotBins
+)
+
+// Msg returns the value of the metadata "msg" for op.
+func Msg(op change.Op) string {
+	if op.IsDelete() {
+		return "delete"
+	}
+	return "write"
+}
+
+// IsUserKey reports whether a user key can be of the kind. XDR has some more, for
+// blobs of a language.
+func IsUserKey(kind change.Kind) bool {
+	switch kind {
+	case change.KindNil, change.KindInteger, change.KindDouble, change.KindString, change.KindBlob:
+		return true
+	}
+	return false
+}
+
+// IsBytes reports whether values of the kind are uninterpreted bytes: blobs of every
+// language, HLLs and particles of an unknown type.
+func IsBytes(kind change.Kind) bool {
+	switch kind {
+	case change.KindNil, change.KindInteger, change.KindDouble, change.KindString, change.KindBool, change.KindMap, change.KindList, change.KindGeoJSON:
+		return false
+	}
+	return kind <= math.MaxUint8
 }

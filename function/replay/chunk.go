@@ -12,6 +12,8 @@ import (
 
 	"github.com/aerosink/aerosink/connector/change"
 	"github.com/aerosink/aerosink/connector/format"
+	"github.com/aerosink/aerosink/connector/format/json"
+	"github.com/aerosink/aerosink/connector/format/msgpack"
 	"github.com/aerosink/aerosink/function/sink/row"
 )
 
@@ -90,12 +92,12 @@ func rowChunks(changes iter.Seq2[change.Change, error]) iter.Seq2[[]item, error]
 }
 
 func bytesOf(c *change.Change) ([]byte, string, error) {
-	j := format.JSON{StringifyMapKeys: true}
+	j := json.Format{StringifyMapKeys: true}
 	if line, err := j.Append(nil, c); err == nil {
 		return bytes.TrimSuffix(line, []byte{'\n'}), j.Name(), nil
 	}
-	message, err := format.MessagePack{}.Append(nil, c)
-	return message, format.MessagePack{}.Name(), err
+	message, err := msgpack.Format{}.Append(nil, c)
+	return message, msgpack.Format{}.Name(), err
 }
 
 // lineChunks makes chunks of lines.

@@ -16,6 +16,7 @@ import (
 
 	"github.com/aerosink/aerosink/connector/change"
 	"github.com/aerosink/aerosink/connector/format"
+	"github.com/aerosink/aerosink/connector/format/json"
 	"github.com/aerosink/aerosink/function/sink"
 	"github.com/aerosink/aerosink/function/sink/archive"
 	"github.com/aerosink/aerosink/function/sink/sinktest"
@@ -212,7 +213,7 @@ func TestPruned(t *testing.T) {
 		other[i].Namespace, other[i].LUT = "a b", other[i].LUT+int64(i)*time.Hour.Milliseconds()
 	}
 	for _, c := range append(orders(2), other...) {
-		line, err := format.JSON{}.Append(nil, &c)
+		line, err := json.Format{}.Append(nil, &c)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -15,6 +15,8 @@ import (
 
 	"github.com/aerosink/aerosink/connector/change"
 	"github.com/aerosink/aerosink/connector/format"
+	"github.com/aerosink/aerosink/connector/format/formats"
+	jsonformat "github.com/aerosink/aerosink/connector/format/json"
 	"github.com/aerosink/aerosink/function/sink"
 )
 
@@ -58,7 +60,7 @@ func (d *destination) Put(ctx context.Context, b sink.Batch) sink.Verdicts {
 // together returns how many of the changes, from the first on, go in one request.
 func together(changes []format.Parsed) int {
 	n := 0
-	for n < len(changes) && format.MediaTypeOf(changes[n].Format) == format.MediaJSON {
+	for n < len(changes) && formats.MediaTypeOf(changes[n].Format) == format.MediaJSON {
 		n++
 	}
 	return max(n, 1)
@@ -84,11 +86,11 @@ func (d *destination) post(ctx context.Context, changes []format.Parsed, verdict
 }
 
 func bodyOf(changes []format.Parsed) (body []byte, mediaType string, err error) {
-	if mediaType := format.MediaTypeOf(changes[0].Format); mediaType != format.MediaJSON {
+	if mediaType := formats.MediaTypeOf(changes[0].Format); mediaType != format.MediaJSON {
 		return changes[0].Data, mediaType, nil
 	}
 	for i := range changes {
-		if body, err = changes[i].AppendLine(body); err != nil {
+		if body, err = jsonformat.AppendLine(body, &changes[i]); err != nil {
 			return nil, "", err
 		}
 		body = append(body, '\n')

@@ -13,6 +13,9 @@ import (
 	"github.com/aerosink/aerosink/connector/change"
 	"github.com/aerosink/aerosink/connector/change/changetest"
 	"github.com/aerosink/aerosink/connector/format"
+	"github.com/aerosink/aerosink/connector/format/json"
+	"github.com/aerosink/aerosink/connector/format/msgpack"
+	"github.com/aerosink/aerosink/connector/format/raw"
 	"github.com/aerosink/aerosink/function/sink"
 )
 
@@ -39,19 +42,19 @@ func appended(t *testing.T, f format.Format, c change.Change) []byte {
 func TestLetters(t *testing.T) {
 	changes := orders(8)
 	changes[5].Expiry = received.Add(time.Hour).Unix()
-	message, err := format.XDR{}.Append(nil, &changes[4])
+	message, err := raw.Format{}.Append(nil, &changes[4])
 	if err != nil {
 		t.Fatal(err)
 	}
 	connectors := fmt.Appendf(nil, `{"time":"2026-11-23T01:02:03Z","reason":"x","offset":8,"message":%q}`+"\n", base64.StdEncoding.EncodeToString(message))
 	var text []byte
 	for _, l := range [][]byte{
-		appended(t, format.JSON{}, changes[0]),
-		letter(format.MediaJSON, appended(t, format.FlatJSON{MetadataKey: "metadata"}, changes[1])),
+		appended(t, json.Format{}, changes[0]),
+		letter(format.MediaJSON, appended(t, json.Flat{MetadataKey: "metadata"}, changes[1])),
 		letter(format.MediaNDJSON, lines(t, changes[2:4])), // the body of a request
 		connectors,
-		letter(format.MediaMessagePack, appended(t, format.MessagePack{}, changes[5])),
-		appended(t, format.FlatJSON{MetadataKey: "metadata"}, changes[6]),
+		letter(format.MediaMessagePack, appended(t, msgpack.Format{}, changes[5])),
+		appended(t, json.Flat{MetadataKey: "metadata"}, changes[6]),
 	} {
 		text = append(text, l...)
 	}
@@ -95,7 +98,7 @@ func TestRowsWithoutJSON(t *testing.T) {
 	}}
 	o, _ := options(store(t, map[string][]byte{"a.avro": archives[".avro"](t, []change.Change{c})}), s.spec())
 	run(t, o)
-	if want := appended(t, format.MessagePack{}, c); got.Format != "message-pack" || !bytes.Equal(got.Data, want) {
+	if want := appended(t, msgpack.Format{}, c); got.Format != "message-pack" || !bytes.Equal(got.Data, want) {
 		t.Errorf("%s % x, want % x", got.Format, got.Data, want)
 	}
 }
@@ -105,7 +108,7 @@ func TestExpiryOfLetter(t *testing.T) {
 	c := orders(1)[0]
 	c.Expiry = time.Now().Add(time.Hour).Unix()
 	var m memory
-	text := letter(format.MediaOctets, appended(t, format.XDR{}, c))
+	text := letter(format.MediaOctets, appended(t, raw.Format{}, c))
 	o, _ := options(store(t, map[string][]byte{"a.ndjson": text}), m.spec())
 	run(t, o)
 	got, err := changetest.Parse([]byte(m.got[0]))

@@ -8,6 +8,7 @@ import (
 
 	"github.com/aerosink/aerosink/connector/change"
 	"github.com/aerosink/aerosink/connector/format"
+	"github.com/aerosink/aerosink/connector/format/formats"
 	"github.com/aerosink/aerosink/function/sink"
 )
 
@@ -57,7 +58,7 @@ func (r *run) changes(items []item, lines []line) []item {
 }
 
 // parser returns the parser of what was received at the time.
-func (r *run) parser(received time.Time) format.Parser {
+func (r *run) parser(received time.Time) formats.Parser {
 	p := r.Parser
 	p.Limits = format.Limits{Inflated: maxLine, Depth: change.MaxDepth} // what was taken once is taken again
 	if !received.IsZero() {

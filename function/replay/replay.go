@@ -17,7 +17,7 @@ import (
 
 	"golang.org/x/time/rate"
 
-	"github.com/aerosink/aerosink/connector/format"
+	"github.com/aerosink/aerosink/connector/format/formats"
 	"github.com/aerosink/aerosink/function/sink"
 )
 
@@ -32,7 +32,7 @@ type Options struct {
 
 	// Parser reads the JSON of archives and the bytes of letters. Whether it reads bins
 	// follows from To.
-	Parser format.Parser
+	Parser formats.Parser
 
 	Rate float64 // most changes a second, in bursts of a chunk; 0 is no limit
 

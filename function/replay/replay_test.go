@@ -20,6 +20,8 @@ import (
 	"github.com/aerosink/aerosink/connector/change"
 	"github.com/aerosink/aerosink/connector/change/changetest"
 	"github.com/aerosink/aerosink/connector/format"
+	"github.com/aerosink/aerosink/connector/format/formats"
+	"github.com/aerosink/aerosink/connector/format/json"
 	"github.com/aerosink/aerosink/function/replay"
 	"github.com/aerosink/aerosink/function/sink"
 	"github.com/aerosink/aerosink/function/sink/row"
@@ -62,7 +64,7 @@ func (m *memory) Put(_ context.Context, b sink.Batch) (verdicts sink.Verdicts) {
 // Close implements sink.Sink.
 func (m *memory) Close() error { return nil }
 
-var parser = format.Parser{MetadataKey: "metadata"}
+var parser = formats.Parser{MetadataKey: "metadata"}
 
 // options replay the folder or bucket into the sinks.
 func options(from string, to ...sink.Spec) (replay.Options, *changetest.Output) {
@@ -113,9 +115,9 @@ func describe(changes []change.Change) []string {
 func lines(t testing.TB, changes []change.Change) (text []byte) {
 	t.Helper()
 	for i := range changes {
-		var f format.Format = format.JSON{}
+		var f format.Format = json.Format{}
 		if i%2 == 1 {
-			f = format.FlatJSON{MetadataKey: "metadata"}
+			f = json.Flat{MetadataKey: "metadata"}
 		}
 		var err error
 		if text, err = f.Append(text, &changes[i]); err != nil {

@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"github.com/aerosink/aerosink/connector/format"
+	"github.com/aerosink/aerosink/connector/format/json"
 )
 
 // logSink writes a line of metadata for each change: for trying things out. A log
@@ -51,7 +52,7 @@ func (s *logSink) Put(_ context.Context, b Batch) Verdicts {
 
 // appendData appends the change as JSON, or the reason why it is none.
 func appendData(lines []byte, p *format.Parsed) []byte {
-	lines, err := p.AppendLine(append(lines, ' '))
+	lines, err := json.AppendLine(append(lines, ' '), p)
 	if err != nil {
 		lines = append(lines, err.Error()...)
 	}

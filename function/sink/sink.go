@@ -20,6 +20,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/aerosink/aerosink/connector/format"
+	"github.com/aerosink/aerosink/connector/format/avro"
 )
 
 // Sink is a place to store changes. Its methods may be called by several
@@ -82,7 +83,7 @@ type Spec struct {
 	URL string // as it was configured; it holds no secret
 
 	// Bins says that the sink reads the bins of changes, not only their bytes and
-	// metadata, so that format.Parser.Bins must be set.
+	// metadata, so that formats.Parser.Bins must be set.
 	Bins bool
 
 	// New opens the sink. The context bounds the opening alone.
@@ -115,7 +116,7 @@ type Options struct {
 
 	// Avro is the schema that changes are written with as Avro datums where no other
 	// is called for. Nil is the sinks' own.
-	Avro *format.Avro
+	Avro *avro.Format
 
 	// MetadataKey is the member that holds the metadata of flat JSON where changes
 	// are written as such.

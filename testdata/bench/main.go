@@ -18,6 +18,8 @@ import (
 	"time"
 
 	"github.com/aerosink/aerosink/connector/format"
+	jsonformat "github.com/aerosink/aerosink/connector/format/json"
+	"github.com/aerosink/aerosink/connector/format/raw"
 )
 
 func main() {
@@ -51,14 +53,14 @@ func (b *bench) run() error {
 	if b.stream, err = newStream(); err != nil {
 		return err
 	}
-	json := format.JSON{StringifyMapKeys: true}
+	json := jsonformat.Format{StringifyMapKeys: true}
 	connector := func(f format.Format, records int) func() (string, func(), error) {
 		return func() (string, func(), error) { return openConnector(f, records) }
 	}
 	subjects := []subject{
 		{"backup-go v0.11.0: read and acknowledge", openPeer},
 		{"connector: JSON, batches of 500, HTTP/2", connector(json, 500)},
-		{"connector: XDR as it came, batches of 500, HTTP/2", connector(format.XDR{}, 500)},
+		{"connector: XDR as it came, batches of 500, HTTP/2", connector(raw.Format{}, 500)},
 		{"connector: JSON, one by one, HTTP/2", connector(json, 1)},
 	}
 	rates := make([][]float64, len(subjects))

@@ -11,6 +11,8 @@ import (
 	"github.com/aerosink/aerosink/connector/change"
 	"github.com/aerosink/aerosink/connector/deliver/delivertest"
 	"github.com/aerosink/aerosink/connector/format"
+	"github.com/aerosink/aerosink/connector/format/avro"
+	"github.com/aerosink/aerosink/connector/format/formats"
 	"github.com/aerosink/aerosink/connector/xdr"
 	"github.com/aerosink/aerosink/connector/xdr/xdrtest"
 )
@@ -64,7 +66,7 @@ func TestBinary_configurations(t *testing.T) {
 			t.Parallel()
 			var o delivertest.Options
 			if tt.schema != "" {
-				o.Parser.Avro = avro(t, tt.schema)
+				o.Parser.Avro = newAvro(t, tt.schema)
 			}
 			ledgers, config := map[string]*delivertest.Ledger{}, "destinations:\n"
 			for _, name := range []string{"one", "two"} {
@@ -124,9 +126,9 @@ func wantNewestBare(t *testing.T, s *xdrtest.Source, l *delivertest.Ledger) {
 	}
 }
 
-func avro(t *testing.T, schema string) *format.Avro {
+func newAvro(t *testing.T, schema string) *avro.Format {
 	t.Helper()
-	f, err := format.NewAvro(schema, "metadata", true)
+	f, err := avro.New(schema, "metadata", true)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -157,7 +159,7 @@ func TestBinary_bins(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			o := delivertest.Options{Parser: format.Parser{Bins: true}}
+			o := delivertest.Options{Parser: formats.Parser{Bins: true}}
 			o.Inspect = func(_ *http.Request, changes []format.Parsed) {
 				for _, p := range changes {
 					if !p.Change.Op.IsDelete() && !tt.check(&p) {

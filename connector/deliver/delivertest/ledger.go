@@ -18,6 +18,7 @@ import (
 
 	"github.com/aerosink/aerosink/connector/change"
 	"github.com/aerosink/aerosink/connector/format"
+	"github.com/aerosink/aerosink/connector/format/formats"
 	"github.com/aerosink/aerosink/connector/xdr/xdrtest"
 )
 
@@ -46,7 +47,7 @@ type Options struct {
 	Fault func(request int) Fault
 
 	// Parser reads the bodies; where it has no MetadataKey, that is "metadata".
-	Parser format.Parser
+	Parser formats.Parser
 
 	// TLS makes it HTTPS, with HTTP/2 alone.
 	TLS *tls.Config

@@ -14,13 +14,15 @@ import (
 	"github.com/aerosink/aerosink/connector/change/changetest"
 	"github.com/aerosink/aerosink/connector/deliver/delivertest"
 	"github.com/aerosink/aerosink/connector/format"
+	"github.com/aerosink/aerosink/connector/format/formats"
+	"github.com/aerosink/aerosink/connector/format/json"
 	"github.com/aerosink/aerosink/connector/xdr/xdrtest"
 )
 
 func body(t *testing.T, changes ...change.Change) string {
 	t.Helper()
 	var records []byte
-	f := format.JSON{}
+	f := json.Format{}
 	for _, c := range changes {
 		var err error
 		if records, err = f.Append(records, &c); err != nil {
@@ -103,7 +105,7 @@ func TestOptions(t *testing.T) {
 	ours := changetest.NewAuthority(t)
 	seen := make(chan []string, 1)
 	l := delivertest.Open(t, delivertest.Options{
-		Parser: format.Parser{Bins: true},
+		Parser: formats.Parser{Bins: true},
 		TLS:    &tls.Config{Certificates: []tls.Certificate{ours.Pair(t, "127.0.0.1")}},
 		Inspect: func(r *http.Request, changes []format.Parsed) {
 			seen <- []string{r.Proto, changes[0].Change.Bins[0].Name}

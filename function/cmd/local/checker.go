@@ -11,6 +11,7 @@ import (
 
 	"github.com/aerosink/aerosink/connector/change"
 	"github.com/aerosink/aerosink/connector/format"
+	"github.com/aerosink/aerosink/connector/format/formats"
 	"github.com/aerosink/aerosink/connector/xdr"
 )
 
@@ -129,7 +130,7 @@ func (k *checker) checkObjects(objects []object) error {
 
 // find returns the entry whose encoding is data.
 func (k *checker) find(data []byte) (*entry, error) {
-	parsed, err := format.Parser{MetadataKey: metadataKey}.Parse(format.MediaJSON, data)
+	parsed, err := formats.Parser{MetadataKey: metadataKey}.Parse(format.MediaJSON, data)
 	if err != nil {
 		return nil, err
 	}

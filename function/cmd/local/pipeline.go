@@ -17,6 +17,7 @@ import (
 	"github.com/aerosink/aerosink/connector/cli"
 	"github.com/aerosink/aerosink/connector/deliver"
 	"github.com/aerosink/aerosink/connector/format"
+	"github.com/aerosink/aerosink/connector/format/json"
 	"github.com/aerosink/aerosink/connector/route"
 	"github.com/aerosink/aerosink/connector/xdr"
 	"github.com/aerosink/aerosink/function"
@@ -65,9 +66,9 @@ func startPipeline(ctx context.Context, o *options, stderr io.Writer) (*pipeline
 func formatOf(name string) (format.Format, error) {
 	switch name {
 	case "json":
-		return format.JSON{StringifyMapKeys: true}, nil
+		return json.Format{StringifyMapKeys: true}, nil
 	case "flat-json":
-		return format.FlatJSON{MetadataKey: metadataKey, StringifyMapKeys: true}, nil
+		return json.Flat{MetadataKey: metadataKey, StringifyMapKeys: true}, nil
 	}
 	return nil, cli.Usagef("-format: unknown format %q: want json or flat-json", name)
 }

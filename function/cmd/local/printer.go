@@ -13,6 +13,7 @@ import (
 
 	"github.com/aerosink/aerosink/connector/cli"
 	"github.com/aerosink/aerosink/connector/format"
+	"github.com/aerosink/aerosink/connector/format/formats"
 )
 
 // printer prints what happens in the pipeline. After an error of its writer it prints
@@ -66,7 +67,7 @@ func (p *printer) message(m *pubsubpb.PubsubMessage) {
 
 // updateTime returns the last update time of the record in data.
 func updateTime(data []byte) string {
-	parsed, err := format.Parser{MetadataKey: metadataKey}.Parse(format.MediaJSON, data)
+	parsed, err := formats.Parser{MetadataKey: metadataKey}.Parse(format.MediaJSON, data)
 	if err != nil || len(parsed) != 1 || parsed[0].Change.LUT == 0 {
 		return ""
 	}

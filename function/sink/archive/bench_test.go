@@ -11,6 +11,8 @@ import (
 
 	"github.com/aerosink/aerosink/connector/change"
 	"github.com/aerosink/aerosink/connector/format"
+	"github.com/aerosink/aerosink/connector/format/formats"
+	"github.com/aerosink/aerosink/connector/format/json"
 	"github.com/aerosink/aerosink/function/sink"
 	"github.com/aerosink/aerosink/function/sink/archive"
 	"github.com/aerosink/aerosink/function/sink/sinktest"
@@ -28,11 +30,11 @@ func kilobytes(b *testing.B, sender, n int) sink.Batch {
 				change.Bin{Name: fmt.Sprintf("name-%d", bin), Value: change.StringValue(fmt.Appendf(nil, "customer %d of the shop, row %x", i*31+bin, sender*i*2654435761))})
 		}
 		var err error
-		if body, err = (format.FlatJSON{MetadataKey: "metadata"}).Append(body, &c); err != nil {
+		if body, err = (json.Flat{MetadataKey: "metadata"}).Append(body, &c); err != nil {
 			b.Fatal(err)
 		}
 	}
-	parsed, err := format.Parser{MetadataKey: "metadata", Bins: true}.Parse(format.MediaNDJSON, body)
+	parsed, err := formats.Parser{MetadataKey: "metadata", Bins: true}.Parse(format.MediaNDJSON, body)
 	if err != nil {
 		b.Fatal(err)
 	}

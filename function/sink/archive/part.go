@@ -10,6 +10,8 @@ import (
 	"sync"
 
 	"github.com/aerosink/aerosink/connector/format"
+	"github.com/aerosink/aerosink/connector/format/avro"
+	"github.com/aerosink/aerosink/connector/format/json"
 	"github.com/aerosink/aerosink/function/sink"
 	"github.com/aerosink/aerosink/function/sink/row"
 )
@@ -125,8 +127,8 @@ func newPart(folder string, e *encoding) *part {
 	return p
 }
 
-// avro is the name of the one format whose bytes mean nothing without more, a schema.
-var avro = (*format.Avro)(nil).Name()
+// avroName is the name of the one format whose bytes mean nothing without more, a schema.
+var avroName = (*avro.Format)(nil).Name()
 
 // add adds a change, or the letter about it.
 func (p *part) add(parsed *format.Parsed, letter *sink.Letter) error {
@@ -141,17 +143,17 @@ func (p *part) add(parsed *format.Parsed, letter *sink.Letter) error {
 			return err
 		}
 		p.rows = append(p.rows, r)
-		if parsed.Format == avro {
+		if parsed.Format == avroName {
 			p.datum = row.AppendAvro(p.datum[:0], &r)
 			source = p.datum
 		}
 	default:
-		line, err := parsed.AppendLine(p.lines)
+		line, err := json.AppendLine(p.lines, parsed)
 		if err != nil {
 			return err
 		}
 		p.lines = append(line, '\n')
-		if parsed.Format == avro {
+		if parsed.Format == avroName {
 			source = p.lines[before:]
 		}
 	}

@@ -17,6 +17,7 @@ import (
 
 	"github.com/aerosink/aerosink/connector/change"
 	"github.com/aerosink/aerosink/connector/format"
+	"github.com/aerosink/aerosink/connector/format/formats"
 	"github.com/aerosink/aerosink/function/sink"
 	"github.com/aerosink/aerosink/function/sink/row"
 )
@@ -99,7 +100,7 @@ func rewriter(name string, o sink.Options) func(dst []byte, p *format.Parsed) ([
 	case name == "bigquery":
 		return func(dst []byte, p *format.Parsed) ([]byte, error) { return row.AppendBigQuery(dst, &p.Change) }
 	case name != "avro":
-		f, _ = format.ByName(name, o.MetadataKey) // Word let no other name through
+		f, _ = formats.ByName(name, o.MetadataKey) // Word let no other name through
 	case o.Avro == nil:
 		return func(dst []byte, p *format.Parsed) ([]byte, error) {
 			r, err := row.Of(p)

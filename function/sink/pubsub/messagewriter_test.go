@@ -14,6 +14,8 @@ import (
 	"github.com/aerosink/aerosink/connector/change"
 	"github.com/aerosink/aerosink/connector/change/changetest"
 	"github.com/aerosink/aerosink/connector/format"
+	"github.com/aerosink/aerosink/connector/format/avro"
+	"github.com/aerosink/aerosink/connector/format/formats"
 	"github.com/aerosink/aerosink/function/sink"
 	"github.com/aerosink/aerosink/function/sink/row"
 	"github.com/aerosink/aerosink/function/sink/sinktest"
@@ -117,7 +119,7 @@ func TestPut_deadLetters(t *testing.T) {
 func TestPut_reencodedData(t *testing.T) {
 	c := change.Change{Namespace: "shop", Set: "orders", Digest: change.Digest{1}, Generation: 2, LUT: 1735689600123, Expiry: 0}
 	c.Bins = []change.Bin{{Name: "i", Value: change.IntegerValue(1)}}
-	avro, err := format.NewAvro(`{"type":"map","values":["null","long","string",{"type":"map","values":["null","long","string"]}]}`, "metadata", true)
+	avro, err := avro.New(`{"type":"map","values":["null","long","string",{"type":"map","values":["null","long","string"]}]}`, "metadata", true)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -139,7 +141,7 @@ func TestPut_reencodedData(t *testing.T) {
 				t.Errorf("%s, want the second refused", got)
 			}
 			m := cloud.Messages()[0]
-			parsed, err := format.Parser{MetadataKey: "metadata", Bins: true, Avro: avro}.Parse(format.MediaTypeOf(name), m.Data)
+			parsed, err := formats.Parser{MetadataKey: "metadata", Bins: true, Avro: avro}.Parse(formats.MediaTypeOf(name), m.Data)
 			if err != nil || len(parsed) != 1 || parsed[0].Err != nil || parsed[0].Change.Digest != c.Digest || m.Attributes["format"] != name {
 				t.Errorf("%q with %v is read as %+v, %v", m.Data, m.Attributes, parsed, err)
 			}

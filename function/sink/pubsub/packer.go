@@ -8,6 +8,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 
 	"github.com/aerosink/aerosink/connector/format"
+	"github.com/aerosink/aerosink/connector/format/json"
 	"github.com/aerosink/aerosink/function/sink/row"
 )
 
@@ -32,7 +33,7 @@ func (k *packer) add(p *format.Parsed) error {
 		}
 		return err
 	}
-	text, err := p.AppendLine(k.text)
+	text, err := json.AppendLine(k.text, p)
 	if err == nil {
 		k.text = append(text, '\n')
 		k.ends = append(k.ends, len(k.text))

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/aerosink/aerosink/connector/change"
-	"github.com/aerosink/aerosink/connector/format"
+	"github.com/aerosink/aerosink/connector/format/json"
 )
 
 // AppendBigQuery appends the change as a message from which a BigQuery subscription
@@ -82,7 +82,7 @@ func (r *Row) appendMessage(dst []byte) ([]byte, error) {
 		dst = append(dst, "UPSERT"...)
 	}
 	dst = appendSequence(append(dst, `","_CHANGE_SEQUENCE_NUMBER":"`...), c)
-	dst = format.AppendText(append(dst, `","ns":`...), c.Namespace)
+	dst = json.AppendString(append(dst, `","ns":`...), c.Namespace)
 	dst = base64.StdEncoding.AppendEncode(append(dst, `,"digest":"`...), c.Digest[:])
 	dst = append(dst, '"')
 	if c.Op.IsDelete() {
@@ -103,7 +103,7 @@ func appendSequence(dst []byte, c *change.Change) []byte {
 func (r *Row) appendColumns(dst []byte) []byte {
 	c := &r.c
 	if c.Set != "" {
-		dst = format.AppendText(append(dst, `,"set_name":`...), c.Set)
+		dst = json.AppendString(append(dst, `,"set_name":`...), c.Set)
 	}
 	if kind := c.Key.Kind(); kind != change.KindNil {
 		dst = appendKeyText(append(dst, `,"key":`...), c.Key)
@@ -131,7 +131,7 @@ func appendTime(dst []byte, t time.Time) []byte {
 // appendKeyText appends a user key of any type as a string.
 func appendKeyText(dst []byte, key change.Value) []byte {
 	start := len(dst)
-	dst, _ = format.AppendValue(dst, key) // there is a form for what may be a user key
+	dst, _ = json.AppendValue(dst, key) // there is a form for what may be a user key
 	if dst[start] == '"' {
 		return dst
 	}
@@ -142,11 +142,11 @@ func appendKeyText(dst []byte, key change.Value) []byte {
 // string will be, and the string moved over it.
 func appendBinsText(dst []byte, bins []change.Bin) ([]byte, error) {
 	start := len(dst)
-	dst, err := format.AppendBins(dst, bins)
+	dst, err := json.AppendBins(dst, bins)
 	if err != nil {
 		return nil, err
 	}
 	end := len(dst)
-	dst = format.AppendText(dst, dst[start:end])
+	dst = json.AppendString(dst, dst[start:end])
 	return dst[:start+copy(dst[start:], dst[end:])], nil
 }

@@ -9,7 +9,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/aerosink/aerosink/connector/change"
-	"github.com/aerosink/aerosink/connector/format"
+	jsonformat "github.com/aerosink/aerosink/connector/format/json"
 )
 
 // cell is a value in its columns.
@@ -87,7 +87,7 @@ func (c *cell) of(b *change.Bin) error {
 
 // collection writes the text of a list or map, if it has one.
 func (c *cell) collection() {
-	text, err := format.AppendValue(nil, c.v)
+	text, err := jsonformat.AppendValue(nil, c.v)
 	if err != nil {
 		return // its packed form says all
 	}

@@ -8,7 +8,7 @@ import (
 	"strconv"
 
 	"github.com/aerosink/aerosink/connector/change"
-	"github.com/aerosink/aerosink/connector/format"
+	"github.com/aerosink/aerosink/connector/format/json"
 )
 
 // record is a row as files are read: what may be null is a pointer or a slice. Its
@@ -172,7 +172,7 @@ func (b *bin) collection() (change.Value, error) {
 			order = o.order
 		}
 	}
-	v, err := format.ParseValue([]byte(*b.JSON), order)
+	v, err := json.ParseValue([]byte(*b.JSON), order)
 	if err == nil && v.Kind() != kind {
 		err = errors.New("its text is none of its type")
 	}

@@ -17,7 +17,7 @@ import (
 
 	"github.com/aerosink/aerosink/connector/change"
 	"github.com/aerosink/aerosink/connector/change/changetest"
-	"github.com/aerosink/aerosink/connector/format"
+	jsonformat "github.com/aerosink/aerosink/connector/format/json"
 )
 
 // column is one of the table that the messages for BigQuery go to.
@@ -193,7 +193,7 @@ func rowOf(t rapid.TB, c *change.Change) map[string]any {
 func binsOf(t rapid.TB, c *change.Change) any {
 	t.Helper()
 	const metadata = "longer than the name of any bin"
-	text, err := format.FlatJSON{MetadataKey: metadata, StringifyMapKeys: true}.Append(nil, c)
+	text, err := jsonformat.Flat{MetadataKey: metadata, StringifyMapKeys: true}.Append(nil, c)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,156 @@
+package avro
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
+
+	"github.com/aerosink/aerosink/connector/change"
+	"github.com/aerosink/aerosink/connector/format"
+)
+
+// Format is the format of a user's schema. The schema is a record, whose fields are
+// the bins, or a map, whose entries are; in both one field or entry holds the
+// metadata, as a record or a map:
+//
+//	msg, namespace, set, userKey, digest, gen, exp, lut, durable
+//
+// A value is written as the schema's type for it:
+//
+//	null                     a deleted bin, and nil
+//	boolean                  a bool
+//	long, int                an integer that fits
+//	double, float            a double that fits; an integer, see below
+//	string                   a string, and the text of GeoJSON; bytes that are not
+//	                         UTF-8 as U+FFFD
+//	enum                     a string that is one of its symbols
+//	bytes, fixed             a blob of any kind, an HLL, a particle of an unknown type
+//	array                    a list
+//	map, record              a map with keys that are strings, or are made so as in [JSON]
+//
+// Of a union the first branch is taken that the value fits. An integer goes as a
+// double only where there is no long or int for it, and a double holds it exactly.
+// The digest goes as a string, in Base64, only where there are no bytes for it.
+//
+// A field for which there is no bin gets its default, else null. What has neither
+// is refused, and so are a bin for which there is no field, and a value that does
+// not fit: nothing is left out in silence. What a schema has no room for is lost:
+// the order of lists and maps, the kind of a blob, and in a record whether a bin
+// that is null was deleted or not shipped.
+//
+// Logical types are passed over: a date is the int that it is.
+//
+// A change alone is a bare datum, a batch an object container file
+// (https://avro.apache.org/docs/1.12.0/specification/).
+type Format struct {
+	text        string // of the schema
+	schema      *avroType
+	metadataKey string
+	stringify   bool
+
+	header []byte // of an object container file, with the sync marker at its end
+}
+
+// New returns the format of the schema that text is, in which the metadata has
+// the name metadataKey. StringifyMapKeys is as in [JSON]. A schema by which no
+// change could be written is an error.
+func New(text, metadataKey string, stringifyMapKeys bool) (*Format, error) {
+	schema, err := parseAvro([]byte(text), true)
+	if err != nil {
+		return nil, fmt.Errorf("avro schema: %w", err)
+	}
+	f := &Format{text: text, schema: schema, metadataKey: metadataKey, stringify: stringifyMapKeys, header: containerHeader(text)}
+	if err := f.check(); err != nil {
+		return nil, fmt.Errorf("avro schema: %w", err)
+	}
+	return f, nil
+}
+
+// check finds out whether there is room for the metadata.
+func (f *Format) check() error {
+	metadata := f.schema.items
+	switch f.schema.kind {
+	case avroMap:
+	case avroRecord:
+		field := f.schema.field(f.metadataKey)
+		if field == nil {
+			return fmt.Errorf("record %s has no field %q for the metadata; add it, or set metadata-key", f.schema.name, f.metadataKey)
+		}
+		metadata = field.of
+	default:
+		return fmt.Errorf("it is of type %s; write a record or a map", f.schema.kind)
+	}
+	reason := fmt.Errorf("the metadata %q is of type %s; write a record or a map", f.metadataKey, metadata.kind)
+	for _, branch := range metadata.alternatives() {
+		switch branch.kind {
+		case avroMap:
+			return nil
+		case avroRecord:
+			if reason = checkMetadata(branch); reason == nil {
+				return nil
+			}
+		}
+	}
+	return reason
+}
+
+// checkMetadata finds a field of the metadata that nothing could be written into.
+func checkMetadata(record *avroType) error {
+	for _, field := range record.fields {
+		if placeOfMetadata(field.name) < 0 && field.absent == nil {
+			return fmt.Errorf("field %s.%s is no metadata, and it has neither a default nor null", record.name, field.name)
+		}
+	}
+	return nil
+}
+
+// Name returns "avro".
+func (*Format) Name() string { return "avro" }
+
+// Append implements [format.Format].
+func (f *Format) Append(dst []byte, c *change.Change) ([]byte, error) {
+	w := avroWriter{metadataKey: f.metadataKey, stringify: f.stringify, dst: dst}
+	if f.schema.kind == avroRecord {
+		w.record(f.schema, c)
+	} else {
+		w.mapping(f.schema, c)
+	}
+	if w.err != nil {
+		return dst, w.err
+	}
+	return w.dst, nil
+}
+
+// Seal implements [format.Format]. A container file has one block.
+func (f *Format) Seal(records []byte, n int) ([]byte, string) {
+	if n == 1 {
+		return records, format.MediaAvro
+	}
+	body := make([]byte, 0, len(f.header)+2*binary.MaxVarintLen64+len(records)+syncSize)
+	body = append(body, f.header...)
+	body = binary.AppendVarint(body, int64(n))
+	body = binary.AppendVarint(body, int64(len(records)))
+	body = append(body, records...)
+	return append(body, f.header[len(f.header)-syncSize:]...), format.MediaAvro
+}
+
+// containerMagic is what an object container file begins with; a marker of
+// syncSize bytes ends its header and each of its blocks.
+const (
+	containerMagic = "Obj\x01"
+	syncSize       = 16
+)
+
+// containerHeader returns the head of a file of uncompressed blocks. Its sync
+// marker follows from the schema.
+func containerHeader(schema string) []byte {
+	h := []byte(containerMagic)
+	h = binary.AppendVarint(h, 2)
+	for _, text := range []string{"avro.schema", schema, "avro.codec", "null"} {
+		h = binary.AppendVarint(h, int64(len(text)))
+		h = append(h, text...)
+	}
+	h = append(h, 0)
+	sum := sha256.Sum256([]byte(schema))
+	return append(h, sum[:syncSize]...)
+}

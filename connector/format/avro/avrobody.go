@@ -1,0 +1,58 @@
+package avro
+
+import (
+	"bytes"
+
+	"github.com/aerosink/aerosink/connector/format"
+)
+
+// minAvro is the least that a change takes, in bytes: a schema may say all in one byte
+// but the digest.
+const minAvro = 20
+
+// avro reads a bare datum, or an object container file.
+func Parse(body []byte, o format.Options, configured *Format) ([]format.Parsed, error) {
+	c := format.NewCollector(o, len(body), minAvro)
+	r := newAvroReader(body, &c.Names, c.InflateLimit())
+	var err error
+	if bytes.HasPrefix(body, []byte(containerMagic)) {
+		f := avroFile{collector: c, configured: configured, reader: r}
+		err = f.changes()
+	} else {
+		err = parseBare(c, r, configured)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return c.Changes(), nil
+}
+
+// parseBare reads a datum without a schema.
+func parseBare(c *format.Collector, r *avroReader, schema *Format) error {
+	if schema == nil {
+		return format.ErrorAt(0, "no object container file, and a bare datum cannot be read, for no Avro schema is configured")
+	}
+	if err := parseDatum(c, r, schema.schema, schema.metadataKey); err != nil {
+		return err
+	}
+	if len(r.rest) > 0 {
+		r.fail("%d bytes more than the datum has", len(r.rest))
+	}
+	return r.err
+}
+
+// datum reads the change that is next in r. An error is of the whole body, or block:
+// what follows cannot be read.
+func parseDatum(c *format.Collector, r *avroReader, schema *avroType, metadataKey string) error {
+	p, err := c.Begin(r.offset(), (*Format)(nil).Name())
+	if err != nil {
+		return err
+	}
+	whole := r.rest
+	err = r.change(schema, metadataKey, &p.Change)
+	if r.err != nil {
+		return r.err
+	}
+	c.End(p, whole[:len(whole)-len(r.rest)], err)
+	return nil
+}

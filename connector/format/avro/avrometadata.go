@@ -1,0 +1,195 @@
+package avro
+
+import (
+	"encoding/base64"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/aerosink/aerosink/connector/change"
+	"github.com/aerosink/aerosink/connector/format"
+)
+
+// avroMetadata is the metadata of a change, in the order of metadataNames. What the
+// change does not have is nil.
+type avroMetadata [9]change.Value
+
+var metadataNames = [...]string{"msg", "namespace", "set", "userKey", "digest", "gen", "exp", "lut", "durable"}
+
+// The places of metadataNames.
+const (
+	metaMsg = iota
+	metaNamespace
+	metaSet
+	metaUserKey
+	metaDigest
+	metaGen
+	metaExp
+	metaLUT
+	metaDurable
+)
+
+// placeOfMetadata returns the place of a name in avroMetadata, -1 when it has none.
+func placeOfMetadata(name string) int { return slices.Index(metadataNames[:], name) }
+
+func metadataOf(c *change.Change) avroMetadata {
+	m := avroMetadata{
+		metaMsg:       change.StringValue([]byte(format.Msg(c.Op))),
+		metaNamespace: change.StringValue([]byte(c.Namespace)),
+		metaUserKey:   c.Key,
+		metaDigest:    change.BytesValue(change.KindBlob, c.Digest[:]),
+		metaGen:       integerUnless(int64(c.Generation), 0),
+		metaLUT:       integerUnless(c.LUT, 0),
+	}
+	if c.Set != "" {
+		m[metaSet] = change.StringValue([]byte(c.Set))
+	}
+	if c.Op.IsDelete() {
+		m[metaDurable] = change.BoolValue(c.Op == change.DurableDelete)
+	} else {
+		m[metaExp] = integerUnless(c.Expiry, change.ExpiryUnknown)
+	}
+	return m
+}
+
+func integerUnless(n, unknown int64) (v change.Value) {
+	if n != unknown {
+		v = change.IntegerValue(n)
+	}
+	return v
+}
+
+// metadata writes the metadata as the first of the schema's types that it fits.
+func (w *avroWriter) metadata(t *avroType, c *change.Change) {
+	m := metadataOf(c)
+	start, misfit := len(w.dst), ""
+	for i, branch := range t.alternatives() {
+		w.dst = t.appendUnion(w.dst[:start], i)
+		switch branch.kind {
+		case avroRecord:
+			misfit = w.metadataRecord(branch, &m)
+		case avroMap:
+			misfit = w.metadataMap(branch, &m)
+		default:
+			continue
+		}
+		if misfit == "" {
+			return
+		}
+	}
+	w.fail(w.metadataKey+"."+misfit, "does not fit the schema")
+}
+
+// metadataRecord returns the name of what does not fit, and "" when all does.
+func (w *avroWriter) metadataRecord(t *avroType, m *avroMetadata) string {
+	for i := range t.fields {
+		f := &t.fields[i]
+		place := placeOfMetadata(f.name)
+		if place < 0 || m[place].Kind() == change.KindNil {
+			if !w.absent(f) {
+				return f.name
+			}
+		} else if !w.metadataValue(f.of, place, m[place]) {
+			return f.name
+		}
+	}
+	return ""
+}
+
+// metadataMap writes what the change has, and returns as metadataRecord does.
+func (w *avroWriter) metadataMap(t *avroType, m *avroMetadata) string {
+	n := 0
+	for _, v := range m {
+		if v.Kind() != change.KindNil {
+			n++
+		}
+	}
+	w.dst = binary.AppendVarint(w.dst, int64(n))
+	for place, v := range m {
+		if v.Kind() == change.KindNil {
+			continue
+		}
+		w.text([]byte(metadataNames[place]))
+		if !w.metadataValue(t.items, place, v) {
+			return metadataNames[place]
+		}
+	}
+	w.dst = append(w.dst, 0)
+	return ""
+}
+
+func (w *avroWriter) metadataValue(t *avroType, place int, v change.Value) bool {
+	if w.value(t, v, nil) {
+		return true
+	}
+	return place == metaDigest && w.value(t, change.StringValue(base64.StdEncoding.AppendEncode(nil, v.Bytes())), nil)
+}
+
+// describe makes c what the metadata says. Its error says which part makes no sense.
+func (m *avroMetadata) describe(c *change.Change, names *change.Names) error {
+	namespace, set := m[metaNamespace], m[metaSet]
+	switch {
+	case namespace.Kind() != change.KindString || len(namespace.Bytes()) == 0:
+		return errors.New("the namespace is no string, or empty")
+	case !isOr(set, change.KindString, change.KindNil):
+		return errors.New("the set is no string")
+	case !format.IsUserKey(m[metaUserKey].Kind()):
+		return errors.New("the user key is neither string, number nor bytes")
+	case !m.digest(c):
+		return fmt.Errorf("the digest is neither %d bytes nor those in Base64", len(c.Digest))
+	}
+	c.Namespace = names.Of(namespace.Bytes(), format.SlotNamespace)
+	c.Set = names.Of(set.Bytes(), format.SlotSet)
+	c.Key = m[metaUserKey]
+	for _, place := range []int{metaGen, metaExp, metaLUT} {
+		if !isOr(m[place], change.KindInteger, change.KindNil) {
+			return fmt.Errorf("%q is no integer", metadataNames[place])
+		}
+	}
+	gen := m[metaGen].Integer()
+	if c.Generation = uint32(gen); int64(c.Generation) != gen {
+		return errors.New(`"gen" is not a generation`)
+	}
+	c.LUT = m[metaLUT].Integer()
+	return m.operation(c)
+}
+
+func isOr(v change.Value, kinds ...change.Kind) bool { return slices.Contains(kinds, v.Kind()) }
+
+func (m *avroMetadata) operation(c *change.Change) error {
+	msg := m[metaMsg]
+	switch text := string(msg.Bytes()); {
+	case msg.Kind() == change.KindString && text == format.Msg(change.Write):
+		if c.Expiry = change.ExpiryUnknown; m[metaExp].Kind() != change.KindNil {
+			c.Expiry = max(m[metaExp].Integer(), 0) // -1 is another way to say never
+		}
+	case msg.Kind() == change.KindString && text == format.Msg(change.Delete):
+		if !isOr(m[metaDurable], change.KindBool, change.KindNil) {
+			return errors.New(`"durable" is no boolean`)
+		}
+		c.Op = change.Delete
+		if m[metaDurable].Bool() {
+			c.Op = change.DurableDelete
+		}
+	default:
+		return errors.New(`"msg" is neither "write" nor "delete"`)
+	}
+	return nil
+}
+
+// digest reads the digest, which is bytes or Base64.
+func (m *avroMetadata) digest(c *change.Change) bool {
+	b := m[metaDigest].Bytes()
+	switch m[metaDigest].Kind() {
+	case change.KindBlob:
+	case change.KindString:
+		var err error
+		if b, err = base64.StdEncoding.AppendDecode(nil, b); err != nil {
+			return false
+		}
+	default:
+		return false
+	}
+	return len(b) == len(c.Digest) && copy(c.Digest[:], b) > 0
+}

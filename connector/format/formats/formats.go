@@ -1,0 +1,104 @@
+// Package formats selects a wire format: by name for writing ([ByName]), by media
+// type for reading ([Parser]). It is the only package that knows all of them.
+package formats
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/aerosink/aerosink/connector/change"
+	"github.com/aerosink/aerosink/connector/format"
+	"github.com/aerosink/aerosink/connector/format/avro"
+	"github.com/aerosink/aerosink/connector/format/json"
+	"github.com/aerosink/aerosink/connector/format/msgpack"
+	"github.com/aerosink/aerosink/connector/format/raw"
+)
+
+// ByName returns the format of that name for writing parsed changes again: json,
+// flat-json, message-pack or xdr. Map keys that are not strings are converted to
+// strings, and metadataKey is the member that holds the metadata of flat JSON. Avro
+// has no format without a schema: see avro.New.
+func ByName(name, metadataKey string) (format.Format, error) {
+	formats := []format.Format{
+		json.Format{StringifyMapKeys: true}, json.Flat{MetadataKey: metadataKey, StringifyMapKeys: true}, msgpack.Format{}, raw.Format{},
+	}
+	for _, f := range formats {
+		if f.Name() == name {
+			return f, nil
+		}
+	}
+	return nil, fmt.Errorf("no format is called %q; write json, flat-json, message-pack or xdr", name)
+}
+
+// MediaTypeOf returns the media type of a single change in the format of that
+// name, "" for a name that no format has.
+func MediaTypeOf(name string) string {
+	switch name {
+	case json.Format{}.Name(), json.Flat{}.Name():
+		return format.MediaJSON
+	case msgpack.Format{}.Name():
+		return format.MediaMessagePack
+	case (*avro.Format)(nil).Name():
+		return format.MediaAvro
+	case raw.Format{}.Name():
+		return format.MediaOctets
+	}
+	return ""
+}
+
+// Parser reads request bodies in every format. The zero Parser reads neither flat
+// JSON nor Avro.
+type Parser struct {
+	// MetadataKey is the member that holds the metadata of flat JSON, and the field
+	// or entry that holds that of an Avro container file. A JSON object that has an
+	// object there is flat JSON, any other is JSON; one that is whole as both is
+	// refused.
+	MetadataKey string
+
+	// Bins asks for the bins of JSON as well. Without it only the metadata is read,
+	// and of the bins only the syntax is checked. The binary formats are always read
+	// to the end.
+	Bins bool
+
+	// Avro is the schema of data that come without one. Nil reads only container
+	// files, which bring their own.
+	Avro *avro.Format
+
+	// Limits bound what a body may hold.
+	Limits format.Limits
+
+	// Buffer is where Parse puts what it returns, as far as its capacity goes. Nil is
+	// allowed. What was in it is overwritten.
+	Buffer []format.Parsed
+
+	// Now is the time of receipt, from which XDR counts the seconds to a record's
+	// expiry. Nil is time.Now.
+	Now func() time.Time
+}
+
+// mediaTypes are all that Parse accepts, aside from their aliases.
+var mediaTypes = []string{format.MediaJSON, format.MediaNDJSON, format.MediaMessagePack, format.MediaAvro, format.MediaXDR, format.MediaOctets}
+
+// Parse reads the changes in body, whose media type must be in lower case and
+// without parameters. The changes share body's memory.
+//
+// A change that cannot be read has its own Err. An error of Parse itself means
+// that the whole body cannot be read; it is permanent and names a byte offset,
+// never the data.
+func (p Parser) Parse(mediaType string, body []byte) ([]format.Parsed, error) {
+	o := format.Options{MetadataKey: p.MetadataKey, Bins: p.Bins, Limits: p.Limits, Buffer: p.Buffer, Now: p.Now}
+	switch mediaType {
+	case format.MediaJSON:
+		return json.Parse(body, o)
+	case format.MediaNDJSON:
+		return json.ParseLines(body, o)
+	case format.MediaMessagePack, "application/msgpack":
+		return msgpack.Parse(body, o)
+	case format.MediaAvro, "avro/binary":
+		return avro.Parse(body, o, p.Avro)
+	case format.MediaXDR, format.MediaOctets:
+		return raw.Parse(body, o)
+	}
+	return nil, change.Permanent(fmt.Errorf("%w %q; understood are %s", format.ErrMediaType, mediaType, strings.Join(mediaTypes, ", ")))
+}

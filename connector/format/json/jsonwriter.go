@@ -1,0 +1,273 @@
+package json
+
+import (
+	"encoding/base64"
+	stdjson "encoding/json"
+	"math"
+	"strconv"
+	"unicode/utf8"
+
+	"github.com/aerosink/aerosink/connector/change"
+	"github.com/aerosink/aerosink/connector/format"
+)
+
+// jsonWriter appends the values of one change. It keeps the first error and goes
+// on, so that the code reads as the document does.
+type jsonWriter struct {
+	format    string
+	stringify bool
+	strict    bool // GeoJSON is written anew, in the forms that other values have
+	dst       []byte
+	err       error
+}
+
+func (w *jsonWriter) fail(where, detail string, args ...any) {
+	if w.err == nil {
+		w.err = format.AppendError(w.format, where, detail, args...)
+	}
+}
+
+// name writes a string that must not change on the way.
+func (w *jsonWriter) name(where, s string) {
+	for i := range len(s) {
+		if !plain[s[i]] {
+			if !utf8.ValidString(s) {
+				w.fail(where, "is not UTF-8")
+			}
+			w.dst = appendString(w.dst, s)
+			return
+		}
+	}
+	w.dst = append(append(append(w.dst, '"'), s...), '"')
+}
+
+func (w *jsonWriter) bin(b *change.Bin) {
+	if !b.Value.Kind().IsCollection() {
+		w.value(b.Name, b.Value, nil)
+		return
+	}
+	r := b.Value.Elements()
+	w.value(b.Name, b.Value, &r)
+}
+
+// value writes v; the elements of a collection come from r.
+func (w *jsonWriter) value(where string, v change.Value, r *change.Reader) {
+	switch v.Kind() {
+	case change.KindNil:
+		w.dst = append(w.dst, "null"...)
+	case change.KindInteger:
+		w.dst = strconv.AppendInt(w.dst, v.Integer(), 10)
+	case change.KindUnsigned:
+		w.dst = strconv.AppendUint(w.dst, v.Unsigned(), 10)
+	case change.KindDouble:
+		w.dst = appendDouble(w.dst, v.Double())
+	case change.KindBool:
+		w.dst = strconv.AppendBool(w.dst, v.Bool())
+	case change.KindString:
+		w.dst = appendString(w.dst, v.Bytes())
+	case change.KindGeoJSON:
+		w.geoJSON(where, v.Bytes())
+	case change.KindList:
+		w.list(where, v, r)
+	case change.KindMap:
+		w.mapping(where, v, r)
+	default:
+		w.dst = base64.StdEncoding.AppendEncode(append(w.dst, '"'), v.Bytes())
+		w.dst = append(w.dst, '"')
+	}
+}
+
+func (w *jsonWriter) list(where string, v change.Value, r *change.Reader) {
+	w.dst = append(w.dst, '[')
+	for i := range v.Len() {
+		if i > 0 {
+			w.dst = append(w.dst, ',')
+		}
+		w.value(where, r.Next(), r)
+	}
+	w.dst = append(w.dst, ']')
+}
+
+func (w *jsonWriter) mapping(where string, v change.Value, r *change.Reader) {
+	begin := *r
+	stringified := false
+	w.dst = append(w.dst, '{')
+	for i := range v.Len() {
+		if i > 0 {
+			w.dst = append(w.dst, ',')
+		}
+		key := r.Next()
+		stringified = stringified || key.Kind() != change.KindString
+		w.key(where, key, r)
+		w.dst = append(w.dst, ':')
+		w.value(where, r.Next(), r)
+	}
+	w.dst = append(w.dst, '}')
+	if stringified && w.err == nil && !DistinctKeys(v.Len(), begin) {
+		w.fail("bin "+where, "two map keys would become the same string")
+	}
+}
+
+func (w *jsonWriter) key(where string, key change.Value, r *change.Reader) {
+	switch key.Kind() {
+	case change.KindString:
+		if !utf8.Valid(key.Bytes()) {
+			w.fail("bin "+where, "a map key is not UTF-8")
+		}
+	case change.KindInteger, change.KindUnsigned, change.KindDouble, change.KindBool, change.KindBlob:
+		if !w.stringify {
+			w.fail("bin "+where, "a map key is no string; set stringify-map-keys")
+		}
+	default:
+		w.fail("bin "+where, "a map key is of kind %s, which no string stands for", key.Kind())
+		r.Skip(key)
+	}
+	w.dst = appendKey(w.dst, key)
+}
+
+// DistinctKeys reports whether the n keys of the map in r are different strings once
+// they are strings.
+func DistinctKeys(n int, r change.Reader) bool {
+	if n < 2 {
+		return true
+	}
+	seen := make(map[string]bool, n)
+	for range n {
+		name := string(appendKey(nil, r.Next()))
+		if seen[name] {
+			return false
+		}
+		seen[name] = true
+		r.Skip(r.Next())
+	}
+	return true
+}
+
+// KeyText returns a map key as the text that it has as a JSON string.
+func KeyText(key change.Value) []byte { return unquote(appendKey(nil, key)) }
+
+// appendKey appends a map key as a JSON string.
+func appendKey(dst []byte, key change.Value) []byte {
+	start := len(dst)
+	dst = append(dst, '"')
+	switch key.Kind() {
+	case change.KindInteger:
+		dst = strconv.AppendInt(dst, key.Integer(), 10)
+	case change.KindUnsigned:
+		dst = strconv.AppendUint(dst, key.Unsigned(), 10)
+	case change.KindBool:
+		dst = strconv.AppendBool(dst, key.Bool())
+	case change.KindBlob:
+		dst = base64.StdEncoding.AppendEncode(dst, key.Bytes())
+	case change.KindDouble:
+		if d := key.Double(); math.IsNaN(d) || math.IsInf(d, 0) {
+			return appendDouble(dst[:start], d)
+		}
+		dst = appendDouble(dst, key.Double())
+	default:
+		return appendString(dst[:start], key.Bytes())
+	}
+	return append(dst, '"')
+}
+
+// geoJSON writes the text as the JSON that it is, on one line.
+func (w *jsonWriter) geoJSON(where string, text []byte) {
+	if !stdjson.Valid(text) || !utf8.Valid(text) {
+		w.fail("bin "+where, "its GeoJSON is not JSON")
+		return
+	}
+	if w.strict {
+		w.geometry(where, text)
+		return
+	}
+	for _, c := range text {
+		if c < ' ' { // in valid JSON, white space between tokens
+			c = ' '
+		}
+		w.dst = append(w.dst, c)
+	}
+}
+
+// mostNested is how deep GeoJSON nests that is written anew, more than geometry does.
+const mostNested = 16
+
+// geometry writes the values of GeoJSON. The text may have numbers of any length.
+func (w *jsonWriter) geometry(where string, text []byte) {
+	v, err := ParseValue(text, change.Unordered)
+	if err != nil || v.Depth() > mostNested {
+		w.fail("bin "+where, "its GeoJSON nests deeper than %d, or has a number of more than 64 bits or a lone surrogate", mostNested)
+		return
+	}
+	r := v.Elements()
+	w.value(where, v, &r)
+}
+
+// appendDouble appends d in the shortest form that reads back as the same double,
+// and always as one that does not look like an integer.
+func appendDouble(dst []byte, d float64) []byte {
+	switch {
+	case math.IsNaN(d):
+		return append(dst, `"NaN"`...)
+	case math.IsInf(d, 1):
+		return append(dst, `"Infinity"`...)
+	case math.IsInf(d, -1):
+		return append(dst, `"-Infinity"`...)
+	}
+	if abs := math.Abs(d); abs != 0 && (abs < 1e-6 || abs >= 1e21) {
+		return strconv.AppendFloat(dst, d, 'e', -1, 64)
+	}
+	dst = strconv.AppendFloat(dst, d, 'f', -1, 64)
+	if d == math.Trunc(d) {
+		dst = append(dst, ".0"...)
+	}
+	return dst
+}
+
+// plain tells the bytes that stand for themselves in a JSON string, whatever
+// follows them.
+var plain = func() (t [256]bool) {
+	for c := ' '; c < utf8.RuneSelf; c++ {
+		t[c] = c != '"' && c != '\\'
+	}
+	return t
+}()
+
+// appendString appends s as a JSON string.
+func appendString[S string | []byte](dst []byte, s S) []byte {
+	dst = append(dst, '"')
+	from := 0
+	for i := 0; i < len(s); {
+		if plain[s[i]] {
+			i++
+			continue
+		}
+		if s[i] < utf8.RuneSelf {
+			dst = appendEscape(append(dst, s[from:i]...), s[i])
+			i++
+			from = i
+			continue
+		}
+		r, size := utf8.DecodeRuneInString(string(s[i:min(i+utf8.UTFMax, len(s))]))
+		if r == utf8.RuneError && size == 1 {
+			dst = append(append(dst, s[from:i]...), "\uFFFD"...)
+			from = i + size
+		}
+		i += size
+	}
+	return append(append(dst, s[from:]...), '"')
+}
+
+func appendEscape(dst []byte, c byte) []byte {
+	const hex = "0123456789abcdef"
+	switch c {
+	case '"', '\\':
+		return append(dst, '\\', c)
+	case '\n':
+		return append(dst, '\\', 'n')
+	case '\r':
+		return append(dst, '\\', 'r')
+	case '\t':
+		return append(dst, '\\', 't')
+	}
+	return append(dst, '\\', 'u', '0', '0', hex[c>>4], hex[c&15])
+}

@@ -1,0 +1,181 @@
+package msgpack
+
+import (
+	"encoding/binary"
+	"math"
+
+	"github.com/tinylib/msgp/msgp"
+
+	"github.com/aerosink/aerosink/connector/change"
+	"github.com/aerosink/aerosink/connector/format"
+)
+
+// Format is the format in which a change is an array that begins with the
+// version and says whether it is a write or a delete:
+//
+//	[1, 1, [key, generation, expiry, lut, [[name, particle type, flags, value], …]]]
+//	[1, 2, [key, flags]]
+//	key: [namespace, set, digest, user key]
+//
+// What is unknown or absent is nil; of a delete generation and last update time
+// are not told. The flags of a list or map are its order, those of a delete are 1
+// when it is durable. Values are plain MessagePack: a string is a str, whatever
+// its bytes; blobs of every kind, HLLs and particles of an unknown type are bin,
+// GeoJSON is a str. In lists and maps, where no particle type stands beside them,
+// GeoJSON and all bytes but those of a plain blob are extensions whose type is the
+// particle type. Of a value nothing is lost but the order of a list or map inside
+// another. Map keys keep their types.
+//
+// Batches are one change after another.
+type Format struct{}
+
+const (
+	packVersion  = 1
+	packWrite    = 1
+	packDelete   = 2
+	packDurable  = 1
+	packElements = 3
+)
+
+// Name returns "message-pack".
+func (Format) Name() string { return "message-pack" }
+
+// Append implements [format.Format]. Everything can be expressed.
+func (Format) Append(dst []byte, c *change.Change) ([]byte, error) {
+	dst = msgp.AppendArrayHeader(dst, packElements)
+	dst = msgp.AppendInt(dst, packVersion)
+	if c.Op.IsDelete() {
+		dst = msgp.AppendInt(dst, packDelete)
+		dst = msgp.AppendArrayHeader(dst, 2)
+		dst = appendPackedKey(dst, c)
+		if c.Op == change.DurableDelete {
+			return msgp.AppendInt(dst, packDurable), nil
+		}
+		return msgp.AppendInt(dst, 0), nil
+	}
+	dst = msgp.AppendInt(dst, packWrite)
+	dst = msgp.AppendArrayHeader(dst, 5)
+	dst = appendPackedKey(dst, c)
+	dst = appendIntOrNil(dst, int64(c.Generation), 0)
+	dst = appendIntOrNil(dst, c.Expiry, change.ExpiryUnknown)
+	dst = appendIntOrNil(dst, c.LUT, 0)
+	dst = msgp.AppendArrayHeader(dst, uint32(len(c.Bins)))
+	for i := range c.Bins {
+		b := &c.Bins[i]
+		dst = msgp.AppendArrayHeader(dst, 4)
+		dst = msgp.AppendString(dst, b.Name)
+		dst = msgp.AppendInt(dst, particleType(b.Value.Kind()))
+		dst = msgp.AppendInt(dst, flags(b.Value))
+		r := b.Value.Elements()
+		dst = appendPacked(dst, b.Value, &r, true)
+	}
+	return dst, nil
+}
+
+// Seal implements [format.Format].
+func (Format) Seal(records []byte, _ int) ([]byte, string) {
+	return records, format.MediaMessagePack
+}
+
+// particleType returns the number beside a bin's value.
+func particleType(kind change.Kind) int {
+	if kind == change.KindUnsigned {
+		return int(change.KindInteger)
+	}
+	return int(kind)
+}
+
+// flags returns the number behind it.
+func flags(v change.Value) int {
+	if v.Kind().IsCollection() {
+		return int(v.Order())
+	}
+	return 0
+}
+
+func appendPackedKey(dst []byte, c *change.Change) []byte {
+	dst = msgp.AppendArrayHeader(dst, 4)
+	dst = msgp.AppendString(dst, c.Namespace)
+	if c.Set == "" {
+		dst = msgp.AppendNil(dst)
+	} else {
+		dst = msgp.AppendString(dst, c.Set)
+	}
+	dst = msgp.AppendBytes(dst, c.Digest[:])
+	return appendPacked(dst, c.Key, nil, true)
+}
+
+func appendIntOrNil(dst []byte, n, unknown int64) []byte {
+	if n == unknown {
+		return msgp.AppendNil(dst)
+	}
+	return msgp.AppendInt64(dst, n)
+}
+
+// appendPacked appends v; the elements of a collection come from r. Outside says
+// that the particle type stands beside it.
+func appendPacked(dst []byte, v change.Value, r *change.Reader, outside bool) []byte {
+	switch kind := v.Kind(); kind {
+	case change.KindNil:
+		return msgp.AppendNil(dst)
+	case change.KindInteger:
+		return msgp.AppendInt64(dst, v.Integer())
+	case change.KindUnsigned:
+		return msgp.AppendUint64(dst, v.Unsigned())
+	case change.KindDouble:
+		return msgp.AppendFloat64(dst, v.Double())
+	case change.KindBool:
+		return msgp.AppendBool(dst, v.Bool())
+	case change.KindString:
+		return msgp.AppendStringFromBytes(dst, v.Bytes())
+	case change.KindOpaque: // an extension already
+		return append(dst, v.Bytes()...)
+	case change.KindList:
+		dst = msgp.AppendArrayHeader(dst, uint32(v.Len()))
+		for range v.Len() {
+			dst = appendPacked(dst, r.Next(), r, false)
+		}
+		return dst
+	case change.KindMap:
+		dst = msgp.AppendMapHeader(dst, uint32(v.Len()))
+		for range v.Len() {
+			dst = appendPacked(dst, r.Next(), r, false)
+			dst = appendPacked(dst, r.Next(), r, false)
+		}
+		return dst
+	case change.KindGeoJSON:
+		if outside {
+			return msgp.AppendStringFromBytes(dst, v.Bytes())
+		}
+		return appendExtension(dst, kind, v.Bytes())
+	default:
+		if outside || kind == change.KindBlob {
+			return msgp.AppendBytes(dst, v.Bytes())
+		}
+		return appendExtension(dst, kind, v.Bytes())
+	}
+}
+
+// appendExtension appends an extension object (github.com/msgpack/msgpack,
+// spec.md, "ext format family").
+func appendExtension(dst []byte, kind change.Kind, content []byte) []byte {
+	switch n := len(content); {
+	case n == 1:
+		dst = append(dst, 0xd4)
+	case n == 2:
+		dst = append(dst, 0xd5)
+	case n == 4:
+		dst = append(dst, 0xd6)
+	case n == 8:
+		dst = append(dst, 0xd7)
+	case n == 16:
+		dst = append(dst, 0xd8)
+	case n <= math.MaxUint8:
+		dst = append(dst, 0xc7, byte(n))
+	case n <= math.MaxUint16:
+		dst = binary.BigEndian.AppendUint16(append(dst, 0xc8), uint16(n))
+	default:
+		dst = binary.BigEndian.AppendUint32(append(dst, 0xc9), uint32(n))
+	}
+	return append(append(dst, byte(kind)), content...)
+}
