@@ -50,10 +50,10 @@ func Run(t *testing.T, program func() *cli.Program) {
 		}
 	}
 	ok := [][]string{{"version"}, {"help"}}
-	unknown := [][]string{{"halp"}, {"-halp"}, {""}}
+	unknown := [][]string{{"helpo"}, {"-helpo"}, {""}}
 	for _, name := range names {
 		ok = append(ok, []string{name, "-h"})
-		unknown = append(unknown, []string{name + "x"}, []string{name, "-halp"})
+		unknown = append(unknown, []string{name + "x"}, []string{name, "-helpo"})
 	}
 	for _, args := range ok {
 		testStatus(t, args, 0, "")
@@ -68,10 +68,10 @@ func near(args []string) string {
 	switch last := args[len(args)-1]; last {
 	case "":
 		return `unknown command ""`
-	case "-halp":
-		return `unknown flag -halp; did you mean "-help"? Run "`
-	case "halp":
-		return `unknown command "halp"; did you mean "help"? Run "`
+	case "-helpo":
+		return `unknown flag -helpo; did you mean "-help"? Run "`
+	case "helpo":
+		return `unknown command "helpo"; did you mean "help"? Run "`
 	default:
 		return `; did you mean "` + strings.TrimSuffix(last, "x") + `"? Run "`
 	}

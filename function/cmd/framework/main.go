@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -43,8 +44,8 @@ func serve(ctx context.Context, stderr io.Writer) error {
 	if os.Getenv("K_SERVICE") == "" {
 		host = "127.0.0.1"
 		if os.Getenv("SINKS") == "" {
-			fmt.Fprintln(stderr, "SINKS is not set: changes are printed to standard output, and stored nowhere")
-			if err := os.Setenv("SINKS", "log:"); err != nil {
+			_, written := fmt.Fprintln(stderr, "SINKS is not set: changes are printed to standard output, and stored nowhere")
+			if err := errors.Join(written, os.Setenv("SINKS", "log:")); err != nil {
 				return err
 			}
 		}
@@ -53,7 +54,9 @@ func serve(ctx context.Context, stderr io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("read the environment:\n%w", err)
 	}
-	fmt.Fprintf(stderr, "listening on http://%s:%s\n", host, c.Port)
+	if _, err := fmt.Fprintf(stderr, "listening on http://%s:%s\n", host, c.Port); err != nil {
+		return err
+	}
 	failed := make(chan error, 1)
 	go func() { failed <- funcframework.StartHostPort(host, c.Port) }()
 	select {

@@ -30,6 +30,7 @@ type replayOptions struct {
 	dryRun bool
 }
 
+// flags defines the flags. Durations in them count back from now.
 func (o *replayOptions) flags(f *flag.FlagSet, now time.Time) {
 	f.StringVar(&o.to, "to", "", "store changes in `SINKS`, written as in the variable, or POST them to an http:// or https:// URL (default: the variable SINKS)")
 	f.Func("since", "only changes made at this `TIME` or later: RFC 3339, a day, or how long ago, as in 36h; for dead letters, the time they were stored", pastTime(&o.filter.Since, now))
@@ -42,38 +43,7 @@ func (o *replayOptions) flags(f *flag.FlagSet, now time.Time) {
 	f.StringVar(&o.tokenFile, "token-file", "", "a `FILE` with the bearer token for the URL of -to (default: the variable REPLAY_TOKEN)")
 }
 
-// pastTime returns the parser of a time, or of a duration before now.
-func pastTime(to *time.Time, now time.Time) func(string) error {
-	return func(text string) (err error) {
-		if ago, err := time.ParseDuration(text); err == nil && ago >= 0 {
-			*to = now.Add(-ago)
-			return nil
-		}
-		if *to, err = time.Parse(time.DateOnly, text); err != nil {
-			*to, err = time.Parse(time.RFC3339, text)
-		}
-		if err != nil {
-			return errors.New("want 2026-11-22T12:00:00Z, 2026-11-22 or 36h")
-		}
-		return nil
-	}
-}
-
-func (o *replayOptions) setRate(text string) (err error) {
-	if o.rate, err = strconv.ParseFloat(text, 64); err != nil || !(o.rate >= 0) {
-		return errors.New("want the changes per second, such as 500 or 0.5")
-	}
-	return nil
-}
-
-func appendTo(to *[]string) func(string) error {
-	return func(text string) error {
-		*to = append(*to, text)
-		return nil
-	}
-}
-
-// run stores the changes in from again.
+// run reads the changes in from, and stores them again.
 func (o *replayOptions) run(ctx context.Context, from string, getenv func(string) string, streams cli.Streams) error {
 	options, err := o.options(from, getenv, streams)
 	if err != nil {
@@ -182,6 +152,7 @@ func replayEnvironment(getenv func(string) string, sinks []string) func(string) 
 	}
 }
 
+// token returns the bearer token for HTTP destinations.
 func (o *replayOptions) token(getenv func(string) string) (string, error) {
 	if o.tokenFile == "" {
 		return getenv("REPLAY_TOKEN"), nil
@@ -191,4 +162,35 @@ func (o *replayOptions) token(getenv func(string) string) (string, error) {
 		return "", fmt.Errorf("read -token-file: %w", err)
 	}
 	return strings.TrimSpace(string(text)), nil
+}
+
+// pastTime returns the parser of a time, or of a duration before now.
+func pastTime(to *time.Time, now time.Time) func(string) error {
+	return func(text string) (err error) {
+		if ago, err := time.ParseDuration(text); err == nil && ago >= 0 {
+			*to = now.Add(-ago)
+			return nil
+		}
+		if *to, err = time.Parse(time.DateOnly, text); err != nil {
+			*to, err = time.Parse(time.RFC3339, text)
+		}
+		if err != nil {
+			return errors.New("want 2026-11-22T12:00:00Z, 2026-11-22 or 36h")
+		}
+		return nil
+	}
+}
+
+func (o *replayOptions) setRate(text string) (err error) {
+	if o.rate, err = strconv.ParseFloat(text, 64); err != nil || !(o.rate >= 0) {
+		return errors.New("want the changes per second, such as 500 or 0.5")
+	}
+	return nil
+}
+
+func appendTo(to *[]string) func(string) error {
+	return func(text string) error {
+		*to = append(*to, text)
+		return nil
+	}
 }
