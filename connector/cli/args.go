@@ -13,7 +13,7 @@ type flagArg struct {
 	args []string // -name=value, or -name with its value as the second
 }
 
-// split splits arguments into words and flags, of which those in takesValue have a value.
+// split splits arguments into flags and words. The flags in takesValue have a value.
 // What follows "--" is words.
 func split(args []string, takesValue map[string]bool) (flags []flagArg, words []string) {
 	for len(args) > 0 {

@@ -96,7 +96,7 @@ func section(heading, lines string) string {
 	return "\n" + heading + ":\n  " + strings.ReplaceAll(lines, "\n", "\n  ") + "\n"
 }
 
-// Table returns rows of columns, of which the last is wrapped. A first column that is very
+// Table returns rows of columns and wraps the last one. A first column that is very
 // wide gets a line of its own.
 func Table(rows [][]string) string {
 	const most = 36 // runes of the first column
@@ -127,7 +127,7 @@ func Table(rows [][]string) string {
 	return b.String()
 }
 
-// wrap breaks text into lines, the first of which begins with start and the others
+// wrap breaks text into lines. The first line begins with start, the others
 // with indent.
 func wrap(start, indent, text string) string {
 	var b strings.Builder

@@ -24,7 +24,7 @@ import (
 	"github.com/aerosink/aerosink/connector/xdr/xdrtest"
 )
 
-// binary is the connector as a process of its own, which can be killed.
+// binary is the connector as a separate process, which can be killed.
 type binary struct {
 	*exec.Cmd
 	xdr, manage string

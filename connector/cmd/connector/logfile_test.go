@@ -82,7 +82,7 @@ func TestLogFile_fromYesterday(t *testing.T) {
 	}
 }
 
-// If the file of a new day cannot be started, the old one is used, and says so once.
+// If the file of a new day cannot be started, the old one is used, and the error is written once.
 func TestLogFile_cannotRotate(t *testing.T) {
 	folder := t.TempDir()
 	now := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)

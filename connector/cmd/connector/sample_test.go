@@ -94,8 +94,8 @@ func TestServe_samples(t *testing.T) {
 				if err != nil || len(logs) == 0 {
 					return false
 				}
-				said, err := os.ReadFile(logs[0])
-				return err == nil && strings.Contains(string(said), "connector started")
+				text, err := os.ReadFile(logs[0])
+				return err == nil && strings.Contains(string(text), "connector started")
 			})
 			stop()
 			if err := <-ended; err != nil {
