@@ -104,7 +104,7 @@ func output(t *testing.T, p *cli.Program, args []string) (string, error) {
 func testStatus(t *testing.T, args []string, want int, text string) {
 	t.Helper()
 	process := changetest.Command(t, args...)
-	out, _ := process.CombinedOutput() // the status says more
+	out, _ := process.CombinedOutput() // the exit status is checked below
 	if status := process.ProcessState.ExitCode(); status != want || !strings.Contains(string(out), text) {
 		t.Errorf("%q: exit status %d, want %d, and %q in:\n%s", args, status, want, text, out)
 	}

@@ -57,7 +57,7 @@ func TestCheck_exitStatus(t *testing.T) {
 	} {
 		t.Setenv("DEAD_LETTERS", tt.deadLetters)
 		process := changetest.Command(t, strings.Fields(tt.args)...)
-		out, _ := process.CombinedOutput() // the status says more
+		out, _ := process.CombinedOutput() // the exit status is checked below
 		if status := process.ProcessState.ExitCode(); status != tt.status || !strings.Contains(string(out), tt.out) {
 			t.Errorf("sink %s: status %d\n%swant %d, %q", tt.args, status, out, tt.status, tt.out)
 		}
