@@ -44,7 +44,7 @@ import (
 // (https://avro.apache.org/docs/1.12.0/specification/).
 type Format struct {
 	text        string // of the schema
-	schema      *avroType
+	schema      *schemaType
 	metadataKey string
 	stringify   bool
 
@@ -55,7 +55,7 @@ type Format struct {
 // the name metadataKey. StringifyMapKeys is as in [JSON]. A schema by which no
 // change could be written is an error.
 func New(text, metadataKey string, stringifyMapKeys bool) (*Format, error) {
-	schema, err := parseAvro([]byte(text), true)
+	schema, err := parseSchema([]byte(text), true)
 	if err != nil {
 		return nil, fmt.Errorf("avro schema: %w", err)
 	}
@@ -70,8 +70,8 @@ func New(text, metadataKey string, stringifyMapKeys bool) (*Format, error) {
 func (f *Format) check() error {
 	metadata := f.schema.items
 	switch f.schema.kind {
-	case avroMap:
-	case avroRecord:
+	case kindMap:
+	case kindRecord:
 		field := f.schema.field(f.metadataKey)
 		if field == nil {
 			return fmt.Errorf("record %s has no field %q for the metadata; add it, or set metadata-key", f.schema.name, f.metadataKey)
@@ -83,9 +83,9 @@ func (f *Format) check() error {
 	reason := fmt.Errorf("the metadata %q is of type %s; write a record or a map", f.metadataKey, metadata.kind)
 	for _, branch := range metadata.alternatives() {
 		switch branch.kind {
-		case avroMap:
+		case kindMap:
 			return nil
-		case avroRecord:
+		case kindRecord:
 			if reason = checkMetadata(branch); reason == nil {
 				return nil
 			}
@@ -95,9 +95,9 @@ func (f *Format) check() error {
 }
 
 // checkMetadata finds a field of the metadata that nothing could be written into.
-func checkMetadata(record *avroType) error {
+func checkMetadata(record *schemaType) error {
 	for _, field := range record.fields {
-		if placeOfMetadata(field.name) < 0 && field.absent == nil {
+		if metadataIndex(field.name) < 0 && field.absent == nil {
 			return fmt.Errorf("field %s.%s is no metadata, and it has neither a default nor null", record.name, field.name)
 		}
 	}
@@ -109,11 +109,11 @@ func (*Format) Name() string { return "avro" }
 
 // Append implements [format.Format].
 func (f *Format) Append(dst []byte, c *change.Change) ([]byte, error) {
-	w := avroWriter{metadataKey: f.metadataKey, stringify: f.stringify, dst: dst}
-	if f.schema.kind == avroRecord {
-		w.record(f.schema, c)
+	w := writer{metadataKey: f.metadataKey, stringify: f.stringify, dst: dst}
+	if f.schema.kind == kindRecord {
+		w.changeAsRecord(f.schema, c)
 	} else {
-		w.mapping(f.schema, c)
+		w.changeAsMap(f.schema, c)
 	}
 	if w.err != nil {
 		return dst, w.err

@@ -43,7 +43,7 @@ func (f Format) Append(dst []byte, c *change.Change) ([]byte, error) {
 	dst = append(dst, `{"msg":"`...)
 	dst = append(dst, format.Msg(c.Op)...)
 	dst = append(dst, `","key":[`...)
-	w := jsonWriter{format: f.Name(), stringify: f.StringifyMapKeys, dst: dst}
+	w := writer{format: f.Name(), stringify: f.StringifyMapKeys, dst: dst}
 	w.name("namespace", c.Namespace)
 	w.dst = append(w.dst, ',')
 	if c.Set == "" {
@@ -75,27 +75,8 @@ func (f Format) Append(dst []byte, c *change.Change) ([]byte, error) {
 // Seal implements [format.Format].
 func (Format) Seal(records []byte, n int) ([]byte, string) { return sealLines(records, n) }
 
-func (w *jsonWriter) bins(bins []change.Bin) {
-	w.dst = append(w.dst, `,"bins":[`...)
-	for i := range bins {
-		if i > 0 {
-			w.dst = append(w.dst, ',')
-		}
-		b := &bins[i]
-		w.dst = append(w.dst, `{"name":`...)
-		w.name("bin name", b.Name)
-		w.dst = append(w.dst, `,"type":"`...)
-		w.dst = append(w.dst, label(b.Value.Kind())...)
-		w.dst = append(w.dst, `","value":`...)
-		w.bin(b)
-		w.dst = appendOrder(w.dst, b.Value)
-		w.dst = append(w.dst, '}')
-	}
-	w.dst = append(w.dst, ']')
-}
-
-// label returns what the member "type" says of a bin.
-func label(kind change.Kind) string {
+// typeLabel returns what the member "type" says of a bin.
+func typeLabel(kind change.Kind) string {
 	switch kind {
 	case change.KindNil:
 		return "null"

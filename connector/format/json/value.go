@@ -2,18 +2,20 @@ package json
 
 import (
 	"bytes"
+	stdjson "encoding/json"
 	"errors"
 
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/aerosink/aerosink/connector/change"
+	"github.com/aerosink/aerosink/connector/format"
 )
 
 // AppendValue appends the value of a bin to dst as [Format] with StringifyMapKeys
 // writes it. An error is permanent and says what JSON has no form for; it then
 // returns dst as it was.
 func AppendValue(dst []byte, v change.Value) ([]byte, error) {
-	w := jsonWriter{format: Format{}.Name(), stringify: true, dst: dst}
+	w := writer{format: Format{}.Name(), stringify: true, dst: dst}
 	r := v.Elements()
 	w.value("a value", v, &r)
 	if w.err != nil {
@@ -28,7 +30,7 @@ func AppendValue(dst []byte, v change.Value) ([]byte, error) {
 // the client's, is written anew. An error is permanent and says what there is no form
 // for; it then returns dst as it was.
 func AppendBins(dst []byte, bins []change.Bin) ([]byte, error) {
-	w := jsonWriter{format: Flat{}.Name(), stringify: true, strict: true, dst: append(dst, '{')}
+	w := writer{format: Flat{}.Name(), stringify: true, rewriteGeoJSON: true, dst: append(dst, '{')}
 	for i := range bins {
 		if i > 0 {
 			w.dst = append(w.dst, ',')
@@ -53,6 +55,34 @@ func ParseValue(text []byte, order change.Order) (change.Value, error) {
 	if !jsontext.Value(text).IsValid(jsontext.AllowDuplicateNames(true)) {
 		return change.Value{}, change.Permanent(errors.New("a value that is no JSON"))
 	}
-	r := jsonReader{object: text[:len(text):len(text)]}
+	r := reader{object: text[:len(text):len(text)]}
 	return r.untyped("a value", r.object, order)
+}
+
+// AppendLine appends the change to dst as one line of JSON, without the line's end:
+// as it came, if it came as JSON or flat JSON, else written as [Format] with
+// StringifyMapKeys. An error is permanent and says what JSON has no form for; it
+// then returns dst as it was. The change must be one that could be read.
+func AppendLine(dst []byte, p *format.Parsed) ([]byte, error) {
+	switch p.Format {
+	case Format{}.Name(), Flat{}.Name():
+		return appendCompact(dst, p.Data), nil
+	}
+	line, err := Format{StringifyMapKeys: true}.Append(dst, &p.Change)
+	if err != nil {
+		return dst, err
+	}
+	return line[:len(line)-1], nil
+}
+
+// appendCompact appends JSON on one line.
+func appendCompact(dst, text []byte) []byte {
+	if bytes.IndexByte(text, '\n') < 0 {
+		return append(dst, text...)
+	}
+	line := bytes.NewBuffer(dst)
+	if err := stdjson.Compact(line, text); err != nil {
+		panic("format: a change that was parsed is no JSON: " + err.Error())
+	}
+	return line.Bytes()
 }

@@ -30,11 +30,11 @@ import (
 type Format struct{}
 
 const (
-	packVersion  = 1
-	packWrite    = 1
-	packDelete   = 2
-	packDurable  = 1
-	packElements = 3
+	formatVersion  = 1
+	typeWrite      = 1
+	typeDelete     = 2
+	flagDurable    = 1
+	changeElements = 3
 )
 
 // Name returns "message-pack".
@@ -42,20 +42,20 @@ func (Format) Name() string { return "message-pack" }
 
 // Append implements [format.Format]. Everything can be expressed.
 func (Format) Append(dst []byte, c *change.Change) ([]byte, error) {
-	dst = msgp.AppendArrayHeader(dst, packElements)
-	dst = msgp.AppendInt(dst, packVersion)
+	dst = msgp.AppendArrayHeader(dst, changeElements)
+	dst = msgp.AppendInt(dst, formatVersion)
 	if c.Op.IsDelete() {
-		dst = msgp.AppendInt(dst, packDelete)
+		dst = msgp.AppendInt(dst, typeDelete)
 		dst = msgp.AppendArrayHeader(dst, 2)
-		dst = appendPackedKey(dst, c)
+		dst = appendKey(dst, c)
 		if c.Op == change.DurableDelete {
-			return msgp.AppendInt(dst, packDurable), nil
+			return msgp.AppendInt(dst, flagDurable), nil
 		}
 		return msgp.AppendInt(dst, 0), nil
 	}
-	dst = msgp.AppendInt(dst, packWrite)
+	dst = msgp.AppendInt(dst, typeWrite)
 	dst = msgp.AppendArrayHeader(dst, 5)
-	dst = appendPackedKey(dst, c)
+	dst = appendKey(dst, c)
 	dst = appendIntOrNil(dst, int64(c.Generation), 0)
 	dst = appendIntOrNil(dst, c.Expiry, change.ExpiryUnknown)
 	dst = appendIntOrNil(dst, c.LUT, 0)
@@ -67,7 +67,7 @@ func (Format) Append(dst []byte, c *change.Change) ([]byte, error) {
 		dst = msgp.AppendInt(dst, particleType(b.Value.Kind()))
 		dst = msgp.AppendInt(dst, flags(b.Value))
 		r := b.Value.Elements()
-		dst = appendPacked(dst, b.Value, &r, true)
+		dst = appendValue(dst, b.Value, &r, true)
 	}
 	return dst, nil
 }
@@ -93,7 +93,7 @@ func flags(v change.Value) int {
 	return 0
 }
 
-func appendPackedKey(dst []byte, c *change.Change) []byte {
+func appendKey(dst []byte, c *change.Change) []byte {
 	dst = msgp.AppendArrayHeader(dst, 4)
 	dst = msgp.AppendString(dst, c.Namespace)
 	if c.Set == "" {
@@ -102,7 +102,7 @@ func appendPackedKey(dst []byte, c *change.Change) []byte {
 		dst = msgp.AppendString(dst, c.Set)
 	}
 	dst = msgp.AppendBytes(dst, c.Digest[:])
-	return appendPacked(dst, c.Key, nil, true)
+	return appendValue(dst, c.Key, nil, true)
 }
 
 func appendIntOrNil(dst []byte, n, unknown int64) []byte {
@@ -112,9 +112,9 @@ func appendIntOrNil(dst []byte, n, unknown int64) []byte {
 	return msgp.AppendInt64(dst, n)
 }
 
-// appendPacked appends v; the elements of a collection come from r. Outside says
+// appendValue appends v; the elements of a collection come from r. Outside says
 // that the particle type stands beside it.
-func appendPacked(dst []byte, v change.Value, r *change.Reader, outside bool) []byte {
+func appendValue(dst []byte, v change.Value, r *change.Reader, outside bool) []byte {
 	switch kind := v.Kind(); kind {
 	case change.KindNil:
 		return msgp.AppendNil(dst)
@@ -133,14 +133,14 @@ func appendPacked(dst []byte, v change.Value, r *change.Reader, outside bool) []
 	case change.KindList:
 		dst = msgp.AppendArrayHeader(dst, uint32(v.Len()))
 		for range v.Len() {
-			dst = appendPacked(dst, r.Next(), r, false)
+			dst = appendValue(dst, r.Next(), r, false)
 		}
 		return dst
 	case change.KindMap:
 		dst = msgp.AppendMapHeader(dst, uint32(v.Len()))
 		for range v.Len() {
-			dst = appendPacked(dst, r.Next(), r, false)
-			dst = appendPacked(dst, r.Next(), r, false)
+			dst = appendValue(dst, r.Next(), r, false)
+			dst = appendValue(dst, r.Next(), r, false)
 		}
 		return dst
 	case change.KindGeoJSON:

@@ -1,6 +1,7 @@
 package avro
 
 import (
+	"encoding/binary"
 	"fmt"
 	"math"
 
@@ -8,9 +9,9 @@ import (
 	"github.com/aerosink/aerosink/connector/format"
 )
 
-// avroReader walks data by their schema. It keeps its first fault and then reads
+// reader walks data by their schema. It keeps its first fault and then reads
 // nothing more, so that the code reads as the schema does.
-type avroReader struct {
+type reader struct {
 	whole []byte // for offsets
 	rest  []byte
 	names *change.Names
@@ -19,39 +20,39 @@ type avroReader struct {
 	base     int  // offset of whole in the request body, or of the block that inflates to whole
 	inflated bool // it is the latter
 
-	// spare is how many values may still be read. Nearly every value takes a byte
+	// valuesLeft is how many values may still be read. Nearly every value takes a byte
 	// at least, but nulls and records of nothing do not, and a few bytes can
 	// announce any number of them.
-	spare int
+	valuesLeft int
 
-	// text is how many bytes the names of fields and symbols may still take. They
+	// schemaTextLeft is how many bytes the names of fields and symbols may still take. They
 	// stand in the schema once, and in what is read as often as the data want.
-	text int
+	schemaTextLeft int
 }
 
 // Bounds on the values in bytes that hold changes; more is a bomb. An element that
 // takes no bytes counts as many.
 const (
-	valuesPerByte = 4
-	valuesAlways  = 64 << 10
-	hollowElement = 64
+	valuesPerByte    = 4
+	minValues        = 64 << 10
+	emptyElementCost = 64
 )
 
-// newAvroReader returns a reader of body, in which names and symbols may take as many
+// newReader returns a reader of body, in which names and symbols may take as many
 // bytes as text.
-func newAvroReader(body []byte, names *change.Names, text int) *avroReader {
-	return &avroReader{whole: body, rest: body, names: names, spare: valuesAlways + valuesPerByte*len(body), text: text}
+func newReader(body []byte, names *change.Names, text int) *reader {
+	return &reader{whole: body, rest: body, names: names, valuesLeft: minValues + valuesPerByte*len(body), schemaTextLeft: text}
 }
 
 // fail keeps an error about what is read next.
-func (r *avroReader) fail(detail string, args ...any) {
+func (r *reader) fail(detail string, args ...any) {
 	if r.err == nil {
 		r.err = r.fault(r.position(), detail, args...)
 	}
 }
 
 // fault is the error of what is at a position in whole.
-func (r *avroReader) fault(position int, detail string, args ...any) error {
+func (r *reader) fault(position int, detail string, args ...any) error {
 	if !r.inflated {
 		return format.ErrorAt(r.base+position, detail, args...)
 	}
@@ -59,11 +60,11 @@ func (r *avroReader) fault(position int, detail string, args ...any) error {
 }
 
 // position returns where in whole the reader is.
-func (r *avroReader) position() int { return len(r.whole) - len(r.rest) }
+func (r *reader) position() int { return len(r.whole) - len(r.rest) }
 
 // offset returns where in the request body the reader is; of what was inflated, where
 // the block is.
-func (r *avroReader) offset() int {
+func (r *reader) offset() int {
 	if r.inflated {
 		return r.base
 	}
@@ -73,10 +74,10 @@ func (r *avroReader) offset() int {
 // change reads a datum as a change, whose metadata has the name metadataKey. Unless
 // the error is the reader's own, it is of this change alone, and the next can be
 // read.
-func (r *avroReader) change(t *avroType, metadataKey string, c *change.Change) error {
-	var metadata avroMetadata
+func (r *reader) change(t *schemaType, metadataKey string, c *change.Change) error {
+	var metadata metadata
 	at, found, twice := r.position(), false, ""
-	r.members(r.branch(t), 1, func(name []byte, of *avroType) {
+	r.members(r.branch(t), 1, func(name []byte, of *schemaType) {
 		if string(name) == metadataKey {
 			if found {
 				twice = metadataKey
@@ -86,7 +87,7 @@ func (r *avroReader) change(t *avroType, metadataKey string, c *change.Change) e
 			return
 		}
 		v := r.value(of)
-		if t.kind == avroRecord && v.Kind() == change.KindNil {
+		if t.kind == kindRecord && v.Kind() == change.KindNil {
 			return // as good as no bin: a record has a field for each
 		}
 		c.Bins = append(c.Bins, change.Bin{Name: r.names.Of(name, format.SlotBins+len(c.Bins)), Value: v})
@@ -100,7 +101,7 @@ func (r *avroReader) change(t *avroType, metadataKey string, c *change.Change) e
 	case twice != "":
 		return r.fault(at, "%q is there twice", twice)
 	}
-	if err := metadata.describe(c, r.names); err != nil {
+	if err := metadata.fill(c, r.names); err != nil {
 		return r.fault(at, "%w", err)
 	}
 	if c.Op.IsDelete() {
@@ -110,16 +111,16 @@ func (r *avroReader) change(t *avroType, metadataKey string, c *change.Change) e
 }
 
 // metadata reads the metadata, and a name that they have twice.
-func (r *avroReader) metadata(t *avroType, m *avroMetadata, twice *string) {
+func (r *reader) metadata(t *schemaType, m *metadata, twice *string) {
 	t = r.branch(t)
 	if !t.isRecordOrMap() {
 		r.resolved(t)
 		return
 	}
 	var seen [len(metadataNames)]bool
-	r.members(t, 1, func(name []byte, of *avroType) {
+	r.members(t, 1, func(name []byte, of *schemaType) {
 		v := r.value(of)
-		place := placeOfMetadata(string(name))
+		place := metadataIndex(string(name))
 		if place < 0 {
 			return
 		}
@@ -131,15 +132,15 @@ func (r *avroReader) metadata(t *avroType, m *avroMetadata, twice *string) {
 }
 
 // value reads the value of a bin or of metadata.
-func (r *avroReader) value(t *avroType) change.Value { return r.resolved(r.branch(t)) }
+func (r *reader) value(t *schemaType) change.Value { return r.resolved(r.branch(t)) }
 
 // resolved reads a value of the type t, which is no union.
-func (r *avroReader) resolved(t *avroType) change.Value {
+func (r *reader) resolved(t *schemaType) change.Value {
 	kind := change.KindMap
 	switch t.kind {
-	case avroArray:
+	case kindArray:
 		kind = change.KindList
-	case avroMap, avroRecord:
+	case kindMap, kindRecord:
 	default:
 		return r.plain(t)
 	}
@@ -156,15 +157,15 @@ func (r *avroReader) resolved(t *avroType) change.Value {
 }
 
 // pack adds such a value to p.
-func (r *avroReader) pack(p *change.Packer, t *avroType, depth int) {
+func (r *reader) pack(p *change.Packer, t *schemaType, depth int) {
 	switch t.kind {
-	case avroArray:
+	case kindArray:
 		p.Open(change.KindList, change.Unordered)
 		r.elements(depth, func() { r.pack(p, r.branch(t.items), depth+1) })
 		p.Close()
-	case avroMap, avroRecord:
+	case kindMap, kindRecord:
 		p.Open(change.KindMap, change.Unordered)
-		r.members(t, depth, func(name []byte, of *avroType) {
+		r.members(t, depth, func(name []byte, of *schemaType) {
 			p.Add(change.StringValue(name))
 			r.pack(p, r.branch(of), depth+1)
 		})
@@ -176,24 +177,24 @@ func (r *avroReader) pack(p *change.Packer, t *avroType, depth int) {
 
 // members reads the fields of a record or the entries of a map: each is called to
 // read one.
-func (r *avroReader) members(t *avroType, depth int, each func(name []byte, of *avroType)) {
-	if t.kind == avroMap {
+func (r *reader) members(t *schemaType, depth int, each func(name []byte, of *schemaType)) {
+	if t.kind == kindMap {
 		r.elements(depth, func() { each(r.bytes(), t.items) })
 		return
 	}
-	r.enter(depth)
+	r.checkDepth(depth)
 	for i := range t.fields {
 		if r.err != nil {
 			return
 		}
-		each(r.spelt(t.fields[i].name), t.fields[i].of)
+		each(r.schemaText(t.fields[i].name), t.fields[i].of)
 	}
 }
 
 // elements reads the blocks of an array or a map: each is called to read one
 // element. A block that says how many bytes it has must have as many.
-func (r *avroReader) elements(depth int, each func()) {
-	r.enter(depth)
+func (r *reader) elements(depth int, each func()) {
+	r.checkDepth(depth)
 	for r.err == nil {
 		n, size := r.long(), int64(-1)
 		if n < 0 {
@@ -211,7 +212,7 @@ func (r *avroReader) elements(depth int, each func()) {
 		for ; n > 0 && r.err == nil; n-- {
 			left := len(r.rest)
 			if each(); len(r.rest) == left {
-				r.spare -= hollowElement
+				r.valuesLeft -= emptyElementCost
 			}
 		}
 		if has := r.position() - begin; size >= 0 && int64(has) != size {
@@ -220,27 +221,27 @@ func (r *avroReader) elements(depth int, each func()) {
 	}
 }
 
-// spelt returns a name or symbol of the schema.
-func (r *avroReader) spelt(text string) []byte {
-	if r.text -= len(text); r.text < 0 {
+// schemaText returns a name or symbol of the schema.
+func (r *reader) schemaText(text string) []byte {
+	if r.schemaTextLeft -= len(text); r.schemaTextLeft < 0 {
 		r.fail("%w: names of fields and symbols that take more than the body may inflate to", format.ErrTooLarge)
 		return nil
 	}
 	return []byte(text)
 }
 
-func (r *avroReader) enter(depth int) {
+func (r *reader) checkDepth(depth int) {
 	if depth > change.MaxDepth {
 		r.fail("%w", format.ErrDepth)
 	}
 }
 
 // branch begins a value of the type t: of a union it reads the branch.
-func (r *avroReader) branch(t *avroType) *avroType {
-	if r.spare--; r.spare < 0 {
+func (r *reader) branch(t *schemaType) *schemaType {
+	if r.valuesLeft--; r.valuesLeft < 0 {
 		r.fail("more values than any change has")
 	}
-	if t.kind != avroUnion {
+	if t.kind != kindUnion {
 		return t
 	}
 	i := r.long()
@@ -248,7 +249,87 @@ func (r *avroReader) branch(t *avroType) *avroType {
 		r.fail("branch %d of a union of %d", i, len(t.branches))
 	}
 	if r.err != nil {
-		return &avroType{kind: avroNull}
+		return &schemaType{kind: kindNull}
 	}
 	return t.branches[i]
+}
+
+// plain reads a value that is neither a union nor a collection.
+func (r *reader) plain(t *schemaType) change.Value {
+	switch t.kind {
+	case kindBoolean:
+		b := r.take(1)
+		if r.err == nil && b[0] > 1 {
+			r.fail("a boolean that is neither 0 nor 1")
+		}
+		return change.BoolValue(r.err == nil && b[0] == 1)
+	case kindInt, kindLong:
+		i := r.long()
+		if t.kind == kindInt && int64(int32(i)) != i {
+			r.fail("an int of more than 32 bits")
+		}
+		return change.IntegerValue(i)
+	case kindFloat:
+		if b := r.take(4); r.err == nil {
+			return change.DoubleValue(float64(math.Float32frombits(binary.LittleEndian.Uint32(b))))
+		}
+	case kindDouble:
+		if b := r.take(8); r.err == nil {
+			return change.DoubleValue(math.Float64frombits(binary.LittleEndian.Uint64(b)))
+		}
+	case kindString:
+		return change.StringValue(r.bytes())
+	case kindEnum:
+		i := r.long()
+		if r.err == nil && i >= 0 && i < int64(len(t.symbols)) {
+			return change.StringValue(r.schemaText(t.symbols[i]))
+		}
+		r.fail("symbol %d of an enum of %d", i, len(t.symbols))
+	case kindBytes:
+		return change.BytesValue(change.KindBlob, r.bytes())
+	case kindFixed:
+		return change.BytesValue(change.KindBlob, r.take(t.size))
+	}
+	return change.Value{}
+}
+
+// long reads an integer.
+func (r *reader) long() int64 {
+	if r.err != nil {
+		return 0
+	}
+	i, n := binary.Varint(r.rest)
+	switch {
+	case n == 0:
+		r.fail("it ends too early")
+	case n < 0:
+		r.fail("an integer of more than 64 bits")
+	default:
+		r.rest = r.rest[n:]
+	}
+	return i
+}
+
+// bytes reads bytes behind their length.
+func (r *reader) bytes() []byte {
+	n := r.long()
+	if n < 0 || n > int64(len(r.rest)) {
+		r.fail("%d bytes announced, %d are left", n, len(r.rest))
+		return nil
+	}
+	return r.take(int(n))
+}
+
+// take reads n bytes, which share the body's memory.
+func (r *reader) take(n int) []byte {
+	if r.err != nil {
+		return nil
+	}
+	if n > len(r.rest) {
+		r.fail("%d bytes announced, %d are left", n, len(r.rest))
+		return nil
+	}
+	b := r.rest[:n:n]
+	r.rest = r.rest[n:]
+	return b
 }

@@ -11,26 +11,26 @@ import (
 	"github.com/aerosink/aerosink/connector/format"
 )
 
-// jsonWriter appends the values of one change. It keeps the first error and goes
+// writer appends the values of one change. It keeps the first error and goes
 // on, so that the code reads as the document does.
-type jsonWriter struct {
-	format    string
-	stringify bool
-	strict    bool // GeoJSON is written anew, in the forms that other values have
-	dst       []byte
-	err       error
+type writer struct {
+	format         string
+	stringify      bool
+	rewriteGeoJSON bool // GeoJSON is written anew, in the forms that other values have
+	dst            []byte
+	err            error
 }
 
-func (w *jsonWriter) fail(where, detail string, args ...any) {
+func (w *writer) fail(where, detail string, args ...any) {
 	if w.err == nil {
 		w.err = format.AppendError(w.format, where, detail, args...)
 	}
 }
 
 // name writes a string that must not change on the way.
-func (w *jsonWriter) name(where, s string) {
+func (w *writer) name(where, s string) {
 	for i := range len(s) {
-		if !plain[s[i]] {
+		if !literal[s[i]] {
 			if !utf8.ValidString(s) {
 				w.fail(where, "is not UTF-8")
 			}
@@ -41,7 +41,7 @@ func (w *jsonWriter) name(where, s string) {
 	w.dst = append(append(append(w.dst, '"'), s...), '"')
 }
 
-func (w *jsonWriter) bin(b *change.Bin) {
+func (w *writer) bin(b *change.Bin) {
 	if !b.Value.Kind().IsCollection() {
 		w.value(b.Name, b.Value, nil)
 		return
@@ -51,7 +51,7 @@ func (w *jsonWriter) bin(b *change.Bin) {
 }
 
 // value writes v; the elements of a collection come from r.
-func (w *jsonWriter) value(where string, v change.Value, r *change.Reader) {
+func (w *writer) value(where string, v change.Value, r *change.Reader) {
 	switch v.Kind() {
 	case change.KindNil:
 		w.dst = append(w.dst, "null"...)
@@ -70,14 +70,14 @@ func (w *jsonWriter) value(where string, v change.Value, r *change.Reader) {
 	case change.KindList:
 		w.list(where, v, r)
 	case change.KindMap:
-		w.mapping(where, v, r)
+		w.object(where, v, r)
 	default:
 		w.dst = base64.StdEncoding.AppendEncode(append(w.dst, '"'), v.Bytes())
 		w.dst = append(w.dst, '"')
 	}
 }
 
-func (w *jsonWriter) list(where string, v change.Value, r *change.Reader) {
+func (w *writer) list(where string, v change.Value, r *change.Reader) {
 	w.dst = append(w.dst, '[')
 	for i := range v.Len() {
 		if i > 0 {
@@ -88,7 +88,7 @@ func (w *jsonWriter) list(where string, v change.Value, r *change.Reader) {
 	w.dst = append(w.dst, ']')
 }
 
-func (w *jsonWriter) mapping(where string, v change.Value, r *change.Reader) {
+func (w *writer) object(where string, v change.Value, r *change.Reader) {
 	begin := *r
 	stringified := false
 	w.dst = append(w.dst, '{')
@@ -108,7 +108,7 @@ func (w *jsonWriter) mapping(where string, v change.Value, r *change.Reader) {
 	}
 }
 
-func (w *jsonWriter) key(where string, key change.Value, r *change.Reader) {
+func (w *writer) key(where string, key change.Value, r *change.Reader) {
 	switch key.Kind() {
 	case change.KindString:
 		if !utf8.Valid(key.Bytes()) {
@@ -171,12 +171,12 @@ func appendKey(dst []byte, key change.Value) []byte {
 }
 
 // geoJSON writes the text as the JSON that it is, on one line.
-func (w *jsonWriter) geoJSON(where string, text []byte) {
+func (w *writer) geoJSON(where string, text []byte) {
 	if !stdjson.Valid(text) || !utf8.Valid(text) {
 		w.fail("bin "+where, "its GeoJSON is not JSON")
 		return
 	}
-	if w.strict {
+	if w.rewriteGeoJSON {
 		w.geometry(where, text)
 		return
 	}
@@ -188,14 +188,14 @@ func (w *jsonWriter) geoJSON(where string, text []byte) {
 	}
 }
 
-// mostNested is how deep GeoJSON nests that is written anew, more than geometry does.
-const mostNested = 16
+// maxGeoJSONDepth is how deep GeoJSON nests that is written anew, more than geometry does.
+const maxGeoJSONDepth = 16
 
 // geometry writes the values of GeoJSON. The text may have numbers of any length.
-func (w *jsonWriter) geometry(where string, text []byte) {
+func (w *writer) geometry(where string, text []byte) {
 	v, err := ParseValue(text, change.Unordered)
-	if err != nil || v.Depth() > mostNested {
-		w.fail("bin "+where, "its GeoJSON nests deeper than %d, or has a number of more than 64 bits or a lone surrogate", mostNested)
+	if err != nil || v.Depth() > maxGeoJSONDepth {
+		w.fail("bin "+where, "its GeoJSON nests deeper than %d, or has a number of more than 64 bits or a lone surrogate", maxGeoJSONDepth)
 		return
 	}
 	r := v.Elements()
@@ -223,9 +223,9 @@ func appendDouble(dst []byte, d float64) []byte {
 	return dst
 }
 
-// plain tells the bytes that stand for themselves in a JSON string, whatever
+// literal tells the bytes that stand for themselves in a JSON string, whatever
 // follows them.
-var plain = func() (t [256]bool) {
+var literal = func() (t [256]bool) {
 	for c := ' '; c < utf8.RuneSelf; c++ {
 		t[c] = c != '"' && c != '\\'
 	}
@@ -237,7 +237,7 @@ func appendString[S string | []byte](dst []byte, s S) []byte {
 	dst = append(dst, '"')
 	from := 0
 	for i := 0; i < len(s); {
-		if plain[s[i]] {
+		if literal[s[i]] {
 			i++
 			continue
 		}
@@ -270,4 +270,55 @@ func appendEscape(dst []byte, c byte) []byte {
 		return append(dst, '\\', 't')
 	}
 	return append(dst, '\\', 'u', '0', '0', hex[c>>4], hex[c&15])
+}
+
+// member writes a bin as a member of an object.
+func (w *writer) member(b *change.Bin) {
+	w.name("bin name", b.Name)
+	w.dst = append(w.dst, ':')
+	w.bin(b)
+}
+
+func (w *writer) metadata(c *change.Change) {
+	w.dst = append(w.dst, `:{"namespace":`...)
+	w.name("namespace", c.Namespace)
+	if c.Set != "" {
+		w.dst = append(w.dst, `,"set":`...)
+		w.name("set", c.Set)
+	}
+	if c.Key.Kind() != change.KindNil {
+		w.dst = append(w.dst, `,"userKey":`...)
+		w.value("user key", c.Key, nil)
+	}
+	w.dst = appendDigest(append(w.dst, `,"digest":`...), c.Digest)
+	w.dst = append(w.dst, `,"msg":"`...)
+	w.dst = append(w.dst, format.Msg(c.Op)...)
+	w.dst = append(w.dst, '"')
+	w.dst = appendKnown(w.dst, `,"gen":`, int64(c.Generation), 0)
+	w.dst = appendKnown(w.dst, `,"lut":`, c.LUT, 0)
+	if c.Op.IsDelete() {
+		w.dst = strconv.AppendBool(append(w.dst, `,"durable":`...), c.Op == change.DurableDelete)
+	} else {
+		w.dst = appendKnown(w.dst, `,"exp":`, c.Expiry, change.ExpiryUnknown)
+	}
+	w.dst = append(w.dst, '}')
+}
+
+func (w *writer) bins(bins []change.Bin) {
+	w.dst = append(w.dst, `,"bins":[`...)
+	for i := range bins {
+		if i > 0 {
+			w.dst = append(w.dst, ',')
+		}
+		b := &bins[i]
+		w.dst = append(w.dst, `{"name":`...)
+		w.name("bin name", b.Name)
+		w.dst = append(w.dst, `,"type":"`...)
+		w.dst = append(w.dst, typeLabel(b.Value.Kind())...)
+		w.dst = append(w.dst, `","value":`...)
+		w.bin(b)
+		w.dst = appendOrder(w.dst, b.Value)
+		w.dst = append(w.dst, '}')
+	}
+	w.dst = append(w.dst, ']')
 }

@@ -7,16 +7,16 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// jsonCursor walks JSON whose syntax was checked before, without copying it. What
+// cursor walks JSON whose syntax was checked before, without copying it. What
 // it returns ends where it should but keeps its capacity, by which jsonReader
 // knows where a part stands in the whole. The zero cursor is at its end.
-type jsonCursor struct{ rest []byte }
+type cursor struct{ rest []byte }
 
-// into returns a cursor of the members or elements of a valid object or array.
-func into(value []byte) jsonCursor { return jsonCursor{rest: value[1 : len(value)-1]} }
+// newCursor returns a cursor of the members or elements of a valid object or array.
+func newCursor(value []byte) cursor { return cursor{rest: value[1 : len(value)-1]} }
 
 // member returns the next member of an object: its name in quotes, and its value.
-func (c *jsonCursor) member() (name, value []byte, ok bool) {
+func (c *cursor) member() (name, value []byte, ok bool) {
 	if name, ok = c.element(); !ok {
 		return nil, nil, false
 	}
@@ -25,8 +25,8 @@ func (c *jsonCursor) member() (name, value []byte, ok bool) {
 }
 
 // element returns the next element of an array.
-func (c *jsonCursor) element() (value []byte, ok bool) {
-	b := between(c.rest)
+func (c *cursor) element() (value []byte, ok bool) {
+	b := skipSeparators(c.rest)
 	if len(b) == 0 {
 		return nil, false
 	}
@@ -35,8 +35,8 @@ func (c *jsonCursor) element() (value []byte, ok bool) {
 	return b[:end], true
 }
 
-// between steps over what separates values.
-func between(b []byte) []byte {
+// skipSeparators steps over what separates values.
+func skipSeparators(b []byte) []byte {
 	for len(b) > 0 {
 		switch b[0] {
 		case ' ', '\t', '\r', '\n', ',', ':':
@@ -84,7 +84,7 @@ func isEscaped(b []byte, i int) bool {
 }
 
 func nestedEnd(b []byte) int {
-	end, _ := nested(b, math.MaxInt)
+	end, _ := scanNested(b, math.MaxInt)
 	return end
 }
 
@@ -94,13 +94,13 @@ func nestsDeeper(b []byte, depth int) bool {
 	if bytes.Count(b, []byte{'['})+bytes.Count(b, []byte{'{'}) <= depth {
 		return false
 	}
-	_, deeper := nested(b, depth)
+	_, deeper := scanNested(b, depth)
 	return deeper
 }
 
-// nested walks the valid array or object that b begins with, to its end or to what
+// scanNested walks the valid array or object that b begins with, to its end or to what
 // is deeper than most.
-func nested(b []byte, most int) (end int, deeper bool) {
+func scanNested(b []byte, most int) (end int, deeper bool) {
 	for i, depth := 0, 0; ; i++ {
 		switch b[i] {
 		case '"':
@@ -117,8 +117,8 @@ func nested(b []byte, most int) (end int, deeper bool) {
 	}
 }
 
-// is reports whether value is the string plain.
-func is(value []byte, plain string) bool {
+// isString reports whether value is the string plain.
+func isString(value []byte, plain string) bool {
 	return value[0] == '"' && string(unquote(value)) == plain
 }
 

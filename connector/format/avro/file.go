@@ -11,18 +11,18 @@ import (
 // many times as much.
 const maxSchema = 256 << 10
 
-// avroFile reads an object container file.
-type avroFile struct {
+// containerFile reads an object container file.
+type containerFile struct {
 	collector  *format.Collector
 	configured *Format // nil without one
-	reader     *avroReader
-	schema     *avroType
-	key        string   // of the metadata
-	inflate    inflater // nil when nothing is compressed
+	reader     *reader
+	schema     *schemaType
+	key        string       // of the metadata
+	inflate    decompressor // nil when nothing is compressed
 	sync       []byte
 }
 
-func (f *avroFile) changes() error {
+func (f *containerFile) changes() error {
 	f.header()
 	for r := f.reader; r.err == nil && len(r.rest) > 0; {
 		n, block := r.long(), r.bytes()
@@ -38,7 +38,7 @@ func (f *avroFile) changes() error {
 }
 
 // header reads all before the first block.
-func (f *avroFile) header() {
+func (f *containerFile) header() {
 	r := f.reader
 	r.take(len(containerMagic))
 	var schema, codec []byte
@@ -55,7 +55,7 @@ func (f *avroFile) header() {
 		return
 	}
 	var known bool
-	if f.inflate, known = newInflater(string(codec)); !known {
+	if f.inflate, known = newDecompressor(string(codec)); !known {
 		r.fail("the file's codec is none of null, deflate, snappy and zstandard; write it with one of these")
 		return
 	}
@@ -63,7 +63,7 @@ func (f *avroFile) header() {
 }
 
 // prepare makes the schema ready, which is likely the one that is configured.
-func (f *avroFile) prepare(text []byte) {
+func (f *containerFile) prepare(text []byte) {
 	if a := f.configured; a != nil && a.text == string(text) {
 		f.schema, f.key = a.schema, a.metadataKey
 		return
@@ -73,7 +73,7 @@ func (f *avroFile) prepare(text []byte) {
 		return
 	}
 	var err error
-	if f.schema, err = parseAvro(text, false); err != nil {
+	if f.schema, err = parseSchema(text, false); err != nil {
 		f.reader.fail("the file's schema is none") // the error would quote it
 		return
 	}
@@ -84,7 +84,7 @@ func (f *avroFile) prepare(text []byte) {
 }
 
 // block reads the n changes of a block, which stands at an offset in the body.
-func (f *avroFile) block(n int64, at int, block []byte) error {
+func (f *containerFile) block(n int64, at int, block []byte) error {
 	if n < 0 {
 		return format.ErrorAt(at, "a block of %d changes", n)
 	}
@@ -92,12 +92,12 @@ func (f *avroFile) block(n int64, at int, block []byte) error {
 		plain, err := f.inflate(block, f.collector.InflateLimit())
 		f.collector.CountInflated(len(plain))
 		switch {
-		case errors.Is(err, errInflated):
+		case errors.Is(err, errInflateLimit):
 			return format.TooLargeAt(at, "the file inflates to more than %d bytes", f.collector.Options.Limits.Inflated)
 		case err != nil:
 			return format.ErrorAt(at, "the block that begins here: %w", err)
 		}
-		f.reader.spare += valuesPerByte * len(plain)
+		f.reader.valuesLeft += valuesPerByte * len(plain)
 		block = plain
 	}
 	if err := f.collector.CheckCount(at, n); err != nil {
@@ -110,7 +110,7 @@ func (f *avroFile) block(n int64, at int, block []byte) error {
 			return err
 		}
 	}
-	f.reader.spare, f.reader.text = inner.spare, inner.text
+	f.reader.valuesLeft, f.reader.schemaTextLeft = inner.valuesLeft, inner.schemaTextLeft
 	if len(inner.rest) > 0 {
 		inner.fail("%d bytes more than the block's changes have", len(inner.rest))
 	}

@@ -3,7 +3,6 @@ package json
 import (
 	"bytes"
 
-	"github.com/aerosink/aerosink/connector/change"
 	"github.com/aerosink/aerosink/connector/format"
 )
 
@@ -14,22 +13,22 @@ const minChange = 64 // {"msg":"write","key":["n",null,"…",null]}
 // cannot be read says nothing about the next.
 func ParseLines(body []byte, o format.Options) ([]format.Parsed, error) {
 	c := format.NewCollector(o, len(body), minChange)
-	d := newJSONDecoder()
-	for rest := bytes.TrimLeft(body, blank); len(rest) > 0; rest = bytes.TrimLeft(rest, blank) {
+	d := newDecoder()
+	for rest := bytes.TrimLeft(body, whiteSpace); len(rest) > 0; rest = bytes.TrimLeft(rest, whiteSpace) {
 		p, err := c.Begin(len(body)-len(rest), Format{}.Name())
 		if err != nil {
 			return nil, err
 		}
 		line, after, _ := bytes.Cut(rest, []byte{'\n'})
-		line, rest = bytes.TrimRight(line, blank), after
+		line, rest = bytes.TrimRight(line, whiteSpace), after
 		c.End(p, line, parseLine(c, d, p, line))
 	}
 	return c.Changes(), nil
 }
 
-const blank = " \t\r\n"
+const whiteSpace = " \t\r\n"
 
-func parseLine(c *format.Collector, d *jsonDecoder, p *format.Parsed, line []byte) error {
+func parseLine(c *format.Collector, d *decoder, p *format.Parsed, line []byte) error {
 	d.reset(line, p.Offset)
 	object, err := d.next()
 	switch {
@@ -46,7 +45,7 @@ func parseLine(c *format.Collector, d *jsonDecoder, p *format.Parsed, line []byt
 // json reads one JSON object, several one after another, or arrays of them.
 func Parse(body []byte, o format.Options) ([]format.Parsed, error) {
 	c := format.NewCollector(o, len(body), minChange)
-	d := newJSONDecoder()
+	d := newDecoder()
 	d.reset(body, 0)
 	for {
 		object, err := d.nextElement()
@@ -67,7 +66,7 @@ func Parse(body []byte, o format.Options) ([]format.Parsed, error) {
 // object makes a change of one JSON object whose syntax was checked, and tells JSON
 // from flat JSON. Of one over a limit it reads the metadata.
 func parseObject(c *format.Collector, p *format.Parsed, object []byte) error {
-	r := jsonReader{object: object, at: p.Offset, metadataKey: c.Options.MetadataKey, bins: c.Options.Bins, names: &c.Names}
+	r := reader{object: object, at: p.Offset, metadataKey: c.Options.MetadataKey, bins: c.Options.Bins, names: &c.Names}
 	metadata := r.metadata()
 	depth := depthOfBins
 	if metadata != nil {
@@ -90,46 +89,8 @@ func parseObject(c *format.Collector, p *format.Parsed, object []byte) error {
 	return err
 }
 
-// flat reads flat JSON that cannot be JSON too.
-func (r *jsonReader) flat(metadata []byte, c *change.Change) error {
-	if err := r.flatJSON(metadata, c); err != nil {
-		return err
-	}
-	if r.isJSONToo() {
-		return r.fault(r.object, `JSON and flat JSON at once: it has the members "msg" and "key", and metadata in %q`, r.metadataKey)
-	}
-	return nil
-}
-
 // How deep an object stands in arrays and objects whose bins are neither.
 const (
 	depthOfFlatBins = 1 // the object
 	depthOfBins     = 3 // the object, the array of the bins, and the bin
 )
-
-// metadata returns the metadata of flat JSON, and nil when the object is not flat
-// JSON.
-func (r *jsonReader) metadata() []byte {
-	if r.metadataKey == "" {
-		return nil
-	}
-	for members := into(r.object); ; {
-		name, value, ok := members.member()
-		if !ok {
-			return nil
-		}
-		if value[0] == '{' && is(name, r.metadataKey) {
-			return value
-		}
-	}
-}
-
-// isJSONToo reports whether the object, which is flat JSON, could as well be JSON.
-func (r *jsonReader) isJSONToo() bool {
-	if !bytes.Contains(r.object, []byte(`"key"`)) && !bytes.Contains(r.object, []byte(`\u`)) {
-		return false
-	}
-	var c change.Change
-	metadata := jsonReader{object: r.object, at: r.at, names: r.names}
-	return metadata.json(&c) == nil
-}

@@ -6,17 +6,17 @@ import (
 	"github.com/aerosink/aerosink/connector/format"
 )
 
-// minAvro is the least that a change takes, in bytes: a schema may say all in one byte
+// minChange is the least that a change takes, in bytes: a schema may say all in one byte
 // but the digest.
-const minAvro = 20
+const minChange = 20
 
 // avro reads a bare datum, or an object container file.
 func Parse(body []byte, o format.Options, configured *Format) ([]format.Parsed, error) {
-	c := format.NewCollector(o, len(body), minAvro)
-	r := newAvroReader(body, &c.Names, c.InflateLimit())
+	c := format.NewCollector(o, len(body), minChange)
+	r := newReader(body, &c.Names, c.InflateLimit())
 	var err error
 	if bytes.HasPrefix(body, []byte(containerMagic)) {
-		f := avroFile{collector: c, configured: configured, reader: r}
+		f := containerFile{collector: c, configured: configured, reader: r}
 		err = f.changes()
 	} else {
 		err = parseBare(c, r, configured)
@@ -28,7 +28,7 @@ func Parse(body []byte, o format.Options, configured *Format) ([]format.Parsed, 
 }
 
 // parseBare reads a datum without a schema.
-func parseBare(c *format.Collector, r *avroReader, schema *Format) error {
+func parseBare(c *format.Collector, r *reader, schema *Format) error {
 	if schema == nil {
 		return format.ErrorAt(0, "no object container file, and a bare datum cannot be read, for no Avro schema is configured")
 	}
@@ -43,7 +43,7 @@ func parseBare(c *format.Collector, r *avroReader, schema *Format) error {
 
 // datum reads the change that is next in r. An error is of the whole body, or block:
 // what follows cannot be read.
-func parseDatum(c *format.Collector, r *avroReader, schema *avroType, metadataKey string) error {
+func parseDatum(c *format.Collector, r *reader, schema *schemaType, metadataKey string) error {
 	p, err := c.Begin(r.offset(), (*Format)(nil).Name())
 	if err != nil {
 		return err

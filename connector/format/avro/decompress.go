@@ -13,55 +13,55 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// inflater inflates the blocks of one object container file. What a block inflates to
+// decompressor inflates the blocks of one object container file. What a block inflates to
 // has at most so many bytes; else the error is errInflated.
-type inflater func(block []byte, most int) ([]byte, error)
+type decompressor func(block []byte, most int) ([]byte, error)
 
-// newInflater returns the inflater of a codec, nil for blocks that are not compressed,
+// newDecompressor returns the inflater of a codec, nil for blocks that are not compressed,
 // and false for a codec that is not known.
-func newInflater(codec string) (inflater, bool) {
+func newDecompressor(codec string) (decompressor, bool) {
 	switch codec {
 	case "", "null":
 		return nil, true
 	case "deflate":
-		return new(deflated).inflate, true
+		return new(deflateDecompressor).inflate, true
 	case "snappy":
 		return inflateSnappy, true
 	case "zstandard":
-		return new(zstandard).inflate, true
+		return new(zstdDecompressor).inflate, true
 	}
 	return nil, false
 }
 
-// errInflated says that something inflates to more than it may.
-var errInflated = errors.New("it inflates to too much")
+// errInflateLimit says that something inflates to more than it may.
+var errInflateLimit = errors.New("it inflates to too much")
 
-// likelyRatio is what is made room for before a block is inflated. More room is made
+// expectedRatio is what is made room for before a block is inflated. More room is made
 // as it is filled, whatever a block claims.
-const likelyRatio = 8
+const expectedRatio = 8
 
-// deflated inflates blocks of Deflate. One reader is for all: it is large, and a file
+// deflateDecompressor inflates blocks of Deflate. One reader is for all: it is large, and a file
 // may have a block for every few bytes.
-type deflated struct{ reader io.ReadCloser }
+type deflateDecompressor struct{ reader io.ReadCloser }
 
-func (d *deflated) inflate(block []byte, most int) ([]byte, error) {
+func (d *deflateDecompressor) inflate(block []byte, most int) ([]byte, error) {
 	if d.reader == nil {
 		d.reader = flate.NewReader(nil)
 	}
 	if err := d.reader.(flate.Resetter).Reset(bytes.NewReader(block), nil); err != nil { //nolint:forcetypeassert // it says so
 		return nil, fmt.Errorf("inflate: %w", err)
 	}
-	plain, err := readAll(d.reader, block, most)
-	if err != nil && !errors.Is(err, errInflated) {
+	plain, err := readLimited(d.reader, block, most)
+	if err != nil && !errors.Is(err, errInflateLimit) {
 		err = fmt.Errorf("inflate: %w", err)
 	}
 	return plain, err
 }
 
-// readAll reads what a block inflates to. With an error it returns as much of that as
+// readLimited reads what a block inflates to. With an error it returns as much of that as
 // was read.
-func readAll(r io.Reader, block []byte, most int) ([]byte, error) {
-	plain := make([]byte, 0, min(most, likelyRatio*len(block))+1)
+func readLimited(r io.Reader, block []byte, most int) ([]byte, error) {
+	plain := make([]byte, 0, min(most, expectedRatio*len(block))+1)
 	for {
 		if len(plain) == cap(plain) {
 			plain = append(make([]byte, 0, min(2*cap(plain), most+1)), plain...)
@@ -70,7 +70,7 @@ func readAll(r io.Reader, block []byte, most int) ([]byte, error) {
 		plain = plain[:len(plain)+n]
 		switch {
 		case len(plain) > most:
-			return plain, errInflated
+			return plain, errInflateLimit
 		case errors.Is(err, io.EOF):
 			return plain, nil
 		case err != nil:
@@ -97,7 +97,7 @@ func inflateSnappy(block []byte, most int) ([]byte, error) {
 	case size > snappyRatio*len(block):
 		return nil, fmt.Errorf("snappy: %d bytes cannot inflate to the %d that they announce", len(block), size)
 	case size > most:
-		return nil, errInflated
+		return nil, errInflateLimit
 	}
 	plain, err := snappy.Decode(nil, block)
 	switch {
@@ -117,10 +117,10 @@ const zstdRatio = 128 << 10 / 4
 // 3.1.1.1.2). A block that does not announce its size takes memory for it.
 const zstdWindow = 8 << 20
 
-// zstandard inflates blocks of Zstandard.
-type zstandard struct{ whole, stream *zstd.Decoder }
+// zstdDecompressor inflates blocks of Zstandard.
+type zstdDecompressor struct{ whole, stream *zstd.Decoder }
 
-func (z *zstandard) inflate(block []byte, most int) (plain []byte, err error) {
+func (z *zstdDecompressor) inflate(block []byte, most int) (plain []byte, err error) {
 	var head zstd.Header
 	switch err = head.Decode(block); {
 	case err != nil:
@@ -129,7 +129,7 @@ func (z *zstandard) inflate(block []byte, most int) (plain []byte, err error) {
 	case head.FrameContentSize/zstdRatio > uint64(len(block)):
 		err = fmt.Errorf("%d bytes cannot inflate to the %d that they announce", len(block), head.FrameContentSize)
 	case head.FrameContentSize > uint64(most):
-		err = errInflated
+		err = errInflateLimit
 	default:
 		plain, err = z.decode(block, int(head.FrameContentSize))
 	}
@@ -140,7 +140,7 @@ func (z *zstandard) inflate(block []byte, most int) (plain []byte, err error) {
 }
 
 // decode inflates a block that announces its size.
-func (z *zstandard) decode(block []byte, size int) (_ []byte, err error) {
+func (z *zstdDecompressor) decode(block []byte, size int) (_ []byte, err error) {
 	if z.whole == nil {
 		z.whole, err = zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecodeAllCapLimit(true))
 	}
@@ -151,7 +151,7 @@ func (z *zstandard) decode(block []byte, size int) (_ []byte, err error) {
 }
 
 // read inflates a block whose size is not known.
-func (z *zstandard) read(block []byte, most int) (_ []byte, err error) {
+func (z *zstdDecompressor) read(block []byte, most int) (_ []byte, err error) {
 	if z.stream == nil {
 		z.stream, err = zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(zstdWindow))
 	}
@@ -161,5 +161,5 @@ func (z *zstandard) read(block []byte, most int) (_ []byte, err error) {
 	if err != nil {
 		return nil, err
 	}
-	return readAll(z.stream, block, most)
+	return readLimited(z.stream, block, most)
 }

@@ -4,21 +4,56 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
+	"github.com/aerosink/aerosink/connector/change"
 	"github.com/aerosink/aerosink/connector/format"
 	"github.com/aerosink/aerosink/connector/xdr"
 )
 
-// minXDR is the least that a message takes, in bytes: its header, and the fields of
+// Format is the database's own format: the messages as they came. It is the cheapest,
+// and the one that loses nothing.
+//
+// A single message is sent as ESP sends it, to XDR Proxy for example: behind a
+// byte that says version 1. Batches are one message after another.
+type Format struct{}
+
+// espVersion is the byte in front of a message sent alone. No message begins with
+// it: see xdr.FirstByte.
+const espVersion = 1
+
+// Name returns "xdr".
+func (Format) Name() string { return "xdr" }
+
+// Append implements [format.Format] for a change that is not, or no more, the message it
+// came as. A message says in how many seconds the record expires, as of now.
+func (Format) Append(dst []byte, c *change.Change) ([]byte, error) {
+	message, err := xdr.AppendMessage(dst, c, time.Now())
+	if err != nil {
+		return dst, err
+	}
+	return message, nil
+}
+
+// Seal implements [format.Format].
+func (Format) Seal(records []byte, n int) ([]byte, string) {
+	if n == 1 {
+		body := make([]byte, 0, 1+len(records))
+		return append(append(body, espVersion), records...), format.MediaOctets
+	}
+	return records, format.MediaXDR
+}
+
+// minMessage is the least that a message takes, in bytes: its header, and the fields of
 // namespace and digest.
-const minXDR = 48
+const minMessage = 48
 
 // xdr reads messages one after another, each with or without ESP's byte in front,
 // with or without its proto header. Of a message without one, Data is a copy that
 // has it, so that what is passed on is always a whole message. A message that makes
 // no sense says nothing about the next one.
 func Parse(body []byte, o format.Options) ([]format.Parsed, error) {
-	c := format.NewCollector(o, len(body), minXDR)
+	c := format.NewCollector(o, len(body), minMessage)
 	d := xdr.NewDecoder(xdr.MaxSize, c.Options.Now)
 	for rest := body; len(rest) > 0; {
 		if rest[0] == espVersion {
@@ -34,13 +69,13 @@ func Parse(body []byte, o format.Options) ([]format.Parsed, error) {
 			return nil, err
 		}
 		plain, err := inflate(c, frame)
-		if errors.Is(err, errTogether) {
+		if errors.Is(err, errTotalInflated) {
 			return nil, format.TooLargeAt(at, "the messages inflate to more than %d bytes", c.Options.Limits.Inflated)
 		}
 		if err == nil {
 			err = d.Decode(plain, &p.Change)
 		}
-		c.End(p, frame, ofMessage(at, err))
+		c.End(p, frame, messageError(at, err))
 		rest = next
 	}
 	return c.Changes(), nil
@@ -59,8 +94,8 @@ func cutMessage(b []byte) (xdr.Frame, []byte, error) {
 	return nil, nil, fmt.Errorf("no XDR message begins with 0x%02x: it is 0x%02x with a proto header, and 0x%02x without", b[0], xdr.FirstByte, xdr.FirstByteBare)
 }
 
-// errTogether says that a message is too much after those before it.
-var errTogether = errors.New("the messages together inflate to too much")
+// errTotalInflated says that a message is too much after those before it.
+var errTotalInflated = errors.New("the messages together inflate to too much")
 
 // inflate returns the plain message of a frame, within what may still be inflated.
 func inflate(c *format.Collector, frame xdr.Frame) (xdr.Frame, error) {
@@ -69,13 +104,13 @@ func inflate(c *format.Collector, frame xdr.Frame) (xdr.Frame, error) {
 	plain, n, err := xdr.Inflate(frame, limit)
 	c.CountInflated(n)
 	if limit < alone && isFault(err, xdr.InflatedSizeTooBig) {
-		return nil, errTogether
+		return nil, errTotalInflated
 	}
 	return plain, err
 }
 
-// ofMessage makes the error of the message at an offset one of the body.
-func ofMessage(at int, err error) error {
+// messageError makes the error of the message at an offset one of the body.
+func messageError(at int, err error) error {
 	switch {
 	case err == nil:
 		return nil

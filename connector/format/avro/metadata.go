@@ -2,7 +2,6 @@ package avro
 
 import (
 	"encoding/base64"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"slices"
@@ -11,9 +10,9 @@ import (
 	"github.com/aerosink/aerosink/connector/format"
 )
 
-// avroMetadata is the metadata of a change, in the order of metadataNames. What the
+// metadata is the metadata of a change, in the order of metadataNames. What the
 // change does not have is nil.
-type avroMetadata [9]change.Value
+type metadata [9]change.Value
 
 var metadataNames = [...]string{"msg", "namespace", "set", "userKey", "digest", "gen", "exp", "lut", "durable"}
 
@@ -30,11 +29,11 @@ const (
 	metaDurable
 )
 
-// placeOfMetadata returns the place of a name in avroMetadata, -1 when it has none.
-func placeOfMetadata(name string) int { return slices.Index(metadataNames[:], name) }
+// metadataIndex returns the place of a name in avroMetadata, -1 when it has none.
+func metadataIndex(name string) int { return slices.Index(metadataNames[:], name) }
 
-func metadataOf(c *change.Change) avroMetadata {
-	m := avroMetadata{
+func metadataOf(c *change.Change) metadata {
+	m := metadata{
 		metaMsg:       change.StringValue([]byte(format.Msg(c.Op))),
 		metaNamespace: change.StringValue([]byte(c.Namespace)),
 		metaUserKey:   c.Key,
@@ -60,74 +59,8 @@ func integerUnless(n, unknown int64) (v change.Value) {
 	return v
 }
 
-// metadata writes the metadata as the first of the schema's types that it fits.
-func (w *avroWriter) metadata(t *avroType, c *change.Change) {
-	m := metadataOf(c)
-	start, misfit := len(w.dst), ""
-	for i, branch := range t.alternatives() {
-		w.dst = t.appendUnion(w.dst[:start], i)
-		switch branch.kind {
-		case avroRecord:
-			misfit = w.metadataRecord(branch, &m)
-		case avroMap:
-			misfit = w.metadataMap(branch, &m)
-		default:
-			continue
-		}
-		if misfit == "" {
-			return
-		}
-	}
-	w.fail(w.metadataKey+"."+misfit, "does not fit the schema")
-}
-
-// metadataRecord returns the name of what does not fit, and "" when all does.
-func (w *avroWriter) metadataRecord(t *avroType, m *avroMetadata) string {
-	for i := range t.fields {
-		f := &t.fields[i]
-		place := placeOfMetadata(f.name)
-		if place < 0 || m[place].Kind() == change.KindNil {
-			if !w.absent(f) {
-				return f.name
-			}
-		} else if !w.metadataValue(f.of, place, m[place]) {
-			return f.name
-		}
-	}
-	return ""
-}
-
-// metadataMap writes what the change has, and returns as metadataRecord does.
-func (w *avroWriter) metadataMap(t *avroType, m *avroMetadata) string {
-	n := 0
-	for _, v := range m {
-		if v.Kind() != change.KindNil {
-			n++
-		}
-	}
-	w.dst = binary.AppendVarint(w.dst, int64(n))
-	for place, v := range m {
-		if v.Kind() == change.KindNil {
-			continue
-		}
-		w.text([]byte(metadataNames[place]))
-		if !w.metadataValue(t.items, place, v) {
-			return metadataNames[place]
-		}
-	}
-	w.dst = append(w.dst, 0)
-	return ""
-}
-
-func (w *avroWriter) metadataValue(t *avroType, place int, v change.Value) bool {
-	if w.value(t, v, nil) {
-		return true
-	}
-	return place == metaDigest && w.value(t, change.StringValue(base64.StdEncoding.AppendEncode(nil, v.Bytes())), nil)
-}
-
-// describe makes c what the metadata says. Its error says which part makes no sense.
-func (m *avroMetadata) describe(c *change.Change, names *change.Names) error {
+// fill makes c what the metadata says. Its error says which part makes no sense.
+func (m *metadata) fill(c *change.Change, names *change.Names) error {
 	namespace, set := m[metaNamespace], m[metaSet]
 	switch {
 	case namespace.Kind() != change.KindString || len(namespace.Bytes()) == 0:
@@ -157,7 +90,7 @@ func (m *avroMetadata) describe(c *change.Change, names *change.Names) error {
 
 func isOr(v change.Value, kinds ...change.Kind) bool { return slices.Contains(kinds, v.Kind()) }
 
-func (m *avroMetadata) operation(c *change.Change) error {
+func (m *metadata) operation(c *change.Change) error {
 	msg := m[metaMsg]
 	switch text := string(msg.Bytes()); {
 	case msg.Kind() == change.KindString && text == format.Msg(change.Write):
@@ -179,7 +112,7 @@ func (m *avroMetadata) operation(c *change.Change) error {
 }
 
 // digest reads the digest, which is bytes or Base64.
-func (m *avroMetadata) digest(c *change.Change) bool {
+func (m *metadata) digest(c *change.Change) bool {
 	b := m[metaDigest].Bytes()
 	switch m[metaDigest].Kind() {
 	case change.KindBlob:

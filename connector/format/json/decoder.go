@@ -1,0 +1,166 @@
+package json
+
+import (
+	"bytes"
+	"errors"
+	"hash/maphash"
+	"io"
+	"slices"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/aerosink/aerosink/connector/format"
+)
+
+// decoder checks the syntax of a body, with all that RFC 8259 and I-JSON
+// (RFC 7493) ask for: UTF-8, no lone surrogates, no member twice. It gives the
+// values of the body one by one.
+type decoder struct {
+	text   *jsontext.Decoder
+	buffer bytes.Buffer
+	body   []byte
+	base   int // offset of body in the request body
+	names  duplicateFinder
+}
+
+func newDecoder() *decoder {
+	return &decoder{text: new(jsontext.Decoder), names: duplicateFinder{seed: maphash.MakeSeed()}}
+}
+
+// reset makes d decode body, which stands at base in the request body.
+func (d *decoder) reset(body []byte, base int) {
+	d.buffer = *bytes.NewBuffer(body)
+	d.body, d.base = body, base
+	d.text.Reset(&d.buffer, jsontext.AllowDuplicateNames(d.isLarge()))
+}
+
+// offset returns where in the request body d is.
+func (d *decoder) offset() int { return d.base + int(d.text.InputOffset()) }
+
+// next returns the next whole value.
+func (d *decoder) next() ([]byte, error) {
+	value, err := d.text.ReadValue()
+	if err != nil {
+		return nil, d.syntax(err)
+	}
+	end := int(d.text.InputOffset())
+	value = d.body[end-len(value) : end : end]
+	if d.isLarge() {
+		if name, _ := d.names.find(value); name != nil {
+			return nil, duplicateMember(d.base + end - cap(name))
+		}
+	}
+	return value, nil
+}
+
+func (d *decoder) isLarge() bool { return len(d.body) >= largeBody }
+
+// duplicateMember is the fault of a member that occurs for the second time at an offset.
+func duplicateMember(offset int) error {
+	return format.ErrorAt(offset, "the same member twice in a JSON object")
+}
+
+// nextElement returns the next object, in an array or outside, and nil at the
+// end of the body.
+func (d *decoder) nextElement() ([]byte, error) {
+	for {
+		switch kind := d.text.PeekKind(); {
+		case kind == '{':
+			return d.next()
+		case kind == '[' && d.text.StackDepth() == 0, kind == ']':
+			if _, err := d.text.ReadToken(); err != nil {
+				return nil, d.syntax(err)
+			}
+		case kind == 0:
+			_, err := d.text.ReadToken()
+			if errors.Is(err, io.EOF) && d.text.StackDepth() == 0 {
+				return nil, nil
+			}
+			return nil, d.syntax(err)
+		default:
+			return nil, d.fault("a change is a JSON object, and several are an array of objects")
+		}
+	}
+}
+
+// syntax rewrites a decoder's error, which may quote the data.
+func (d *decoder) syntax(err error) error {
+	var s *jsontext.SyntacticError
+	switch {
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return format.ErrorAt(d.base+len(d.body), "the JSON ends too early")
+	case errors.Is(err, jsontext.ErrDuplicateName) && errors.As(err, &s):
+		return duplicateMember(d.base + int(s.ByteOffset))
+	case errors.As(err, &s) && s.Err != nil && s.Err.Error() == maxDepthMessage:
+		return format.TooLargeAt(d.base+int(s.ByteOffset), "arrays and objects nest deeper than JSON can be checked")
+	case errors.As(err, &s):
+		return format.ErrorAt(d.base+int(s.ByteOffset), "not JSON in UTF-8")
+	}
+	return d.fault("not JSON in UTF-8")
+}
+
+// maxDepthMessage is what the decoder says of JSON that nests deeper than 10,000. A
+// change over a limit that is less stands for itself.
+const maxDepthMessage = "exceeded max depth"
+
+func (d *decoder) fault(detail string) error { return format.ErrorAt(d.offset(), "%s", detail) }
+
+// largeBody is the length, in bytes, from which on it is we who look for members that
+// occur twice: the decoder keeps all names of an object, in many times their memory.
+const largeBody = 4 << 20
+
+// duplicateFinder finds members that occur twice. It keeps 8 bytes for each of an object.
+type duplicateFinder struct {
+	seed   maphash.Seed
+	hashes []uint64 // of the names in the objects that are open
+}
+
+// find returns the name, of the valid JSON that b begins with, that an object has for
+// the second time, nil when none has; and what follows.
+func (n *duplicateFinder) find(b []byte) (name, rest []byte) {
+	if b[0] != '{' && b[0] != '[' {
+		return nil, b[valueEnd(b):]
+	}
+	whole, begin := b, len(n.hashes)
+	for b = skipSeparators(b[1:]); b[0] != ']' && b[0] != '}'; b = skipSeparators(b) {
+		if whole[0] == '{' {
+			end := stringEnd(b)
+			n.hashes = append(n.hashes, n.hash(b[:end]))
+			b = skipSeparators(b[end:])
+		}
+		if name, b = n.find(b); name != nil {
+			return name, nil
+		}
+	}
+	hashes := n.hashes[begin:]
+	n.hashes = n.hashes[:begin]
+	slices.Sort(hashes)
+	for i := range hashes {
+		if i > 0 && hashes[i] == hashes[i-1] {
+			if name = n.second(whole, hashes[i]); name != nil {
+				return name, nil
+			}
+		}
+	}
+	return nil, b[1:]
+}
+
+func (n *duplicateFinder) hash(name []byte) uint64 { return maphash.Bytes(n.seed, unquote(name)) }
+
+// second returns the second of two same names in the object, which both have the hash;
+// nil when they only have that in common.
+func (n *duplicateFinder) second(object []byte, hash uint64) []byte {
+	var first []byte
+	for members := newCursor(object[:nestedEnd(object)]); ; {
+		name, _, ok := members.member()
+		switch {
+		case !ok:
+			return nil
+		case n.hash(name) != hash:
+		case first == nil:
+			first = name
+		case bytes.Equal(unquote(first), unquote(name)):
+			return name
+		}
+	}
+}

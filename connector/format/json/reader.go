@@ -1,0 +1,584 @@
+package json
+
+import (
+	"bytes"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/aerosink/aerosink/connector/change"
+	"github.com/aerosink/aerosink/connector/format"
+)
+
+// reader makes a change of one JSON object whose syntax was checked.
+type reader struct {
+	object      []byte
+	at          int // offset of object in the request body
+	metadataKey string
+	bins        bool // read them too
+	names       *change.Names
+}
+
+// fault is an error about part, which lies in the object and keeps its capacity.
+func (r *reader) fault(part []byte, detail string, args ...any) error {
+	return format.ErrorAt(r.at+cap(r.object)-cap(part), detail, args...)
+}
+
+// metaMembers is what JSON and flat JSON both say of a change, under the same names.
+type metaMembers struct {
+	msg       []byte
+	durable   bool
+	hasExp    bool
+	hasDigest bool
+}
+
+// json reads the object as [Format].
+func (r *reader) json(c *change.Change) error {
+	var h metaMembers
+	var key, bins []byte
+	members := newCursor(r.object)
+	for {
+		name, value, ok := members.member()
+		if !ok {
+			break
+		}
+		switch {
+		case isString(name, "key"):
+			key = value
+		case isString(name, "bins"):
+			bins = value
+		default:
+			if err := r.member(&h, name, value, c); err != nil {
+				return err
+			}
+		}
+	}
+	if key == nil {
+		return r.unknownFormat()
+	}
+	if err := r.key(key, c); err != nil {
+		return err
+	}
+	if err := r.operation(&h, c); err != nil {
+		return err
+	}
+	if bins == nil || !r.bins || c.Op.IsDelete() {
+		return nil
+	}
+	return r.typedBins(bins, c)
+}
+
+// flatJSON reads the object as [Flat].
+func (r *reader) flatJSON(metadata []byte, c *change.Change) error {
+	var h metaMembers
+	members := newCursor(metadata)
+	for {
+		name, value, ok := members.member()
+		if !ok {
+			break
+		}
+		var err error
+		switch {
+		case isString(name, "namespace"):
+			c.Namespace, err = r.text("namespace", value, format.SlotNamespace)
+		case isString(name, "set"):
+			c.Set, err = r.text("set", value, format.SlotSet)
+		case isString(name, "digest"):
+			h.hasDigest = true
+			err = r.digest(value, c)
+		case isString(name, "userKey"):
+			c.Key, err = r.userKey(value)
+		default:
+			err = r.member(&h, name, value, c)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if !h.hasDigest || c.Namespace == "" {
+		return r.fault(metadata, `the metadata needs "namespace" and "digest"`)
+	}
+	if err := r.operation(&h, c); err != nil {
+		return err
+	}
+	if !r.bins || c.Op.IsDelete() {
+		return nil
+	}
+	return r.flatBins(metadata, c)
+}
+
+// member reads a member that JSON has at the top and flat JSON in its metadata.
+// Others are passed over: a newer sender may know more.
+func (r *reader) member(h *metaMembers, name, value []byte, c *change.Change) error {
+	switch {
+	case isString(name, "msg"):
+		h.msg = value
+	case isString(name, "durable"):
+		if h.durable = string(value) == "true"; !h.durable && string(value) != "false" && string(value) != "null" {
+			return r.fault(value, `"durable" is neither true nor false`)
+		}
+	case isString(name, "gen"):
+		gen, err := r.number("gen", value, 0)
+		c.Generation = uint32(gen)
+		if err == nil && gen != int64(c.Generation) {
+			return r.fault(value, `"gen" is not a generation`)
+		}
+		return err
+	case isString(name, "lut"):
+		var err error
+		c.LUT, err = r.number("lut", value, 0)
+		return err
+	case isString(name, "exp"):
+		exp, err := r.number("exp", value, change.ExpiryUnknown)
+		if h.hasExp = string(value) != "null"; h.hasExp {
+			exp = max(exp, 0) // -1 is another way to say never
+		}
+		c.Expiry = exp
+		return err
+	}
+	return nil
+}
+
+func (r *reader) operation(h *metaMembers, c *change.Change) error {
+	switch {
+	case h.msg == nil:
+		return r.fault(r.object, `no member "msg" says whether it is a write or a delete`)
+	case isString(h.msg, "write"):
+		if !h.hasExp {
+			c.Expiry = change.ExpiryUnknown
+		}
+	case isString(h.msg, "delete"):
+		c.Op, c.Expiry = change.Delete, 0
+		if h.durable {
+			c.Op = change.DurableDelete
+		}
+	default:
+		return r.fault(h.msg, `"msg" is neither "write" nor "delete"`)
+	}
+	return nil
+}
+
+// key reads [namespace, set, digest, user key].
+func (r *reader) key(value []byte, c *change.Change) error {
+	if value[0] != '[' {
+		return r.fault(value, `"key" is no array`)
+	}
+	var parts [4][]byte
+	n := 0
+	for elements := newCursor(value); ; n++ {
+		e, ok := elements.element()
+		if !ok {
+			break
+		}
+		parts[min(n, len(parts)-1)] = e
+	}
+	if n != len(parts) {
+		return r.fault(value, `"key" has %d elements, not namespace, set, digest and user key`, n)
+	}
+	var err error
+	if c.Namespace, err = r.text("namespace", parts[0], format.SlotNamespace); err != nil {
+		return err
+	}
+	if c.Namespace == "" {
+		return r.fault(parts[0], "the namespace is empty")
+	}
+	if c.Set, err = r.text("set", parts[1], format.SlotSet); err != nil {
+		return err
+	}
+	if err = r.digest(parts[2], c); err != nil {
+		return err
+	}
+	c.Key, err = r.userKey(parts[3])
+	return err
+}
+
+// text reads a string or null; slot is for change.Names.
+func (r *reader) text(what string, value []byte, slot int) (string, error) {
+	switch {
+	case value[0] == '"':
+		return r.names.Of(unquote(value), slot), nil
+	case string(value) == "null":
+		return "", nil
+	}
+	return "", r.fault(value, "the %s is no string", what)
+}
+
+func (r *reader) digest(value []byte, c *change.Change) error {
+	var decoded [32]byte
+	var text []byte
+	if value[0] == '"' {
+		text = unquote(value) // some escape a slash, or a sign of equality
+	}
+	if len(text) != base64.StdEncoding.EncodedLen(len(c.Digest)) {
+		return r.fault(value, "the digest is not %d bytes in Base64", len(c.Digest))
+	}
+	n, err := base64.StdEncoding.Decode(decoded[:], text)
+	if err != nil || n != len(c.Digest) {
+		return r.fault(value, "the digest is not %d bytes in Base64", len(c.Digest))
+	}
+	copy(c.Digest[:], decoded[:])
+	return nil
+}
+
+func (r *reader) userKey(value []byte) (change.Value, error) {
+	if !slices.Contains([]byte(`"n-0123456789`), value[0]) {
+		return change.Value{}, r.fault(value, "the user key is neither string nor number")
+	}
+	return r.untyped("the user key", value, change.Unordered)
+}
+
+// number reads an integer, or null as unknown.
+func (r *reader) number(what string, value []byte, unknown int64) (int64, error) {
+	if string(value) == "null" {
+		return unknown, nil
+	}
+	v, err := parseNumber(value)
+	if err != nil || v.Kind() != change.KindInteger {
+		return unknown, r.fault(value, "%q is no integer of 64 bits", what)
+	}
+	return v.Integer(), nil
+}
+
+// typedBins reads the member "bins" of [Format].
+func (r *reader) typedBins(bins []byte, c *change.Change) error {
+	if bins[0] != '[' {
+		return r.fault(bins, `"bins" is no array`)
+	}
+	for elements := newCursor(bins); ; {
+		e, ok := elements.element()
+		if !ok {
+			return nil
+		}
+		if e[0] != '{' {
+			return r.fault(e, "a bin is no object")
+		}
+		b, err := r.typedBin(e, len(c.Bins))
+		if err != nil {
+			return err
+		}
+		c.Bins = append(c.Bins, b)
+	}
+}
+
+func (r *reader) typedBin(object []byte, i int) (change.Bin, error) {
+	var name, label, value []byte
+	order := change.Unordered
+	for members := newCursor(object); ; {
+		n, v, ok := members.member()
+		if !ok {
+			break
+		}
+		switch {
+		case isString(n, "name"):
+			name = v
+		case isString(n, "type"):
+			label = v
+		case isString(n, "value"):
+			value = v
+		case isString(n, "ordered") && string(v) == "true":
+			order = change.Ordered
+		case isString(n, "order") && v[0] == '"':
+			order = orders[string(unquote(v))]
+		}
+	}
+	if name == nil || name[0] != '"' || value == nil || label == nil || label[0] != '"' {
+		return change.Bin{}, r.fault(object, `a bin needs "name" and "type", which are strings, and "value"`)
+	}
+	v, err := r.typed(string(unquote(label)), value, order)
+	if err != nil {
+		return change.Bin{}, err
+	}
+	return change.Bin{Name: r.names.Of(unquote(name), format.SlotBins+i), Value: v}, nil
+}
+
+var orders = map[string]change.Order{"key": change.KeyOrdered, "key-value": change.KeyValueOrdered}
+
+// typed reads the value of a bin whose type is known by label. A label that is
+// not here is of a newer sender: the value is taken for what it looks like.
+func (r *reader) typed(label string, value []byte, order change.Order) (change.Value, error) {
+	switch label {
+	case "blob":
+		return r.base64(change.KindBlob, value)
+	case "hll":
+		return r.base64(change.KindHLL, value)
+	case "float":
+		return r.float(value)
+	case "list":
+		return r.expect(value[0] == '[', value, order)
+	case "map":
+		return r.expect(value[0] == '{', value, order)
+	case "str":
+		return r.expect(value[0] == '"', value, order)
+	case "bool":
+		return r.expect(value[0] == 't' || value[0] == 'f', value, order)
+	case "null":
+		return r.expect(value[0] == 'n', value, order)
+	case "int":
+		v, err := r.untyped("a bin", value, order)
+		if err == nil && v.Kind() != change.KindInteger && v.Kind() != change.KindUnsigned {
+			return r.expect(false, value, order)
+		}
+		return v, err
+	case "geojson":
+		if value[0] == '{' {
+			return change.GeoJSONValue(value[:len(value):len(value)]), nil
+		}
+		return r.expect(false, value, order)
+	}
+	return r.untyped("a bin", value, order)
+}
+
+// expect reads the value when it is what its bin's type says.
+func (r *reader) expect(fits bool, value []byte, order change.Order) (change.Value, error) {
+	if !fits {
+		return change.Value{}, r.fault(value, "the value does not fit its bin's type")
+	}
+	return r.untyped("a bin", value, order)
+}
+
+func (r *reader) base64(kind change.Kind, value []byte) (change.Value, error) {
+	if value[0] != '"' {
+		return r.expect(false, value, change.Unordered)
+	}
+	b, err := base64.StdEncoding.AppendDecode(nil, unquote(value))
+	if err != nil {
+		return change.Value{}, r.fault(value, "the value is not Base64")
+	}
+	return change.BytesValue(kind, b), nil
+}
+
+// float reads a double, which an integer may stand for, and the three that JSON
+// has no number for.
+func (r *reader) float(value []byte) (change.Value, error) {
+	text := string(value)
+	if value[0] == '"' {
+		switch text = string(unquote(value)); text {
+		case "NaN", "Infinity", "-Infinity":
+		default:
+			return change.Value{}, r.fault(value, "the value does not fit its bin's type")
+		}
+	}
+	f, err := strconv.ParseFloat(text, 64)
+	if err != nil {
+		return change.Value{}, r.fault(value, "the value is no double")
+	}
+	return change.DoubleValue(f), nil
+}
+
+// flatBins reads every member of the object but the metadata.
+func (r *reader) flatBins(metadata []byte, c *change.Change) error {
+	for members := newCursor(r.object); ; {
+		name, value, ok := members.member()
+		if !ok {
+			return nil
+		}
+		if &value[0] == &metadata[0] {
+			continue
+		}
+		v, err := r.untyped("a bin", value, change.Unordered)
+		if err != nil {
+			return err
+		}
+		c.Bins = append(c.Bins, change.Bin{Name: r.names.Of(unquote(name), format.SlotBins+len(c.Bins)), Value: v})
+	}
+}
+
+// untyped takes a value for what it looks like. The order is that of a list or
+// map.
+func (r *reader) untyped(what string, value []byte, order change.Order) (change.Value, error) {
+	kind := change.KindMap
+	switch value[0] {
+	case '[':
+		kind = change.KindList
+		fallthrough
+	case '{':
+		var p change.Packer
+		if _, err := pack(&p, value, order, 1); err != nil {
+			return change.Value{}, r.fault(value, "%s: %v", what, err)
+		}
+		v, err := p.Value(kind)
+		if err != nil {
+			return change.Value{}, r.fault(value, "%s: %v", what, err)
+		}
+		return v, nil
+	}
+	v, err := parseScalar(value)
+	if err != nil {
+		return change.Value{}, r.fault(value, "%s: %v", what, err)
+	}
+	return v, nil
+}
+
+// pack adds the valid JSON value that b begins with to p, and returns what
+// follows it. It reads each byte once, however deep values nest.
+func pack(p *change.Packer, b []byte, order change.Order, depth int) ([]byte, error) {
+	kind := change.KindList
+	switch b[0] {
+	case '{':
+		kind = change.KindMap
+	case '[':
+	default:
+		end := valueEnd(b)
+		v, err := parseScalar(b[:end])
+		p.Add(v)
+		return b[end:], err
+	}
+	if depth > change.MaxDepth {
+		return nil, format.ErrDepth
+	}
+	p.Open(kind, order)
+	for b = skipSeparators(b[1:]); b[0] != ']' && b[0] != '}'; b = skipSeparators(b) {
+		if kind == change.KindMap {
+			end := stringEnd(b)
+			p.Add(change.StringValue(unquote(b[:end])))
+			b = skipSeparators(b[end:])
+		}
+		var err error
+		if b, err = pack(p, b, change.Unordered, depth+1); err != nil {
+			return nil, err
+		}
+	}
+	p.Close()
+	return b[1:], nil
+}
+
+// parseScalar reads a valid JSON value that is neither object nor array.
+func parseScalar(value []byte) (change.Value, error) {
+	switch value[0] {
+	case 'n':
+		return change.Value{}, nil
+	case 't', 'f':
+		return change.BoolValue(value[0] == 't'), nil
+	case '"':
+		return change.StringValue(unquote(value)), nil
+	}
+	return parseNumber(value)
+}
+
+var (
+	errInteger = errors.New("an integer of more than 64 bits")
+	errDouble  = errors.New("a number beyond the range of doubles")
+)
+
+// parseNumber reads a valid JSON number: without fraction and exponent it is an
+// integer, and never passes through a double.
+func parseNumber(value []byte) (change.Value, error) {
+	text := string(value)
+	if strings.ContainsAny(text, ".eE") {
+		f, err := strconv.ParseFloat(text, 64)
+		if err != nil || math.IsInf(f, 0) {
+			return change.Value{}, errDouble
+		}
+		return change.DoubleValue(f), nil
+	}
+	if i, err := strconv.ParseInt(text, 10, 64); err == nil {
+		return change.IntegerValue(i), nil
+	}
+	u, err := strconv.ParseUint(text, 10, 64)
+	if err != nil {
+		return change.Value{}, errInteger
+	}
+	return change.UnsignedValue(u), nil
+}
+
+// What the error for an object without metadata says of its names. They are schema,
+// not data; still it says no more than helps.
+const (
+	maxListedNames = 8
+	maxNameLength  = 32 // bytes
+)
+
+// unknownFormat is the fault of an object that is neither JSON nor flat JSON. It names the
+// members that hold objects: the metadata may be one of them.
+func (r *reader) unknownFormat() error {
+	var names []string
+	hint := ";"
+	for members := newCursor(r.object); len(names) < maxListedNames; {
+		name, value, ok := members.member()
+		if !ok {
+			break
+		}
+		if value[0] != '{' {
+			continue
+		}
+		text := string(unquote(name))
+		if quoted := strconv.Quote(text); hint == ";" && len(text) <= maxNameLength && quoted == `"`+text+`"` && isMetadata(value) {
+			hint = fmt.Sprintf("; did you mean METADATA_KEY=%s?", text)
+		}
+		names = append(names, strconv.Quote(truncate(text)))
+	}
+	seen := ""
+	if len(names) > 0 {
+		seen = hint + " members with objects: " + strings.Join(names, ", ")
+	}
+	return r.fault(r.object, `neither JSON, for it has no member "key", nor flat JSON, for it has no object %q%s`, r.metadataKey, seen)
+}
+
+// isMetadata reports whether an object looks like the metadata of flat JSON.
+func isMetadata(object []byte) bool {
+	found := 0
+	for members := newCursor(object); ; {
+		name, _, ok := members.member()
+		if !ok {
+			return found == 2
+		}
+		if isString(name, "namespace") || isString(name, "digest") {
+			found++
+		}
+	}
+}
+
+// truncate returns a name, cut where it is long.
+func truncate(name string) string {
+	if len(name) <= maxNameLength {
+		return name
+	}
+	end := maxNameLength
+	for !utf8.RuneStart(name[end]) {
+		end--
+	}
+	return name[:end]
+}
+
+// flat reads flat JSON that cannot be JSON too.
+func (r *reader) flat(metadata []byte, c *change.Change) error {
+	if err := r.flatJSON(metadata, c); err != nil {
+		return err
+	}
+	if r.isJSONToo() {
+		return r.fault(r.object, `JSON and flat JSON at once: it has the members "msg" and "key", and metadata in %q`, r.metadataKey)
+	}
+	return nil
+}
+
+// metadata returns the metadata of flat JSON, and nil when the object is not flat
+// JSON.
+func (r *reader) metadata() []byte {
+	if r.metadataKey == "" {
+		return nil
+	}
+	for members := newCursor(r.object); ; {
+		name, value, ok := members.member()
+		if !ok {
+			return nil
+		}
+		if value[0] == '{' && isString(name, r.metadataKey) {
+			return value
+		}
+	}
+}
+
+// isJSONToo reports whether the object, which is flat JSON, could as well be JSON.
+func (r *reader) isJSONToo() bool {
+	if !bytes.Contains(r.object, []byte(`"key"`)) && !bytes.Contains(r.object, []byte(`\u`)) {
+		return false
+	}
+	var c change.Change
+	metadata := reader{object: r.object, at: r.at, names: r.names}
+	return metadata.json(&c) == nil
+}
