@@ -2,6 +2,7 @@ package connector
 
 import (
 	"fmt"
+	"github.com/aerosink/aerosink/connector/deliver/post"
 	"io"
 	"log/slog"
 	"net"
@@ -77,7 +78,8 @@ func throughput(b *testing.B, records int, f format.Format) {
 	defer there.Close()
 	u, _ := url.Parse(there.URL)
 	d := deliver.New(deliver.Config{
-		Name: "there", URLs: []*url.URL{u}, Connections: 1, Streams: 100, Queue: 1 << 20, CallTimeout: 8 * time.Second, ConnectTimeout: time.Second,
+		Name: "there", URLs: []*url.URL{u}, Config: post.Config{Connections: 1, Streams: 100, ConnectTimeout: time.Second},
+		Queue: 1 << 20, CallTimeout: 8 * time.Second,
 	})
 	defer d.Close(b.Context())
 	s := New(Config{

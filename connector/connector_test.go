@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"github.com/aerosink/aerosink/connector/deliver/post"
 	"io"
 	"log/slog"
 	"net"
@@ -188,7 +189,8 @@ func (e *endpoint) destination(t *testing.T, name string) *deliver.Destination {
 		t.Fatal(err)
 	}
 	d := deliver.New(deliver.Config{
-		Name: name, URLs: []*url.URL{u}, Connections: 1, Streams: 100, Queue: 10000, CallTimeout: time.Minute, ConnectTimeout: time.Minute,
+		Name: name, URLs: []*url.URL{u}, Config: post.Config{Connections: 1, Streams: 100, ConnectTimeout: time.Minute},
+		Queue: 10000, CallTimeout: time.Minute,
 	})
 	t.Cleanup(func() {
 		ctx, cancel := context.WithCancel(context.Background())
@@ -283,7 +285,7 @@ func TestWorstVerdictWins(t *testing.T) {
 		sl := &slot{session: ss}
 		sl.missing.Store(int32(len(tt.verdicts)))
 		for _, v := range tt.verdicts {
-			sl.Settle(v)
+			sl.Done(v)
 		}
 		if got := sl.verdict(); !errors.Is(got, tt.want) || !sl.settled.Load() {
 			t.Errorf("%v: %v, want %v", tt.verdicts, got, tt.want)

@@ -17,7 +17,7 @@ import (
 // good.
 type DeadLetters interface {
 	// Bury keeps l, and settles with nil once it is safe. It must not block.
-	Bury(l Letter, to deliver.Recipient)
+	Bury(l Letter, to change.Recipient)
 }
 
 // Letter is a message that can never be delivered, as it came from the database,
@@ -58,8 +58,8 @@ func letterOf(s *slot, reason error) Letter {
 type PostedLetters struct{ Destination *deliver.Destination }
 
 // Bury implements [DeadLetters].
-func (p PostedLetters) Bury(l Letter, to deliver.Recipient) {
-	p.Destination.Send(deliver.Parcel{
+func (p PostedLetters) Bury(l Letter, to change.Recipient) {
+	p.Destination.Send(deliver.Item{
 		Stream: letters, Record: l.Message, Partition: l.Digest.Partition(),
 		Namespace: l.Namespace, Header: l.header(), Deadline: l.Deadline, To: to,
 	})

@@ -212,7 +212,7 @@ func filedLines(t *testing.T, directory string) []letterLine {
 
 type verdictTo chan error
 
-func (v verdictTo) Settle(err error) { v <- err }
+func (v verdictTo) Done(err error) { v <- err }
 
 // What a crash left unfinished does not spoil the next letter; a new day has a new
 // file; a file that cannot be written is no end.

@@ -11,56 +11,54 @@ import (
 
 const module = "github.com/aerosink/aerosink"
 
-// rooms is the plan of the house: which packages of the module each package may
-// import, and which others it must not know. A room imports no other room; the
-// one door is from format to xdr.
-var rooms = map[string]struct {
-	may     string // packages of the module
-	mustNot string // packages of others, or folders of them
+// importRules says what each package of the module may import and must not know. Data goes
+// one way through them: xdr, route and format before deliver, intake and format before
+// store and sink. A package that is not listed fails the test.
+var importRules = map[string]struct {
+	may     string // packages of this module
+	mustNot string // packages outside it, or folders of them; "*" is everything but the standard library
 }{
-	"connector/change":   {"", "*"},
-	"connector/xdr":      {"connector/change", "net net/http log log/slog go.yaml.in"},
-	"connector/route":    {"connector/change", "net/http"},
-	"connector/tlsfile":  {"", "net net/http log log/slog"},
-	"connector/cloudlog": {"", "net net/http"},
-	"connector/nearest":  {"", "*"},
-	"connector/cli":      {"connector/nearest", "net net/http log log/slog"},
-	"connector/format":   {"connector/change", "net net/http log log/slog"},
-
-	"connector/format/json":    {"connector/change connector/format", "net net/http log log/slog"},
-	"connector/format/avro":    {"connector/change connector/format connector/format/json", "net net/http log log/slog"},
-	"connector/format/msgpack": {"connector/change connector/format", "net net/http log log/slog"},
-	"connector/format/raw":     {"connector/change connector/format connector/xdr", "net net/http log log/slog"},
-	"connector/format/formats": {"connector/change connector/format connector/format/avro connector/format/json connector/format/msgpack connector/format/raw", "net net/http log log/slog"},
-
-	"connector/deliver":  {"connector/change", "log log/slog"},
-	"connector":          {"connector/change connector/xdr connector/route connector/format connector/format/raw connector/deliver", "go.yaml.in cloud.google.com google.golang.org"},
-	"connector/config":   {"connector/nearest connector/change connector/tlsfile connector/route connector/format connector/format/avro connector/format/json connector/format/msgpack connector/format/raw connector/deliver connector/xdr", "cloud.google.com google.golang.org"},
-	"function":           {"connector/change connector/nearest connector/cloudlog connector/format connector/format/avro connector/format/formats connector/xdr function/sink function/sink/pubsub function/sink/archive", "cloud.google.com/go/pubsub cloud.google.com/go/storage cloud.google.com/go/auth google.golang.org"},
-	"function/sink":      {"connector/change connector/format connector/format/avro connector/format/json connector/xdr", "net/http cloud.google.com"},
-	"function/sink/row":  {"connector/change connector/format connector/format/json", "net net/http cloud.google.com"},
-	"function/replay":    {"connector/change connector/format connector/format/formats connector/format/json connector/format/msgpack function/sink function/sink/row", ""},
-	"":                   {"function", ""},
-	"testdata":           {"", ""},
-	"terraform/tests":    {"", ""},
-	"connector/cmd/*":    {"connector connector/cli connector/cloudlog connector/config connector/deliver connector/route", "cloud.google.com"},
-	"function/cmd/sink":  {"connector/change connector/cli function function/replay function/sink", "cloud.google.com"},
-	"function/cmd/local": {"*", ""},
-
-	"function/sink/pubsub":   {"connector/change connector/format connector/format/avro connector/format/formats connector/format/json function/sink function/sink/row", "net/http"},
-	"function/sink/archive":  {"connector/change connector/format connector/format/avro connector/format/json function/sink function/sink/row", "net/http"},
-	"function/cmd/framework": {"connector/cli function", "cloud.google.com"},
-
-	// For tests alone; the local pipeline is a rehearsal.
+	"":                              {"function", ""},
+	"connector":                     {"connector/change connector/deliver connector/format connector/format/raw connector/route connector/xdr", "go.yaml.in cloud.google.com google.golang.org"},
+	"connector/change":              {"", "*"},
 	"connector/change/changetest":   {"connector/change", ""},
+	"connector/cli":                 {"connector/nearest", "net net/http log log/slog"},
 	"connector/cli/clitest":         {"connector/change/changetest connector/cli", ""},
+	"connector/cloudlog":            {"", "net net/http"},
+	"connector/cmd/*":               {"connector connector/cli connector/cloudlog connector/config connector/deliver connector/route", "cloud.google.com"},
+	"connector/config":              {"connector/change connector/deliver connector/deliver/auth connector/deliver/post connector/format connector/format/avro connector/format/json connector/format/msgpack connector/format/raw connector/nearest connector/route connector/tlsfile connector/xdr", "cloud.google.com google.golang.org"},
+	"connector/deliver":             {"connector/change connector/deliver/auth connector/deliver/post connector/report", "log log/slog"},
+	"connector/deliver/auth":        {"", "log log/slog net/http"},
+	"connector/deliver/delivertest": {"connector/change connector/format connector/format/formats connector/report connector/xdr/xdrtest", ""},
+	"connector/deliver/post":        {"connector/deliver/auth connector/report", "log log/slog"},
+	"connector/format":              {"connector/change connector/xdr", "net net/http log log/slog"},
+	"connector/format/avro":         {"connector/change connector/format connector/format/json", "net net/http log log/slog"},
+	"connector/format/formats":      {"connector/change connector/format connector/format/avro connector/format/json connector/format/msgpack connector/format/raw", "net net/http log log/slog"},
+	"connector/format/json":         {"connector/change connector/format", "net net/http log log/slog"},
+	"connector/format/msgpack":      {"connector/change connector/format", "net net/http log log/slog"},
+	"connector/format/raw":          {"connector/change connector/format connector/xdr", "net net/http log log/slog"},
+	"connector/nearest":             {"", "*"},
+	"connector/report":              {"", "*"},
+	"connector/route":               {"connector/change", "net/http"},
+	"connector/tlsfile":             {"", "net net/http log log/slog"},
+	"connector/xdr":                 {"connector/change", "net net/http log log/slog go.yaml.in"},
 	"connector/xdr/xdrtest":         {"connector/change connector/xdr", ""},
+	"function":                      {"connector/change connector/cloudlog connector/format connector/format/avro connector/format/formats connector/nearest connector/report connector/xdr function/sink function/sink/archive function/sink/pubsub", "cloud.google.com/go/pubsub cloud.google.com/go/storage cloud.google.com/go/auth google.golang.org"},
+	"function/cmd/framework":        {"connector/cli function", "cloud.google.com"},
+	"function/cmd/local":            {"*", ""},
+	"function/cmd/sink":             {"connector/change connector/cli function function/replay function/sink", "cloud.google.com"},
+	"function/replay":               {"connector/change connector/format connector/format/formats connector/format/json connector/format/msgpack connector/report function/sink function/sink/row", ""},
+	"function/sink":                 {"connector/change connector/format connector/format/avro connector/format/json connector/xdr", "net/http cloud.google.com"},
+	"function/sink/archive":         {"connector/change connector/format connector/format/avro connector/format/json function/sink function/sink/row", "net/http"},
+	"function/sink/pubsub":          {"connector/change connector/format connector/format/avro connector/format/formats connector/format/json function/sink function/sink/row", "net/http"},
+	"function/sink/row":             {"connector/change connector/format connector/format/json", "net net/http cloud.google.com"},
 	"function/sink/sinktest":        {"connector/change connector/format function/sink", ""},
-	"connector/deliver/delivertest": {"connector/change connector/format connector/format/formats connector/xdr/xdrtest", ""},
+	"terraform/tests":               {"", ""},
+	"testdata":                      {"", ""},
 }
 
-// forTests are the packages that nothing but tests and the local pipeline imports.
-var forTests = []string{"connector/change/changetest", "connector/cli/clitest", "connector/xdr/xdrtest", "connector/deliver/delivertest", "function/sink/sinktest", "testdata"}
+// forTests are imported only by tests, by each other, and by the local pipeline.
+var forTests = []string{"connector/change/changetest", "connector/cli/clitest", "connector/deliver/delivertest", "connector/xdr/xdrtest", "function/sink/sinktest", "testdata"}
 
 func TestImports(t *testing.T) {
 	out, err := exec.Command("go", "list", "-json=ImportPath,Imports", module+"/...", module+"/testdata").Output()
@@ -78,8 +76,8 @@ func TestImports(t *testing.T) {
 		}
 		check(t, within(p.ImportPath), p.Imports)
 	}
-	if listed < len(rooms) {
-		t.Errorf("%d packages listed, the plan has %d", listed, len(rooms))
+	if listed < len(importRules) {
+		t.Errorf("%d packages listed, %d are in the table", listed, len(importRules))
 	}
 }
 
@@ -89,25 +87,25 @@ func within(importPath string) string {
 }
 
 func check(t *testing.T, name string, imports []string) {
-	room, ok := rooms[name]
+	rule, ok := importRules[name]
 	if !ok {
-		room, ok = rooms[path.Dir(name)+"/*"]
+		rule, ok = importRules[path.Dir(name)+"/*"]
 	}
 	if !ok {
-		t.Errorf("package %s is not in the plan", name)
+		t.Errorf("package %s is not in the table of packages; say what it may import", name)
 		return
 	}
 	for _, i := range imports {
 		if inner := within(i); inner != i {
-			if room.may != "*" && !slices.Contains(strings.Fields(room.may), inner) {
+			if rule.may != "*" && !slices.Contains(strings.Fields(rule.may), inner) {
 				t.Errorf("%s must not import %s", name, inner)
 			}
-			if room.may != "*" && slices.Contains(forTests, inner) && !slices.Contains(forTests, name) {
+			if rule.may != "*" && slices.Contains(forTests, inner) && !slices.Contains(forTests, name) {
 				t.Errorf("%s must not import %s, which is for tests", name, inner)
 			}
 			continue
 		}
-		for _, unknown := range strings.Fields(room.mustNot) {
+		for _, unknown := range strings.Fields(rule.mustNot) {
 			if i == unknown || strings.HasPrefix(i, unknown+"/") || unknown == "*" && strings.Contains(i, ".") {
 				t.Errorf("%s must not know %s", name, i)
 			}

@@ -10,7 +10,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/aerosink/aerosink/connector/deliver"
+	"github.com/aerosink/aerosink/connector/change"
 )
 
 // FiledLetters appends letters to a file of the day in a folder, one JSON object a
@@ -37,7 +37,7 @@ type FiledLetters struct {
 
 type filing struct {
 	letter Letter
-	to     deliver.Recipient
+	to     change.Recipient
 }
 
 // FileLetters returns FiledLetters for a folder, which it makes if it is not
@@ -55,7 +55,7 @@ func FileLetters(directory string) (*FiledLetters, error) {
 }
 
 // Bury implements [DeadLetters].
-func (f *FiledLetters) Bury(l Letter, to deliver.Recipient) {
+func (f *FiledLetters) Bury(l Letter, to change.Recipient) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.waiting = append(f.waiting, filing{l, to})
@@ -87,7 +87,7 @@ func (f *FiledLetters) run() {
 		f.mu.Unlock()
 		err := f.store(batch)
 		for _, w := range batch {
-			w.to.Settle(err)
+			w.to.Done(err)
 		}
 		if closed {
 			f.abandon()

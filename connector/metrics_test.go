@@ -2,6 +2,7 @@ package connector
 
 import (
 	"fmt"
+	"github.com/aerosink/aerosink/connector/deliver/post"
 	"net/http/httptest"
 	"net/url"
 	"os"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/aerosink/aerosink/connector/change/changetest"
 	"github.com/aerosink/aerosink/connector/deliver"
+	"github.com/aerosink/aerosink/connector/deliver/auth"
 )
 
 // catalogue is a registerer that notes what is registered.
@@ -72,8 +74,8 @@ func TestReadmeHasEveryMetric(t *testing.T) {
 	m.Certificates(nil)
 	New(Config{Metrics: m})
 	d := deliver.New(deliver.Config{
-		Name: "there", URLs: []*url.URL{{Scheme: "http", Host: "there"}}, Connections: 1, Streams: 1,
-		Auth: deliver.NewGoogleIDToken("there"), Metrics: deliver.NewMetrics(c, "test"),
+		Name: "there", URLs: []*url.URL{{Scheme: "http", Host: "there"}}, Config: post.Config{Connections: 1, Streams: 1, Auth: auth.NewGoogleIDToken("there")},
+		Metrics: deliver.NewMetrics(c, "test"),
 	})
 	defer d.Close(t.Context())
 	for row := range c.rows {

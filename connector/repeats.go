@@ -6,7 +6,6 @@ import (
 	"sync/atomic"
 
 	"github.com/aerosink/aerosink/connector/change"
-	"github.com/aerosink/aerosink/connector/deliver"
 )
 
 // repeats remembers of changes with several destinations which of them have the
@@ -48,12 +47,12 @@ type copyTo struct {
 	index int
 }
 
-// Settle takes the destination's verdict.
-func (c *copyTo) Settle(verdict error) {
+// Done takes the destination's verdict.
+func (c *copyTo) Done(verdict error) {
 	if verdict == nil {
 		c.slot.copies.had.Or(1 << c.index)
 	}
-	c.slot.Settle(verdict)
+	c.slot.Done(verdict)
 }
 
 // copiesOf prepares a slot's change to be sent to n destinations.
@@ -77,7 +76,7 @@ func (k *copies) missing() int { return len(k.each) - bits.OnesCount64(k.had.Loa
 
 // to returns the recipient of the i-th destination's verdict, and nil when that
 // has the change. Of destinations after the 64th nothing is remembered.
-func (k *copies) to(i int) deliver.Recipient {
+func (k *copies) to(i int) change.Recipient {
 	if k.had.Load()&(1<<i) != 0 {
 		return nil
 	}

@@ -79,7 +79,7 @@ func TestManyDestinations(t *testing.T) {
 	for i := range n {
 		k.each[i].slot = &slot{copies: k, session: &session{}}
 		k.each[i].slot.missing.Store(2) // so that it does not land
-		k.each[i].Settle(nil)
+		k.each[i].Done(nil)
 	}
 	r.settle(k, false)
 	again := r.copiesOf(&slot{}, &c, n)

@@ -38,8 +38,8 @@ const (
 	malformed                // could not be decoded
 )
 
-// Settle takes one destination's verdict.
-func (s *slot) Settle(verdict error) {
+// Done takes one destination's verdict.
+func (s *slot) Done(verdict error) {
 	if verdict != nil {
 		s.worsen(verdict)
 	}
@@ -72,9 +72,9 @@ func (s *slot) bury(reason error) {
 // burial is a slot whose message is on its way to the dead letters.
 type burial slot
 
-// Settle takes the verdict on the dead letter: once it is safe, the change counts
+// Done takes the verdict on the dead letter: once it is safe, the change counts
 // as delivered.
-func (b *burial) Settle(verdict error) {
+func (b *burial) Done(verdict error) {
 	s := (*slot)(b)
 	if verdict == nil {
 		s.dead.Store(true)

@@ -263,4 +263,4 @@ func TestAdvice(t *testing.T) {
 
 type failingLetters map[string]bool
 
-func (failingLetters) Bury(_ Letter, to deliver.Recipient) { to.Settle(errors.New("the disk is gone")) }
+func (failingLetters) Bury(_ Letter, to change.Recipient) { to.Done(errors.New("the disk is gone")) }

@@ -38,7 +38,7 @@ func (s *session) joined(sl *slot) {
 // settle is for a slot that goes to no destination.
 func (s *session) settle(sl *slot, o outcome, verdict error) {
 	sl.outcome = o
-	sl.Settle(verdict)
+	sl.Done(verdict)
 	s.joined(sl)
 }
 
@@ -160,7 +160,7 @@ func (s *session) dispatch(sl *slot, to *Treatment, encoded []byte) {
 	extra := len(encoded) * missing
 	sl.size += extra
 	s.server.bounds.grow(extra)
-	p := deliver.Parcel{
+	p := deliver.Item{
 		Stream: to.Stream, Record: encoded, Partition: s.change.Digest.Partition(),
 		Namespace: s.change.Namespace, Set: s.change.Set,
 		Deadline: sl.arrived.Add(s.server.config.Budget), To: sl,

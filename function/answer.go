@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"github.com/aerosink/aerosink/connector/report"
 	"maps"
 	"net/http"
 
@@ -18,26 +19,13 @@ type problem struct {
 	Status int
 	Detail string
 	Header http.Header // beside Content-Type; nil is none
-	Report *report
+	Report *report.Report
 }
 
 func (p *problem) Error() string { return p.Detail }
 
-// report says which changes of a request a sender that understands it need not
-// send again: all but those under retry. Those under dead are in the dead letters.
-// With a status of 400 or 413 those under retry will be refused again.
-type report struct {
-	Changes int    `json:"changes"`
-	Retry   []int  `json:"retry"`
-	Dead    []int  `json:"dead"`
-	Reason  string `json:"reason"`
-}
-
-// Media types of answers.
-const (
-	mediaProblem = "application/problem+json"
-	mediaReport  = "application/vnd.aerosink.report+json"
-)
+// mediaProblem is the media type of RFC 9457.
+const mediaProblem = "application/problem+json"
 
 func (p *problem) write(w http.ResponseWriter) {
 	mediaType, body := mediaProblem, any(struct {
@@ -47,7 +35,7 @@ func (p *problem) write(w http.ResponseWriter) {
 		Detail string `json:"detail"`
 	}{"about:blank", http.StatusText(p.Status), p.Status, p.Detail})
 	if p.Report != nil {
-		mediaType, body = mediaReport, p.Report
+		mediaType, body = report.MediaType, p.Report
 	}
 	text, err := json.Marshal(body)
 	if err != nil {
@@ -131,8 +119,8 @@ func (o *outcome) answer() error {
 
 // report returns the report on the changes, without a reason, and the first verdict
 // that led to each result.
-func (o *outcome) report() (r *report, first [numResults]error) {
-	r = &report{Changes: o.changes, Retry: []int{}, Dead: []int{}}
+func (o *outcome) report() (r *report.Report, first [numResults]error) {
+	r = &report.Report{Changes: o.changes, Retry: []int{}, Dead: []int{}}
 	for i, err := range o.verdicts {
 		result := o.of(i)
 		switch result {

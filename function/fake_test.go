@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"github.com/aerosink/aerosink/connector/report"
 	"io"
 	"log/slog"
 	"net/http"
@@ -101,10 +102,10 @@ func line(i int) string {
 }
 
 // reportOf reads the report that an answer is.
-func reportOf(t *testing.T, w *httptest.ResponseRecorder) report {
+func reportOf(t *testing.T, w *httptest.ResponseRecorder) report.Report {
 	t.Helper()
-	var r report
-	if err := json.Unmarshal(w.Body.Bytes(), &r); err != nil || w.Header().Get("Content-Type") != mediaReport {
+	var r report.Report
+	if err := json.Unmarshal(w.Body.Bytes(), &r); err != nil || w.Header().Get("Content-Type") != report.MediaType {
 		t.Fatalf("no report but %s %s: %v", w.Header().Get("Content-Type"), w.Body, err)
 	}
 	return r

@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync/atomic"
+	"github.com/aerosink/aerosink/connector/report"
 	"time"
 
 	"github.com/aerosink/aerosink/connector/change"
@@ -31,11 +31,11 @@ type burial struct {
 // it is doubtful that it is the changes' own fault. Nil means that there was
 // nothing to store, or nowhere. What the dead letters panic with is returned too.
 func (s *stores) bury(ctx context.Context, a arrival, b sink.Batch, verdicts sink.Verdicts) (*burial, *fall) {
-	dead := s.doubt.consider(len(b.Changes), verdicts)
+	dead := s.permanent(len(b.Changes), verdicts)
 	if s.letters == nil || len(dead) == 0 {
 		return nil, nil
 	}
-	if s.doubt.isTooMuch() {
+	if s.refusals.TooMany() {
 		for _, i := range dead {
 			verdicts[i] = notBelieved(verdicts[i])
 		}
@@ -55,7 +55,7 @@ func (s *stores) bury(ctx context.Context, a arrival, b sink.Batch, verdicts sin
 		}
 	}
 	if everything {
-		s.doubt.inARow.Add(1)
+		s.refusals.Refused()
 	}
 	return &letters, fell
 }
@@ -78,19 +78,9 @@ func notBuried(err error) error {
 	return fmt.Errorf("dead letters: %w", err)
 }
 
-// doubtful is how many requests in a row may bring nothing but dead letters.
-const doubtful = 100
-
-// doubt counts the requests of which everything went to the dead letters, since one
-// brought a change that was stored. Where no change can be stored the set-up is wrong,
-// AVRO_SCHEMA or the schema of a topic: were that believed, the whole database would
-// end in the dead letters. So from doubtful on such a request counts as worth trying
-// again, until a change is stored.
-type doubt struct{ inARow atomic.Int64 }
-
-// consider takes the verdicts on a request of n changes and returns which of them
-// are permanent.
-func (d *doubt) consider(n int, verdicts sink.Verdicts) (dead []int) {
+// permanent returns the indexes of the changes with a permanent verdict, of a request of
+// n changes. A stored change ends the row of refusals.
+func (s *stores) permanent(n int, verdicts sink.Verdicts) (dead []int) {
 	stored := n
 	for i, err := range verdicts {
 		if err == nil {
@@ -101,17 +91,14 @@ func (d *doubt) consider(n int, verdicts sink.Verdicts) (dead []int) {
 			dead = append(dead, i)
 		}
 	}
-	if stored > 0 && d.inARow.Load() > 0 {
-		d.inARow.Store(0)
+	if stored > 0 {
+		s.refusals.Accepted()
 	}
 	return dead
 }
 
-// isTooMuch reports whether permanent verdicts do not count any more.
-func (d *doubt) isTooMuch() bool { return d.inARow.Load() >= doubtful }
-
 func notBelieved(verdict error) error {
 	return fmt.Errorf("%s; so it was with all changes of the last %d requests, so that the set-up must be wrong: "+
 		"look at %s and %s, and at the sinks; nothing more goes to the dead letters until a change is stored",
-		verdict, doubtful, avroSchema.Name, metadataKey.Name)
+		verdict, report.MaxRefusals, avroSchema.Name, metadataKey.Name)
 }

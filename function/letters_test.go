@@ -3,6 +3,7 @@ package function
 import (
 	"errors"
 	"fmt"
+	"github.com/aerosink/aerosink/connector/report"
 	"net/http"
 	"strings"
 	"testing"
@@ -82,7 +83,7 @@ func TestVerdicts(t *testing.T) {
 			if !strings.Contains(got.Reason, tt.reason) {
 				t.Errorf("reason %q, want %q", got.Reason, tt.reason)
 			}
-			want := report{Changes: 3, Retry: tt.retry, Dead: tt.dead, Reason: got.Reason}
+			want := report.Report{Changes: 3, Retry: tt.retry, Dead: tt.dead, Reason: got.Reason}
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("report (-want +got):\n%s", diff)
 			}
@@ -163,7 +164,7 @@ func TestLetterOfWholeBody(t *testing.T) {
 func TestDoubt(t *testing.T) {
 	letters, s := &fake{}, &fake{verdict: about("gen", errNever)}
 	r := receiverOf(t, letters, s)
-	for i := range doubtful {
+	for i := range report.MaxRefusals {
 		if w := post(r, line(2*i), line(2*i+1)); w.Code != http.StatusOK {
 			t.Fatalf("request %d: status %d", i, w.Code)
 		}
@@ -176,7 +177,7 @@ func TestDoubt(t *testing.T) {
 	if w := postAs(r, format.MediaJSON, "["); w.Code != http.StatusServiceUnavailable {
 		t.Errorf("a body that cannot be read: status %d", w.Code)
 	}
-	if n := len(letters.stored); n != 2*doubtful {
+	if n := len(letters.stored); n != 2*report.MaxRefusals {
 		t.Errorf("%d dead letters", n)
 	}
 	s.verdict = about(line(1001), errNever)
@@ -192,7 +193,7 @@ func TestDoubt(t *testing.T) {
 func TestNoDoubtInFailures(t *testing.T) {
 	letters, s := &fake{}, &fake{verdict: about("", errLater)}
 	r := receiverOf(t, letters, s)
-	for range 2 * doubtful {
+	for range 2 * report.MaxRefusals {
 		if w := post(r, line(0), "no change"); w.Code != http.StatusServiceUnavailable {
 			t.Fatalf("status %d", w.Code)
 		}
@@ -210,7 +211,7 @@ func TestNoDoubtInFailures(t *testing.T) {
 func TestNoDoubtInLettersThatFail(t *testing.T) {
 	letters, s := &fake{verdict: about("", errLater)}, &fake{}
 	r := receiverOf(t, letters, s)
-	for range 2 * doubtful {
+	for range 2 * report.MaxRefusals {
 		if w := post(r, "no change"); w.Code != http.StatusServiceUnavailable {
 			t.Fatalf("status %d", w.Code)
 		}

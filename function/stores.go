@@ -3,6 +3,7 @@ package function
 import (
 	"context"
 	"errors"
+	"github.com/aerosink/aerosink/connector/report"
 	"net/http"
 	"slices"
 	"sync"
@@ -15,11 +16,11 @@ import (
 // stores are the places that changes go to, open, and what was learnt from those
 // that went there.
 type stores struct {
-	config  *Config
-	sinks   []*place
-	letters *place // nil is none
-	doubt   doubt
-	metrics *metrics
+	config   *Config
+	sinks    []*place
+	letters  *place          // nil is none
+	refusals report.Refusals // requests of which everything became a dead letter
+	metrics  *metrics
 }
 
 // open opens the places that are not open yet.

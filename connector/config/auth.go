@@ -5,11 +5,11 @@ import (
 	"net/url"
 	"strings"
 
-	"github.com/aerosink/aerosink/connector/deliver"
+	"github.com/aerosink/aerosink/connector/deliver/auth"
 )
 
-// auth reads how a destination knows the connector; nil is not at all.
-func auth(s *section, urls []*url.URL) deliver.Auth {
+// authSource reads how a destination knows the connector; nil is not at all.
+func authSource(s *section, urls []*url.URL) auth.Source {
 	a := s.sub("auth")
 	defer a.end()
 	mode := a.word("mode", "none", "google-id-token", "bearer", "none")
@@ -37,7 +37,7 @@ func auth(s *section, urls []*url.URL) deliver.Auth {
 		if audience == "" && len(urls) > 0 {
 			audience = urls[0].Scheme + "://" + urls[0].Host
 		}
-		return deliver.NewGoogleIDToken(audience)
+		return auth.NewGoogleIDToken(audience)
 	}
 	if a.nodes["token-file"] == nil {
 		a.fault("token-file", "missing; name the file that holds the token")
@@ -45,7 +45,7 @@ func auth(s *section, urls []*url.URL) deliver.Auth {
 	if token == nil {
 		return nil
 	}
-	return deliver.Bearer{Token: token}
+	return auth.Bearer{Token: token}
 }
 
 // checkCovered reports that key sends a secret where others can read it.

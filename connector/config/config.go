@@ -15,6 +15,7 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"github.com/aerosink/aerosink/connector/deliver"
+	"github.com/aerosink/aerosink/connector/deliver/auth"
 	"github.com/aerosink/aerosink/connector/format"
 	"github.com/aerosink/aerosink/connector/route"
 )
@@ -117,7 +118,7 @@ func (c *Config) Reload() error {
 		errs = append(errs, f.Reload())
 	}
 	for _, path := range c.secrets {
-		_, err := deliver.ReadSecret(path)
+		_, err := auth.ReadSecret(path)
 		errs = append(errs, err)
 	}
 	return errors.Join(errs...)

@@ -8,11 +8,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aerosink/aerosink/connector/deliver/post"
+
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/aerosink/aerosink/connector/change/changetest"
 	"github.com/aerosink/aerosink/connector/config"
-	"github.com/aerosink/aerosink/connector/deliver"
 	"github.com/aerosink/aerosink/connector/format"
 	"github.com/aerosink/aerosink/connector/format/json"
 )
@@ -139,7 +140,7 @@ func TestDefaults(t *testing.T) {
 	}
 	d := c.Destinations["sink"]
 	got := []any{d.Name, d.Protocol, d.Connections, d.Streams, d.Queue, d.CallTimeout, d.ConnectTimeout, d.Headers, d.Success == nil}
-	if diff := cmp.Diff([]any{"sink", deliver.HTTP2, 1, 100, 32768, time.Second, 300 * time.Millisecond, []deliver.Header(nil), true}, got); diff != "" {
+	if diff := cmp.Diff([]any{"sink", post.HTTP2, 1, 100, 32768, time.Second, 300 * time.Millisecond, []post.Header(nil), true}, got); diff != "" {
 		t.Errorf("destination (-want +got):\n%s", diff)
 	}
 	if len(c.Warnings) > 0 {
@@ -203,8 +204,8 @@ namespaces:
 	}
 	d := c.Destinations["sink"]
 	got := []any{d.Protocol, len(d.URLs), d.Connections, d.Streams, d.Queue, d.CallTimeout, d.ConnectTimeout, d.Headers, d.Success(202), d.Success(201)}
-	header := []deliver.Header{{Name: "X-Team", Text: "data"}, {Name: "X-Two", Text: "a"}, {Name: "X-Two", Text: "b"}}
-	if diff := cmp.Diff([]any{deliver.HTTP1, 2, 3, 5, 70, 5 * time.Second, time.Second, header, true, false}, got); diff != "" {
+	header := []post.Header{{Name: "X-Team", Text: "data"}, {Name: "X-Two", Text: "a"}, {Name: "X-Two", Text: "b"}}
+	if diff := cmp.Diff([]any{post.HTTP1, 2, 3, 5, 70, 5 * time.Second, time.Second, header, true, false}, got); diff != "" {
 		t.Errorf("destination (-want +got):\n%s", diff)
 	}
 	flat := json.Flat{MetadataKey: "meta"}

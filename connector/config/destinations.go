@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/aerosink/aerosink/connector/deliver/post"
+
 	"github.com/aerosink/aerosink/connector/change"
 	"github.com/aerosink/aerosink/connector/deliver"
 )
@@ -37,24 +39,26 @@ func destinations(s *section) map[string]deliver.Config {
 func destination(name string, s *section) deliver.Config {
 	defer s.end()
 	c := deliver.Config{
-		Name:           name,
-		URLs:           urls(s),
-		Gzip:           s.word("compression", "none", "none", "gzip") == "gzip",
-		GzipThreshold:  s.size("compression-threshold", 0, 0, math.MaxInt32),
-		Health:         health(s),
-		Connections:    s.integer("max-connections-per-endpoint", defaultConnections, 1, math.MaxInt16),
-		Streams:        s.integer("http2-max-concurrent-streams", defaultStreams, 1, math.MaxInt16),
-		Queue:          s.integer("max-request-queued-per-endpoint", defaultQueue, 1, math.MaxInt32),
-		CallTimeout:    s.timeout("call-timeout", defaultCallTimeout, time.Millisecond, time.Hour, 20*time.Millisecond),
-		ConnectTimeout: s.timeout("connect-timeout", defaultConnectTimeout, time.Millisecond, time.Hour, 5*time.Millisecond),
-		ConnectionTTL:  connectionTTL(s),
-		Headers:        headers(s.dictionary("headers")),
-		Success:        successCodes(s),
+		Name: name,
+		URLs: urls(s),
+		Config: post.Config{
+			Gzip:           s.word("compression", "none", "none", "gzip") == "gzip",
+			GzipThreshold:  s.size("compression-threshold", 0, 0, math.MaxInt32),
+			Connections:    s.integer("max-connections-per-endpoint", defaultConnections, 1, math.MaxInt16),
+			Streams:        s.integer("http2-max-concurrent-streams", defaultStreams, 1, math.MaxInt16),
+			ConnectTimeout: s.timeout("connect-timeout", defaultConnectTimeout, time.Millisecond, time.Hour, 5*time.Millisecond),
+			ConnectionTTL:  connectionTTL(s),
+			Headers:        headers(s.dictionary("headers")),
+			Success:        successCodes(s),
+		},
+		Health:      health(s),
+		Queue:       s.integer("max-request-queued-per-endpoint", defaultQueue, 1, math.MaxInt32),
+		CallTimeout: s.timeout("call-timeout", defaultCallTimeout, time.Millisecond, time.Hour, 20*time.Millisecond),
 	}
 	if s.word("protocol", "HTTP_2", "HTTP_1_1", "HTTP_2") == "HTTP_1_1" {
-		c.Protocol = deliver.HTTP1
+		c.Protocol = post.HTTP1
 	}
-	c.Auth = auth(s, c.URLs)
+	c.Auth = authSource(s, c.URLs)
 	if s.has("tls") {
 		t := s.sub("tls")
 		if files := tlsFiles(t); files != nil {
@@ -143,17 +147,17 @@ func checkDestination(s *section, c deliver.Config) {
 	if c.GzipThreshold > 0 && !c.Gzip {
 		s.warn("compression-threshold", "means nothing without compression: gzip")
 	}
-	if s.has("http2-max-concurrent-streams") && c.Protocol == deliver.HTTP1 {
+	if s.has("http2-max-concurrent-streams") && c.Protocol == post.HTTP1 {
 		s.warn("http2-max-concurrent-streams", "means nothing with protocol: HTTP_1_1; raise max-connections-per-endpoint")
 	}
 	requests := c.Connections * len(c.URLs)
-	if c.Protocol == deliver.HTTP2 {
+	if c.Protocol == post.HTTP2 {
 		requests *= c.Streams
 	}
 	if requests > change.Partitions {
 		s.warn("max-connections-per-endpoint", "%d requests at once, of which only %d are ever used, one for each partition", requests, change.Partitions)
 	}
-	if slices.ContainsFunc(c.Headers, func(h deliver.Header) bool { return h.Of == deliver.FactSecret }) {
+	if slices.ContainsFunc(c.Headers, func(h post.Header) bool { return h.Of == post.FactSecret }) {
 		checkCovered(s, "headers", c.URLs)
 	}
 	if s.has("tls") && !slices.ContainsFunc(c.URLs, func(u *url.URL) bool { return u.Scheme == "https" }) {

@@ -8,7 +8,7 @@ import (
 
 	"golang.org/x/net/http/httpguts"
 
-	"github.com/aerosink/aerosink/connector/deliver"
+	"github.com/aerosink/aerosink/connector/deliver/auth"
 )
 
 // maxFile is the size of the largest file that a configuration may name, in bytes.
@@ -98,12 +98,12 @@ func (s *section) checkFolder(key, folder string) {
 }
 
 // secret returns what the file under key holds, and nil when there is none.
-func (s *section) secret(key string) *deliver.Secret {
+func (s *section) secret(key string) *auth.Secret {
 	path := s.private(key)
 	if path == "" {
 		return nil
 	}
-	secret, err := deliver.ReadSecret(path)
+	secret, err := auth.ReadSecret(path)
 	if err != nil {
 		s.fault(key, "%v", err)
 		return nil

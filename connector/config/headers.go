@@ -4,10 +4,10 @@ import (
 	"net/http"
 	"slices"
 
+	"github.com/aerosink/aerosink/connector/deliver/post"
+
 	"go.yaml.in/yaml/v4"
 	"golang.org/x/net/http/httpguts"
-
-	"github.com/aerosink/aerosink/connector/deliver"
 )
 
 // Headers that cannot be chosen: what the connector says of a body and of where it
@@ -18,14 +18,14 @@ var (
 )
 
 // facts are the words for what a header may tell.
-var facts = map[string]deliver.Fact{
-	"namespace": deliver.FactNamespace, "set": deliver.FactSet, "count": deliver.FactCount, "format": deliver.FactFormat,
+var facts = map[string]post.Fact{
+	"namespace": post.FactNamespace, "set": post.FactSet, "count": post.FactCount, "format": post.FactFormat,
 }
 
 // headers reads a name with a text, a list of texts, or a mapping: {value: FACT} or
 // {file: PATH}.
-func headers(s *section) []deliver.Header {
-	var list []deliver.Header
+func headers(s *section) []post.Header {
+	var list []post.Header
 	for _, name := range s.order {
 		canonical := http.CanonicalHeaderKey(name)
 		values := header(s, name, canonical)
@@ -44,16 +44,16 @@ func headers(s *section) []deliver.Header {
 	return list
 }
 
-func header(s *section, name, canonical string) []deliver.Header {
+func header(s *section, name, canonical string) []post.Header {
 	if n := s.get(name); n != nil && n.Kind == yaml.MappingNode {
 		return told(s.sub(name), canonical)
 	}
-	var list []deliver.Header
+	var list []post.Header
 	for _, text := range s.texts(name) {
 		if !httpguts.ValidHeaderFieldValue(text) {
 			s.fault(name, "its value cannot stand in an HTTP header")
 		}
-		list = append(list, deliver.Header{Name: canonical, Text: text})
+		list = append(list, post.Header{Name: canonical, Text: text})
 	}
 	if slices.Contains([]string{"Authorization", "X-Api-Key", "X-Serverless-Authorization"}, canonical) {
 		s.warn(name, "a secret in the configuration; put it into a file, and say {file: PATH}")
@@ -62,9 +62,9 @@ func header(s *section, name, canonical string) []deliver.Header {
 }
 
 // told reads a header that tells a fact or what a file holds.
-func told(s *section, canonical string) []deliver.Header {
+func told(s *section, canonical string) []post.Header {
 	defer s.end()
-	h := deliver.Header{Name: canonical}
+	h := post.Header{Name: canonical}
 	word := s.word("value", "", "namespace", "set", "count", "format")
 	switch {
 	case s.has("value") == s.has("file"):
@@ -72,7 +72,7 @@ func told(s *section, canonical string) []deliver.Header {
 	case s.has("value"):
 		h.Of = facts[word]
 	default:
-		h.Of, h.Secret = deliver.FactSecret, s.secret("file")
+		h.Of, h.Secret = post.FactSecret, s.secret("file")
 	}
-	return []deliver.Header{h}
+	return []post.Header{h}
 }

@@ -16,10 +16,10 @@ const (
 
 // health reads a destination's health check, which is on unless it is switched
 // off.
-func health(s *section) *deliver.Health {
+func health(s *section) *deliver.HealthConfig {
 	h := s.sub("health-check")
 	defer h.end()
-	c := &deliver.Health{
+	c := &deliver.HealthConfig{
 		Interval:           h.seconds("interval-seconds", defaultHealthInterval, time.Second, 24*time.Hour),
 		CallTimeout:        h.timeout("call-timeout", defaultHealthTimeout, time.Millisecond, time.Hour, 20*time.Millisecond),
 		HealthyThreshold:   h.integer("healthy-threshold", defaultHealthThreshold, 1, math.MaxInt32),

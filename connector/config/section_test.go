@@ -9,11 +9,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aerosink/aerosink/connector/deliver/post"
+
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/aerosink/aerosink/connector/change"
 	"github.com/aerosink/aerosink/connector/config"
 	"github.com/aerosink/aerosink/connector/deliver"
+	"github.com/aerosink/aerosink/connector/deliver/auth"
 	"github.com/aerosink/aerosink/connector/format/msgpack"
 	"github.com/aerosink/aerosink/connector/format/raw"
 	"github.com/aerosink/aerosink/connector/route"
@@ -78,21 +81,21 @@ routing: {mode: static, destination: sink}
 	if !d.Gzip || d.GzipThreshold != 1000 || d.ConnectionTTL != 5*time.Minute {
 		t.Errorf("%+v", d)
 	}
-	want := &deliver.Health{Interval: 7 * time.Second, CallTimeout: 2 * time.Second, HealthyThreshold: 1, UnhealthyThreshold: 2}
+	want := &deliver.HealthConfig{Interval: 7 * time.Second, CallTimeout: 2 * time.Second, HealthyThreshold: 1, UnhealthyThreshold: 2}
 	if diff := cmp.Diff(want, d.Health); diff != "" {
 		t.Errorf("health (-want +got):\n%s", diff)
 	}
-	var facts []deliver.Fact
+	var facts []post.Fact
 	for _, h := range d.Headers {
 		facts = append(facts, h.Of)
 	}
-	if diff := cmp.Diff([]deliver.Fact{deliver.FactNamespace, deliver.FactSet, deliver.FactCount, deliver.FactFormat, deliver.FactSecret}, facts); diff != "" {
+	if diff := cmp.Diff([]post.Fact{post.FactNamespace, post.FactSet, post.FactCount, post.FactFormat, post.FactSecret}, facts); diff != "" {
 		t.Errorf("headers (-want +got):\n%s", diff)
 	}
 	if text, err := d.Headers[4].Secret.Text(); text != "secret" || err != nil {
 		t.Errorf("secret %q, %v", text, err)
 	}
-	if _, ok := d.Auth.(*deliver.GoogleIDToken); !ok {
+	if _, ok := d.Auth.(*auth.GoogleIDToken); !ok {
 		t.Errorf("auth is a %T", d.Auth)
 	}
 }

@@ -6,13 +6,13 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/aerosink/aerosink/connector/deliver"
+	"github.com/aerosink/aerosink/connector/deliver/post"
 )
 
 // An answer that comes before the body was read counts; the memory of the body is
 // not read any more.
 func TestEarlyAnswer(t *testing.T) {
-	for name, protocol := range map[string]deliver.Protocol{"HTTP/2": deliver.HTTP2, "HTTP/1.1": deliver.HTTP1} {
+	for name, protocol := range map[string]post.Protocol{"HTTP/2": post.HTTP2, "HTTP/1.1": post.HTTP1} {
 		t.Run(name, func(t *testing.T) {
 			s := server(t, func(w http.ResponseWriter, r *http.Request) {
 				if r.ContentLength > 1000 {

@@ -5,20 +5,20 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/aerosink/aerosink/connector/deliver"
+	"github.com/aerosink/aerosink/connector/deliver/auth"
 )
 
 // A token in a file counts as it is there, on a 401 at once.
 func TestBearer(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "token")
 	write(t, file, "one\n")
-	secret, err := deliver.ReadSecret(file)
+	secret, err := auth.ReadSecret(file)
 	if err != nil {
 		t.Fatal(err)
 	}
 	g := newGuarded(t)
 	g.want("one")
-	d := authorized(t, g.url, deliver.Bearer{Token: secret})
+	d := authorized(t, g.url, auth.Bearer{Token: secret})
 	if err := send(d, alone, 0, "x").wait(t); err != nil {
 		t.Error(err)
 	}

@@ -1,99 +1,102 @@
 package deliver
 
 import (
-	"net/http"
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/aerosink/aerosink/connector/change"
+	"github.com/aerosink/aerosink/connector/deliver/post"
 )
 
-// batch is changes of one stream, which can be sent in one request.
+// batch is changes of one stream, to be sent in one request.
 type batch struct {
-	stream  *Stream
-	born    time.Time // of a stream with an Interval
-	soonest time.Time // no deadline is before it
-	records []byte
-	items   []item
-	origins []origin    // of the items, in the order in which they came
-	header  http.Header // of the only item
-	packed  []byte      // memory for the compressed body
+	stream   *Stream
+	created  time.Time // set for a stream with an Interval
+	earliest time.Time // no deadline is before it
+	records  []byte
+	items    []queuedItem
+	origins  []origin     // of the items, in the order in which they came
+	request  post.Request // in which the batch is sent
 
-	half   bool   // is part of a batch that was refused
-	second *batch // the other half, of a first one
+	isHalf bool   // part of a batch that was refused
+	other  *batch // of a first half: the second, if one of them will be refused for certain
 }
 
-type item struct {
-	end      int // of the item's record in records
-	origin   int // in origins
+// queuedItem is an item of a batch.
+type queuedItem struct {
+	end      int // offset of the end of its record in records
+	origin   int // index in origins
 	deadline time.Time
-	to       Recipient
+	to       change.Recipient
 }
 
-// origin is where changes are from.
+// origin is the namespace and set of changes.
 type origin struct{ namespace, set string }
 
-// batches keeps memory for batches. What was larger than keptBytes is left to the
-// garbage collector, so that a burst of large batches costs nothing later.
+// batches is a pool of batches. Those larger than maxPooledBytes are left to the garbage
+// collector, so that a burst of large batches does not hold memory.
 var batches = sync.Pool{New: func() any { return new(batch) }}
 
-const keptBytes = 256 << 10
+const maxPooledBytes = 256 << 10
 
 func newBatch(s *Stream) *batch {
 	b := batches.Get().(*batch) //nolint:forcetypeassert // nothing else is put there
 	b.stream = s
 	if s.Interval > 0 {
-		b.born = time.Now()
+		b.created = time.Now()
 	}
 	return b
 }
 
-// free gives up the memory of b, to which nobody may hold on. Halves are left to
-// the garbage collector, since one knows of the other.
+// free returns b to the pool. Nobody may use it after that. Halves are left to the garbage
+// collector, since one refers to the other.
 func (b *batch) free() {
-	if b.half || cap(b.records) > keptBytes || cap(b.packed) > keptBytes {
+	if b.isHalf || cap(b.records) > maxPooledBytes || cap(b.request.Compressed) > maxPooledBytes {
 		return
 	}
 	clear(b.items)
 	clear(b.origins)
-	*b = batch{records: b.records[:0], items: b.items[:0], origins: b.origins[:0], packed: b.packed[:0]}
+	*b = batch{records: b.records[:0], items: b.items[:0], origins: b.origins[:0], request: post.Request{Compressed: b.request.Compressed[:0]}}
 	batches.Put(b)
 }
 
-func (b *batch) fits(p *Parcel) bool {
-	return b.stream == p.Stream && !b.full()
+// fits reports whether i may be added.
+func (b *batch) fits(i *Item) bool {
+	return b.stream == i.Stream && !b.isFull()
 }
 
-func (b *batch) full() bool {
+func (b *batch) isFull() bool {
 	return len(b.items) >= b.stream.MaxRecords || len(b.records) >= b.stream.MaxBytes
 }
 
-// fullness returns how much of what b may hold it does: 1 when it is full.
+// fullness returns how full b is: 1 is full.
 func (b *batch) fullness() float64 {
 	return max(float64(len(b.items))/float64(b.stream.MaxRecords), float64(len(b.records))/float64(b.stream.MaxBytes))
 }
 
-func (b *batch) add(p *Parcel) {
-	if len(b.items) == 0 || p.Deadline.Before(b.soonest) {
-		b.soonest = p.Deadline
+func (b *batch) add(i *Item) {
+	if len(b.items) == 0 || i.Deadline.Before(b.earliest) {
+		b.earliest = i.Deadline
 	}
-	from := origin{p.Namespace, p.Set}
+	from := origin{i.Namespace, i.Set}
 	if n := len(b.origins); n == 0 || b.origins[n-1] != from {
 		b.origins = append(b.origins, from)
 	}
-	b.records = append(b.records, p.Record...)
-	b.items = append(b.items, item{end: len(b.records), origin: len(b.origins) - 1, deadline: p.Deadline, to: p.To})
+	b.records = append(b.records, i.Record...)
+	b.items = append(b.items, queuedItem{end: len(b.records), origin: len(b.origins) - 1, deadline: i.Deadline, to: i.To})
 	if b.stream.MaxRecords == 1 {
-		b.header = p.Header
+		b.request.Header = i.Header
 	}
 }
 
-// grow makes room for so many records, of so many bytes, in all.
+// grow makes room for records and bytes in all.
 func (b *batch) grow(records, bytes int) {
 	b.items = slices.Grow(b.items, max(0, records-len(b.items)))
 	b.records = slices.Grow(b.records, max(0, bytes-len(b.records)))
 }
 
-// join adds what other has.
+// join adds the items of other.
 func (b *batch) join(other *batch) {
 	origins, first := other.origins, len(b.origins)
 	if b.origins[first-1] == origins[0] {
@@ -107,32 +110,60 @@ func (b *batch) join(other *batch) {
 		i.origin += first
 		b.items = append(b.items, i)
 	}
-	if other.soonest.Before(b.soonest) {
-		b.soonest = other.soonest
+	if other.earliest.Before(b.earliest) {
+		b.earliest = other.earliest
 	}
 }
 
-// refusal returns an error for what is not worth sending by then.
-type refusal func(deadline time.Time) error
+// rejection is the verdict on an item that was not sent.
+type rejection struct {
+	to  change.Recipient
+	err error
+}
 
-// drop takes the items out of b for which refusal has an error, and appends them
-// to out with it. When the soonest deadline is not refused, none is.
-func (b *batch) drop(out []settlement, refusal refusal) []settlement {
-	if refusal(b.soonest) == nil {
+// rejectReason returns why an item with this deadline is not worth sending, nil if it is.
+type rejectReason func(deadline time.Time) error
+
+// tooLate rejects what nobody waits for any more.
+func tooLate(now time.Time) rejectReason {
+	return func(deadline time.Time) error {
+		if now.Before(deadline) {
+			return nil
+		}
+		return errTooLate
+	}
+}
+
+// sweep removes items from batches, and batches that become empty.
+func sweep(batches []*batch, out []rejection, reason rejectReason) ([]*batch, []rejection) {
+	return slices.DeleteFunc(batches, func(b *batch) bool {
+		out = b.remove(out, reason)
+		if len(b.items) > 0 {
+			return false
+		}
+		b.free()
+		return true
+	}), out
+}
+
+// remove removes the items that reason has an error for, and appends them to out. If the
+// earliest deadline has none, no item has.
+func (b *batch) remove(out []rejection, reason rejectReason) []rejection {
+	if reason(b.earliest) == nil {
 		return out
 	}
 	kept, end, start := b.items[:0], 0, 0
 	for _, i := range b.items {
 		record := b.records[start:i.end]
 		start = i.end
-		if err := refusal(i.deadline); err != nil {
-			out = append(out, settlement{i.to, err})
+		if err := reason(i.deadline); err != nil {
+			out = append(out, rejection{i.to, err})
 			continue
 		}
 		end += copy(b.records[end:], record)
 		i.end = end
-		if len(kept) == 0 || i.deadline.Before(b.soonest) {
-			b.soonest = i.deadline
+		if len(kept) == 0 || i.deadline.Before(b.earliest) {
+			b.earliest = i.deadline
 		}
 		kept = append(kept, i)
 	}
@@ -140,7 +171,7 @@ func (b *batch) drop(out []settlement, refusal refusal) []settlement {
 	return out
 }
 
-// latest returns the last deadline.
+// latest returns the latest deadline.
 func (b *batch) latest() time.Time {
 	var t time.Time
 	for _, i := range b.items {
@@ -151,39 +182,32 @@ func (b *batch) latest() time.Time {
 	return t
 }
 
-// part returns the items from one to before another as a batch of its own.
-func (b *batch) part(from, to int) *batch {
+// half returns the items [from, to) as a batch of its own.
+func (b *batch) half(from, to int) *batch {
 	start := 0
 	if from > 0 {
 		start = b.items[from-1].end
 	}
-	p := &batch{stream: b.stream, soonest: b.soonest, origins: slices.Clone(b.origins), header: b.header, half: true}
-	p.records = append(p.records, b.records[start:b.items[to-1].end]...)
+	h := &batch{stream: b.stream, earliest: b.earliest, origins: slices.Clone(b.origins), request: post.Request{Header: b.request.Header}, isHalf: true}
+	h.records = append(h.records, b.records[start:b.items[to-1].end]...)
 	for _, i := range b.items[from:to] {
 		i.end -= start
-		p.items = append(p.items, i)
+		h.items = append(h.items, i)
 	}
-	return p
+	return h
 }
 
-// namespace returns that of all items, or "" when they have several.
-func (b *batch) namespace() string {
-	first := b.origins[b.items[0].origin].namespace
-	for _, i := range b.items[1:] {
-		if b.origins[i.origin].namespace != first {
-			return ""
-		}
-	}
-	return first
-}
-
-// set returns that of all items, or "" when they have several or none.
-func (b *batch) set() string {
+// origin returns the namespace and the set of all items; "" where they have several.
+func (b *batch) origin() (namespace, set string) {
 	first := b.origins[b.items[0].origin]
+	namespace, set = first.namespace, first.set
 	for _, i := range b.items[1:] {
-		if b.origins[i.origin] != first {
-			return ""
+		switch o := b.origins[i.origin]; {
+		case o.namespace != first.namespace:
+			return "", ""
+		case o != first:
+			set = ""
 		}
 	}
-	return first.set
+	return namespace, set
 }

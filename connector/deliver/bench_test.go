@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aerosink/aerosink/connector/deliver/post"
+
 	"github.com/aerosink/aerosink/connector/deliver"
 )
 
@@ -17,8 +19,8 @@ type window struct {
 	done sync.WaitGroup
 }
 
-// Settle implements deliver.Recipient.
-func (w *window) Settle(error) {
+// Done implements change.Recipient.
+func (w *window) Done(error) {
 	<-w.room
 	w.done.Done()
 }
@@ -34,7 +36,7 @@ func BenchmarkDeliver(b *testing.B) {
 		{"batched", 500, func(*deliver.Config) {}},
 		{"batched-gzip", 500, func(c *deliver.Config) { c.Gzip = true }},
 		{"alone", 1, func(*deliver.Config) {}},
-		{"alone-http1", 1, func(c *deliver.Config) { c.Protocol, c.Connections = deliver.HTTP1, 100 }},
+		{"alone-http1", 1, func(c *deliver.Config) { c.Protocol, c.Connections = post.HTTP1, 100 }},
 	} {
 		b.Run(bench.name, func(b *testing.B) {
 			s := httptest.NewUnstartedServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
@@ -61,7 +63,7 @@ func BenchmarkDeliver(b *testing.B) {
 			for i := range b.N {
 				w.room <- struct{}{}
 				w.done.Add(1)
-				d.Send(deliver.Parcel{Stream: stream, Record: record, Namespace: "test", Set: "set", Partition: i & 4095, Deadline: deadline, To: w})
+				d.Send(deliver.Item{Stream: stream, Record: record, Namespace: "test", Set: "set", Partition: i & 4095, Deadline: deadline, To: w})
 			}
 			w.done.Wait()
 			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "changes/s")

@@ -70,7 +70,7 @@ func TestLateParcels(t *testing.T) {
 	h := newHeld(t)
 	d := crowded(t, h)
 	patient := &deliver.Stream{Envelope: lines{}, MaxRecords: 100, MaxBytes: 1000, Interval: time.Hour}
-	for name, p := range map[string]deliver.Parcel{
+	for name, p := range map[string]deliver.Item{
 		"behind a request":  {Stream: alone, Partition: 0},
 		"for a carrier":     {Stream: alone, Partition: 50},
 		"in a lane at rest": {Stream: patient, Partition: 60},

@@ -147,9 +147,9 @@ func TestWaitForRoom(t *testing.T) {
 	first := send(d, alone, 0, "x")
 	<-arrived
 	impatient := make(verdict, 1)
-	d.Send(deliver.Parcel{Stream: alone, Record: []byte("x"), Partition: 1, Deadline: time.Now().Add(50 * time.Millisecond), To: impatient})
+	d.Send(deliver.Item{Stream: alone, Record: []byte("x"), Partition: 1, Deadline: time.Now().Add(50 * time.Millisecond), To: impatient})
 	patient := send(d, alone, 2, "x")
-	wantError(t, impatient.wait(t), "no answer in time")
+	wantError(t, impatient.wait(t), "no response in time")
 	close(release)
 	for _, v := range []verdict{first, patient} {
 		if err := v.wait(t); err != nil {
@@ -205,7 +205,7 @@ func TestNoHTTP2(t *testing.T) {
 		want      string
 	}{
 		{"agrees on HTTP/2 all the same", []string{"h2"}, "POST https"},
-		{"agrees on nothing", nil, "the server does not agree on HTTP/2"},
+		{"agrees on nothing", nil, "the server does not negotiate HTTP/2"},
 		{"agrees on HTTP/1.1 alone", []string{"http/1.1"}, "no application protocol"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -17,6 +17,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aerosink/aerosink/connector/deliver/post"
+
 	"github.com/aerosink/aerosink/connector/change"
 	"github.com/aerosink/aerosink/connector/deliver"
 )
@@ -40,8 +42,8 @@ var alone = batches(1, 1<<20)
 func config(t testing.TB, urls ...string) deliver.Config {
 	t.Helper()
 	c := deliver.Config{
-		Name: "there", Connections: 1, Streams: 100, Queue: 32768,
-		CallTimeout: time.Minute, ConnectTimeout: time.Minute,
+		Name: "there", Config: post.Config{Connections: 1, Streams: 100, ConnectTimeout: time.Minute},
+		Queue: 32768, CallTimeout: time.Minute,
 	}
 	for _, s := range urls {
 		u, err := url.Parse(s)
@@ -79,7 +81,7 @@ func server(t *testing.T, handler http.HandlerFunc) *httptest.Server {
 // verdict is a recipient that one can wait for.
 type verdict chan error
 
-func (v verdict) Settle(err error) { v <- err }
+func (v verdict) Done(err error) { v <- err }
 
 func (v verdict) wait(t *testing.T) error {
 	t.Helper()
@@ -94,7 +96,7 @@ func (v verdict) wait(t *testing.T) error {
 
 func send(d *deliver.Destination, s *deliver.Stream, partition int, record string) verdict {
 	v := make(verdict, 1)
-	d.Send(deliver.Parcel{Stream: s, Record: []byte(record), Partition: partition, Deadline: time.Now().Add(time.Minute), To: v})
+	d.Send(deliver.Item{Stream: s, Record: []byte(record), Partition: partition, Deadline: time.Now().Add(time.Minute), To: v})
 	return v
 }
 
@@ -125,22 +127,22 @@ func TestProtocols(t *testing.T) {
 
 	for _, tt := range []struct {
 		name     string
-		protocol deliver.Protocol
+		protocol post.Protocol
 		url      string
 		want     string
 		err      string
 	}{
-		{"clear-text HTTP/2 with prior knowledge", deliver.HTTP2, plain.URL, "HTTP/2.0", ""},
-		{"clear-text HTTP/1.1", deliver.HTTP1, plain.URL, "HTTP/1.1", ""},
-		{"HTTP/2 over TLS", deliver.HTTP2, secure.URL, "HTTP/2.0", ""},
-		{"HTTP/1.1 over TLS", deliver.HTTP1, secure.URL, "HTTP/1.1", ""},
-		{"no HTTP/2 on the other side", deliver.HTTP2, old.URL, "", "set HTTP_1_1"},
+		{"clear-text HTTP/2 with prior knowledge", post.HTTP2, plain.URL, "HTTP/2.0", ""},
+		{"clear-text HTTP/1.1", post.HTTP1, plain.URL, "HTTP/1.1", ""},
+		{"HTTP/2 over TLS", post.HTTP2, secure.URL, "HTTP/2.0", ""},
+		{"HTTP/1.1 over TLS", post.HTTP1, secure.URL, "HTTP/1.1", ""},
+		{"no HTTP/2 on the other side", post.HTTP2, old.URL, "", "set HTTP_1_1"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			c := config(t, tt.url+"/in?k=v")
 			c.Protocol = tt.protocol
 			c.TLS = &tls.Config{RootCAs: trust, MinVersion: tls.VersionTLS12}
-			c.Headers = []deliver.Header{{Name: "X-Fixed", Text: "yes"}}
+			c.Headers = []post.Header{{Name: "X-Fixed", Text: "yes"}}
 			err := send(open(t, c), alone, 0, "hello\n").wait(t)
 			if tt.err != "" {
 				wantError(t, err, tt.err)
@@ -228,7 +230,7 @@ func TestDeadlines(t *testing.T) {
 	<-h.arrived
 	inTime := func(in time.Duration, record string) verdict {
 		v := make(verdict, 1)
-		d.Send(deliver.Parcel{Stream: s, Record: []byte(record), Deadline: time.Now().Add(in), To: v})
+		d.Send(deliver.Item{Stream: s, Record: []byte(record), Deadline: time.Now().Add(in), To: v})
 		return v
 	}
 	a, late, b := inTime(time.Minute, "a\n"), inTime(-time.Second, "late\n"), inTime(time.Minute, "b\n")
@@ -248,14 +250,14 @@ func TestDeadlines(t *testing.T) {
 	}
 	hung := inTime(50*time.Millisecond, "hung\n")
 	<-h.arrived
-	wantError(t, hung.wait(t), "no answer in time")
+	wantError(t, hung.wait(t), "no response in time")
 }
 
 func TestCallTimeout(t *testing.T) {
 	h := newHeld(t)
 	c := config(t, h.URL)
 	c.CallTimeout = 50 * time.Millisecond
-	wantError(t, send(open(t, c), alone, 0, "x").wait(t), "no answer in time")
+	wantError(t, send(open(t, c), alone, 0, "x").wait(t), "no response in time")
 }
 
 func TestNobodyThere(t *testing.T) {

@@ -9,14 +9,15 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aerosink/aerosink/connector/deliver/post"
+
 	"github.com/aerosink/aerosink/connector/change/changetest"
-	"github.com/aerosink/aerosink/connector/deliver"
 )
 
 // Connections are replaced when they are old. No request fails of it, not even one
 // that is older than its connection may be; and none stays behind.
 func TestConnectionTTL(t *testing.T) {
-	for name, protocol := range map[string]deliver.Protocol{"HTTP/2": deliver.HTTP2, "HTTP/1.1": deliver.HTTP1} {
+	for name, protocol := range map[string]post.Protocol{"HTTP/2": post.HTTP2, "HTTP/1.1": post.HTTP1} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			var opened, closed, slow atomic.Int64
@@ -75,7 +76,7 @@ func TestConnectionsAreKept(t *testing.T) {
 	s.Start()
 	t.Cleanup(s.Close)
 	c := config(t, s.URL)
-	c.Protocol, c.Connections = deliver.HTTP1, 2
+	c.Protocol, c.Connections = post.HTTP1, 2
 	if failures := pressure(t, open(t, c), 200); failures != 0 || opened.Load() > 2 {
 		t.Errorf("%d failures, %d connections, want none and at most 2", failures, opened.Load())
 	}

@@ -5,112 +5,141 @@ import (
 	"net/http"
 	"slices"
 	"time"
+
+	"github.com/aerosink/aerosink/connector/change"
+	"github.com/aerosink/aerosink/connector/deliver/post"
+	"github.com/aerosink/aerosink/connector/report"
 )
 
-// settlement is a verdict for a recipient.
-type settlement struct {
-	to  Recipient
-	err error
+// exchange is one request and what its response means for each item.
+//
+// A destination that refuses a batch says that it will never take a change in it, but not
+// which one. The batch is split into halves, which are sent one after another in its
+// place, until the change is alone. The job holds its lanes meanwhile, so nothing overtakes
+// a half. If the first half is delivered, the second must contain the change, and is split
+// without being sent. So one such change among n costs at most 2·log2(n) more requests, and
+// all others are delivered, in order.
+type exchange struct {
+	d        *Destination
+	job      *job
+	endpoint *endpoint
+	batch    *batch
 }
 
-// carry makes requests, as long as there is something to carry and room for one.
-func (d *Destination) carry() {
-	for l, e := d.gate.arrive(); l != nil; l, e = d.gate.next() {
-		l.merge()
-		d.exchange(l, e)
-		d.gate.put(l)
-	}
-}
-
-// exchange makes one request of the first batch of l to e, without what is too late,
-// and tells every recipient.
-func (d *Destination) exchange(l *load, e *endpoint) {
-	b, now := l.next(), time.Now()
-	d.settleAll(b.drop(nil, tooLate(now)))
+// run sends the batch, without the items that are too late, and tells each recipient its
+// verdict.
+func (x *exchange) run() {
+	b, now := x.batch, time.Now()
+	x.d.reject(b.remove(nil, tooLate(now)))
 	if len(b.items) == 0 {
-		d.gate.skip(e)
+		x.d.gate.skip(x.endpoint)
 	} else {
-		deadline := b.latest()
-		if call := now.Add(d.config.CallTimeout); call.Before(deadline) {
-			deadline = call
-		}
-		a := d.client.post(e, b, deadline)
-		d.gate.leave(e, now, a, b.fullness())
-		d.conclude(l, e, b, a)
+		resp := x.send(now)
+		x.d.gate.leave(x.endpoint, now, resp, b.fullness())
+		x.conclude(resp)
 	}
 	b.free()
 }
 
-// conclude makes verdicts of an answer.
-func (d *Destination) conclude(l *load, e *endpoint, b *batch, a *answer) {
+func (x *exchange) send(now time.Time) *post.Response {
+	b := x.batch
+	r := &b.request
+	r.Body, r.MediaType = b.stream.Envelope.Seal(b.records, len(b.items))
+	r.Changes, r.Format, r.Deadline = len(b.items), b.stream.Envelope.Name(), b.latest()
+	if call := now.Add(x.d.config.CallTimeout); call.Before(r.Deadline) {
+		r.Deadline = call
+	}
+	if x.d.tellsOrigin {
+		r.Namespace, r.Set = b.origin()
+	}
+	resp := x.d.client.Post(x.endpoint.Endpoint, r)
+	if resp.Failed {
+		x.endpoint.signalNoResponse()
+	}
+	return resp
+}
+
+// conclude gives each item its verdict, or splits the batch.
+func (x *exchange) conclude(resp *post.Response) {
+	d, b := x.d, x.batch
 	switch {
-	case a.err == nil:
-		d.refusals.delivered()
-		d.condemn(l, b.second)
-		e.tally.succeeded.Add(uint64(len(b.items)))
+	case resp.Err == nil:
+		d.refusals.Accepted()
+		x.splitOther()
+		x.endpoint.changes.succeeded.Add(uint64(len(b.items)))
 		d.queued.Add(-int64(len(b.items)))
 		for _, i := range b.items {
-			i.to.Settle(nil)
+			i.to.Done(nil)
 		}
-	case a.report != nil:
-		d.obey(e, b, a)
-	case !a.refused:
-		d.fail(e, b.items, a.err)
+	case resp.Report != nil:
+		x.follow(resp)
+	case !resp.Permanent:
+		x.fail(b.items, resp.Err)
 	case len(b.items) == 1:
-		d.fail(e, b.items, d.refusals.verdict(a.err))
-	case d.refusals.disbelieved(): // one change finds out whether that has passed
-		l.batches = slices.Insert(l.batches, 0, b.part(0, 1))
-		d.fail(e, b.items[1:], fmt.Errorf("%w of a batch of %d", a.err, len(b.items)))
+		x.fail(b.items, x.refuse(resp.Err))
+	case d.refusals.TooMany(): // one change finds out whether that is still so
+		x.job.batches = slices.Insert(x.job.batches, 0, b.half(0, 1))
+		x.fail(b.items[1:], fmt.Errorf("%w of a batch of %d", resp.Err, len(b.items)))
 	default:
-		d.split(l, b, a.status != http.StatusRequestEntityTooLarge)
+		x.split(b, resp.Status != http.StatusRequestEntityTooLarge)
 	}
 }
 
-// obey follows a report on the changes of b.
-func (d *Destination) obey(e *endpoint, b *batch, a *answer) {
-	err := fmt.Errorf("%w: %s", a.err, a.report.Reason)
-	for n, named := range a.report.names() {
-		item := b.items[n : n+1]
+// follow gives each item the verdict that the response's report has for it.
+func (x *exchange) follow(resp *post.Response) {
+	err := fmt.Errorf("%w: %s", resp.Err, resp.Report.Reason)
+	for n, retry := range resp.Report.Retried() {
+		one := x.batch.items[n : n+1]
 		switch {
-		case !named:
-			d.refusals.delivered()
-			e.tally.succeeded.Add(1)
-			d.queued.Add(-1)
-			item[0].to.Settle(nil)
-		case a.refused:
-			d.fail(e, item, d.refusals.verdict(err))
+		case !retry:
+			x.d.refusals.Accepted()
+			x.endpoint.changes.succeeded.Add(1)
+			x.d.queued.Add(-1)
+			one[0].to.Done(nil)
+		case resp.Permanent:
+			x.fail(one, x.refuse(err))
 		default:
-			d.fail(e, item, err)
+			x.fail(one, err)
 		}
 	}
 }
 
-// fail settles items that were sent to e.
-func (d *Destination) fail(e *endpoint, items []item, err error) {
-	e.tally.failed.Add(uint64(len(items)))
-	d.queued.Add(-int64(len(items)))
-	err = d.wrap(err)
+// refuse returns the verdict on one change that was refused with err: permanent, unless
+// too many were refused in a row.
+func (x *exchange) refuse(err error) error {
+	if x.d.refusals.Refused() {
+		return change.Permanent(err)
+	}
+	return fmt.Errorf("%w, like the %d before; check the format and the URL of the destination", err, report.MaxRefusals)
+}
+
+// fail tells the recipients of items that were sent that err is their verdict.
+func (x *exchange) fail(items []queuedItem, err error) {
+	x.endpoint.changes.failed.Add(uint64(len(items)))
+	x.d.queued.Add(-int64(len(items)))
+	err = x.d.wrap(err)
 	for _, i := range items {
-		i.to.Settle(err)
+		i.to.Done(err)
 	}
 }
 
-// settleAll tells recipients what became of parcels that were not sent.
-func (d *Destination) settleAll(out []settlement) {
-	if len(out) == 0 {
-		return
+// split puts the halves of b, which was to be sent next, before the rest of the job. certain
+// means that one of them will be refused for certain.
+func (x *exchange) split(b *batch, certain bool) {
+	n := len(b.items)
+	first, second := b.half(0, n/2), b.half(n/2, n)
+	if certain {
+		first.other = second
 	}
-	d.counts.unsent.failed.Add(uint64(len(out)))
-	d.queued.Add(-int64(len(out)))
-	var last, wrapped error
-	for _, s := range out {
-		if s.err != last { //nolint:errorlint // the very same needs no other wrapping
-			last, wrapped = s.err, d.wrap(s.err)
-		}
-		s.to.Settle(wrapped)
-	}
+	x.job.batches = slices.Insert(x.job.batches, 0, first, second)
+	x.d.metrics.splits.Inc()
 }
 
-func (d *Destination) wrap(err error) error {
-	return fmt.Errorf("destination %s: %w", d.config.Name, err)
+// splitOther splits the other half, after the first half was delivered: the refused change
+// must be in it.
+func (x *exchange) splitOther() {
+	batches, other := x.job.batches, x.batch.other
+	if len(batches) > 0 && batches[0] == other && len(other.items) > 1 {
+		x.split(x.job.next(), true)
+	}
 }

@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aerosink/aerosink/connector/deliver/post"
+
 	"golang.org/x/net/http2"
 	"golang.org/x/net/http2/hpack"
 
@@ -48,38 +50,38 @@ func TestFaults(t *testing.T) {
 	const preface = len(http2.ClientPreface)
 	for _, tt := range []struct {
 		name     string
-		protocol deliver.Protocol
+		protocol post.Protocol
 		serve    func(n int64, conn net.Conn)
 		want     string
 	}{
-		{"hangs up", deliver.HTTP2, func(_ int64, c net.Conn) { c.Close() }, "POST http"},
-		{"hangs up", deliver.HTTP1, func(_ int64, c net.Conn) { c.Close() }, "POST http"},
-		{"resets", deliver.HTTP1, func(_ int64, c net.Conn) { _ = c.(*net.TCPConn).SetLinger(0); c.Close() }, "POST http"},
-		{"says nothing", deliver.HTTP2, func(int64, net.Conn) {}, "no answer in time"},
-		{"says nothing", deliver.HTTP1, func(int64, net.Conn) {}, "no answer in time"},
-		{"speaks HTTP/1.1", deliver.HTTP2, func(_ int64, c net.Conn) {
+		{"hangs up", post.HTTP2, func(_ int64, c net.Conn) { c.Close() }, "POST http"},
+		{"hangs up", post.HTTP1, func(_ int64, c net.Conn) { c.Close() }, "POST http"},
+		{"resets", post.HTTP1, func(_ int64, c net.Conn) { _ = c.(*net.TCPConn).SetLinger(0); c.Close() }, "POST http"},
+		{"says nothing", post.HTTP2, func(int64, net.Conn) {}, "no response in time"},
+		{"says nothing", post.HTTP1, func(int64, net.Conn) {}, "no response in time"},
+		{"speaks HTTP/1.1", post.HTTP2, func(_ int64, c net.Conn) {
 			_, _ = io.ReadFull(c, make([]byte, preface))
 			_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
 		}, "set HTTP_1_1"},
-		{"speaks no HTTP", deliver.HTTP1, func(_ int64, c net.Conn) {
+		{"speaks no HTTP", post.HTTP1, func(_ int64, c net.Conn) {
 			readRequest(c)
 			_, _ = io.WriteString(c, "220 mail.example ESMTP\r\n")
 		}, "malformed HTTP"},
-		{"dribbles its headers", deliver.HTTP1, dribble("HTTP/1.1 200 OK\r\nX: "), "no answer in time"},
-		{"dribbles its answer", deliver.HTTP1, dribble("HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n"), "no answer in time"},
-		{"breaks off its answer", deliver.HTTP1, func(_ int64, c net.Conn) {
+		{"dribbles its headers", post.HTTP1, dribble("HTTP/1.1 200 OK\r\nX: "), "no response in time"},
+		{"dribbles its answer", post.HTTP1, dribble("HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n"), "no response in time"},
+		{"breaks off its answer", post.HTTP1, func(_ int64, c net.Conn) {
 			readRequest(c)
 			_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf")
 			c.Close()
-		}, "read answer: unexpected EOF"},
-		{"resets the stream", deliver.HTTP2, streams(func(f *http2.Framer, _, stream uint32) {
+		}, "read response: unexpected EOF"},
+		{"resets the stream", post.HTTP2, streams(func(f *http2.Framer, _, stream uint32) {
 			_ = f.WriteRSTStream(stream, http2.ErrCodeInternal)
 		}), "INTERNAL_ERROR"},
-		{"goes away, and does not say that it has done nothing", deliver.HTTP2, streams(func(f *http2.Framer, _, stream uint32) {
+		{"goes away, and does not say that it has done nothing", post.HTTP2, streams(func(f *http2.Framer, _, stream uint32) {
 			_ = f.WriteGoAway(stream, http2.ErrCodeNo, nil)
 			_ = f.WriteRSTStream(stream, http2.ErrCodeCancel)
 		}), "CANCEL"},
-		{"sends endless headers", deliver.HTTP1, func(_ int64, c net.Conn) {
+		{"sends endless headers", post.HTTP1, func(_ int64, c net.Conn) {
 			readRequest(c)
 			_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\n")
 			for line := []byte("X: " + strings.Repeat("x", 1000) + "\r\n"); ; {
@@ -179,7 +181,7 @@ func TestRefusedStreams(t *testing.T) {
 
 // An endpoint that was killed is used again once it is back.
 func TestKilledAndBack(t *testing.T) {
-	for name, health := range map[string]*deliver.Health{
+	for name, health := range map[string]*deliver.HealthConfig{
 		"checked":   {Interval: 50 * time.Millisecond, CallTimeout: time.Second, HealthyThreshold: 2, UnhealthyThreshold: 2},
 		"unchecked": nil,
 	} {

@@ -16,7 +16,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/aerosink/aerosink/connector/deliver"
+	"github.com/aerosink/aerosink/connector/deliver/auth"
 )
 
 func TestServiceAccountKey(t *testing.T) {
@@ -52,7 +52,7 @@ func TestServiceAccountKey(t *testing.T) {
 
 	g := newGuarded(t)
 	g.want(token)
-	d := authorized(t, g.url, deliver.NewGoogleIDToken(audience))
+	d := authorized(t, g.url, auth.NewGoogleIDToken(audience))
 	for range 3 {
 		if err := send(d, alone, 0, "x").wait(t); err != nil {
 			t.Error(err)

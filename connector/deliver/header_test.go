@@ -9,10 +9,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aerosink/aerosink/connector/deliver/post"
+
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/aerosink/aerosink/connector/change/changetest"
 	"github.com/aerosink/aerosink/connector/deliver"
+	"github.com/aerosink/aerosink/connector/deliver/auth"
 )
 
 // recorder is a server that keeps its requests.
@@ -47,7 +50,7 @@ func (r *recorder) next(t *testing.T, verdicts ...verdict) request {
 }
 
 // together sends parcels in one request.
-func together(d *deliver.Destination, parcels ...deliver.Parcel) []verdict {
+func together(d *deliver.Destination, parcels ...deliver.Item) []verdict {
 	s := &deliver.Stream{Envelope: lines{}, MaxRecords: len(parcels), MaxBytes: 1 << 30, Interval: time.Hour}
 	var verdicts []verdict
 	for _, p := range parcels {
@@ -62,34 +65,34 @@ func together(d *deliver.Destination, parcels ...deliver.Parcel) []verdict {
 func TestHeaders(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "secret")
 	write(t, file, "hush\n")
-	secret, err := deliver.ReadSecret(file)
+	secret, err := auth.ReadSecret(file)
 	if err != nil {
 		t.Fatal(err)
 	}
 	r := newRecorder(t)
 	c := config(t, r.url)
-	c.Headers = []deliver.Header{
+	c.Headers = []post.Header{
 		{Name: "X-Team", Text: "data"}, {Name: "X-Team", Text: "more"}, {Name: "X-Empty"},
-		{Name: "X-Secret", Of: deliver.FactSecret, Secret: secret},
-		{Name: "X-Namespace", Of: deliver.FactNamespace}, {Name: "X-Set", Of: deliver.FactSet},
-		{Name: "X-Count", Of: deliver.FactCount}, {Name: "X-Format", Of: deliver.FactFormat},
+		{Name: "X-Secret", Of: post.FactSecret, Secret: secret},
+		{Name: "X-Namespace", Of: post.FactNamespace}, {Name: "X-Set", Of: post.FactSet},
+		{Name: "X-Count", Of: post.FactCount}, {Name: "X-Format", Of: post.FactFormat},
 	}
 	d := open(t, c)
-	from := func(namespace, set string) deliver.Parcel {
-		return deliver.Parcel{Record: []byte("x\n"), Namespace: namespace, Set: set}
+	from := func(namespace, set string) deliver.Item {
+		return deliver.Item{Record: []byte("x\n"), Namespace: namespace, Set: set}
 	}
 	for _, tt := range []struct {
 		name                  string
-		parcels               []deliver.Parcel
+		parcels               []deliver.Item
 		namespace, set, count []string
 	}{
-		{"one change", []deliver.Parcel{from("ns", "s")}, []string{"ns"}, []string{"s"}, []string{"1"}},
-		{"one change in no set", []deliver.Parcel{from("ns", "")}, []string{"ns"}, nil, []string{"1"}},
-		{"of one set", []deliver.Parcel{from("ns", "s"), from("ns", "s"), from("ns", "s")}, []string{"ns"}, []string{"s"}, []string{"3"}},
-		{"of two sets", []deliver.Parcel{from("ns", "s"), from("ns", "t")}, []string{"ns"}, nil, []string{"2"}},
-		{"of a set and none", []deliver.Parcel{from("ns", "s"), from("ns", ""), from("ns", "s")}, []string{"ns"}, nil, []string{"3"}},
-		{"of a set that no header can hold", []deliver.Parcel{from("ns", "a\nb")}, []string{"ns"}, nil, []string{"1"}},
-		{"of two namespaces", []deliver.Parcel{from("ns", "s"), from("other", "s")}, nil, nil, []string{"2"}},
+		{"one change", []deliver.Item{from("ns", "s")}, []string{"ns"}, []string{"s"}, []string{"1"}},
+		{"one change in no set", []deliver.Item{from("ns", "")}, []string{"ns"}, nil, []string{"1"}},
+		{"of one set", []deliver.Item{from("ns", "s"), from("ns", "s"), from("ns", "s")}, []string{"ns"}, []string{"s"}, []string{"3"}},
+		{"of two sets", []deliver.Item{from("ns", "s"), from("ns", "t")}, []string{"ns"}, nil, []string{"2"}},
+		{"of a set and none", []deliver.Item{from("ns", "s"), from("ns", ""), from("ns", "s")}, []string{"ns"}, nil, []string{"3"}},
+		{"of a set that no header can hold", []deliver.Item{from("ns", "a\nb")}, []string{"ns"}, nil, []string{"1"}},
+		{"of two namespaces", []deliver.Item{from("ns", "s"), from("other", "s")}, nil, nil, []string{"2"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			got := r.next(t, together(d, tt.parcels...)...).header
@@ -130,9 +133,9 @@ func TestHeadersOfHalves(t *testing.T) {
 		}
 	})
 	c := config(t, s.URL)
-	c.Headers = []deliver.Header{{Name: "X-Set", Of: deliver.FactSet}, {Name: "X-Count", Of: deliver.FactCount}}
-	from := func(set string) deliver.Parcel {
-		return deliver.Parcel{Record: []byte("x\n"), Namespace: "ns", Set: set}
+	c.Headers = []post.Header{{Name: "X-Set", Of: post.FactSet}, {Name: "X-Count", Of: post.FactCount}}
+	from := func(set string) deliver.Item {
+		return deliver.Item{Record: []byte("x\n"), Namespace: "ns", Set: set}
 	}
 	for _, v := range together(open(t, c), from("a"), from("a"), from("b"), from("b")) {
 		if err := v.wait(t); err != nil {
@@ -149,11 +152,11 @@ func TestHeadersOfHalves(t *testing.T) {
 func TestHeaderOfAParcel(t *testing.T) {
 	r := newRecorder(t)
 	c := config(t, r.url)
-	c.Headers = []deliver.Header{{Name: "X-Reason", Text: "none"}, {Name: "X-Team", Text: "data"}}
+	c.Headers = []post.Header{{Name: "X-Reason", Text: "none"}, {Name: "X-Team", Text: "data"}}
 	d := open(t, c)
 	v := make(verdict, 1)
 	own := http.Header{"X-Reason": {"refused"}, "Content-Type": {"wrong"}}
-	d.Send(deliver.Parcel{Stream: alone, Record: []byte("x"), Header: own, Deadline: time.Now().Add(time.Minute), To: v})
+	d.Send(deliver.Item{Stream: alone, Record: []byte("x"), Header: own, Deadline: time.Now().Add(time.Minute), To: v})
 	h := r.next(t, v).header
 	if got := []string{h.Get("X-Reason"), h.Get("X-Team"), h.Get("Content-Type")}; !cmp.Equal(got, []string{"refused", "data", "text/plain; n=1"}) {
 		t.Errorf("headers %q", got)
@@ -171,13 +174,13 @@ func TestHeaderOfAParcel(t *testing.T) {
 func TestSecretHeader(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "secret")
 	write(t, file, "one")
-	secret, err := deliver.ReadSecret(file)
+	secret, err := auth.ReadSecret(file)
 	if err != nil {
 		t.Fatal(err)
 	}
 	r := newRecorder(t)
 	c := config(t, r.url)
-	c.Headers = []deliver.Header{{Name: "X-Secret", Of: deliver.FactSecret, Secret: secret}}
+	c.Headers = []post.Header{{Name: "X-Secret", Of: post.FactSecret, Secret: secret}}
 	d := open(t, c)
 	for _, text := range []string{"", "another"} { // an empty file is one being written
 		write(t, file, text)

@@ -1,141 +1,96 @@
 package deliver
 
 import (
-	"context"
-	"fmt"
-	"io"
-	"net/http"
 	"time"
+
+	"github.com/aerosink/aerosink/connector/deliver/post"
 )
 
-// Health says how the endpoints of a destination are checked: with a GET of the
-// URL, to which any answer below 500 is a good one. Endpoints begin as healthy.
+// HealthConfig says how the endpoints of a destination are checked: with a GET of the URL,
+// to which any response with a status below 500 is good. Endpoints start as healthy.
 //
-// While all is well a check comes every Interval. When a request got no answer
-// the next check comes at once, and until the endpoint is healthy beyond doubt they
-// come ten times as often: so it takes little more than UnhealthyThreshold tenths
-// of an Interval to find out that an endpoint is gone, and no more than
-// HealthyThreshold of them that it is back.
-type Health struct {
+// While all is well there is a check every Interval. After a request without a response
+// the next check comes at once, and until the endpoint is certainly healthy checks come
+// ten times as often. So it takes little more than UnhealthyThreshold tenths of an Interval
+// to notice that an endpoint is gone, and at most HealthyThreshold of them that it is back.
+type HealthConfig struct {
 	Interval           time.Duration // between checks
 	CallTimeout        time.Duration // of one check
-	HealthyThreshold   int           // good checks in a row after which an endpoint is healthy again
-	UnhealthyThreshold int           // bad checks in a row after which it is not
+	HealthyThreshold   int           // good checks in a row until an endpoint is healthy again
+	UnhealthyThreshold int           // bad checks in a row until it is unhealthy
 }
 
-// haste is how many times as often checks come in doubt.
-const haste = 10
+// hurry is how many times as often checks come while the state is uncertain.
+const hurry = 10
 
-// health is what the checks of an endpoint say.
-type health struct {
-	rules  Health
-	sick   bool
-	streak int // checks in a row that contradict sick
+// healthCheck checks one endpoint.
+type healthCheck struct {
+	d         *Destination
+	endpoint  *endpoint
+	config    HealthConfig
+	unhealthy bool
+	streak    int // checks in a row that contradict unhealthy
 }
 
-// note takes the result of a check, and reports whether it settles all doubt.
-func (h *health) note(good bool) (calm bool) {
-	if good != h.sick {
-		h.streak = 0
-		return good
-	}
-	h.streak++
-	threshold := h.rules.UnhealthyThreshold
-	if h.sick {
-		threshold = h.rules.HealthyThreshold
-	}
-	if h.streak >= threshold {
-		h.sick, h.streak = !h.sick, 0
-	}
-	return good && !h.sick
-}
-
-// watch checks e until the destination is closed. An endpoint that asked for no
-// requests gets none, and is alive.
-func (d *Destination) watch(e *endpoint) {
-	h := health{rules: *d.config.Health}
-	probe := newTransport(d.config)
-	probe.DisableKeepAlives = true // a check learns whether a new connection can be had
-	soon := h.rules.Interval / haste
-	atLeast, atMost := time.Duration(0), h.rules.Interval
-	for d.client.pause(e, atLeast, atMost) {
-		if d.gate.held(e) {
-			atLeast, atMost = soon, h.rules.Interval
+// run checks the endpoint until the destination is closed. An endpoint that asked for no
+// requests gets no checks.
+func (h *healthCheck) run() {
+	transport := post.NewTransport(h.d.config.Config)
+	transport.DisableKeepAlives = true // a check finds out whether a new connection can be opened
+	soon := h.config.Interval / hurry
+	atLeast, atMost := time.Duration(0), h.config.Interval
+	for h.wait(atLeast, atMost) {
+		if h.d.gate.isOnHold(h.endpoint) {
+			atLeast, atMost = soon, h.config.Interval
 			continue
 		}
-		err := d.client.check(e, probe, h.rules.CallTimeout)
-		if d.client.ctx.Err() != nil {
+		err := h.d.client.Check(h.endpoint.Endpoint, transport, h.config.CallTimeout)
+		if h.d.ctx.Err() != nil {
 			return
 		}
-		d.counts.checked(err == nil)
-		before := h.sick
+		h.d.metrics.countCheck(err == nil)
+		before := h.unhealthy
 		atLeast, atMost = soon, soon
-		if h.note(err == nil) {
-			atMost = h.rules.Interval
+		if h.record(err == nil) {
+			atMost = h.config.Interval
 		}
-		if h.sick != before || h.sick && err != nil {
-			d.gate.judge(e, !h.sick, err)
+		if h.unhealthy != before || h.unhealthy && err != nil {
+			h.d.gate.setHealth(h.endpoint, !h.unhealthy, err)
 		}
 	}
 }
 
-// pause waits between two checks of e: shorter when there is doubt. It returns
-// false when the destination is closed.
-func (c *client) pause(e *endpoint, atLeast, atMost time.Duration) bool {
+// wait waits between two checks, for less than atMost if a request got no response. It
+// returns false when the destination is closed.
+func (h *healthCheck) wait(atLeast, atMost time.Duration) bool {
 	select {
 	case <-time.After(atLeast):
-	case <-c.ctx.Done():
+	case <-h.d.ctx.Done():
 		return false
 	}
 	select {
 	case <-time.After(atMost - atLeast):
-	case <-e.doubt:
-	case <-c.ctx.Done():
+	case <-h.endpoint.noResponse:
+	case <-h.d.ctx.Done():
 		return false
 	}
 	return true
 }
 
-// healthy returns how many endpoints are.
-func (d *Destination) healthy() int {
-	d.gate.mu.Lock()
-	defer d.gate.mu.Unlock()
-	n := 0
-	for _, e := range d.endpoints {
-		if !e.sick {
-			n++
-		}
+// record takes the result of a check, and reports whether the endpoint is certainly
+// healthy.
+func (h *healthCheck) record(good bool) (certain bool) {
+	if good != h.unhealthy {
+		h.streak = 0
+		return good
 	}
-	return n
-}
-
-// check returns nil when e answers, else why it does not. A token that cannot be had
-// is not the endpoint's fault: the check goes without.
-func (c *client) check(e *endpoint, probe *http.Transport, timeout time.Duration) error {
-	ctx, cancel := context.WithTimeout(c.ctx, timeout)
-	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, e.url.String(), nil)
-	if err != nil {
-		return fmt.Errorf("GET %s: a request cannot be made of the URL", e.place)
+	h.streak++
+	threshold := h.config.UnhealthyThreshold
+	if h.unhealthy {
+		threshold = h.config.HealthyThreshold
 	}
-	if header, err := c.config.header(nil); err == nil {
-		req.Header = header
+	if h.streak >= threshold {
+		h.unhealthy, h.streak = !h.unhealthy, 0
 	}
-	if c.config.Auth != nil {
-		if value, err := c.config.Auth.Authorization(ctx); err == nil {
-			req.Header.Set("Authorization", value)
-		}
-	}
-	resp, err := probe.RoundTrip(req)
-	if err != nil {
-		return fmt.Errorf("GET %s: %w", e.place, c.explain(err))
-	}
-	defer resp.Body.Close()
-	if _, err = io.Copy(io.Discard, io.LimitReader(resp.Body, maxAnswer)); err != nil {
-		return fmt.Errorf("GET %s: status %d, read answer: %w", e.place, resp.StatusCode, c.explain(err))
-	}
-	if resp.StatusCode >= http.StatusInternalServerError {
-		return fmt.Errorf("GET %s: status %d %s", e.place, resp.StatusCode, http.StatusText(resp.StatusCode))
-	}
-	return nil
+	return good && !h.unhealthy
 }

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aerosink/aerosink/connector/deliver/post"
+
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/aerosink/aerosink/connector/change/changetest"
@@ -46,7 +48,7 @@ func newChecked(t *testing.T) *checked {
 
 func checkedConfig(t *testing.T, urls ...string) deliver.Config {
 	c := config(t, urls...)
-	c.Health = &deliver.Health{Interval: 50 * time.Millisecond, CallTimeout: time.Minute, HealthyThreshold: 3, UnhealthyThreshold: 2}
+	c.Health = &deliver.HealthConfig{Interval: 50 * time.Millisecond, CallTimeout: time.Minute, HealthyThreshold: 3, UnhealthyThreshold: 2}
 	return c
 }
 
@@ -74,7 +76,7 @@ func TestHealthStatus(t *testing.T) {
 func TestHealthHeaders(t *testing.T) {
 	s := newChecked(t)
 	c := checkedConfig(t, s.url)
-	c.Headers = []deliver.Header{{Name: "X-Team", Text: "data"}, {Name: "X-Count", Of: deliver.FactCount}}
+	c.Headers = []post.Header{{Name: "X-Team", Text: "data"}, {Name: "X-Count", Of: post.FactCount}}
 	c.Auth = fixed("Basic eA==")
 	open(t, c)
 	changetest.WaitFor(t, "a check", func() bool { return s.checks.Load() > 0 })

@@ -1,101 +1,101 @@
 package deliver
 
 import (
-	"slices"
 	"sync"
 	"time"
+
+	"github.com/aerosink/aerosink/connector/deliver/post"
 )
 
-// lane is a queue of batches, of which no more than one request at a time carries
-// any. While it is busy it either rests, or stands in the gate's queue, or is under
-// way: a load holds it.
+// lane is a queue of batches, of which at most one request at a time carries any. While it
+// is busy it either rests, or is in the gate's queue, or is held by a job.
 type lane struct {
 	d *Destination
 
 	mu      sync.Mutex
-	queue   []*batch // in the order of arrival; only the last still takes parcels
+	queue   []*batch // in order of arrival; only the last one still takes items
 	busy    bool
-	resting bool        // waits for more parcels
-	alarm   *time.Timer // ends the rest; nil before the first one
+	resting bool        // waits for more items
+	timer   *time.Timer // ends the rest; nil before the first one
 	closed  bool
 }
 
-// add queues p, unless nothing would come of it.
-func (l *lane) add(p *Parcel) error {
-	ready, err := l.queued(p)
+// add queues i, unless it could only wait in vain.
+func (l *lane) add(i *Item) error {
+	ready, err := l.enqueue(i)
 	if ready {
-		l.d.gate.offer(l)
+		l.d.gate.enqueue(l)
 	}
 	return err
 }
 
-// queued queues p, and reports whether the lane is now to stand in the gate's queue.
-func (l *lane) queued(p *Parcel) (ready bool, err error) {
+// enqueue queues i, and reports whether the lane has to go into the gate's queue now.
+func (l *lane) enqueue(i *Item) (ready bool, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closed {
-		return false, errClosed
+		return false, post.ErrClosed
 	}
-	if err := l.d.gate.refusal(p.Deadline); err != nil {
+	if err := l.d.gate.outageError(i.Deadline); err != nil {
 		return false, err
 	}
 	var b *batch
-	if n := len(l.queue); n > 0 && l.queue[n-1].fits(p) {
+	if n := len(l.queue); n > 0 && l.queue[n-1].fits(i) {
 		b = l.queue[n-1]
 	} else {
-		b = newBatch(p.Stream)
+		b = newBatch(i.Stream)
 		l.queue = append(l.queue, b)
 	}
-	b.add(p)
+	b.add(i)
 	switch {
 	case !l.busy:
 		l.busy = true
-		l.d.busy.Add(1)
+		l.d.busyLanes.Add(1)
 		return l.proceed(), nil
-	case l.resting && (b.full() || len(l.queue) > 1):
+	case l.resting && (b.isFull() || len(l.queue) > 1):
 		return l.proceed(), nil
 	}
 	return false, nil
 }
 
-// proceed finds out what a busy lane does next that neither stands in the gate's
-// queue nor is under way, and reports whether it is to stand there.
+// proceed decides what a busy lane does next that is neither in the gate's queue nor held
+// by a job. It reports whether the lane has to go into the queue.
 func (l *lane) proceed() (ready bool) {
 	l.resting = false
 	if len(l.queue) == 0 {
 		l.busy = false
-		l.d.busy.Done()
+		l.d.busyLanes.Done()
 		return false
 	}
 	b := l.queue[0]
-	if b.stream.Interval == 0 || len(l.queue) > 1 || b.full() || l.closed {
+	if b.stream.Interval == 0 || len(l.queue) > 1 || b.isFull() || l.closed {
 		return true
 	}
-	wait := time.Until(b.born.Add(b.stream.Interval))
+	wait := time.Until(b.created.Add(b.stream.Interval))
 	if wait <= 0 {
 		return true
 	}
 	l.resting = true
-	if l.alarm == nil {
-		l.alarm = time.AfterFunc(wait, l.wake)
+	if l.timer == nil {
+		l.timer = time.AfterFunc(wait, l.wake)
 	} else {
-		l.alarm.Reset(wait)
+		l.timer.Reset(wait)
 	}
 	return false
 }
 
-// wake ends a rest that has lasted long enough.
+// wake ends a rest.
 func (l *lane) wake() {
 	l.mu.Lock()
 	ready := l.resting && l.proceed()
 	l.mu.Unlock()
 	if ready {
-		l.d.gate.offer(l)
+		l.d.gate.enqueue(l)
 	}
 }
 
-// release follows the end of the load that held the lane, and reports whether the
-// lane is to stand in the gate's queue again.
+// release follows the end of the job that held the lane. It reports whether the lane has to
+// go into the gate's queue again.
 func (l *lane) release() (ready bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -105,16 +105,16 @@ func (l *lane) release() (ready bool) {
 func (l *lane) close() {
 	l.mu.Lock()
 	l.closed = true
-	if l.alarm != nil {
-		l.alarm.Stop()
+	if l.timer != nil {
+		l.timer.Stop()
 	}
 	l.mu.Unlock()
 	l.wake()
 }
 
-// board moves the first batch of a lane that stands in the gate's queue to where
-// it fits. It returns false when the lane is to stay where it stands.
-func (l *lane) board(to *load) bool {
+// moveTo moves the first batch of a lane in the gate's queue to a job. It returns false if
+// the batch does not fit, and the lane has to stay in the queue.
+func (l *lane) moveTo(j *job) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if len(l.queue) == 0 {
@@ -122,18 +122,18 @@ func (l *lane) board(to *load) bool {
 		return true
 	}
 	b := l.queue[0]
-	if !to.fits(b) {
+	if !j.fits(b) {
 		return false
 	}
 	l.queue[0] = nil
 	l.queue = l.queue[1:]
-	to.board(l, b)
+	j.add(l, b)
 	return true
 }
 
-// vacate reports whether nothing is left of a lane that stands in the gate's queue,
-// which it leaves then.
-func (l *lane) vacate() bool {
+// leaveIfEmpty reports whether a lane in the gate's queue is empty, and has to be removed
+// from the queue.
+func (l *lane) leaveIfEmpty() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if len(l.queue) > 0 {
@@ -143,31 +143,18 @@ func (l *lane) vacate() bool {
 	return true
 }
 
-// sweep takes out the parcels for which refusal has an error, and appends them to
-// out with it.
-func (l *lane) sweep(out []settlement, refusal refusal) []settlement {
+// sweep removes the items that reason has an error for, and appends them to out.
+func (l *lane) sweep(out []rejection, reason rejectReason) []rejection {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.queue, out = sweep(l.queue, out, refusal)
+	l.queue, out = sweep(l.queue, out, reason)
 	if l.resting && len(l.queue) == 0 {
 		l.proceed()
 	}
 	return out
 }
 
-// sweep takes items out of batches, and batches of which nothing is left.
-func sweep(batches []*batch, out []settlement, refusal refusal) ([]*batch, []settlement) {
-	return slices.DeleteFunc(batches, func(b *batch) bool {
-		out = b.drop(out, refusal)
-		if len(b.items) > 0 {
-			return false
-		}
-		b.free()
-		return true
-	}), out
-}
-
-// depth returns how many changes wait.
+// depth returns how many changes wait in the lane.
 func (l *lane) depth() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -1,34 +1,35 @@
 package deliver
 
 import (
-	"net/http"
-	"strconv"
 	"sync/atomic"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/aerosink/aerosink/connector/deliver/auth"
+	"github.com/aerosink/aerosink/connector/deliver/post"
 )
 
-// Metrics counts what destinations do. Those that Aerospike's Connect for ESP has
-// too have its names and labels: they count changes, not requests, and "queued" is
-// how many changes wait or are in flight now. A change that was never sent has no
+// Metrics are the metrics of destinations. Those that Aerospike Connect for ESP has too
+// have its names and labels: they count changes, not requests, and "queued" is how many
+// changes wait or are in flight now. A change that was never sent has no
 // destination_endpoint. The others begin with aerosink_connector.
 type Metrics struct {
 	registerer prometheus.Registerer
 }
 
-// NewMetrics returns metrics that destinations register with r. Every one carries
-// the label cluster_name.
+// NewMetrics returns metrics that destinations register with r. All of them have the label
+// cluster_name.
 func NewMetrics(r prometheus.Registerer, cluster string) *Metrics {
 	return &Metrics{prometheus.WrapRegistererWith(prometheus.Labels{"cluster_name": cluster}, r)}
 }
 
-func (m *Metrics) register(c *counts) {
+func (m *Metrics) register(c *destinationMetrics) {
 	if m != nil {
 		m.registerer.MustRegister(c.collectors...)
 	}
 }
 
-func (m *Metrics) unregister(c *counts) {
+func (m *Metrics) unregister(c *destinationMetrics) {
 	if m == nil {
 		return
 	}
@@ -37,54 +38,57 @@ func (m *Metrics) unregister(c *counts) {
 	}
 }
 
-// counts are the metrics of one destination.
-type counts struct {
+// destinationMetrics are the metrics of one destination.
+type destinationMetrics struct {
 	destination string
 	collectors  []prometheus.Collector
 
-	tallies      map[string]*tally // by endpoint
-	unsent       *tally
-	checks       [2]atomic.Uint64 // bad, good
-	changes      prometheus.Histogram
-	bytes        prometheus.Histogram
-	responses    *prometheus.CounterVec
-	splits       prometheus.Counter
-	reauthorized prometheus.Counter
+	endpoints map[string]*changeCounters // by host
+	unsent    *changeCounters
+	checks    [2]atomic.Uint64 // bad, good
+	post      post.Metrics
+	splits    prometheus.Counter
 }
 
-// tally counts changes.
-type tally struct{ succeeded, failed atomic.Uint64 }
+// changeCounters count changes by verdict.
+type changeCounters struct{ succeeded, failed atomic.Uint64 }
 
-func newCounts(d *Destination) *counts {
-	c := &counts{destination: d.config.Name, tallies: map[string]*tally{}}
-	c.unsent = c.at("")
+func newDestinationMetrics(d *Destination) *destinationMetrics {
+	c := &destinationMetrics{destination: d.config.Name, endpoints: map[string]*changeCounters{}}
+	c.unsent = c.changesOf("")
 	c.esp("destination_requests", "Changes, by what became of them; queued ones wait or are in flight.", "queued",
 		prometheus.Labels{"destination_endpoint": ""}, func() float64 { return float64(d.queued.Load()) })
 	for good, status := range []string{"error", "success"} {
 		c.esp("health_check", "Health checks, by status.", status, nil, func() float64 { return float64(c.checks[good].Load()) })
 	}
-	c.changes = c.histogram("batch_changes", "Changes in a request.", prometheus.ExponentialBuckets(1, 4, 7))
-	c.bytes = c.histogram("batch_bytes", "Bytes of a request's body as it was sent.", prometheus.ExponentialBuckets(256, 4, 9))
-	c.responses = prometheus.NewCounterVec(c.counter("http_responses_total", "Answers, by status."), []string{"status"})
+	c.post.Changes = c.histogram("batch_changes", "Changes in a request.", prometheus.ExponentialBuckets(1, 4, 7))
+	c.post.Bytes = c.histogram("batch_bytes", "Bytes of a request's body as it was sent.", prometheus.ExponentialBuckets(256, 4, 9))
+	c.post.Responses = prometheus.NewCounterVec(c.counter("http_responses_total", "Answers, by status."), []string{"status"})
 	c.splits = prometheus.NewCounter(c.counter("splits_total", "Batches cut into halves because they were refused."))
-	c.reauthorized = prometheus.NewCounter(c.counter("reauthorizations_total", "Requests repeated with a fresh token after a 401."))
-	c.collectors = append(c.collectors, c.responses, c.splits, c.reauthorized)
-	c.gauge("lane_depth", "Changes that wait in the lane with the most.", func() float64 { return float64(d.deepest()) })
-	c.gauge("concurrency_limit", "Requests that may be in flight at once.", func() float64 { return float64(d.gate.allowed()) })
+	c.post.Reauthorizations = prometheus.NewCounter(c.counter("reauthorizations_total", "Requests repeated with a fresh token after a 401."))
+	c.collectors = append(c.collectors, c.post.Responses, c.splits, c.post.Reauthorizations)
+	c.gauge("lane_depth", "Changes that wait in the lane with the most.", func() float64 {
+		most := 0
+		for _, l := range d.lanes {
+			most = max(most, l.depth())
+		}
+		return float64(most)
+	})
+	c.gauge("concurrency_limit", "Requests that may be in flight at once.", func() float64 { return float64(d.gate.max()) })
 	c.gauge("requests_in_flight", "Requests that are.", func() float64 { return float64(d.gate.busy()) })
-	c.gauge("endpoints_healthy", "Endpoints that are healthy.", func() float64 { return float64(d.healthy()) })
-	if t, ok := d.config.Auth.(*GoogleIDToken); ok {
+	c.gauge("endpoints_healthy", "Endpoints that are healthy.", func() float64 { return float64(d.gate.healthy()) })
+	if t, ok := d.config.Auth.(*auth.GoogleIDToken); ok {
 		c.tokens(t)
 	}
 	return c
 }
 
-// at returns the tally of the endpoint at host, which several URLs may share.
-func (c *counts) at(host string) *tally {
-	t, ok := c.tallies[host]
+// changesOf returns the counters of the endpoint at host, which several URLs may share.
+func (c *destinationMetrics) changesOf(host string) *changeCounters {
+	t, ok := c.endpoints[host]
 	if !ok {
-		t = new(tally)
-		c.tallies[host] = t
+		t = new(changeCounters)
+		c.endpoints[host] = t
 		for status, n := range map[string]*atomic.Uint64{"success": &t.succeeded, "error": &t.failed} {
 			c.esp("destination_requests", "Changes, by what became of them; queued ones wait or are in flight.", status,
 				prometheus.Labels{"destination_endpoint": host}, func() float64 { return float64(n.Load()) })
@@ -93,9 +97,9 @@ func (c *counts) at(host string) *tally {
 	return t
 }
 
-// esp adds a metric of ESP's. Where a counter and a gauge have one name there,
-// they have no type here.
-func (c *counts) esp(name, help, status string, labels prometheus.Labels, value func() float64) {
+// esp adds a metric of Connect for ESP. It has counters and gauges of the same name, so
+// they are untyped here.
+func (c *destinationMetrics) esp(name, help, status string, labels prometheus.Labels, value func() float64) {
 	all := prometheus.Labels{"destination": c.destination, "status": status}
 	for k, v := range labels {
 		all[k] = v
@@ -105,67 +109,46 @@ func (c *counts) esp(name, help, status string, labels prometheus.Labels, value 
 	}, value))
 }
 
-const ours = "aerosink_connector_"
+const prefix = "aerosink_connector_"
 
-func (c *counts) labels() prometheus.Labels { return prometheus.Labels{"destination": c.destination} }
-
-func (c *counts) counter(name, help string) prometheus.CounterOpts {
-	return prometheus.CounterOpts{Name: ours + name, Help: help, ConstLabels: c.labels()}
+func (c *destinationMetrics) labels() prometheus.Labels {
+	return prometheus.Labels{"destination": c.destination}
 }
 
-func (c *counts) histogram(name, help string, buckets []float64) prometheus.Histogram {
-	h := prometheus.NewHistogram(prometheus.HistogramOpts{Name: ours + name, Help: help, ConstLabels: c.labels(), Buckets: buckets})
+func (c *destinationMetrics) counter(name, help string) prometheus.CounterOpts {
+	return prometheus.CounterOpts{Name: prefix + name, Help: help, ConstLabels: c.labels()}
+}
+
+func (c *destinationMetrics) histogram(name, help string, buckets []float64) prometheus.Histogram {
+	h := prometheus.NewHistogram(prometheus.HistogramOpts{Name: prefix + name, Help: help, ConstLabels: c.labels(), Buckets: buckets})
 	c.collectors = append(c.collectors, h)
 	return h
 }
 
-func (c *counts) gauge(name, help string, value func() float64) {
-	c.collectors = append(c.collectors, prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: ours + name, Help: help, ConstLabels: c.labels()}, value))
+func (c *destinationMetrics) gauge(name, help string, value func() float64) {
+	c.collectors = append(c.collectors, prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: prefix + name, Help: help, ConstLabels: c.labels()}, value))
 }
 
-// tokens adds how often a token was fetched, and how long it serves.
-func (c *counts) tokens(t *GoogleIDToken) {
+// tokens adds how often tokens were fetched, and when the current one expires.
+func (c *destinationMetrics) tokens(t *auth.GoogleIDToken) {
 	c.gauge("token_expiry_timestamp_seconds", "When the token in use expires, in Unix seconds; 0 while there is none.", func() float64 {
-		if expires := t.expires(); !expires.IsZero() {
+		if expires := t.Expires(); !expires.IsZero() {
 			return float64(expires.Unix())
 		}
 		return 0
 	})
-	for status, n := range map[string]*atomic.Uint64{"success": &t.fetched, "error": &t.missed} {
+	for status, n := range map[string]func() uint64{"success": t.Fetched, "error": t.Failed} {
 		opts := c.counter("token_refreshes_total", "Tokens asked for, by status.")
 		opts.ConstLabels["status"] = status
-		c.collectors = append(c.collectors, prometheus.NewCounterFunc(opts, func() float64 { return float64(n.Load()) }))
+		c.collectors = append(c.collectors, prometheus.NewCounterFunc(opts, func() float64 { return float64(n()) }))
 	}
 }
 
-// sent notes a request.
-func (c *counts) sent(changes, bytes int) {
-	c.changes.Observe(float64(changes))
-	c.bytes.Observe(float64(bytes))
-}
-
-// responded notes an answer. A status without a name is "other", so that a
-// destination cannot make up as many as it likes.
-func (c *counts) responded(status int) {
-	label := "other"
-	if http.StatusText(status) != "" {
-		label = strconv.Itoa(status)
-	}
-	c.responses.WithLabelValues(label).Inc()
-}
-
-func (c *counts) checked(good bool) {
+// countCheck counts a health check.
+func (c *destinationMetrics) countCheck(good bool) {
 	n := 0
 	if good {
 		n = 1
 	}
 	c.checks[n].Add(1)
-}
-
-func (d *Destination) deepest() int {
-	most := 0
-	for _, l := range d.lanes {
-		most = max(most, l.depth())
-	}
-	return most
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/aerosink/aerosink/connector/change/changetest"
 	"github.com/aerosink/aerosink/connector/deliver"
+	"github.com/aerosink/aerosink/connector/deliver/auth"
 )
 
 // samples returns the metrics whose names contain part, one a line.
@@ -132,7 +133,7 @@ func TestMetricsOfTokens(t *testing.T) {
 	g := newGuarded(t)
 	g.want("another")
 	c := config(t, g.url)
-	c.Auth, c.Metrics = deliver.NewGoogleIDToken(audience), deliver.NewMetrics(r, "cluster")
+	c.Auth, c.Metrics = auth.NewGoogleIDToken(audience), deliver.NewMetrics(r, "cluster")
 	d := open(t, c)
 	wantSamples(t, r, "token_expiry", "aerosink_connector_token_expiry_timestamp_seconds{cluster_name=cluster,destination=there} 0")
 	wantError(t, send(d, alone, 0, "x").wait(t), "401")
@@ -151,7 +152,7 @@ func TestMetricsOfExpiry(t *testing.T) {
 		return jwt(0, time.Until(time.Unix(ends, 0)).Round(time.Second), "one"), 200
 	})
 	c := config(t, newGuarded(t).url)
-	c.Auth, c.Metrics = deliver.NewGoogleIDToken(audience), deliver.NewMetrics(r, "cluster")
+	c.Auth, c.Metrics = auth.NewGoogleIDToken(audience), deliver.NewMetrics(r, "cluster")
 	if err := send(open(t, c), alone, 0, "x").wait(t); err != nil {
 		t.Fatal(err)
 	}

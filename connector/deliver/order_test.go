@@ -157,7 +157,7 @@ func (s *strict) ship(d *deliver.Destination, partitions, versions int) [][]verd
 				for p := sender; p < partitions; p += senders {
 					v := make(verdict, 1)
 					left := []time.Duration{time.Minute, time.Minute, time.Minute, -time.Second}[s.draw(4)]
-					d.Send(deliver.Parcel{
+					d.Send(deliver.Item{
 						Stream: streams[version/8%len(streams)], Record: fmt.Appendf(nil, "%d %d\n", p, version), Partition: p, Deadline: time.Now().Add(left), To: v,
 					})
 					told[p] = append(told[p], v)
@@ -183,7 +183,7 @@ func TestOrder(t *testing.T) {
 		c := config(t, url, url+"/other", url+"/third")
 		c.Streams = rapid.IntRange(1, 20).Draw(rt, "streams")
 		if rapid.Bool().Draw(rt, "checked") {
-			c.Health = &deliver.Health{Interval: 5 * time.Millisecond, CallTimeout: time.Minute, HealthyThreshold: 1, UnhealthyThreshold: 2}
+			c.Health = &deliver.HealthConfig{Interval: 5 * time.Millisecond, CallTimeout: time.Minute, HealthyThreshold: 1, UnhealthyThreshold: 2}
 		}
 		d := deliver.New(c)
 		defer d.Close(t.Context())

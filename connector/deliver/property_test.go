@@ -15,10 +15,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aerosink/aerosink/connector/deliver/post"
+
 	"pgregory.net/rapid"
 
 	"github.com/aerosink/aerosink/connector/change"
 	"github.com/aerosink/aerosink/connector/deliver"
+	"github.com/aerosink/aerosink/connector/deliver/auth"
 )
 
 // capricious is a server that does anything, by chance, and keeps a ledger of what
@@ -114,8 +117,8 @@ type settled struct {
 	all     *sync.WaitGroup
 }
 
-// Settle implements deliver.Recipient.
-func (s *settled) Settle(err error) {
+// Done implements change.Recipient.
+func (s *settled) Done(err error) {
 	s.verdict = err
 	if s.times.Add(1) == 1 {
 		s.all.Done()
@@ -137,7 +140,7 @@ func TestEveryRecipientIsSettledOnce(t *testing.T) {
 			senders.Go(func() {
 				for i := s; i < len(recipients); i += 2 {
 					recipients[i].all = all
-					d.Send(deliver.Parcel{
+					d.Send(deliver.Item{
 						Stream: streams[there.draw(len(streams))], Record: []byte(strconv.Itoa(i) + strings.Repeat("-", there.draw(50)) + "\n"),
 						Partition: there.draw(4096), Namespace: "ns", Deadline: time.Now().Add(time.Duration(there.draw(200)) * time.Millisecond), To: &recipients[i],
 					})
@@ -179,7 +182,7 @@ func (c *capricious) judge(rt *rapid.T, i int, s *settled) {
 func capriciousConfig(t *testing.T, rt *rapid.T, url string) deliver.Config {
 	c := config(t, url, url+"/other")
 	if rapid.Bool().Draw(rt, "HTTP/1.1") {
-		c.Protocol = deliver.HTTP1
+		c.Protocol = post.HTTP1
 	}
 	c.Streams = rapid.IntRange(1, 50).Draw(rt, "streams")
 	c.Connections = rapid.IntRange(1, 3).Draw(rt, "connections")
@@ -191,7 +194,7 @@ func capriciousConfig(t *testing.T, rt *rapid.T, url string) deliver.Config {
 		c.ConnectionTTL = 5 * time.Millisecond
 	}
 	if rapid.Bool().Draw(rt, "checked") {
-		c.Health = &deliver.Health{Interval: 10 * time.Millisecond, CallTimeout: 50 * time.Millisecond, HealthyThreshold: 1, UnhealthyThreshold: 2}
+		c.Health = &deliver.HealthConfig{Interval: 10 * time.Millisecond, CallTimeout: 50 * time.Millisecond, HealthyThreshold: 1, UnhealthyThreshold: 2}
 	}
 	return c
 }
@@ -199,14 +202,14 @@ func capriciousConfig(t *testing.T, rt *rapid.T, url string) deliver.Config {
 // forgetful has a token now and then.
 type forgetful struct{ n atomic.Int64 }
 
-func fixedOrNot(forgets bool) deliver.Auth {
+func fixedOrNot(forgets bool) auth.Source {
 	if forgets {
 		return &forgetful{}
 	}
 	return fixed("Bearer x")
 }
 
-// Authorization implements deliver.Auth.
+// Authorization implements deliver.Source.
 func (f *forgetful) Authorization(context.Context) (string, error) {
 	n := f.n.Add(1)
 	if n%5 == 0 {
@@ -215,5 +218,5 @@ func (f *forgetful) Authorization(context.Context) (string, error) {
 	return fmt.Sprint("Bearer ", n), nil
 }
 
-// Rejected implements deliver.Auth.
+// Rejected implements deliver.Source.
 func (f *forgetful) Rejected(string) {}

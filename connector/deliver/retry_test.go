@@ -43,7 +43,7 @@ func TestRetryAfter(t *testing.T) {
 			d := open(t, config(t, s.url))
 			until := func(in time.Duration) verdict {
 				v := make(verdict, 1)
-				d.Send(deliver.Parcel{Stream: batches(10, 1000), Record: []byte("x"), Deadline: time.Now().Add(in), To: v})
+				d.Send(deliver.Item{Stream: batches(10, 1000), Record: []byte("x"), Deadline: time.Now().Add(in), To: v})
 				return v
 			}
 			first := until(time.Minute)

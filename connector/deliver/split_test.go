@@ -174,7 +174,7 @@ func TestDeadlineWhileCutting(t *testing.T) {
 	var verdicts []verdict
 	for i := range 64 {
 		v := make(verdict, 1)
-		d.Send(deliver.Parcel{Stream: stream, Record: fmt.Append(nil, i), Deadline: time.Now().Add(300 * time.Millisecond), To: v})
+		d.Send(deliver.Item{Stream: stream, Record: fmt.Append(nil, i), Deadline: time.Now().Add(300 * time.Millisecond), To: v})
 		verdicts = append(verdicts, v)
 	}
 	for _, v := range verdicts {

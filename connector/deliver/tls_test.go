@@ -17,8 +17,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aerosink/aerosink/connector/deliver/post"
+
 	"github.com/aerosink/aerosink/connector/change/changetest"
-	"github.com/aerosink/aerosink/connector/deliver"
 )
 
 // authority signs certificates.
@@ -171,13 +172,13 @@ func TestCertificateRotation(t *testing.T) {
 
 // Checks go the way of requests.
 func TestHealthOverTLS(t *testing.T) {
-	for name, protocol := range map[string]deliver.Protocol{"HTTP/2": deliver.HTTP2, "HTTP/1.1": deliver.HTTP1} {
+	for name, protocol := range map[string]post.Protocol{"HTTP/2": post.HTTP2, "HTTP/1.1": post.HTTP1} {
 		t.Run(name, func(t *testing.T) {
 			ours := newAuthority(t)
 			var checks atomic.Int64
 			c := &tls.Config{Certificates: []tls.Certificate{ours.server(t, func(*x509.Certificate) {})}}
 			cfg := checkedConfig(t, secureServer(t, c, func(_ http.ResponseWriter, r *http.Request) {
-				if r.Method == http.MethodGet && r.ProtoMajor == map[deliver.Protocol]int{deliver.HTTP1: 1, deliver.HTTP2: 2}[protocol] {
+				if r.Method == http.MethodGet && r.ProtoMajor == map[post.Protocol]int{post.HTTP1: 1, post.HTTP2: 2}[protocol] {
 					checks.Add(1)
 				}
 			}))

@@ -15,6 +15,7 @@ import (
 
 	"github.com/aerosink/aerosink/connector/change/changetest"
 	"github.com/aerosink/aerosink/connector/deliver"
+	"github.com/aerosink/aerosink/connector/deliver/auth"
 )
 
 const audience = "https://cdc.example.run.app"
@@ -90,7 +91,7 @@ func (g *guarded) last() string {
 	return g.token
 }
 
-func authorized(t *testing.T, url string, a deliver.Auth) *deliver.Destination {
+func authorized(t *testing.T, url string, a auth.Source) *deliver.Destination {
 	c := config(t, url)
 	c.Auth = a
 	return open(t, c)
@@ -103,7 +104,7 @@ func TestGoogleIDTokenIsFetchedOnce(t *testing.T) {
 	m := newMetadata(t, func(int64) (string, int) { return token, 200 })
 	g := newGuarded(t)
 	g.want(token)
-	d := authorized(t, g.url, deliver.NewGoogleIDToken(audience))
+	d := authorized(t, g.url, auth.NewGoogleIDToken(audience))
 	if failures := pressure(t, d, 200); failures != 0 {
 		t.Errorf("%d of 200 failed", failures)
 	}
@@ -126,7 +127,7 @@ func TestGoogleIDTokenIsRefreshed(t *testing.T) {
 	})
 	g := newGuarded(t)
 	g.want(old)
-	d := authorized(t, g.url, deliver.NewGoogleIDToken(audience))
+	d := authorized(t, g.url, auth.NewGoogleIDToken(audience))
 	deliver := func() {
 		t.Helper()
 		if err := send(d, alone, 0, "x").wait(t); err != nil {
@@ -148,7 +149,7 @@ func TestGoogleIDTokenExpires(t *testing.T) {
 	m := newMetadata(t, func(n int64) (string, int) { return jwt(0, 2*time.Second, fmt.Sprint(n)), 200 })
 	var seen sync.Map
 	s := server(t, func(_ http.ResponseWriter, r *http.Request) { seen.Store(r.Header.Get("Authorization"), true) })
-	d := authorized(t, s.URL, deliver.NewGoogleIDToken(audience))
+	d := authorized(t, s.URL, auth.NewGoogleIDToken(audience))
 	changetest.WaitFor(t, "three tokens", func() bool {
 		if err := send(d, alone, 0, "x").wait(t); err != nil {
 			t.Fatal(err)
@@ -173,7 +174,7 @@ func TestGoogleIDTokenIsRejected(t *testing.T) {
 	})
 	g := newGuarded(t)
 	g.want(two)
-	d := authorized(t, g.url, deliver.NewGoogleIDToken(audience))
+	d := authorized(t, g.url, auth.NewGoogleIDToken(audience))
 	if err := send(d, alone, 0, "x").wait(t); err != nil {
 		t.Error(err)
 	}
@@ -188,7 +189,7 @@ func TestEveryTokenIsRejected(t *testing.T) {
 	m := newMetadata(t, func(n int64) (string, int) { return jwt(0, time.Hour, fmt.Sprint(n)), 200 })
 	g := newGuarded(t)
 	g.want("another")
-	d := authorized(t, g.url, deliver.NewGoogleIDToken(audience))
+	d := authorized(t, g.url, auth.NewGoogleIDToken(audience))
 	began := time.Now()
 	for range 50 {
 		err := send(d, alone, 0, "x").wait(t)
@@ -210,15 +211,15 @@ func TestNoToken(t *testing.T) {
 		want   string
 	}{
 		"not there":   {"no such account", 404, "not defined"},
-		"no token":    {"secret text", 200, "what came is no token"},
-		"no claims":   {"secret.!!!.text", 200, "what came is no token"},
-		"no expiry":   {"secret." + base64.RawURLEncoding.EncodeToString([]byte("{}")) + ".text", 200, "what came is no token"},
+		"no token":    {"secret text", 200, "the response is not a token"},
+		"no claims":   {"secret.!!!.text", 200, "the response is not a token"},
+		"no expiry":   {"secret." + base64.RawURLEncoding.EncodeToString([]byte("{}")) + ".text", 200, "the response is not a token"},
 		"expired one": {jwt(2*time.Hour, time.Hour, "old"), 200, "expired"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			m := newMetadata(t, func(int64) (string, int) { return tt.answer, tt.status })
 			g := newGuarded(t)
-			d := authorized(t, g.url, deliver.NewGoogleIDToken(audience))
+			d := authorized(t, g.url, auth.NewGoogleIDToken(audience))
 			for range 5 {
 				err := send(d, alone, 0, "x").wait(t)
 				wantError(t, err, "authorize: fetch an identity token from Google: ")
@@ -240,6 +241,6 @@ func TestTokenThatDoesNotCome(t *testing.T) {
 	newMetadata(t, func(int64) (string, int) { <-hang; return "", 500 })
 	t.Cleanup(func() { close(hang) })
 	c := config(t, newGuarded(t).url)
-	c.Auth, c.CallTimeout = deliver.NewGoogleIDToken(audience), 50*time.Millisecond
+	c.Auth, c.CallTimeout = auth.NewGoogleIDToken(audience), 50*time.Millisecond
 	wantError(t, send(open(t, c), alone, 0, "x").wait(t), "fetch an identity token from Google: context deadline exceeded")
 }

@@ -3,14 +3,12 @@ package replay
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
+	"github.com/aerosink/aerosink/connector/report"
 	"io"
-	"mime"
 	"net/http"
 	"net/url"
-	"strconv"
 	"time"
 
 	"github.com/aerosink/aerosink/connector/change"
@@ -124,66 +122,30 @@ func (d *destination) send(ctx context.Context, body []byte, mediaType string, v
 // longestAnswer is how much of an answer is read, in bytes: a report on a chunk.
 const longestAnswer = 1 << 20
 
-// mediaReport is the media type of an answer that speaks of each change.
-const mediaReport = "application/vnd.aerosink.report+json"
-
 // judge returns the verdict of an answer on all changes, or puts those of its report
 // into verdicts.
 func judge(resp *http.Response, answer []byte, verdicts sink.Verdicts) error {
 	err := fmt.Errorf("the destination answers %s", resp.Status)
-	if wait := retryAfter(resp.Header.Get("Retry-After")); wait > 0 {
+	if wait := report.RetryAfter(resp.Header.Get("Retry-After"), time.Now(), longestWait); wait > 0 {
 		err = &laterError{err, wait}
 	}
-	switch resp.StatusCode {
-	case http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType, http.StatusUnprocessableEntity:
+	if report.IsPermanent(resp.StatusCode) {
 		return change.Permanent(err)
 	}
-	taken := resp.StatusCode/100 == 2
-	if mediaType, _, e := mime.ParseMediaType(resp.Header.Get("Content-Type")); e == nil && mediaType == mediaReport {
-		if report(answer, verdicts, err) {
-			return nil
+	if r := report.Parse(resp.Header, answer, len(verdicts)); r != nil {
+		for _, i := range r.Dead {
+			verdicts[i] = change.Permanent(errors.New("the destination has stored it as a dead letter"))
 		}
+		for _, i := range r.Retry {
+			verdicts[i] = err
+		}
+		return nil
 	}
-	if taken {
+	if resp.StatusCode/100 == 2 {
 		return nil
 	}
 	return err
 }
 
-// report puts what a report says into verdicts, and returns false when it is not one on
-// them.
-func report(answer []byte, verdicts sink.Verdicts, again error) bool {
-	var r struct {
-		Changes     int
-		Retry, Dead []int
-	}
-	if json.Unmarshal(answer, &r) != nil || r.Changes != len(verdicts) || len(r.Retry)+len(r.Dead) == 0 {
-		return false
-	}
-	for _, i := range append(r.Retry, r.Dead...) {
-		if i < 0 || i >= len(verdicts) {
-			return false
-		}
-	}
-	for _, i := range r.Dead {
-		verdicts[i] = change.Permanent(errors.New("the destination has put it into its dead letters"))
-	}
-	for _, i := range r.Retry {
-		verdicts[i] = again
-	}
-	return true
-}
-
 // longestWait bounds what a destination may ask for.
 const longestWait = 5 * time.Minute
-
-// retryAfter reads the header of the name: seconds or a date.
-func retryAfter(text string) time.Duration {
-	wait := time.Duration(0)
-	if seconds, err := strconv.ParseUint(text, 10, 31); err == nil {
-		wait = time.Duration(seconds) * time.Second
-	} else if at, err := http.ParseTime(text); err == nil {
-		wait = time.Until(at)
-	}
-	return min(max(wait, 0), longestWait)
-}

@@ -16,6 +16,8 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/aerosink/aerosink/connector/report"
+
 	"github.com/aerosink/aerosink/connector/change"
 	"github.com/aerosink/aerosink/connector/format"
 	"github.com/aerosink/aerosink/connector/format/formats"
@@ -183,16 +185,11 @@ func (l *Ledger) next(r *http.Request) Fault {
 // keep writes changes down and answers: with a report when the fault is Half, else
 // with 200.
 func (l *Ledger) keep(w http.ResponseWriter, parsed []format.Parsed, fault Fault) {
-	var report struct {
-		Changes int    `json:"changes"`
-		Retry   []int  `json:"retry"`
-		Reason  string `json:"reason"`
-	}
-	report.Changes, report.Reason = len(parsed), "half of them, as told"
+	rep := report.Report{Changes: len(parsed), Reason: "half of them, as told"}
 	l.mu.Lock()
 	for i := range parsed {
 		if fault == Half && i%2 == 0 {
-			report.Retry = append(report.Retry, i)
+			rep.Retry = append(rep.Retry, i)
 			continue
 		}
 		l.accept(&parsed[i].Change)
@@ -202,9 +199,9 @@ func (l *Ledger) keep(w http.ResponseWriter, parsed []format.Parsed, fault Fault
 		w.WriteHeader(http.StatusOK)
 		return
 	}
-	w.Header().Set("Content-Type", "application/vnd.aerosink.report+json")
+	w.Header().Set("Content-Type", report.MediaType)
 	w.WriteHeader(http.StatusServiceUnavailable)
-	_ = json.NewEncoder(w).Encode(report) // a connector that is gone does not need it
+	_ = json.NewEncoder(w).Encode(rep) // a connector that is gone does not need it
 }
 
 func (l *Ledger) accept(c *change.Change) {

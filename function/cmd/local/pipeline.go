@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"github.com/aerosink/aerosink/connector/deliver/post"
 	"io"
 	"log/slog"
 	"net"
@@ -92,9 +93,9 @@ func (p *pipeline) startFunction(log *slog.Logger) error {
 // startConnector starts the connector, with its manage port.
 func (p *pipeline) startConnector(f format.Format, log *slog.Logger) {
 	p.destination = deliver.New(deliver.Config{
-		Name:        "function",
-		URLs:        []*url.URL{{Scheme: "http", Host: p.function.Addr().String(), Path: "/"}},
-		Connections: 1, Streams: 16, Queue: 32768, CallTimeout: 8 * time.Second, ConnectTimeout: time.Second,
+		Name:   "function",
+		URLs:   []*url.URL{{Scheme: "http", Host: p.function.Addr().String(), Path: "/"}},
+		Config: post.Config{Connections: 1, Streams: 16, ConnectTimeout: time.Second}, Queue: 32768, CallTimeout: 8 * time.Second,
 	})
 	registry := prometheus.NewRegistry()
 	server := connector.New(connector.Config{

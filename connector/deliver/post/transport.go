@@ -1,4 +1,4 @@
-package deliver
+package post
 
 import (
 	"crypto/tls"
@@ -8,23 +8,19 @@ import (
 	"time"
 )
 
-// A connection without traffic for pingAfter is asked whether it is alive, and
-// given up when it has not answered within pingTimeout.
+// An HTTP/2 connection without traffic for pingAfter is pinged, and closed if there is no
+// response within pingTimeout.
 const (
 	pingAfter   = 10 * time.Second
 	pingTimeout = 5 * time.Second
 )
 
-// maxAnswer bounds what is read of an answer, in bytes. The rest costs the
-// connection, so that a destination cannot dribble for ever.
-const maxAnswer = 1 << 20
-
-// newTransport returns a transport to one endpoint. Over HTTP/1.1 it opens no
-// more connections than the endpoint may have; over HTTP/2 it only dials.
-func newTransport(c Config) *http.Transport {
+// NewTransport returns a transport to one endpoint. Over HTTP/1.1 it opens no more
+// connections than the endpoint may have; over HTTP/2 it is only used to dial.
+func NewTransport(c Config) *http.Transport {
 	connections := c.Connections
 	if c.Protocol == HTTP2 {
-		connections = 0 // the links are counted
+		connections = 0 // the endpoint limits them
 	}
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(c.Protocol == HTTP1)
@@ -40,14 +36,14 @@ func newTransport(c Config) *http.Transport {
 		MaxIdleConnsPerHost:    connections,
 		IdleConnTimeout:        90 * time.Second,
 		DisableCompression:     true,
-		MaxResponseHeaderBytes: maxAnswer,
+		MaxResponseHeaderBytes: maxResponse,
 		HTTP2:                  &http.HTTP2Config{SendPingTimeout: pingAfter, PingTimeout: pingTimeout},
 	}
 }
 
-// tlsConfig returns a copy of c.TLS that says which versions of TLS and HTTP it allows.
-// Certificates that it gets from its functions are asked for at each handshake, so
-// that new connections have new ones.
+// tlsConfig returns a copy of c.TLS with the allowed versions of TLS and HTTP. Functions in
+// it that return certificates are called at each handshake, so new connections use
+// renewed certificates.
 func tlsConfig(c Config) *tls.Config {
 	t := &tls.Config{}
 	if c.TLS != nil {
@@ -70,4 +66,4 @@ func tlsConfig(c Config) *tls.Config {
 	return t
 }
 
-var errNotHTTP2 = errors.New("the server does not agree on HTTP/2")
+var errNotHTTP2 = errors.New("the server does not negotiate HTTP/2")

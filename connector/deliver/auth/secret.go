@@ -1,4 +1,4 @@
-package deliver
+package auth
 
 import (
 	"bytes"
@@ -9,29 +9,30 @@ import (
 	"time"
 )
 
-// Secret is a text in a file, such as a token. It follows the file: what is
-// written there counts within a second.
+// Secret is a text in a file, such as a token. Changes of the file take effect within a
+// second. It may be used by several goroutines at once.
 type Secret struct {
 	path string
 
 	mu      sync.Mutex
 	text    string
-	file    os.FileInfo // that text is of
+	file    os.FileInfo // that text was read from
 	checked time.Time
 }
 
-// secretAge is for how long a secret is taken to be what it was.
+// secretAge is how long the text is used before the file is checked again.
 const secretAge = time.Second
 
-// ReadSecret returns the secret in the file at path.
+// ReadSecret returns the secret in the file at path. It fails if the file cannot be read
+// or is empty.
 func ReadSecret(path string) (*Secret, error) {
 	s := &Secret{path: path}
 	_, err := s.Text()
 	return s, err
 }
 
-// Text returns what the file holds, without white space around it. A file that
-// can no longer be read counts with what it held.
+// Text returns the content of the file without surrounding white space. If the file can
+// no longer be read, it returns the last content.
 func (s *Secret) Text() (string, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -66,7 +67,7 @@ func (s *Secret) read() error {
 
 var errEmptySecret = errors.New("the file is empty")
 
-// forget makes the next Text look at the file.
+// forget makes the next Text check the file.
 func (s *Secret) forget() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -1,4 +1,4 @@
-package deliver
+package post
 
 import (
 	"errors"
@@ -6,24 +6,24 @@ import (
 	"sync"
 )
 
-// body is the body of one request, over memory that is used again. A transport may
-// go on reading after it has returned the answer, and closes bodies when it likes;
-// so the memory is taken back by revoke, after which nobody reads it.
+// body is the body of one request, over memory that will be reused. A transport may go on
+// reading after it has returned the response, so revoke takes the memory back: after it
+// nobody reads it.
 type body struct {
-	mu   sync.Mutex
-	data []byte
-	gone bool
+	mu      sync.Mutex
+	data    []byte
+	revoked bool
 }
 
 var errRevoked = errors.New("the request has ended")
 
-// open returns a reader from the start, for each time that the request is sent.
+// open returns a reader from the start, one for each time the request is sent.
 func (b *body) open() (io.ReadCloser, error) { return &bodyReader{body: b}, nil }
 
 func (b *body) revoke() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.data, b.gone = nil, true
+	b.data, b.revoked = nil, true
 }
 
 type bodyReader struct {
@@ -35,7 +35,7 @@ type bodyReader struct {
 func (r *bodyReader) Read(p []byte) (int, error) {
 	r.body.mu.Lock()
 	defer r.body.mu.Unlock()
-	if r.body.gone {
+	if r.body.revoked {
 		return 0, errRevoked
 	}
 	n := copy(p, r.body.data[r.read:])

@@ -1,0 +1,240 @@
+// Package deliver sends encoded changes to HTTP destinations: bytes go in, a verdict on
+// each change comes out. It decides when and in which request bytes travel, and what a
+// response means for each change. It does not know what the bytes mean.
+//
+// A destination has lanes: queues of changes, of which at most one request at a time
+// carries any. The lane of a change follows from its Aerospike partition, so versions of
+// one record share a lane and never overtake each other. What arrives while a lane is busy
+// waits, and travels in one request with what waits in other lanes, as far as it fits. So
+// an idle destination gets each change at once, a busy one gets full batches, and there
+// are never more requests in flight than lanes.
+//
+// An item takes these steps, each in the file named after its type:
+//
+//  1. [Destination.Send] adds the item to its lane.
+//  2. The lane puts it into a batch, and itself into the gate's queue (lane.enqueue).
+//  3. The gate chooses an endpoint, and starts a worker when a request may go. It allows
+//     few requests while they are not full, and fewer when the destination has too much to
+//     do: after a timeout, a 429 or a 503 (limiter.go).
+//  4. A worker (Destination.work) takes a job from the gate: the batches of the first
+//     lane, and of others that fit with it, merged into one.
+//  5. The exchange makes the request, package post sends it, and the exchange tells each
+//     item its verdict. A batch that was refused is split until the change that is at
+//     fault is alone.
+//
+// Items that could only wait in vain, because no endpoint is healthy or Retry-After says
+// so, get their verdict at once, and so do those that wait too long (gate.sweep).
+package deliver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/aerosink/aerosink/connector/change"
+	"github.com/aerosink/aerosink/connector/deliver/post"
+	"github.com/aerosink/aerosink/connector/report"
+)
+
+// Envelope makes a request body from n records that stand one after another, and returns
+// its media type. The formats are envelopes.
+type Envelope interface {
+	Name() string
+	Seal(records []byte, n int) (body []byte, mediaType string)
+}
+
+// Stream is what changes must have in common to travel in one request. Items of different
+// Streams, compared as pointers, never share one.
+type Stream struct {
+	Envelope   Envelope
+	MaxRecords int           // 1 sends each change alone
+	MaxBytes   int           // soft: checked before a record is added
+	Interval   time.Duration // how long a lane waits for more before it sends a smaller batch
+}
+
+// Item is one encoded change for a destination.
+type Item struct {
+	Stream    *Stream
+	Record    []byte // copied by Send
+	Partition int
+
+	// Namespace and Set are those of the change, for headers that tell them.
+	Namespace, Set string
+
+	// Header is added to the request. Only a Stream that sends each change alone uses
+	// it; it has precedence over the destination's own, and may be nil. Send keeps it.
+	Header http.Header
+
+	Deadline time.Time // after which nobody waits for the verdict
+	To       change.Recipient
+}
+
+// Destination sends items to one destination. Its methods may be called by several
+// goroutines at once.
+type Destination struct {
+	config      Config
+	ctx         context.Context // of every request and health check
+	cancel      context.CancelFunc
+	client      *post.Client
+	tellsOrigin bool // a header tells the namespace or the set
+	gate        *gate
+	lanes       []*lane
+	endpoints   []*endpoint
+	metrics     *destinationMetrics
+	refusals    report.Refusals
+	queued      atomic.Int64
+	sweeping    atomic.Bool // a sweep is scheduled
+	busyLanes   sync.WaitGroup
+	workers     sync.WaitGroup
+	checks      sync.WaitGroup // health checks
+}
+
+// endpoint is one URL of a destination, as the gate sees it.
+type endpoint struct {
+	*post.Endpoint
+	changes    *changeCounters
+	noResponse chan struct{} // room for one signal: a request got no response
+
+	// Guarded by the gate.
+	inFlight    int
+	maxInFlight int
+	unhealthy   bool
+	checkErr    error     // of the check that found it unhealthy
+	resume      time.Time // no request before then, because the destination asked for that
+}
+
+// signalNoResponse tells the health check that a request got no response.
+func (e *endpoint) signalNoResponse() {
+	select {
+	case e.noResponse <- struct{}{}:
+	default:
+	}
+}
+
+// New returns a Destination that takes items until Close.
+func New(c Config) *Destination {
+	d := &Destination{config: c, tellsOrigin: c.TellsOrigin()}
+	d.ctx, d.cancel = context.WithCancel(context.Background())
+	d.metrics = newDestinationMetrics(d)
+	d.client = post.NewClient(d.ctx, c.Config, d.metrics.post)
+	for _, u := range c.URLs {
+		d.endpoints = append(d.endpoints, &endpoint{
+			Endpoint: post.NewEndpoint(c.Config, u), changes: d.metrics.changesOf(u.Host),
+			noResponse: make(chan struct{}, 1), maxInFlight: c.RequestsPerEndpoint(),
+		})
+	}
+	for range c.lanes() {
+		d.lanes = append(d.lanes, &lane{d: d})
+	}
+	d.gate = &gate{d: d, endpoints: d.endpoints, limiter: newLimiter(len(d.lanes)), width: newWidth(len(d.lanes))}
+	c.Metrics.register(d.metrics)
+	if c.Health != nil {
+		for _, e := range d.endpoints {
+			h := healthCheck{d: d, endpoint: e, config: *c.Health}
+			d.checks.Go(h.run)
+		}
+	}
+	return d
+}
+
+// Name returns the destination's name in the configuration.
+func (d *Destination) Name() string { return d.config.Name }
+
+// Queued returns how many changes wait or are in flight.
+func (d *Destination) Queued() int { return int(d.queued.Load()) }
+
+var (
+	errQueueFull = errors.New("queue is full")
+	errTooLate   = errors.New("no time left for a request")
+)
+
+// Send adds i to its lane. It does not block. If i could only wait in vain, because no
+// endpoint is healthy or because the destination asked for no requests before its deadline,
+// it gets its verdict at once.
+func (d *Destination) Send(i Item) {
+	if n := d.queued.Add(1); n > int64(d.config.Queue*len(d.config.URLs)) {
+		d.reject([]rejection{{i.To, errQueueFull}})
+		return
+	}
+	if err := d.lanes[i.Partition%len(d.lanes)].add(&i); err != nil {
+		d.reject([]rejection{{i.To, err}})
+		return
+	}
+	d.scheduleSweep()
+}
+
+// work makes requests, as long as there is something to send and room for a request.
+func (d *Destination) work() {
+	for j, e := d.gate.first(); j != nil; j, e = d.gate.next() {
+		j.merge()
+		x := exchange{d: d, job: j, endpoint: e, batch: j.next()}
+		x.run()
+		d.gate.done(j)
+	}
+}
+
+// reject tells recipients the verdicts on items that were not sent.
+func (d *Destination) reject(out []rejection) {
+	if len(out) == 0 {
+		return
+	}
+	d.metrics.unsent.failed.Add(uint64(len(out)))
+	d.queued.Add(-int64(len(out)))
+	var last, wrapped error
+	for _, r := range out {
+		if r.err != last { //nolint:errorlint // the same error needs no other wrapping
+			last, wrapped = r.err, d.wrap(r.err)
+		}
+		r.to.Done(wrapped)
+	}
+}
+
+func (d *Destination) wrap(err error) error {
+	return fmt.Errorf("destination %s: %w", d.config.Name, err)
+}
+
+// sweepInterval is how often all that waits is checked for items that are too late.
+const sweepInterval = 100 * time.Millisecond
+
+// scheduleSweep schedules sweeps until nothing waits.
+func (d *Destination) scheduleSweep() {
+	if !d.sweeping.Load() && d.sweeping.CompareAndSwap(false, true) {
+		time.AfterFunc(sweepInterval, d.sweep)
+	}
+}
+
+func (d *Destination) sweep() {
+	d.gate.sweep()
+	d.sweeping.Store(false)
+	if d.queued.Load() > 0 {
+		d.scheduleSweep()
+	}
+}
+
+// Close lets the lanes send what they have, until ctx ends. Then requests are cancelled,
+// and what is left gets an error as its verdict. When Close returns, nothing of d is
+// running any more.
+func (d *Destination) Close(ctx context.Context) {
+	stop := context.AfterFunc(ctx, d.abort)
+	defer stop()
+	for _, l := range d.lanes {
+		l.close()
+	}
+	d.busyLanes.Wait()
+	d.workers.Wait()
+	d.abort()
+	d.checks.Wait()
+	for _, e := range d.endpoints {
+		e.Close()
+	}
+	d.config.Metrics.unregister(d.metrics)
+}
+
+func (d *Destination) abort() {
+	d.cancel()
+	d.gate.abort()
+}

@@ -1,0 +1,63 @@
+package deliver
+
+// job is what one request carries, from one lane or several. It holds the lanes until all
+// of it has verdicts.
+type job struct {
+	lanes          []*lane
+	parts          []*batch // of the lanes, until they are merged
+	records, bytes int      // in all parts
+
+	batches []*batch // to be sent in this order: one, or what is left of a refused one
+}
+
+// fits reports whether b may be sent together with the job.
+func (j *job) fits(b *batch) bool {
+	if len(j.parts) == 0 {
+		return true
+	}
+	s := j.parts[0].stream
+	return b.stream == s && j.records+len(b.items) <= s.MaxRecords && j.bytes+len(b.records) <= s.MaxBytes
+}
+
+func (j *job) isFull() bool {
+	if len(j.parts) == 0 {
+		return false
+	}
+	s := j.parts[0].stream
+	return j.records >= s.MaxRecords || j.bytes >= s.MaxBytes
+}
+
+// add adds the first batch of a lane.
+func (j *job) add(from *lane, b *batch) {
+	j.lanes = append(j.lanes, from)
+	j.parts = append(j.parts, b)
+	j.records += len(b.items)
+	j.bytes += len(b.records)
+}
+
+// merge merges the parts of a new job into one batch.
+func (j *job) merge() {
+	if len(j.parts) == 0 {
+		return
+	}
+	whole, others := j.parts[0], j.parts[1:]
+	whole.grow(j.records, j.bytes)
+	for _, b := range others {
+		whole.join(b)
+		b.free()
+	}
+	j.parts, j.batches = nil, []*batch{whole}
+}
+
+// next removes and returns the batch to be sent next.
+func (j *job) next() *batch {
+	b := j.batches[0]
+	j.batches = j.batches[1:]
+	return b
+}
+
+// sweep removes the items that reason has an error for, and appends them to out.
+func (j *job) sweep(out []rejection, reason rejectReason) []rejection {
+	j.batches, out = sweep(j.batches, out, reason)
+	return out
+}

@@ -1,0 +1,119 @@
+package post
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"time"
+
+	"golang.org/x/net/http2"
+)
+
+// connection is one HTTP/2 connection, or an HTTP/1.1 pool, until its TTL ends. The
+// endpoint guards its fields.
+type connection struct {
+	roundTripper
+	inFlight int
+	expires  time.Time // zero is never
+	retired  bool      // it takes no more requests
+}
+
+// roundTripper is a single connection over HTTP/2, and a pool of them over HTTP/1.1.
+type roundTripper interface {
+	http.RoundTripper
+	isBroken() bool // it takes no more requests
+	close()         // called when it has no requests
+}
+
+// isSpent reports whether c has to be replaced.
+func (c *connection) isSpent(now time.Time) bool {
+	return !c.expires.IsZero() && now.After(c.expires) || c.isBroken()
+}
+
+// http1Pool is the HTTP/1.1 connections of a transport, which limits and replaces them
+// itself.
+type http1Pool struct{ *http.Transport }
+
+func (http1Pool) isBroken() bool { return false }
+
+// close closes the connections. The transport may take a moment to release the last
+// request, so it is told twice.
+func (p http1Pool) close() {
+	p.CloseIdleConnections()
+	time.AfterFunc(time.Second, p.CloseIdleConnections)
+}
+
+// http2Connection is one HTTP/2 connection, or the attempt to open one. A transport of its
+// own would open another as soon as there are more requests than the server allows at
+// once; here these wait for their turn, until their time is over.
+type http2Connection struct {
+	cancel context.CancelFunc // stops dialing
+	dialed chan struct{}      // closed when conn or err is set
+	conn   *http.ClientConn
+	err    error // why there is no connection
+}
+
+// RoundTrip implements http.RoundTripper. It waits for the connection, and then until the
+// server allows one more request.
+func (c *http2Connection) RoundTrip(req *http.Request) (*http.Response, error) {
+	select {
+	case <-c.dialed:
+	case <-req.Context().Done():
+		return nil, req.Context().Err()
+	}
+	if c.err != nil {
+		return nil, c.err
+	}
+	return c.conn.RoundTrip(req)
+}
+
+// isBroken reports whether the connection has ended, or could not be opened. One that the
+// server wants to close is noticed by the next request.
+func (c *http2Connection) isBroken() bool {
+	select {
+	case <-c.dialed:
+		return c.err != nil || c.conn.Err() != nil
+	default:
+		return false
+	}
+}
+
+func (c *http2Connection) close() {
+	c.cancel()
+	<-c.dialed
+	if c.conn != nil {
+		_ = c.conn.Close() // it has no requests
+	}
+}
+
+// isDialError reports whether err itself says that no connection could be opened.
+func isDialError(err error) bool {
+	var op *net.OpError
+	return errors.As(err, &op) && op.Op == "dial"
+}
+
+// Errors of net/http, which has no names for them: a request was not sent because the
+// connection takes no more, and the server, shutting down, has not begun to process it.
+const (
+	errNotUsable = "http2: client conn not usable"
+	errGoAway    = "http2: Transport received Server's graceful shutdown GOAWAY"
+)
+
+// isUnprocessed reports whether err means that the server has not begun to process a
+// request, and whether that is because its connection is closing. PROTOCOL_ERROR is the
+// response to more concurrent requests than the server allows (RFC 9113, 5.1.2), which a
+// client learns a moment late; net/http does not use such a connection again.
+func isUnprocessed(err error) (unprocessed, closing bool) {
+	var stream http2.StreamError
+	switch {
+	case err.Error() == errNotUsable, err.Error() == errGoAway:
+		return true, true
+	case !errors.As(err, &stream):
+		return false, false
+	case stream.Code == http2.ErrCodeProtocol:
+		fromServer := stream.Cause != nil && stream.Cause.Error() == "received from peer"
+		return fromServer, fromServer
+	}
+	return stream.Code == http2.ErrCodeRefusedStream, false
+}

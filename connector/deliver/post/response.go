@@ -1,0 +1,62 @@
+package post
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/aerosink/aerosink/connector/report"
+)
+
+// Response is what became of a request.
+type Response struct {
+	Status     int            // 0 if there was no complete response
+	Err        error          // nil if the destination has all changes
+	Report     *report.Report // on each change, if Retry lists some; may be nil
+	Permanent  bool           // the destination will never take these changes
+	Overloaded bool           // the destination has too much to do
+	Failed     bool           // the endpoint did not respond, or not completely
+	Resume     time.Time      // no request before then; zero if the destination did not say
+}
+
+// maxHold bounds how long a destination can ask for no requests.
+const maxHold = time.Hour
+
+// maxResponse bounds how much of a response is read, in bytes. More than that costs the
+// connection, so that a destination cannot keep sending for ever.
+const maxResponse = 1 << 20
+
+// readBody drains r, so that the connection can be used again. It returns the body, unless
+// discard is set.
+func readBody(r io.Reader, discard bool) ([]byte, error) {
+	r = io.LimitReader(r, maxResponse)
+	if discard {
+		_, err := io.Copy(io.Discard, r)
+		return nil, err
+	}
+	return io.ReadAll(r)
+}
+
+// failure returns what a response that is not a success means for a request of n changes.
+func failure(resp *http.Response, body []byte, n int, now time.Time) *Response {
+	r := &Response{Status: resp.StatusCode, Permanent: report.IsPermanent(resp.StatusCode)}
+	if rep := report.Parse(resp.Header, body, n); rep != nil && len(rep.Retry) > 0 {
+		r.Report = rep
+	}
+	switch resp.StatusCode {
+	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
+		r.Overloaded = true
+		if wait := report.RetryAfter(resp.Header.Get("Retry-After"), now, maxHold); wait > 0 {
+			r.Resume = now.Add(wait)
+		}
+	}
+	return r
+}
+
+// noResponse is for a request without a complete response. err is for the reader, cause
+// is the transport's error.
+func noResponse(err, cause error) *Response {
+	return &Response{Err: err, Failed: true, Overloaded: errors.Is(cause, context.DeadlineExceeded)}
+}
