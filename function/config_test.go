@@ -63,7 +63,7 @@ func TestParseConfigFaults(t *testing.T) {
 		{"TIMEOUT", "-1s", "is no duration"},
 		{"BODY_TIMEOUT", "2562047h", "BODY_TIMEOUT: 2562047h is more than 24h0m0s"},
 		{"AVRO_SCHEMA", "nowhere.avsc", "AVRO_SCHEMA: open nowhere.avsc: no such file"},
-		{"AVRO_SCHEMA", "config_test.go", "AVRO_SCHEMA: config_test.go: avro schema: it is no JSON"},
+		{"AVRO_SCHEMA", "config_test.go", "AVRO_SCHEMA: config_test.go: avro schema: not JSON"},
 		{"SINKS", "", "SINKS: empty, so changes have nowhere to go"},
 		{"SINKS", " , ", "SINKS: empty"},
 		{"SINKS", "kafka://a", `SINKS: "kafka://a": unknown kind of sink`},

@@ -48,7 +48,7 @@ func TestSchemaInCloud(t *testing.T) {
 		t.Fatal(err)
 	}
 	upload(t, "schemas/shop.avsc", []byte("no schema"))
-	checkProblem(t, post(r, "application/avro", datum), http.StatusServiceUnavailable, path+": avro schema: it is no JSON")
+	checkProblem(t, post(r, "application/avro", datum), http.StatusServiceUnavailable, path+": avro schema: not JSON")
 	upload(t, "schemas/shop.avsc", text)
 	if w := post(r, "application/avro", datum); w.Code != http.StatusOK || len(cloud.Messages()) != 1 {
 		t.Errorf("status %d: %s", w.Code, w.Body)

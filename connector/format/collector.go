@@ -80,7 +80,7 @@ func (c *Collector) CheckCount(offset int, n int64) error {
 	case n > int64(c.Options.Limits.Changes-len(c.changes)):
 		return TooLargeAt(offset, "more than %d changes in one body", c.Options.Limits.Changes)
 	case n > int64(c.maxChanges()-len(c.changes)):
-		return ErrorAt(offset, "more changes than the body has room for")
+		return ErrorAt(offset, "more changes than a body of this size can hold")
 	}
 	return nil
 }

@@ -78,9 +78,9 @@ func (f *Format) check() error {
 		}
 		metadata = field.of
 	default:
-		return fmt.Errorf("it is of type %s; write a record or a map", f.schema.kind)
+		return fmt.Errorf("the schema is of type %s: want a record or a map", f.schema.kind)
 	}
-	reason := fmt.Errorf("the metadata %q is of type %s; write a record or a map", f.metadataKey, metadata.kind)
+	reason := fmt.Errorf("the metadata %q is of type %s: want a record or a map", f.metadataKey, metadata.kind)
 	for _, branch := range metadata.alternatives() {
 		switch branch.kind {
 		case kindMap:
@@ -98,7 +98,7 @@ func (f *Format) check() error {
 func checkMetadata(record *schemaType) error {
 	for _, field := range record.fields {
 		if metadataIndex(field.name) < 0 && field.absent == nil {
-			return fmt.Errorf("field %s.%s is no metadata, and it has neither a default nor null", record.name, field.name)
+			return fmt.Errorf("field %s.%s is not metadata, and has neither a default nor null", record.name, field.name)
 		}
 	}
 	return nil

@@ -34,7 +34,7 @@ func newDecompressor(codec string) (decompressor, bool) {
 }
 
 // errInflateLimit says that something inflates to more than it may.
-var errInflateLimit = errors.New("it inflates to too much")
+var errInflateLimit = errors.New("inflates to more than the limit")
 
 // expectedRatio is what is made room for before a block is inflated. More room is made
 // as it is filled, whatever a block claims.
@@ -104,7 +104,7 @@ func inflateSnappy(block []byte, most int) ([]byte, error) {
 	case err != nil:
 		return nil, fmt.Errorf("snappy: %w", err)
 	case crc32.ChecksumIEEE(plain) != sum:
-		return plain, errors.New("snappy: the checksum is another")
+		return plain, errors.New("snappy: checksum mismatch")
 	}
 	return plain, nil
 }

@@ -56,7 +56,7 @@ func (f *containerFile) header() {
 	}
 	var known bool
 	if f.inflate, known = newDecompressor(string(codec)); !known {
-		r.fail("the file's codec is none of null, deflate, snappy and zstandard; write it with one of these")
+		r.fail("unsupported codec: want null, deflate, snappy or zstandard")
 		return
 	}
 	f.prepare(schema)
@@ -74,7 +74,7 @@ func (f *containerFile) prepare(text []byte) {
 	}
 	var err error
 	if f.schema, err = parseSchema(text, false); err != nil {
-		f.reader.fail("the file's schema is none") // the error would quote it
+		f.reader.fail("the file's schema is not valid") // the error would quote it
 		return
 	}
 	f.key = f.collector.Options.MetadataKey
@@ -112,7 +112,7 @@ func (f *containerFile) block(n int64, at int, block []byte) error {
 	}
 	f.reader.valuesLeft, f.reader.schemaTextLeft = inner.valuesLeft, inner.schemaTextLeft
 	if len(inner.rest) > 0 {
-		inner.fail("%d bytes more than the block's changes have", len(inner.rest))
+		inner.fail("%d bytes after the block's last change", len(inner.rest))
 	}
 	return inner.err
 }

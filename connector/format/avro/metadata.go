@@ -64,20 +64,20 @@ func (m *metadata) fill(c *change.Change, names *change.Names) error {
 	namespace, set := m[metaNamespace], m[metaSet]
 	switch {
 	case namespace.Kind() != change.KindString || len(namespace.Bytes()) == 0:
-		return errors.New("the namespace is no string, or empty")
+		return errors.New("the namespace is not a string, or is empty")
 	case !isOr(set, change.KindString, change.KindNil):
-		return errors.New("the set is no string")
+		return errors.New("the set is not a string")
 	case !format.IsUserKey(m[metaUserKey].Kind()):
 		return errors.New("the user key is neither string, number nor bytes")
 	case !m.digest(c):
-		return fmt.Errorf("the digest is neither %d bytes nor those in Base64", len(c.Digest))
+		return fmt.Errorf("the digest is neither %[1]d bytes nor %[1]d bytes in Base64", len(c.Digest))
 	}
 	c.Namespace = names.Of(namespace.Bytes(), format.SlotNamespace)
 	c.Set = names.Of(set.Bytes(), format.SlotSet)
 	c.Key = m[metaUserKey]
 	for _, place := range []int{metaGen, metaExp, metaLUT} {
 		if !isOr(m[place], change.KindInteger, change.KindNil) {
-			return fmt.Errorf("%q is no integer", metadataNames[place])
+			return fmt.Errorf("%q is not an integer", metadataNames[place])
 		}
 	}
 	gen := m[metaGen].Integer()
@@ -99,7 +99,7 @@ func (m *metadata) operation(c *change.Change) error {
 		}
 	case msg.Kind() == change.KindString && text == format.Msg(change.Delete):
 		if !isOr(m[metaDurable], change.KindBool, change.KindNil) {
-			return errors.New(`"durable" is no boolean`)
+			return errors.New(`"durable" is not a boolean`)
 		}
 		c.Op = change.Delete
 		if m[metaDurable].Bool() {

@@ -30,13 +30,13 @@ func Parse(body []byte, o format.Options, configured *Format) ([]format.Parsed, 
 // parseBare reads a datum without a schema.
 func parseBare(c *format.Collector, r *reader, schema *Format) error {
 	if schema == nil {
-		return format.ErrorAt(0, "no object container file, and a bare datum cannot be read, for no Avro schema is configured")
+		return format.ErrorAt(0, "not an object container file, and a bare datum needs an Avro schema, but none is configured")
 	}
 	if err := parseDatum(c, r, schema.schema, schema.metadataKey); err != nil {
 		return err
 	}
 	if len(r.rest) > 0 {
-		r.fail("%d bytes more than the datum has", len(r.rest))
+		r.fail("%d bytes after the datum", len(r.rest))
 	}
 	return r.err
 }

@@ -97,9 +97,9 @@ func (r *reader) change(t *schemaType, metadataKey string, c *change.Change) err
 	}
 	switch {
 	case !found:
-		return r.fault(at, "there is no metadata %q", metadataKey)
+		return r.fault(at, "missing metadata %q", metadataKey)
 	case twice != "":
-		return r.fault(at, "%q is there twice", twice)
+		return r.fault(at, "duplicate %q", twice)
 	}
 	if err := metadata.fill(c, r.names); err != nil {
 		return r.fault(at, "%w", err)
@@ -301,7 +301,7 @@ func (r *reader) long() int64 {
 	i, n := binary.Varint(r.rest)
 	switch {
 	case n == 0:
-		r.fail("it ends too early")
+		r.fail("unexpected end of data")
 	case n < 0:
 		r.fail("an integer of more than 64 bits")
 	default:

@@ -29,10 +29,10 @@ func parseSchema(text []byte, defaults bool) (*schemaType, error) {
 	dec := stdjson.NewDecoder(bytes.NewReader(text))
 	dec.UseNumber()
 	if err := dec.Decode(&document); err != nil {
-		return nil, fmt.Errorf("it is no JSON: %w", err)
+		return nil, fmt.Errorf("not JSON: %w", err)
 	}
 	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
-		return nil, errors.New("something follows the JSON")
+		return nil, errors.New("data after the JSON")
 	}
 	if err := moveDefaults(document); err != nil {
 		return nil, err
@@ -275,7 +275,7 @@ func (t *schemaType) encode(text []byte) ([]byte, error) {
 	if b, ok := latin1(v); ok && w.value(t, change.BytesValue(change.KindBlob, b), nil) {
 		return w.dst, nil
 	}
-	return nil, fmt.Errorf("it does not fit the type %s", t.kind)
+	return nil, fmt.Errorf("does not fit the type %s", t.kind)
 }
 
 // latin1 returns the bytes whose values are the code points of a string.

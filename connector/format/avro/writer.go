@@ -38,7 +38,7 @@ func (w *writer) changeAsRecord(t *schemaType, c *change.Change) {
 			used++
 			w.bin(f.of, b)
 		} else if !w.absent(f) {
-			w.fail("field "+f.name, "there is no value for it, and it has neither a default nor null")
+			w.fail("field "+f.name, "the change has no value for it, and it has neither a default nor null")
 		}
 	}
 	if c.Op.IsDelete() || used == len(c.Bins) {

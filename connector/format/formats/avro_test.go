@@ -157,8 +157,8 @@ func TestAvroChanges(t *testing.T) {
 		{"a bin like the metadata", order, named, "bin metadata: the schema has no field for it"},
 		{"a bin like the metadata in a map", newAvro(t, mapOfAnything), named, "bin metadata: is named like the metadata"},
 		{"expiry of more than 31 bits", order, change.Change{Namespace: "n", Expiry: 1 << 31}, "metadata.exp: does not fit the schema"},
-		{"delete where a bin must be", required, change.Change{Op: change.Delete, Namespace: "n"}, "field b: there is no value for it"},
-		{"write without a bin that must be", required, change.Change{Namespace: "n"}, "field b: there is no value for it"},
+		{"delete where a bin must be", required, change.Change{Op: change.Delete, Namespace: "n"}, "field b: the change has no value for it"},
+		{"write without a bin that must be", required, change.Change{Namespace: "n"}, "field b: the change has no value for it"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			body, err := tt.f.Append(nil, &tt.c)
@@ -228,15 +228,15 @@ func TestAvroDefaults(t *testing.T) {
 		{`"null"`, ``, "", ""},
 		{`{"type":"enum","name":"E","symbols":["A","B"]}`, `"B"`, "02", ""},
 		{`{"type":"array","items":"long"}`, `[]`, "00", ""},
-		{`{"type":"array","items":"long"}`, `[1,[]]`, "", "the default of field R.b: it does not fit the type array"},
+		{`{"type":"array","items":"long"}`, `[1,[]]`, "", "the default of field R.b: does not fit the type array"},
 		{`{"type":"map","values":"string"}`, `{"a":"b"}`, "02026102620 0", ""},
 		{`{"type":"record","name":"P","fields":[{"name":"x","type":"long","default":7}]}`, `{}`, "0e", ""},
-		{`"long"`, `"secret"`, "", "the default of field R.b: it does not fit the type long"},
-		{`"long"`, `9223372036854775808`, "", "it does not fit the type long"},
-		{`"int"`, `2147483648`, "", "it does not fit the type int"},
-		{`"bytes"`, `"世"`, "", "it does not fit the type bytes"},
-		{`["null","R"]`, `{}`, "", "the default of field R.b: it does not fit the type union"},
-		{`{"type":"fixed","name":"F","size":9000000000000000000}`, `""`, "", "it does not fit the type fixed"},
+		{`"long"`, `"secret"`, "", "the default of field R.b: does not fit the type long"},
+		{`"long"`, `9223372036854775808`, "", "does not fit the type long"},
+		{`"int"`, `2147483648`, "", "does not fit the type int"},
+		{`"bytes"`, `"世"`, "", "does not fit the type bytes"},
+		{`["null","R"]`, `{}`, "", "the default of field R.b: does not fit the type union"},
+		{`{"type":"fixed","name":"F","size":9000000000000000000}`, `""`, "", "does not fit the type fixed"},
 	} {
 		if tt.def != "" {
 			tt.def = `,"default":` + tt.def
@@ -261,18 +261,18 @@ func TestAvroDefaults(t *testing.T) {
 
 func TestAvroSchemaFaults(t *testing.T) {
 	for _, tt := range []struct{ name, schema, err string }{
-		{"nothing", ``, "it is no JSON"},
-		{"no JSON", `record`, "it is no JSON"},
-		{"something after it", mapOfAnything + `{}`, "something follows the JSON"},
-		{"a string", `"string"`, "it is of type string; write a record or a map"},
-		{"an array", `{"type":"array","items":"long"}`, "it is of type array; write a record or a map"},
+		{"nothing", ``, "not JSON"},
+		{"no JSON", `record`, "not JSON"},
+		{"something after it", mapOfAnything + `{}`, "data after the JSON"},
+		{"a string", `"string"`, "the schema is of type string: want a record or a map"},
+		{"an array", `{"type":"array","items":"long"}`, "the schema is of type array: want a record or a map"},
 		{"an unknown type", `{"type":"map","values":"text"}`, "unknown type: text"},
 		{"a record without the metadata", `{"type":"record","name":"R","fields":[]}`, `record R has no field "metadata" for the metadata`},
-		{"metadata that is a string", `{"type":"record","name":"R","fields":[{"name":"metadata","type":"string"}]}`, `the metadata "metadata" is of type string; write a record or a map`},
+		{"metadata that is a string", `{"type":"record","name":"R","fields":[{"name":"metadata","type":"string"}]}`, `the metadata "metadata" is of type string: want a record or a map`},
 		{"metadata that finds no place in a map", `{"type":"map","values":["null","string"]}`, `the metadata "metadata" is of type union`},
 		{
 			"metadata with a field that nothing fills", `{"type":"map","values":["null",{"type":"record","name":"M","namespace":"a.b","fields":[{"name":"msg","type":"string"},{"name":"cause","type":"string"}]}]}`,
-			"field a.b.M.cause is no metadata, and it has neither a default nor null",
+			"field a.b.M.cause is not metadata, and has neither a default nor null",
 		},
 		{"a recursive default", `{"type":"record","name":"R","fields":[{"name":"metadata","type":"R","default":{}}]}`, "the default of field R.metadata"},
 		{"an empty union with a default", recordOf(`{"name":"b","type":[],"default":1}`), "the default of field R.b"},

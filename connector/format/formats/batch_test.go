@@ -69,8 +69,8 @@ func TestMapKeysThatStay(t *testing.T) {
 		format      format.Format
 		text, other string // what is written, or of an error, a part of it
 	}{
-		{json.Format{}, `"value":{"a":1}`, "bin b: a map key is no string; set stringify-map-keys"},
-		{json.Flat{MetadataKey: "metadata"}, `"b":{"a":1}`, "bin b: a map key is no string; set stringify-map-keys"},
+		{json.Format{}, `"value":{"a":1}`, "bin b: a map key is not a string; set stringify-map-keys"},
+		{json.Flat{MetadataKey: "metadata"}, `"b":{"a":1}`, "bin b: a map key is not a string; set stringify-map-keys"},
 		{avro, "\x02\x02a", "bin b: its map does not fit"},
 		{packs, "\x81\xa1a\x01", "\x81\x05\x01"},
 		{raw.Format{}, "\x81\xa2\x03a\x01", "\x81\x05\x01"},

@@ -28,7 +28,7 @@ func ByName(name, metadataKey string) (format.Format, error) {
 			return f, nil
 		}
 	}
-	return nil, fmt.Errorf("no format is called %q; write json, flat-json, message-pack or xdr", name)
+	return nil, fmt.Errorf("unknown format %q: want json, flat-json, message-pack or xdr", name)
 }
 
 // MediaTypeOf returns the media type of a single change in the format of that
@@ -100,5 +100,5 @@ func (p Parser) Parse(mediaType string, body []byte) ([]format.Parsed, error) {
 	case format.MediaXDR, format.MediaOctets:
 		return raw.Parse(body, o)
 	}
-	return nil, change.Permanent(fmt.Errorf("%w %q; understood are %s", format.ErrMediaType, mediaType, strings.Join(mediaTypes, ", ")))
+	return nil, change.Permanent(fmt.Errorf("%w %q: want %s", format.ErrMediaType, mediaType, strings.Join(mediaTypes, ", ")))
 }

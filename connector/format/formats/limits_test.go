@@ -400,7 +400,7 @@ func TestManyMembers(t *testing.T) {
 				return
 			}
 			for most, got := range map[int]format.Parsed{len(head) + len(`"k7":0,`): small[0], len(members): large[0]} {
-				wantPermanent(t, got.Err, fmt.Sprintf("byte %d: the same member twice", most+tt.at))
+				wantPermanent(t, got.Err, fmt.Sprintf("byte %d: duplicate member", most+tt.at))
 			}
 		})
 	}

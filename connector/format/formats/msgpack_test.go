@@ -227,15 +227,15 @@ func TestMessagePackFaults(t *testing.T) {
 		{"digest that is a string", "9301029294a16ec0a100c000", "the digest: msgp"},
 		{"user key that is a list", "93010292" + key[:len(key)-2] + "9000", "the user key is neither string, number nor bytes"},
 		{"user key that is an extension", "93010292" + key[:len(key)-2] + "d4170000", "the user key is neither"},
-		{"generation of 33 bits", "93010195" + key + "cf0000000100000000c0c090", "the generation is none"},
+		{"generation of 33 bits", "93010195" + key + "cf0000000100000000c0c090", "the generation is out of range"},
 		{"last update time of 64 bits", "93010195" + key + "c0c0cfffffffffffffffff90", "the last update time: an integer of more than 63 bits"},
 		{"bins that are a map", write("80"), "the bins: msgp"},
 		{"a bin of three", write("9193a1620100"), "a bin is an array of 3, not 4"},
-		{"a bin's type of 9 bits", write("9194a162cd01010001"), "a bin's type is no particle type"},
-		{"a string that says integer", write("9194a1620100a6736563726574"), "a string, whose type says integer"},
-		{"a list that says map", write("9194a162130090"), "a list, whose type says map"},
-		{"an integer that says blob", write("9194a162040001"), "a integer, whose type says blob"},
-		{"a blob that says string", write("9194a1620300c40101"), "a blob, whose type says string"},
+		{"a bin's type of 9 bits", write("9194a162cd01010001"), "a bin's type is not a particle type"},
+		{"a string that says integer", write("9194a1620100a6736563726574"), "kind string, but its type says integer"},
+		{"a list that says map", write("9194a162130090"), "kind list, but its type says map"},
+		{"an integer that says blob", write("9194a162040001"), "kind integer, but its type says blob"},
+		{"a blob that says string", write("9194a1620300c40101"), "kind blob, but its type says string"},
 		{"deeper than can be", write("9194a1621400" + deep), "nest deeper than 256"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -261,7 +261,7 @@ func TestMessagePackFaults(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, err = all.Parse(format.MediaMessagePack, body)
-		wantPermanent(t, err, ": no MessagePack: msgp")
+		wantPermanent(t, err, ": not MessagePack: msgp")
 	}
 }
 
@@ -292,7 +292,7 @@ func TestLargeMessageIsNotRead(t *testing.T) {
 		err   string
 	}{
 		{len(message) - 1, "too large: a change of "},
-		{len(message), "a string, whose type says double"},
+		{len(message), "kind string, but its type says double"},
 	} {
 		p := formats.Parser{Limits: format.Limits{Change: tt.limit}}
 		parsed, err := p.Parse(format.MediaMessagePack, slices.Concat(message, message))

@@ -28,7 +28,7 @@ func TestFormatsByName(t *testing.T) {
 		}
 	}
 	for _, name := range []string{"", "avro", "JSON", "parquet"} {
-		if f, err := formats.ByName(name, "metadata"); err == nil || !strings.Contains(err.Error(), "write json, flat-json, message-pack or xdr") {
+		if f, err := formats.ByName(name, "metadata"); err == nil || !strings.Contains(err.Error(), "want json, flat-json, message-pack or xdr") {
 			t.Errorf("%q: %v, %v", name, f, err)
 		}
 	}

@@ -230,12 +230,12 @@ func TestParseOneChange(t *testing.T) {
 		{"an integer where a double may be", binned(`{"name":"a","type":"float","value":3}`), ""},
 		{"white space", " {\r\n\t\"msg\" : \"write\" , " + key + " } \n", ""},
 
-		{"no key", `{"msg":"write"}`, `byte 0: neither JSON, for it has no member "key", nor flat JSON, for it has no object "metadata"`},
+		{"no key", `{"msg":"write"}`, `byte 0: neither JSON (no member "key") nor flat JSON (no object "metadata")`},
 		{"another metadata key", `{"meta":{"namespace":"n"}}`, `no object "metadata"`},
-		{"key is no array", `{"msg":"write","key":"shop"}`, `byte 21: "key" is no array`},
+		{"key is not an array", `{"msg":"write","key":"shop"}`, `byte 21: "key" is not an array`},
 		{"key of three", `{"msg":"write","key":["shop",null,"x"]}`, `"key" has 3 elements`},
 		{"namespace is null", `{"msg":"write","key":[null,null,"` + digest64 + `",null]}`, "the namespace is empty"},
-		{"namespace is a number", `{"msg":"write","key":[1,null,"` + digest64 + `",null]}`, "byte 22: the namespace is no string"},
+		{"namespace is a number", `{"msg":"write","key":[1,null,"` + digest64 + `",null]}`, "byte 22: the namespace is not a string"},
 		{"durable is a string", `{"msg":"delete",` + key + `,"durable":"true"}`, `"durable" is neither true nor false`},
 		{"durable is a number", `{"metadata":{"namespace":"n","digest":"` + digest64 + `","msg":"delete","durable":1}}`, `"durable" is neither true nor false`},
 		{"digest of 19 bytes", `{"msg":"write","key":["n",null,"4cggTFyCxaDjqb2pso88/imO2Q==",null]}`, "the digest is not 20 bytes in Base64"},
@@ -243,14 +243,14 @@ func TestParseOneChange(t *testing.T) {
 		{"digest that is no Base64", `{"msg":"write","key":["n",null,"?cggTFyCxaDjqb2pso88/imO2Sg=",null]}`, "the digest is not 20 bytes in Base64"},
 		{"digest is null", `{"msg":"write","key":["n",null,null,null]}`, "the digest is not 20 bytes in Base64"},
 		{"user key is an object", `{"msg":"write","key":["n",null,"` + digest64 + `",{}]}`, "the user key is neither string nor number"},
-		{"no msg", `{` + key + `}`, `no member "msg"`},
+		{"no msg", `{` + key + `}`, `missing member "msg"`},
 		{"another msg", `{"msg":"touch",` + key + `}`, `byte 7: "msg" is neither "write" nor "delete"`},
 		{"msg is a number", `{"msg":1,` + key + `}`, `"msg" is neither`},
 		{"gen is negative", `{"msg":"write",` + key + `,"gen":-1}`, `"gen" is not a generation`},
-		{"lut is a double", `{"msg":"write",` + key + `,"lut":1.5}`, `"lut" is no integer`},
-		{"exp is a string", `{"msg":"write",` + key + `,"exp":"1"}`, `"exp" is no integer`},
-		{"bins is an object", `{"msg":"write",` + key + `,"bins":{}}`, `"bins" is no array`},
-		{"a bin is a number", binned(`1`), "a bin is no object"},
+		{"lut is a double", `{"msg":"write",` + key + `,"lut":1.5}`, `"lut" is not a`},
+		{"exp is a string", `{"msg":"write",` + key + `,"exp":"1"}`, `"exp" is not a`},
+		{"bins is an object", `{"msg":"write",` + key + `,"bins":{}}`, `"bins" is not an array`},
+		{"a bin is a number", binned(`1`), "a bin is not an object"},
 		{"a bin without a value", binned(`{"name":"a","type":"int"}`), `a bin needs "name"`},
 		{"a bin without a type", binned(`{"name":"a","value":1}`), `a bin needs "name"`},
 		{"int that is a string", binned(`{"name":"a","type":"int","value":"1"}`), "does not fit its bin's type"},
@@ -267,7 +267,7 @@ func TestParseOneChange(t *testing.T) {
 		{"a double that is none", binned(`{"name":"a","type":"list","value":[1e999]}`), "beyond the range of doubles"},
 		{"deeper than can be", binned(`{"name":"a","type":"list","value":` + strings.Repeat("[", 257) + strings.Repeat("]", 257) + `}`), "nest deeper than 256"},
 		{"flat without a digest", `{"metadata":{"namespace":"n","msg":"write"}}`, `the metadata needs "namespace" and "digest"`},
-		{"flat without msg", `{"metadata":{"namespace":"n","digest":"` + digest64 + `"}}`, `no member "msg"`},
+		{"flat without msg", `{"metadata":{"namespace":"n","digest":"` + digest64 + `"}}`, `missing member "msg"`},
 		{"flat with a huge bin", `{"metadata":{"namespace":"n","digest":"` + digest64 + `","msg":"write"},"a":1e999}`, "beyond the range of doubles"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -310,19 +310,19 @@ func TestParseBody(t *testing.T) {
 		{"lines", format.MediaNDJSON, good + "\n" + good + "\r\n\n" + good, 3, ""},
 		{"no lines", format.MediaNDJSON, "\n\n", 0, ""},
 
-		{"a number", format.MediaJSON, "5", 0, "byte 0: a change is a JSON object"},
-		{"a string in an array", format.MediaJSON, `["secret"]`, 0, "byte 1: a change is a JSON object"},
-		{"an array in an array", format.MediaJSON, "[[" + good + "]]", 0, "byte 1: a change is a JSON object"},
+		{"a number", format.MediaJSON, "5", 0, "byte 0: want a JSON object"},
+		{"a string in an array", format.MediaJSON, `["secret"]`, 0, "byte 1: want a JSON object"},
+		{"an array in an array", format.MediaJSON, "[[" + good + "]]", 0, "byte 1: want a JSON object"},
 		{"an array that ends early", format.MediaJSON, "[" + good, 0, "the JSON ends too early"},
 		{"an object that ends early", format.MediaJSON, good[:30], 0, "byte 30: the JSON ends too early"},
 		{"no JSON", format.MediaJSON, "secret", 0, "byte 0: not JSON in UTF-8"},
 		{"bytes after the JSON", format.MediaJSON, good + "secret", 0, "not JSON in UTF-8"},
 		{"not UTF-8", format.MediaJSON, "{\"secret\":\"\xff\"}", 0, "byte 11: not JSON in UTF-8"},
 		{"a lone surrogate", format.MediaJSON, `{"secret":"\ud800"}`, 0, "not JSON in UTF-8"},
-		{"the same member twice", format.MediaJSON, `{"secret":1,"secret":2}`, 0, "the same member twice"},
-		{"the same member twice, in a bin", format.MediaJSON, `{"a":{"secret":1,"\u0073ecret":2}}`, 0, "the same member twice"},
+		{"duplicate member", format.MediaJSON, `{"secret":1,"secret":2}`, 0, "duplicate member"},
+		{"the same member twice, in a bin", format.MediaJSON, `{"a":{"secret":1,"\u0073ecret":2}}`, 0, "duplicate member"},
 		{"deeper than anyone goes", format.MediaJSON, `{"a":` + strings.Repeat("[", 20000) + strings.Repeat("]", 20000) + "}", 0, "byte 10004: too large: arrays and objects nest deeper than JSON can be checked"},
-		{"another media type", "text/plain", good, 0, `unsupported media type "text/plain"; understood are application/json, application/x-ndjson, application/x-msgpack`},
+		{"another media type", "text/plain", good, 0, `unsupported media type "text/plain": want application/json, application/x-ndjson, application/x-msgpack`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			parsed, err := all.Parse(tt.media, []byte(tt.body))
@@ -349,7 +349,7 @@ func TestParseBody(t *testing.T) {
 func TestParseBodyOfNothings(t *testing.T) {
 	for mediaType, part := range map[string]string{format.MediaJSON: "{}", format.MediaNDJSON: "0\n", format.MediaMessagePack: "\xc0", format.MediaXDR: "\x02\x03\x00\x00\x00\x00\x00\x00"} {
 		_, err := all.Parse(mediaType, []byte(strings.Repeat(part, 1000)))
-		wantPermanent(t, err, "more changes than the body has room for")
+		wantPermanent(t, err, "more changes than a body of this size can hold")
 		if parsed, err := all.Parse(mediaType, []byte(strings.Repeat(part, 50))); err != nil || len(parsed) != 50 {
 			t.Errorf("%s: %d changes, %v", mediaType, len(parsed), err)
 		}

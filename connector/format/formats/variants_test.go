@@ -33,13 +33,13 @@ func TestJSONOrFlatJSON(t *testing.T) {
 		{"JSON with metadata that is no object", `{` + key + `,"metadata":5}`, "json", ""},
 		{"flat JSON with a bin of the name", `{"metadata":` + metadata + `,"key":["a","b","c","d"],"msg":"write"}`, "flat-json", ""},
 		{"flat JSON with a key and no msg", `{"metadata":` + metadata + `,` + strings.TrimPrefix(key, `"msg":"write",`) + `}`, "flat-json", ""},
-		{"both", `{` + key + `,"metadata":` + metadata + `}`, "flat-json", `byte 0: JSON and flat JSON at once: it has the members "msg" and "key", and metadata in "metadata"`},
-		{"both, in other spellings", `{"\u006dsg":"write","\u006bey":["shop",null,"` + digest64 + `",null],"met\u0061data":` + metadata + `}`, "flat-json", "JSON and flat JSON at once"},
+		{"both", `{` + key + `,"metadata":` + metadata + `}`, "flat-json", `byte 0: both JSON and flat JSON: it has the members "msg" and "key", and metadata in "metadata"`},
+		{"both, in other spellings", `{"\u006dsg":"write","\u006bey":["shop",null,"` + digest64 + `",null],"met\u0061data":` + metadata + `}`, "flat-json", "both JSON and flat JSON"},
 		{"JSON whose metadata is not whole", `{` + key + `,"metadata":{"namespace":"n"}}`, "flat-json", `the metadata needs "namespace" and "digest"`},
 
-		{"neither", `{"a":1}`, "json", `byte 0: neither JSON, for it has no member "key", nor flat JSON, for it has no object "metadata"`},
-		{"another key", `{"meta":` + metadata + `,"b":{}}`, "json", `nor flat JSON, for it has no object "metadata"; did you mean METADATA_KEY=meta? members with objects: "meta", "b"`},
-		{"an object that is none", `{"bin":{"namespace":1}}`, "json", `no object "metadata"; members with objects: "bin"`},
+		{"neither", `{"a":1}`, "json", `byte 0: neither JSON (no member "key") nor flat JSON (no object "metadata")`},
+		{"another key", `{"meta":` + metadata + `,"b":{}}`, "json", `nor flat JSON (no object "metadata"); did you mean METADATA_KEY=meta? members with objects: "meta", "b"`},
+		{"an object that is none", `{"bin":{"namespace":1}}`, "json", `no object "metadata"); members with objects: "bin"`},
 		{"a name that is long", `{"` + strings.Repeat("é", 40) + `":{}}`, "json", `members with objects: "` + strings.Repeat("é", 16) + `"`},
 		{"a name that is cut in a letter", `{"x` + strings.Repeat("é", 40) + `":{}}`, "json", `members with objects: "x` + strings.Repeat("é", 15) + `"`},
 		{"many names", `{` + many + `"b":1}`, "json", `members with objects: "m0", "m1", "m2", "m3", "m4", "m5", "m6", "m7"`},
@@ -168,8 +168,8 @@ func TestMessagePackArrays(t *testing.T) {
 		{"an array with something else in it", "\x93" + string(good) + "\xa6secret" + string(good), []string{"", "byte 33: a change: msgp", ""}, ""},
 		{"an array in an array", "\x91\x91" + string(good), []string{"byte 2: a change is an array of 1, not 3"}, ""},
 		{"an array that begins with something else", "\x92\xc0" + string(good), []string{"a change is an array of 2, not 3"}, ""},
-		{"an array that ends too early", "\x93" + string(good) + string(good), nil, "byte 65: no MessagePack: msgp"},
-		{"an array of 4 billion", "\xdd\xff\xff\xff\xff" + string(good), nil, "byte 37: no MessagePack: msgp"},
+		{"an array that ends too early", "\x93" + string(good) + string(good), nil, "byte 65: not MessagePack: msgp"},
+		{"an array of 4 billion", "\xdd\xff\xff\xff\xff" + string(good), nil, "byte 37: not MessagePack: msgp"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			parsed, err := all.Parse(format.MediaMessagePack, []byte(tt.body))
@@ -235,7 +235,7 @@ func TestXDRVariants(t *testing.T) {
 	}
 	for _, first := range []string{"\x00", "\x03", "{", "\x93", "\x17", "\xff"} {
 		_, err := all.Parse(format.MediaXDR, []byte(framed(0)+first+"secret"))
-		wantPermanent(t, err, fmt.Sprintf("byte %d: no XDR message begins with 0x%02x: it is 0x02 with a proto header, and 0x16 without", len(frames[0]), first[0]))
+		wantPermanent(t, err, fmt.Sprintf("byte %d: not an XDR message: it begins with 0x%02x, want 0x02 (with a proto header) or 0x16 (without)", len(frames[0]), first[0]))
 	}
 	unread := []byte(bare(0))
 	unread[1] = 0 // no bit says XDR

@@ -130,7 +130,7 @@ func TestXDRFaults(t *testing.T) {
 	_, err = all.Parse(format.MediaOctets, []byte{1})
 	wantPermanent(t, err, "byte 1: unexpected EOF")
 	_, err = all.Parse(format.MediaOctets, append(bytes.Clone(good), "secret of more than 8 bytes"...))
-	wantPermanent(t, err, fmt.Sprintf("byte %d: no XDR message begins with 0x73: it is 0x02 with a proto header, and 0x16 without", len(good)))
+	wantPermanent(t, err, fmt.Sprintf("byte %d: not an XDR message: it begins with 0x73, want 0x02 (with a proto header) or 0x16 (without)", len(good)))
 
 	broken := bytes.Clone(good)
 	broken[8+1] = 0 // no bit says XDR

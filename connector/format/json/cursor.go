@@ -130,7 +130,7 @@ func unquote(quoted []byte) []byte {
 	}
 	text, err := jsontext.AppendUnquote(nil, quoted)
 	if err != nil {
-		panic("format: unquote of JSON that was not checked: " + err.Error())
+		panic("json: unquote of unchecked JSON: " + err.Error())
 	}
 	return text
 }

@@ -57,7 +57,7 @@ func (d *decoder) isLarge() bool { return len(d.body) >= largeBody }
 
 // duplicateMember is the fault of a member that occurs for the second time at an offset.
 func duplicateMember(offset int) error {
-	return format.ErrorAt(offset, "the same member twice in a JSON object")
+	return format.ErrorAt(offset, "duplicate member in a JSON object")
 }
 
 // nextElement returns the next object, in an array or outside, and nil at the
@@ -78,7 +78,7 @@ func (d *decoder) nextElement() ([]byte, error) {
 			}
 			return nil, d.syntax(err)
 		default:
-			return nil, d.fault("a change is a JSON object, and several are an array of objects")
+			return nil, d.fault("want a JSON object or an array of objects")
 		}
 	}
 }

@@ -147,7 +147,7 @@ func (r *reader) member(h *metaMembers, name, value []byte, c *change.Change) er
 func (r *reader) operation(h *metaMembers, c *change.Change) error {
 	switch {
 	case h.msg == nil:
-		return r.fault(r.object, `no member "msg" says whether it is a write or a delete`)
+		return r.fault(r.object, `missing member "msg": want "write" or "delete"`)
 	case isString(h.msg, "write"):
 		if !h.hasExp {
 			c.Expiry = change.ExpiryUnknown
@@ -166,7 +166,7 @@ func (r *reader) operation(h *metaMembers, c *change.Change) error {
 // key reads [namespace, set, digest, user key].
 func (r *reader) key(value []byte, c *change.Change) error {
 	if value[0] != '[' {
-		return r.fault(value, `"key" is no array`)
+		return r.fault(value, `"key" is not an array`)
 	}
 	var parts [4][]byte
 	n := 0
@@ -205,7 +205,7 @@ func (r *reader) text(what string, value []byte, slot int) (string, error) {
 	case string(value) == "null":
 		return "", nil
 	}
-	return "", r.fault(value, "the %s is no string", what)
+	return "", r.fault(value, "the %s is not a string", what)
 }
 
 func (r *reader) digest(value []byte, c *change.Change) error {
@@ -239,7 +239,7 @@ func (r *reader) number(what string, value []byte, unknown int64) (int64, error)
 	}
 	v, err := parseNumber(value)
 	if err != nil || v.Kind() != change.KindInteger {
-		return unknown, r.fault(value, "%q is no integer of 64 bits", what)
+		return unknown, r.fault(value, "%q is not a 64-bit integer", what)
 	}
 	return v.Integer(), nil
 }
@@ -247,7 +247,7 @@ func (r *reader) number(what string, value []byte, unknown int64) (int64, error)
 // typedBins reads the member "bins" of [Format].
 func (r *reader) typedBins(bins []byte, c *change.Change) error {
 	if bins[0] != '[' {
-		return r.fault(bins, `"bins" is no array`)
+		return r.fault(bins, `"bins" is not an array`)
 	}
 	for elements := newCursor(bins); ; {
 		e, ok := elements.element()
@@ -255,7 +255,7 @@ func (r *reader) typedBins(bins []byte, c *change.Change) error {
 			return nil
 		}
 		if e[0] != '{' {
-			return r.fault(e, "a bin is no object")
+			return r.fault(e, "a bin is not an object")
 		}
 		b, err := r.typedBin(e, len(c.Bins))
 		if err != nil {
@@ -365,7 +365,7 @@ func (r *reader) float(value []byte) (change.Value, error) {
 	}
 	f, err := strconv.ParseFloat(text, 64)
 	if err != nil {
-		return change.Value{}, r.fault(value, "the value is no double")
+		return change.Value{}, r.fault(value, "the value is not a double")
 	}
 	return change.DoubleValue(f), nil
 }
@@ -516,7 +516,7 @@ func (r *reader) unknownFormat() error {
 	if len(names) > 0 {
 		seen = hint + " members with objects: " + strings.Join(names, ", ")
 	}
-	return r.fault(r.object, `neither JSON, for it has no member "key", nor flat JSON, for it has no object %q%s`, r.metadataKey, seen)
+	return r.fault(r.object, `neither JSON (no member "key") nor flat JSON (no object %q)%s`, r.metadataKey, seen)
 }
 
 // isMetadata reports whether an object looks like the metadata of flat JSON.
@@ -551,7 +551,7 @@ func (r *reader) flat(metadata []byte, c *change.Change) error {
 		return err
 	}
 	if r.isJSONToo() {
-		return r.fault(r.object, `JSON and flat JSON at once: it has the members "msg" and "key", and metadata in %q`, r.metadataKey)
+		return r.fault(r.object, `both JSON and flat JSON: it has the members "msg" and "key", and metadata in %q`, r.metadataKey)
 	}
 	return nil
 }

@@ -53,7 +53,7 @@ func AppendString[T string | []byte](dst []byte, text T) []byte { return appendS
 func ParseValue(text []byte, order change.Order) (change.Value, error) {
 	text = bytes.TrimSpace(text)
 	if !jsontext.Value(text).IsValid(jsontext.AllowDuplicateNames(true)) {
-		return change.Value{}, change.Permanent(errors.New("a value that is no JSON"))
+		return change.Value{}, change.Permanent(errors.New("the value is not valid JSON"))
 	}
 	r := reader{object: text[:len(text):len(text)]}
 	return r.untyped("a value", r.object, order)
@@ -82,7 +82,7 @@ func appendCompact(dst, text []byte) []byte {
 	}
 	line := bytes.NewBuffer(dst)
 	if err := stdjson.Compact(line, text); err != nil {
-		panic("format: a change that was parsed is no JSON: " + err.Error())
+		panic("json: a parsed change is not JSON: " + err.Error())
 	}
 	return line.Bytes()
 }

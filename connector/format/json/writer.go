@@ -116,10 +116,10 @@ func (w *writer) key(where string, key change.Value, r *change.Reader) {
 		}
 	case change.KindInteger, change.KindUnsigned, change.KindDouble, change.KindBool, change.KindBlob:
 		if !w.stringify {
-			w.fail("bin "+where, "a map key is no string; set stringify-map-keys")
+			w.fail("bin "+where, "a map key is not a string; set stringify-map-keys")
 		}
 	default:
-		w.fail("bin "+where, "a map key is of kind %s, which no string stands for", key.Kind())
+		w.fail("bin "+where, "a map key is of kind %s, which cannot become a string", key.Kind())
 		r.Skip(key)
 	}
 	w.dst = appendKey(w.dst, key)

@@ -42,7 +42,7 @@ func parseMessage(c *format.Collector, r *reader) error {
 	reason := r.err
 	if r.err = nil; reason != nil || !r.bins {
 		if r.rest, err = msgp.Skip(whole); err != nil {
-			return format.ErrorAt(at, "no MessagePack: %v", err)
+			return format.ErrorAt(at, "not MessagePack: %v", err)
 		}
 	}
 	c.End(p, whole[:len(whole)-len(r.rest)], reason)

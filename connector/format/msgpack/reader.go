@@ -56,7 +56,7 @@ func (r *reader) write(c *change.Change) {
 	r.key(c)
 	gen := r.integer("the generation")
 	if c.Generation = uint32(gen); int64(c.Generation) != gen {
-		r.fail("the generation is none")
+		r.fail("the generation is out of range")
 	}
 	if c.Expiry = change.ExpiryUnknown; !r.isNil() {
 		c.Expiry = max(r.integer("the expiry"), 0) // -1 is another way to say never
@@ -98,13 +98,13 @@ func (r *reader) bin(i int) change.Bin {
 	number := r.integer("a bin's type")
 	kind := change.Kind(number)
 	if number < 0 || number > math.MaxUint8 {
-		r.fail("a bin's type is no particle type")
+		r.fail("a bin's type is not a particle type")
 	}
 	order := change.Order(r.integer("a bin's flags")) & change.KeyValueOrdered
 	switch have := r.next(); {
 	case have.IsCollection():
 		if kind != have {
-			r.fail("a %s, whose type says %s", have, kind)
+			r.fail("kind %s, but its type says %s", have, kind)
 			return b
 		}
 		b.Value = r.collection(have, order)
@@ -125,7 +125,7 @@ func (r *reader) typed(kind change.Kind, v change.Value) change.Value {
 	case have == change.KindBlob && format.IsBytes(kind):
 		return change.BytesValue(kind, v.Bytes())
 	}
-	r.fail("a %s, whose type says %s", have, kind)
+	r.fail("kind %s, but its type says %s", have, kind)
 	return change.Value{}
 }
 
@@ -303,7 +303,7 @@ func extensionOf(b []byte) (head int, content []byte, end int, err error) {
 		}
 		size = bigEndian(b[1 : 1+n])
 	default:
-		return 0, nil, 0, fmt.Errorf("byte 0x%02x begins nothing", c)
+		return 0, nil, 0, fmt.Errorf("no value begins with byte 0x%02x", c)
 	}
 	head = 1 + n
 	if uint64(len(b)-head) < 1+size {

@@ -91,7 +91,7 @@ func cutMessage(b []byte) (xdr.Frame, []byte, error) {
 	case b[0] == xdr.FirstByteBare:
 		return xdr.CutBare(b)
 	}
-	return nil, nil, fmt.Errorf("no XDR message begins with 0x%02x: it is 0x%02x with a proto header, and 0x%02x without", b[0], xdr.FirstByte, xdr.FirstByteBare)
+	return nil, nil, fmt.Errorf("not an XDR message: it begins with 0x%02x, want 0x%02x (with a proto header) or 0x%02x (without)", b[0], xdr.FirstByte, xdr.FirstByteBare)
 }
 
 // errTotalInflated says that a message is too much after those before it.
