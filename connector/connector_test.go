@@ -324,7 +324,7 @@ func TestInexpressibleChange(t *testing.T) {
 	n := r.dial(t)
 	n.ship(t, write(t, "s", 1))
 	n.wantReplies(t, xdr.Retry)
-	if log := r.log.String(); !strings.Contains(log, "is named like the metadata") {
+	if log := r.log.String(); !strings.Contains(log, "has the name of the metadata") {
 		t.Errorf("the log does not say why:\n%s", log)
 	}
 }

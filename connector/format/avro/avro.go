@@ -1,3 +1,10 @@
+// Package avro reads and writes changes by a user's Avro schema: as a bare datum, or as an
+// object container file.
+//
+// [New] parses the schema into a tree of schemaType. Append writes a change with a writer,
+// which goes through the schema and the change together. [Parse] reads a body: a
+// containerFile reads the header and decompresses the blocks, and a reader goes through
+// the data by their schema.
 package avro
 
 import (
@@ -9,13 +16,13 @@ import (
 	"github.com/aerosink/aerosink/connector/format"
 )
 
-// Format is the format of a user's schema. The schema is a record, whose fields are
-// the bins, or a map, whose entries are; in both one field or entry holds the
-// metadata, as a record or a map:
+// Format is the format of a user's schema. The schema is a record, whose fields are the
+// bins, or a map, whose entries are the bins. One field or entry holds the metadata, as a
+// record or a map:
 //
 //	msg, namespace, set, userKey, digest, gen, exp, lut, durable
 //
-// A value is written as the schema's type for it:
+// A value is written as the type that the schema has for it:
 //
 //	null                     a deleted bin, and nil
 //	boolean                  a bool
@@ -26,21 +33,20 @@ import (
 //	enum                     a string that is one of its symbols
 //	bytes, fixed             a blob of any kind, an HLL, a particle of an unknown type
 //	array                    a list
-//	map, record              a map with keys that are strings, or are made so as in [JSON]
+//	map, record              a map whose keys are strings, or become strings as in json.Format
 //
-// Of a union the first branch is taken that the value fits. An integer goes as a
-// double only where there is no long or int for it, and a double holds it exactly.
-// The digest goes as a string, in Base64, only where there are no bytes for it.
+// In a union, the first branch that the value fits is taken. An integer is written as a
+// double only if there is no long or int for it and a double holds it exactly. The digest
+// is written as a Base64 string only if the schema has no bytes for it.
 //
-// A field for which there is no bin gets its default, else null. What has neither
-// is refused, and so are a bin for which there is no field, and a value that does
-// not fit: nothing is left out in silence. What a schema has no room for is lost:
-// the order of lists and maps, the kind of a blob, and in a record whether a bin
-// that is null was deleted or not shipped.
+// A field without a bin gets its default, else null. A field that has neither is an
+// error, and so are a bin without a field and a value that does not fit: nothing is
+// omitted silently. Avro cannot express the order of lists and maps, the kind of a blob,
+// and, in a record, whether a bin that is null was deleted or not shipped; these are lost.
 //
-// Logical types are passed over: a date is the int that it is.
+// Logical types are ignored: a date is an int.
 //
-// A change alone is a bare datum, a batch an object container file
+// A single change is a bare datum; a batch is an object container file
 // (https://avro.apache.org/docs/1.12.0/specification/).
 type Format struct {
 	text        string // of the schema
@@ -51,9 +57,9 @@ type Format struct {
 	header []byte // of an object container file, with the sync marker at its end
 }
 
-// New returns the format of the schema that text is, in which the metadata has
-// the name metadataKey. StringifyMapKeys is as in [JSON]. A schema by which no
-// change could be written is an error.
+// New returns the format of the schema in text, in which the metadata has the name
+// metadataKey. stringifyMapKeys is as in json.Format. A schema by which no change could
+// be written is an error.
 func New(text, metadataKey string, stringifyMapKeys bool) (*Format, error) {
 	schema, err := parseSchema([]byte(text), true)
 	if err != nil {
@@ -66,7 +72,7 @@ func New(text, metadataKey string, stringifyMapKeys bool) (*Format, error) {
 	return f, nil
 }
 
-// check finds out whether there is room for the metadata.
+// check returns an error if the schema cannot hold the metadata.
 func (f *Format) check() error {
 	metadata := f.schema.items
 	switch f.schema.kind {
@@ -94,7 +100,8 @@ func (f *Format) check() error {
 	return reason
 }
 
-// checkMetadata finds a field of the metadata that nothing could be written into.
+// checkMetadata returns an error if the record has a field that nothing could be written
+// into.
 func checkMetadata(record *schemaType) error {
 	for _, field := range record.fields {
 		if metadataIndex(field.name) < 0 && field.absent == nil {
@@ -134,15 +141,15 @@ func (f *Format) Seal(records []byte, n int) ([]byte, string) {
 	return append(body, f.header[len(f.header)-syncSize:]...), format.MediaAvro
 }
 
-// containerMagic is what an object container file begins with; a marker of
-// syncSize bytes ends its header and each of its blocks.
+// An object container file begins with containerMagic. A marker of syncSize bytes ends
+// its header and each of its blocks.
 const (
 	containerMagic = "Obj\x01"
 	syncSize       = 16
 )
 
-// containerHeader returns the head of a file of uncompressed blocks. Its sync
-// marker follows from the schema.
+// containerHeader returns the header of a file with uncompressed blocks. The sync marker
+// is derived from the schema.
 func containerHeader(schema string) []byte {
 	h := []byte(containerMagic)
 	h = binary.AppendVarint(h, 2)

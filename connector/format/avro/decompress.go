@@ -13,12 +13,12 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// decompressor inflates the blocks of one object container file. What a block inflates to
-// has at most so many bytes; else the error is errInflated.
-type decompressor func(block []byte, most int) ([]byte, error)
+// decompressor decompresses a block of one object container file, to at most limit bytes;
+// if it takes more, the error is errInflateLimit.
+type decompressor func(block []byte, limit int) ([]byte, error)
 
-// newDecompressor returns the inflater of a codec, nil for blocks that are not compressed,
-// and false for a codec that is not known.
+// newDecompressor returns the decompressor of a codec, nil for blocks that are not
+// compressed, and false for an unknown codec.
 func newDecompressor(codec string) (decompressor, bool) {
 	switch codec {
 	case "", "null":
@@ -33,43 +33,42 @@ func newDecompressor(codec string) (decompressor, bool) {
 	return nil, false
 }
 
-// errInflateLimit says that something inflates to more than it may.
+// errInflateLimit reports that a block inflates to more than the limit.
 var errInflateLimit = errors.New("inflates to more than the limit")
 
-// expectedRatio is what is made room for before a block is inflated. More room is made
-// as it is filled, whatever a block claims.
+// expectedRatio determines the size of the first buffer for a block. The buffer grows as
+// it is filled, whatever size the block announces.
 const expectedRatio = 8
 
-// deflateDecompressor inflates blocks of Deflate. One reader is for all: it is large, and a file
-// may have a block for every few bytes.
+// deflateDecompressor decompresses blocks of Deflate. It reuses one reader, which is large: a
+// file may have a block for every few bytes.
 type deflateDecompressor struct{ reader io.ReadCloser }
 
-func (d *deflateDecompressor) inflate(block []byte, most int) ([]byte, error) {
+func (d *deflateDecompressor) inflate(block []byte, limit int) ([]byte, error) {
 	if d.reader == nil {
 		d.reader = flate.NewReader(nil)
 	}
-	if err := d.reader.(flate.Resetter).Reset(bytes.NewReader(block), nil); err != nil { //nolint:forcetypeassert // it says so
+	if err := d.reader.(flate.Resetter).Reset(bytes.NewReader(block), nil); err != nil { //nolint:forcetypeassert // documented by flate.NewReader
 		return nil, fmt.Errorf("inflate: %w", err)
 	}
-	plain, err := readLimited(d.reader, block, most)
+	plain, err := readLimited(d.reader, block, limit)
 	if err != nil && !errors.Is(err, errInflateLimit) {
 		err = fmt.Errorf("inflate: %w", err)
 	}
 	return plain, err
 }
 
-// readLimited reads what a block inflates to. With an error it returns as much of that as
-// was read.
-func readLimited(r io.Reader, block []byte, most int) ([]byte, error) {
-	plain := make([]byte, 0, min(most, expectedRatio*len(block))+1)
+// readLimited reads to the end of r. With an error it also returns what was read so far.
+func readLimited(r io.Reader, block []byte, limit int) ([]byte, error) {
+	plain := make([]byte, 0, min(limit, expectedRatio*len(block))+1)
 	for {
 		if len(plain) == cap(plain) {
-			plain = append(make([]byte, 0, min(2*cap(plain), most+1)), plain...)
+			plain = append(make([]byte, 0, min(2*cap(plain), limit+1)), plain...)
 		}
 		n, err := r.Read(plain[len(plain):cap(plain)])
 		plain = plain[:len(plain)+n]
 		switch {
-		case len(plain) > most:
+		case len(plain) > limit:
 			return plain, errInflateLimit
 		case errors.Is(err, io.EOF):
 			return plain, nil
@@ -79,13 +78,13 @@ func readLimited(r io.Reader, block []byte, most int) ([]byte, error) {
 	}
 }
 
-// snappyRatio is how many times its length a block inflates to at most: a copy of 64
-// bytes takes 3 (github.com/google/snappy, format_description.txt).
+// snappyRatio is the maximum ratio of Snappy: a copy of 64 bytes takes 3 bytes
+// (github.com/google/snappy, format_description.txt).
 const snappyRatio = 22
 
-// inflateSnappy reads a block of Snappy, behind which stands the checksum of what it
-// inflates to.
-func inflateSnappy(block []byte, most int) ([]byte, error) {
+// inflateSnappy decompresses a block of Snappy, which is followed by the checksum of the
+// decompressed data.
+func inflateSnappy(block []byte, limit int) ([]byte, error) {
 	if len(block) < crc32.Size {
 		return nil, io.ErrUnexpectedEOF
 	}
@@ -96,7 +95,7 @@ func inflateSnappy(block []byte, most int) ([]byte, error) {
 		return nil, fmt.Errorf("snappy: %w", err)
 	case size > snappyRatio*len(block):
 		return nil, fmt.Errorf("snappy: %d bytes cannot inflate to the %d that they announce", len(block), size)
-	case size > most:
+	case size > limit:
 		return nil, errInflateLimit
 	}
 	plain, err := snappy.Decode(nil, block)
@@ -109,26 +108,26 @@ func inflateSnappy(block []byte, most int) ([]byte, error) {
 	return plain, nil
 }
 
-// zstdRatio is how many times its length a block of Zstandard inflates to at most: 4
-// bytes say 128 KiB of the same (RFC 8878, 3.1.1.2).
+// zstdRatio is the maximum ratio of Zstandard: 4 bytes encode 128 KiB of the same byte
+// (RFC 8878, 3.1.1.2).
 const zstdRatio = 128 << 10 / 4
 
-// zstdWindow is the largest window that a decoder has to know, in bytes (RFC 8878,
-// 3.1.1.1.2). A block that does not announce its size takes memory for it.
+// zstdWindow is the largest window that a decoder must support, in bytes (RFC 8878,
+// 3.1.1.1.2). A block that does not announce its size takes that much memory.
 const zstdWindow = 8 << 20
 
-// zstdDecompressor inflates blocks of Zstandard.
+// zstdDecompressor decompresses blocks of Zstandard.
 type zstdDecompressor struct{ whole, stream *zstd.Decoder }
 
-func (z *zstdDecompressor) inflate(block []byte, most int) (plain []byte, err error) {
+func (z *zstdDecompressor) inflate(block []byte, limit int) (plain []byte, err error) {
 	var head zstd.Header
 	switch err = head.Decode(block); {
 	case err != nil:
 	case !head.HasFCS:
-		plain, err = z.read(block, most)
+		plain, err = z.read(block, limit)
 	case head.FrameContentSize/zstdRatio > uint64(len(block)):
 		err = fmt.Errorf("%d bytes cannot inflate to the %d that they announce", len(block), head.FrameContentSize)
-	case head.FrameContentSize > uint64(most):
+	case head.FrameContentSize > uint64(limit):
 		err = errInflateLimit
 	default:
 		plain, err = z.decode(block, int(head.FrameContentSize))
@@ -139,7 +138,7 @@ func (z *zstdDecompressor) inflate(block []byte, most int) (plain []byte, err er
 	return plain, err
 }
 
-// decode inflates a block that announces its size.
+// decode decompresses a block that announces its size.
 func (z *zstdDecompressor) decode(block []byte, size int) (_ []byte, err error) {
 	if z.whole == nil {
 		z.whole, err = zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecodeAllCapLimit(true))
@@ -150,8 +149,8 @@ func (z *zstdDecompressor) decode(block []byte, size int) (_ []byte, err error) 
 	return z.whole.DecodeAll(block, make([]byte, 0, size))
 }
 
-// read inflates a block whose size is not known.
-func (z *zstdDecompressor) read(block []byte, most int) (_ []byte, err error) {
+// read decompresses a block whose size is unknown.
+func (z *zstdDecompressor) read(block []byte, limit int) (_ []byte, err error) {
 	if z.stream == nil {
 		z.stream, err = zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(zstdWindow))
 	}
@@ -161,5 +160,5 @@ func (z *zstdDecompressor) read(block []byte, most int) (_ []byte, err error) {
 	if err != nil {
 		return nil, err
 	}
-	return readLimited(z.stream, block, most)
+	return readLimited(z.stream, block, limit)
 }

@@ -7,7 +7,7 @@ import (
 	"github.com/aerosink/aerosink/connector/format"
 )
 
-// maxSchema bounds the schema in a container file, in bytes: to parse one takes
+// maxSchema is the limit of the schema in a container file, in bytes. To parse one takes
 // many times as much.
 const maxSchema = 256 << 10
 
@@ -17,11 +17,12 @@ type containerFile struct {
 	configured *Format // nil without one
 	reader     *reader
 	schema     *schemaType
-	key        string       // of the metadata
-	inflate    decompressor // nil when nothing is compressed
+	key        string       // the name of the metadata
+	inflate    decompressor // nil if the blocks are not compressed
 	sync       []byte
 }
 
+// changes reads the whole file.
 func (f *containerFile) changes() error {
 	f.header()
 	for r := f.reader; r.err == nil && len(r.rest) > 0; {
@@ -37,7 +38,7 @@ func (f *containerFile) changes() error {
 	return f.reader.err
 }
 
-// header reads all before the first block.
+// header reads everything before the first block.
 func (f *containerFile) header() {
 	r := f.reader
 	r.take(len(containerMagic))
@@ -62,7 +63,7 @@ func (f *containerFile) header() {
 	f.prepare(schema)
 }
 
-// prepare makes the schema ready, which is likely the one that is configured.
+// prepare parses the schema, unless it is the configured one, as is likely.
 func (f *containerFile) prepare(text []byte) {
 	if a := f.configured; a != nil && a.text == string(text) {
 		f.schema, f.key = a.schema, a.metadataKey
@@ -83,7 +84,7 @@ func (f *containerFile) prepare(text []byte) {
 	}
 }
 
-// block reads the n changes of a block, which stands at an offset in the body.
+// block reads the n changes of a block, which is at offset at in the body.
 func (f *containerFile) block(n int64, at int, block []byte) error {
 	if n < 0 {
 		return format.ErrorAt(at, "a block of %d changes", n)

@@ -10,13 +10,13 @@ import (
 	"github.com/aerosink/aerosink/connector/format"
 )
 
-// metadata is the metadata of a change, in the order of metadataNames. What the
-// change does not have is nil.
+// metadata is the metadata of a change, in the order of metadataNames. What the change
+// does not have is nil.
 type metadata [9]change.Value
 
 var metadataNames = [...]string{"msg", "namespace", "set", "userKey", "digest", "gen", "exp", "lut", "durable"}
 
-// The places of metadataNames.
+// The indexes of metadataNames.
 const (
 	metaMsg = iota
 	metaNamespace
@@ -29,9 +29,10 @@ const (
 	metaDurable
 )
 
-// metadataIndex returns the place of a name in avroMetadata, -1 when it has none.
+// metadataIndex returns the index of a name in metadata, or -1.
 func metadataIndex(name string) int { return slices.Index(metadataNames[:], name) }
 
+// metadataOf returns the metadata of c.
 func metadataOf(c *change.Change) metadata {
 	m := metadata{
 		metaMsg:       change.StringValue([]byte(format.Msg(c.Op))),
@@ -95,7 +96,7 @@ func (m *metadata) operation(c *change.Change) error {
 	switch text := string(msg.Bytes()); {
 	case msg.Kind() == change.KindString && text == format.Msg(change.Write):
 		if c.Expiry = change.ExpiryUnknown; m[metaExp].Kind() != change.KindNil {
-			c.Expiry = max(m[metaExp].Integer(), 0) // -1 is another way to say never
+			c.Expiry = max(m[metaExp].Integer(), 0) // -1 also means never
 		}
 	case msg.Kind() == change.KindString && text == format.Msg(change.Delete):
 		if !isOr(m[metaDurable], change.KindBool, change.KindNil) {
@@ -111,7 +112,7 @@ func (m *metadata) operation(c *change.Change) error {
 	return nil
 }
 
-// digest reads the digest, which is bytes or Base64.
+// digest reads the digest, which is bytes or a Base64 string.
 func (m *metadata) digest(c *change.Change) bool {
 	b := m[metaDigest].Bytes()
 	switch m[metaDigest].Kind() {

@@ -6,11 +6,12 @@ import (
 	"github.com/aerosink/aerosink/connector/format"
 )
 
-// minChange is the least that a change takes, in bytes: a schema may say all in one byte
-// but the digest.
+// minChange is the least that a change takes, in bytes: a schema may encode everything
+// except the digest in one byte.
 const minChange = 20
 
-// avro reads a bare datum, or an object container file.
+// Parse reads an object container file, or a bare datum by the configured schema, which
+// may be nil.
 func Parse(body []byte, o format.Options, configured *Format) ([]format.Parsed, error) {
 	c := format.NewCollector(o, len(body), minChange)
 	r := newReader(body, &c.Names, c.InflateLimit())
@@ -27,7 +28,7 @@ func Parse(body []byte, o format.Options, configured *Format) ([]format.Parsed, 
 	return c.Changes(), nil
 }
 
-// parseBare reads a datum without a schema.
+// parseBare reads a bare datum.
 func parseBare(c *format.Collector, r *reader, schema *Format) error {
 	if schema == nil {
 		return format.ErrorAt(0, "not an object container file, and a bare datum needs an Avro schema, but none is configured")
@@ -41,8 +42,8 @@ func parseBare(c *format.Collector, r *reader, schema *Format) error {
 	return r.err
 }
 
-// datum reads the change that is next in r. An error is of the whole body, or block:
-// what follows cannot be read.
+// parseDatum reads the next change from r. An error concerns the whole body or block:
+// nothing after it can be read.
 func parseDatum(c *format.Collector, r *reader, schema *schemaType, metadataKey string) error {
 	p, err := c.Begin(r.offset(), (*Format)(nil).Name())
 	if err != nil {

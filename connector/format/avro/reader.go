@@ -9,71 +9,42 @@ import (
 	"github.com/aerosink/aerosink/connector/format"
 )
 
-// reader walks data by their schema. It keeps its first fault and then reads
-// nothing more, so that the code reads as the schema does.
+// reader reads data by their schema. It keeps its first error and then reads nothing
+// more, so that the code follows the schema.
 type reader struct {
 	whole []byte // for offsets
 	rest  []byte
 	names *change.Names
 	err   error
 
-	base     int  // offset of whole in the request body, or of the block that inflates to whole
-	inflated bool // it is the latter
+	base     int  // offset of whole in the request body, or of the compressed block
+	inflated bool // whole is what a block inflated to
 
-	// valuesLeft is how many values may still be read. Nearly every value takes a byte
-	// at least, but nulls and records of nothing do not, and a few bytes can
-	// announce any number of them.
+	// valuesLeft is how many values may still be read. Nulls and empty records take no
+	// bytes, so a few bytes can announce any number of them.
 	valuesLeft int
 
 	// schemaTextLeft is how many bytes the names of fields and symbols may still take. They
-	// stand in the schema once, and in what is read as often as the data want.
+	// are in the schema once, but the data may repeat them any number of times.
 	schemaTextLeft int
 }
 
-// Bounds on the values in bytes that hold changes; more is a bomb. An element that
-// takes no bytes counts as many.
+// newReader returns a reader of body, in which names and symbols may take schemaText
+// bytes.
+func newReader(body []byte, names *change.Names, schemaText int) *reader {
+	return &reader{whole: body, rest: body, names: names, valuesLeft: minValues + valuesPerByte*len(body), schemaTextLeft: schemaText}
+}
+
+// Limits of the values in a body, against bombs: a fixed number, and more per byte. An
+// element that takes no bytes counts as emptyElementCost values.
 const (
 	valuesPerByte    = 4
 	minValues        = 64 << 10
 	emptyElementCost = 64
 )
 
-// newReader returns a reader of body, in which names and symbols may take as many
-// bytes as text.
-func newReader(body []byte, names *change.Names, text int) *reader {
-	return &reader{whole: body, rest: body, names: names, valuesLeft: minValues + valuesPerByte*len(body), schemaTextLeft: text}
-}
-
-// fail keeps an error about what is read next.
-func (r *reader) fail(detail string, args ...any) {
-	if r.err == nil {
-		r.err = r.fault(r.position(), detail, args...)
-	}
-}
-
-// fault is the error of what is at a position in whole.
-func (r *reader) fault(position int, detail string, args ...any) error {
-	if !r.inflated {
-		return format.ErrorAt(r.base+position, detail, args...)
-	}
-	return format.ErrorAt(r.base, "in what the block here inflates to, byte %d: %w", position, fmt.Errorf(detail, args...))
-}
-
-// position returns where in whole the reader is.
-func (r *reader) position() int { return len(r.whole) - len(r.rest) }
-
-// offset returns where in the request body the reader is; of what was inflated, where
-// the block is.
-func (r *reader) offset() int {
-	if r.inflated {
-		return r.base
-	}
-	return r.base + r.position()
-}
-
-// change reads a datum as a change, whose metadata has the name metadataKey. Unless
-// the error is the reader's own, it is of this change alone, and the next can be
-// read.
+// change reads a datum as a change, whose metadata has the name metadataKey. If r.err is
+// nil after an error, the error concerns this change alone, and the next can be read.
 func (r *reader) change(t *schemaType, metadataKey string, c *change.Change) error {
 	var metadata metadata
 	at, found, twice := r.position(), false, ""
@@ -88,7 +59,7 @@ func (r *reader) change(t *schemaType, metadataKey string, c *change.Change) err
 		}
 		v := r.value(of)
 		if t.kind == kindRecord && v.Kind() == change.KindNil {
-			return // as good as no bin: a record has a field for each
+			return // no bin: a record has a field for each
 		}
 		c.Bins = append(c.Bins, change.Bin{Name: r.names.Of(name, format.SlotBins+len(c.Bins)), Value: v})
 	})
@@ -97,12 +68,12 @@ func (r *reader) change(t *schemaType, metadataKey string, c *change.Change) err
 	}
 	switch {
 	case !found:
-		return r.fault(at, "missing metadata %q", metadataKey)
+		return r.errorAt(at, "missing metadata %q", metadataKey)
 	case twice != "":
-		return r.fault(at, "duplicate %q", twice)
+		return r.errorAt(at, "duplicate %q", twice)
 	}
 	if err := metadata.fill(c, r.names); err != nil {
-		return r.fault(at, "%w", err)
+		return r.errorAt(at, "%w", err)
 	}
 	if c.Op.IsDelete() {
 		c.Bins = c.Bins[:0]
@@ -110,7 +81,7 @@ func (r *reader) change(t *schemaType, metadataKey string, c *change.Change) err
 	return nil
 }
 
-// metadata reads the metadata, and a name that they have twice.
+// metadata reads the metadata. It sets twice to a name that occurs twice.
 func (r *reader) metadata(t *schemaType, m *metadata, twice *string) {
 	t = r.branch(t)
 	if !t.isRecordOrMap() {
@@ -131,52 +102,8 @@ func (r *reader) metadata(t *schemaType, m *metadata, twice *string) {
 	})
 }
 
-// value reads the value of a bin or of metadata.
-func (r *reader) value(t *schemaType) change.Value { return r.resolved(r.branch(t)) }
-
-// resolved reads a value of the type t, which is no union.
-func (r *reader) resolved(t *schemaType) change.Value {
-	kind := change.KindMap
-	switch t.kind {
-	case kindArray:
-		kind = change.KindList
-	case kindMap, kindRecord:
-	default:
-		return r.plain(t)
-	}
-	var p change.Packer
-	r.pack(&p, t, 1)
-	if r.err != nil {
-		return change.Value{}
-	}
-	v, err := p.Value(kind)
-	if err != nil {
-		r.fail("%w", err)
-	}
-	return v
-}
-
-// pack adds such a value to p.
-func (r *reader) pack(p *change.Packer, t *schemaType, depth int) {
-	switch t.kind {
-	case kindArray:
-		p.Open(change.KindList, change.Unordered)
-		r.elements(depth, func() { r.pack(p, r.branch(t.items), depth+1) })
-		p.Close()
-	case kindMap, kindRecord:
-		p.Open(change.KindMap, change.Unordered)
-		r.members(t, depth, func(name []byte, of *schemaType) {
-			p.Add(change.StringValue(name))
-			r.pack(p, r.branch(of), depth+1)
-		})
-		p.Close()
-	default:
-		p.Add(r.plain(t))
-	}
-}
-
-// members reads the fields of a record or the entries of a map: each is called to
-// read one.
+// members reads the fields of a record or the entries of a map, and calls each to read
+// one value.
 func (r *reader) members(t *schemaType, depth int, each func(name []byte, of *schemaType)) {
 	if t.kind == kindMap {
 		r.elements(depth, func() { each(r.bytes(), t.items) })
@@ -191,8 +118,8 @@ func (r *reader) members(t *schemaType, depth int, each func(name []byte, of *sc
 	}
 }
 
-// elements reads the blocks of an array or a map: each is called to read one
-// element. A block that says how many bytes it has must have as many.
+// elements reads the blocks of an array or a map, and calls each to read one element. A
+// block that announces its size must have that size.
 func (r *reader) elements(depth int, each func()) {
 	r.checkDepth(depth)
 	for r.err == nil {
@@ -221,22 +148,10 @@ func (r *reader) elements(depth int, each func()) {
 	}
 }
 
-// schemaText returns a name or symbol of the schema.
-func (r *reader) schemaText(text string) []byte {
-	if r.schemaTextLeft -= len(text); r.schemaTextLeft < 0 {
-		r.fail("%w: names of fields and symbols that take more than the body may inflate to", format.ErrTooLarge)
-		return nil
-	}
-	return []byte(text)
-}
+// value reads the value of a bin or of metadata.
+func (r *reader) value(t *schemaType) change.Value { return r.resolved(r.branch(t)) }
 
-func (r *reader) checkDepth(depth int) {
-	if depth > change.MaxDepth {
-		r.fail("%w", format.ErrDepth)
-	}
-}
-
-// branch begins a value of the type t: of a union it reads the branch.
+// branch begins a value of type t. It returns t, or the branch of a union.
 func (r *reader) branch(t *schemaType) *schemaType {
 	if r.valuesLeft--; r.valuesLeft < 0 {
 		r.fail("more values than any change has")
@@ -252,6 +167,47 @@ func (r *reader) branch(t *schemaType) *schemaType {
 		return &schemaType{kind: kindNull}
 	}
 	return t.branches[i]
+}
+
+// resolved reads a value of type t, which is not a union.
+func (r *reader) resolved(t *schemaType) change.Value {
+	kind := change.KindMap
+	switch t.kind {
+	case kindArray:
+		kind = change.KindList
+	case kindMap, kindRecord:
+	default:
+		return r.plain(t)
+	}
+	var p change.Packer
+	r.pack(&p, t, 1)
+	if r.err != nil {
+		return change.Value{}
+	}
+	v, err := p.Value(kind)
+	if err != nil {
+		r.fail("%w", err)
+	}
+	return v
+}
+
+// pack adds a value of type t, which is not a union, to p.
+func (r *reader) pack(p *change.Packer, t *schemaType, depth int) {
+	switch t.kind {
+	case kindArray:
+		p.Open(change.KindList, change.Unordered)
+		r.elements(depth, func() { r.pack(p, r.branch(t.items), depth+1) })
+		p.Close()
+	case kindMap, kindRecord:
+		p.Open(change.KindMap, change.Unordered)
+		r.members(t, depth, func(name []byte, of *schemaType) {
+			p.Add(change.StringValue(name))
+			r.pack(p, r.branch(of), depth+1)
+		})
+		p.Close()
+	default:
+		p.Add(r.plain(t))
+	}
 }
 
 // plain reads a value that is neither a union nor a collection.
@@ -310,7 +266,7 @@ func (r *reader) long() int64 {
 	return i
 }
 
-// bytes reads bytes behind their length.
+// bytes reads a length and that many bytes.
 func (r *reader) bytes() []byte {
 	n := r.long()
 	if n < 0 || n > int64(len(r.rest)) {
@@ -332,4 +288,46 @@ func (r *reader) take(n int) []byte {
 	b := r.rest[:n:n]
 	r.rest = r.rest[n:]
 	return b
+}
+
+// schemaText returns a name or symbol of the schema as bytes of its own.
+func (r *reader) schemaText(text string) []byte {
+	if r.schemaTextLeft -= len(text); r.schemaTextLeft < 0 {
+		r.fail("%w: names of fields and symbols that take more than the body may inflate to", format.ErrTooLarge)
+		return nil
+	}
+	return []byte(text)
+}
+
+func (r *reader) checkDepth(depth int) {
+	if depth > change.MaxDepth {
+		r.fail("%w", format.ErrDepth)
+	}
+}
+
+// position returns the position of r in whole.
+func (r *reader) position() int { return len(r.whole) - len(r.rest) }
+
+// offset returns the position of r in the request body; inside a compressed block, the
+// offset of the block.
+func (r *reader) offset() int {
+	if r.inflated {
+		return r.base
+	}
+	return r.base + r.position()
+}
+
+// fail keeps an error about what is read next, if it is the first.
+func (r *reader) fail(detail string, args ...any) {
+	if r.err == nil {
+		r.err = r.errorAt(r.position(), detail, args...)
+	}
+}
+
+// errorAt returns an error about a position in whole.
+func (r *reader) errorAt(position int, detail string, args ...any) error {
+	if !r.inflated {
+		return format.ErrorAt(r.base+position, detail, args...)
+	}
+	return format.ErrorAt(r.base, "in what the block here inflates to, byte %d: %w", position, fmt.Errorf(detail, args...))
 }

@@ -16,14 +16,8 @@ import (
 	"github.com/aerosink/aerosink/connector/format/json"
 )
 
-// defaultProp is where a field's default waits, as text, while the library parses
-// the schema. The library panics on the defaults of some recursive records, takes
-// memory for what a fixed claims, and carries a long through a double; and a reader
-// of untrusted files has no use for defaults at all.
-const defaultProp = "aerosink-default"
-
-// parseSchema parses a schema. Its errors quote it, and are not for those who sent it
-// in a body. Defaults are read when they are asked for.
+// parseSchema parses a schema, with the defaults of its fields if defaults is set. Its
+// errors quote the schema, so they must not be returned to the sender of a body.
 func parseSchema(text []byte, defaults bool) (*schemaType, error) {
 	var document any
 	dec := stdjson.NewDecoder(bytes.NewReader(text))
@@ -53,6 +47,13 @@ func parseSchema(text []byte, defaults bool) (*schemaType, error) {
 	return t, err
 }
 
+// defaultProp is the property that keeps a field's default, as text, while the library
+// parses the schema. The library panics on the defaults of some recursive records,
+// allocates whatever size a fixed claims, and converts a long to a double; and a reader of
+// untrusted files does not need defaults at all.
+const defaultProp = "aerosink-default"
+
+// moveDefaults renames the property "default" to defaultProp everywhere in a schema.
 func moveDefaults(x any) error {
 	switch x := x.(type) {
 	case []any:
@@ -79,13 +80,13 @@ func moveDefaults(x any) error {
 	return nil
 }
 
-// compiler makes types of the library's schemas, one of each name.
+// compiler converts the library's schemas to types, one for each name.
 type compiler struct {
 	named    map[string]*schemaType
 	defaults []fieldDefault
 }
 
-// fieldDefault is the default of a field, to be encoded when all types are whole.
+// fieldDefault is the default of a field, which is encoded once all types are complete.
 type fieldDefault struct {
 	record *schemaType
 	field  int
@@ -139,8 +140,8 @@ func (c *compiler) record(t *schemaType, s *avro.RecordSchema) {
 	c.defaults = append(c.defaults, defaults...)
 }
 
-// encodeDefaults encodes the defaults, those of inner records first, for an outer one may
-// stand on them.
+// encodeDefaults encodes the defaults, those of inner records first, because outer ones may
+// depend on them.
 func (c *compiler) encodeDefaults() (err error) {
 	for _, d := range c.defaults {
 		f := &d.record.fields[d.field]
@@ -151,7 +152,118 @@ func (c *compiler) encodeDefaults() (err error) {
 	return nil
 }
 
-// typeKind is what a type of a schema is.
+// schemaType is a type of a schema, as writer and reader need it. A schema that refers to
+// itself becomes a cyclic type.
+type schemaType struct {
+	kind     typeKind
+	name     string         // of a record, an enum or a fixed
+	branches []*schemaType  // of a union
+	items    *schemaType    // of an array; of a map, its values
+	fields   []schemaField  // of a record
+	index    map[string]int // of the fields, by name
+	symbols  []string       // of an enum
+	size     int            // of a fixed, in bytes
+}
+
+// schemaField is a field of a record.
+type schemaField struct {
+	name   string
+	of     *schemaType
+	absent []byte // what is written if there is no value; nil if there must be one
+}
+
+// field returns the named field, or nil.
+func (t *schemaType) field(name string) *schemaField {
+	if i, ok := t.index[name]; ok {
+		return &t.fields[i]
+	}
+	return nil
+}
+
+// alternatives returns the branches of a union; for any other type, the type itself.
+func (t *schemaType) alternatives() []*schemaType {
+	if t.kind == kindUnion {
+		return t.branches
+	}
+	return []*schemaType{t}
+}
+
+// isRecordOrMap reports whether t can hold bins or metadata.
+func (t *schemaType) isRecordOrMap() bool { return t.kind == kindRecord || t.kind == kindMap }
+
+// accepts reports whether some values of the kind fit t, which is not a union.
+func (t *schemaType) accepts(kind change.Kind) bool {
+	switch t.kind {
+	case kindNull:
+		return kind == change.KindNil
+	case kindBoolean:
+		return kind == change.KindBool
+	case kindInt, kindLong:
+		return kind == change.KindInteger
+	case kindDouble, kindFloat:
+		return kind == change.KindDouble || kind == change.KindInteger
+	case kindString:
+		return kind == change.KindString || kind == change.KindGeoJSON
+	case kindEnum:
+		return kind == change.KindString
+	case kindBytes, kindFixed:
+		return format.IsBytes(kind)
+	case kindArray:
+		return kind == change.KindList
+	case kindMap, kindRecord:
+		return kind == change.KindMap
+	}
+	return false
+}
+
+// null returns null as t encodes it, or nil if t does not accept null.
+func (t *schemaType) null() []byte {
+	w := writer{dst: []byte{}}
+	if !w.value(t, change.Value{}, nil) {
+		return nil
+	}
+	return w.dst
+}
+
+// encode returns a default, which is JSON, as t encodes it.
+func (t *schemaType) encode(text []byte) ([]byte, error) {
+	v, err := json.ParseValue(text, change.Unordered)
+	if err != nil {
+		return nil, err
+	}
+	w := writer{dst: []byte{}}
+	elements := v.Elements()
+	if w.value(t, v, &elements) {
+		return w.dst, nil
+	}
+	// Bytes are written as a string with a code point for each byte.
+	if b, ok := latin1(v); ok && w.value(t, change.BytesValue(change.KindBlob, b), nil) {
+		return w.dst, nil
+	}
+	return nil, fmt.Errorf("does not fit the type %s", t.kind)
+}
+
+// latin1 returns the bytes whose values are the code points of a string.
+func latin1(v change.Value) ([]byte, bool) {
+	b := []byte{}
+	for _, r := range string(v.Bytes()) {
+		if r > 0xff || r == utf8.RuneError {
+			return nil, false
+		}
+		b = append(b, byte(r))
+	}
+	return b, v.Kind() == change.KindString
+}
+
+// appendUnion appends the index of the branch, if t is a union.
+func (t *schemaType) appendUnion(dst []byte, branch int) []byte {
+	if t.kind != kindUnion {
+		return dst
+	}
+	return binary.AppendVarint(dst, int64(branch))
+}
+
+// typeKind is the kind of a schemaType.
 type typeKind uint8
 
 const (
@@ -177,7 +289,7 @@ var typeKinds = map[avro.Type]typeKind{
 	avro.Record: kindRecord, avro.Error: kindRecord, avro.Union: kindUnion,
 }
 
-// String returns the kind as schemas write it.
+// String returns the name of the kind in schemas.
 func (k typeKind) String() string {
 	for name, kind := range typeKinds {
 		if kind == k && name != avro.Error {
@@ -185,115 +297,4 @@ func (k typeKind) String() string {
 		}
 	}
 	return "unknown"
-}
-
-// schemaType is a type of a schema, as writer and reader need it. The type of a
-// schema that refers to itself does so too.
-type schemaType struct {
-	kind     typeKind
-	name     string         // of a record, an enum or a fixed
-	branches []*schemaType  // of a union
-	items    *schemaType    // of an array; of a map, its values
-	fields   []schemaField  // of a record
-	index    map[string]int // of the fields, by name
-	symbols  []string       // of an enum
-	size     int            // of a fixed, in bytes
-}
-
-// schemaField is a field of a record.
-type schemaField struct {
-	name   string
-	of     *schemaType
-	absent []byte // what stands where there is no value; nil where there has to be one
-}
-
-// field returns the field of a name, nil when there is none.
-func (t *schemaType) field(name string) *schemaField {
-	if i, ok := t.index[name]; ok {
-		return &t.fields[i]
-	}
-	return nil
-}
-
-// alternatives returns the branches of a union, and of another type itself.
-func (t *schemaType) alternatives() []*schemaType {
-	if t.kind == kindUnion {
-		return t.branches
-	}
-	return []*schemaType{t}
-}
-
-// isRecordOrMap reports whether t can hold what has names.
-func (t *schemaType) isRecordOrMap() bool { return t.kind == kindRecord || t.kind == kindMap }
-
-// accepts reports the kinds of values of which some fit t, which is no union.
-func (t *schemaType) accepts(kind change.Kind) bool {
-	switch t.kind {
-	case kindNull:
-		return kind == change.KindNil
-	case kindBoolean:
-		return kind == change.KindBool
-	case kindInt, kindLong:
-		return kind == change.KindInteger
-	case kindDouble, kindFloat:
-		return kind == change.KindDouble || kind == change.KindInteger
-	case kindString:
-		return kind == change.KindString || kind == change.KindGeoJSON
-	case kindEnum:
-		return kind == change.KindString
-	case kindBytes, kindFixed:
-		return format.IsBytes(kind)
-	case kindArray:
-		return kind == change.KindList
-	case kindMap, kindRecord:
-		return kind == change.KindMap
-	}
-	return false
-}
-
-// null returns how null is written as t, nil where t has none.
-func (t *schemaType) null() []byte {
-	w := writer{dst: []byte{}}
-	if !w.value(t, change.Value{}, nil) {
-		return nil
-	}
-	return w.dst
-}
-
-// encode returns how a default, which is JSON, is written as t.
-func (t *schemaType) encode(text []byte) ([]byte, error) {
-	v, err := json.ParseValue(text, change.Unordered)
-	if err != nil {
-		return nil, err
-	}
-	w := writer{dst: []byte{}}
-	elements := v.Elements()
-	if w.value(t, v, &elements) {
-		return w.dst, nil
-	}
-	// Bytes are a string, each a code point.
-	if b, ok := latin1(v); ok && w.value(t, change.BytesValue(change.KindBlob, b), nil) {
-		return w.dst, nil
-	}
-	return nil, fmt.Errorf("does not fit the type %s", t.kind)
-}
-
-// latin1 returns the bytes whose values are the code points of a string.
-func latin1(v change.Value) ([]byte, bool) {
-	b := []byte{}
-	for _, r := range string(v.Bytes()) {
-		if r > 0xff || r == utf8.RuneError {
-			return nil, false
-		}
-		b = append(b, byte(r))
-	}
-	return b, v.Kind() == change.KindString
-}
-
-// appendUnion appends which branch of t is taken, when t is a union.
-func (t *schemaType) appendUnion(dst []byte, branch int) []byte {
-	if t.kind != kindUnion {
-		return dst
-	}
-	return binary.AppendVarint(dst, int64(branch))
 }

@@ -14,17 +14,13 @@ import (
 )
 
 // writer appends one change by a schema. It keeps its first error.
+//
+// The methods that write a value return false if it does not fit the type.
 type writer struct {
 	metadataKey string
 	stringify   bool
 	dst         []byte
 	err         error
-}
-
-func (w *writer) fail(where, detail string, args ...any) {
-	if w.err == nil {
-		w.err = format.AppendError("avro", where, detail, args...)
-	}
 }
 
 // changeAsRecord writes a change whose bins are the fields of t.
@@ -51,7 +47,7 @@ func (w *writer) changeAsRecord(t *schemaType, c *change.Change) {
 	}
 }
 
-// binOf returns the bin of a name, nil when there is none; a delete has none.
+// binOf returns the named bin, or nil; a delete has no bins.
 func binOf(c *change.Change, name string) *change.Bin {
 	i := slices.IndexFunc(c.Bins, func(b change.Bin) bool { return b.Name == name })
 	if i < 0 || c.Op.IsDelete() {
@@ -72,7 +68,7 @@ func (w *writer) changeAsMap(t *schemaType, c *change.Change) {
 	for i := range bins {
 		b := &bins[i]
 		if b.Name == w.metadataKey {
-			w.fail("bin "+b.Name, "is named like the metadata; set another metadata-key")
+			w.fail("bin "+b.Name, "has the name of the metadata; set another metadata-key")
 		}
 		if !utf8.ValidString(b.Name) {
 			w.fail("bin name", "is not UTF-8")
@@ -83,6 +79,72 @@ func (w *writer) changeAsMap(t *schemaType, c *change.Change) {
 	w.dst = append(w.dst, 0)
 }
 
+// metadata writes the metadata as the first of the schema's types that fits.
+func (w *writer) metadata(t *schemaType, c *change.Change) {
+	m := metadataOf(c)
+	start, misfit := len(w.dst), ""
+	for i, branch := range t.alternatives() {
+		w.dst = t.appendUnion(w.dst[:start], i)
+		switch branch.kind {
+		case kindRecord:
+			misfit = w.metadataRecord(branch, &m)
+		case kindMap:
+			misfit = w.metadataMap(branch, &m)
+		default:
+			continue
+		}
+		if misfit == "" {
+			return
+		}
+	}
+	w.fail(w.metadataKey+"."+misfit, "does not fit the schema")
+}
+
+// metadataRecord returns the name of what does not fit, "" if everything fits.
+func (w *writer) metadataRecord(t *schemaType, m *metadata) string {
+	for i := range t.fields {
+		f := &t.fields[i]
+		place := metadataIndex(f.name)
+		if place < 0 || m[place].Kind() == change.KindNil {
+			if !w.absent(f) {
+				return f.name
+			}
+		} else if !w.metadataValue(f.of, place, m[place]) {
+			return f.name
+		}
+	}
+	return ""
+}
+
+// metadataMap is like metadataRecord. It writes only the metadata that the change has.
+func (w *writer) metadataMap(t *schemaType, m *metadata) string {
+	n := 0
+	for _, v := range m {
+		if v.Kind() != change.KindNil {
+			n++
+		}
+	}
+	w.dst = binary.AppendVarint(w.dst, int64(n))
+	for place, v := range m {
+		if v.Kind() == change.KindNil {
+			continue
+		}
+		w.text([]byte(metadataNames[place]))
+		if !w.metadataValue(t.items, place, v) {
+			return metadataNames[place]
+		}
+	}
+	w.dst = append(w.dst, 0)
+	return ""
+}
+
+func (w *writer) metadataValue(t *schemaType, place int, v change.Value) bool {
+	if w.value(t, v, nil) {
+		return true
+	}
+	return place == metaDigest && w.value(t, change.StringValue(base64.StdEncoding.AppendEncode(nil, v.Bytes())), nil)
+}
+
 func (w *writer) bin(t *schemaType, b *change.Bin) {
 	r := b.Value.Elements()
 	if !w.value(t, b.Value, &r) {
@@ -90,19 +152,18 @@ func (w *writer) bin(t *schemaType, b *change.Bin) {
 	}
 }
 
-// absent writes a field for which there is no value, and returns false when the
-// schema asks for one.
+// absent writes a field that has no value, and returns false if the schema requires one.
 func (w *writer) absent(f *schemaField) bool {
 	w.dst = append(w.dst, f.absent...)
 	return f.absent != nil
 }
 
-// value writes v if it fits t. Otherwise it returns false, and w is as it was; r,
-// too, of which it takes the elements of a collection.
+// value writes v if it fits t. Otherwise it returns false and leaves w as it was, and r,
+// from which it takes the elements of a collection.
 //
-// An integer is first tried as no double: see [Format]. That is decided at the union
-// that it meets and not once for each collection around it, so that the time does
-// not double with each.
+// An integer becomes a double only if no other branch fits: see [Format]. The innermost
+// union decides that, not each collection around it, because the time would double with
+// each level.
 func (w *writer) value(t *schemaType, v change.Value, r *change.Reader) bool {
 	kind := v.Kind()
 	if t.kind != kindUnion {
@@ -133,8 +194,8 @@ func (w *writer) branch(t *schemaType, kind change.Kind, v change.Value, r *chan
 	return false
 }
 
-// plain writes v as a type that takes its kind. Lenient lets an integer be a
-// double.
+// plain writes v as a type that accepts its kind. If lenient is set, an integer may be
+// written as a double.
 func (w *writer) plain(t *schemaType, v change.Value, r *change.Reader, lenient bool) bool {
 	switch t.kind {
 	case kindNull:
@@ -165,67 +226,7 @@ func (w *writer) plain(t *schemaType, v change.Value, r *change.Reader, lenient 
 	return false
 }
 
-// The methods below write and return true, for plain to be a table.
-
-func (w *writer) bool(b bool) bool {
-	if b {
-		return w.raw([]byte{1})
-	}
-	return w.raw([]byte{0})
-}
-
-func (w *writer) integer(i int64) bool {
-	w.dst = binary.AppendVarint(w.dst, i)
-	return true
-}
-
-// exactInDouble bounds the integers that a double holds exactly, all of them.
-const exactInDouble = 1 << 53
-
-func (w *writer) floating(kind typeKind, v change.Value, lenient bool) bool {
-	d := v.Double()
-	if v.Kind() == change.KindInteger {
-		i := v.Integer()
-		if !lenient || i < -exactInDouble || i > exactInDouble {
-			return false
-		}
-		d = float64(i)
-	}
-	if kind == kindDouble {
-		w.dst = binary.LittleEndian.AppendUint64(w.dst, math.Float64bits(d))
-		return true
-	}
-	if f := float32(d); float64(f) == d || math.IsNaN(d) {
-		w.dst = binary.LittleEndian.AppendUint32(w.dst, math.Float32bits(f))
-		return true
-	}
-	return false
-}
-
-func (w *writer) raw(b []byte) bool {
-	w.dst = append(w.dst, b...)
-	return true
-}
-
-func (w *writer) bytes(b []byte) bool {
-	w.dst = binary.AppendVarint(w.dst, int64(len(b)))
-	return w.raw(b)
-}
-
-func (w *writer) text(b []byte) bool {
-	if !utf8.Valid(b) {
-		b = []byte(strings.ToValidUTF8(string(b), "\uFFFD"))
-	}
-	return w.bytes(b)
-}
-
-func (w *writer) symbol(t *schemaType, text string) bool {
-	i := slices.Index(t.symbols, text)
-	return i >= 0 && w.integer(int64(i))
-}
-
-// Collections of [Format]: a block of the elements, if there are any, and a 0. Like
-// the other methods of avroWriter they return false where a value does not fit.
+// A collection is a block of its elements, if there are any, and a 0.
 
 // array writes a list as an array.
 func (w *writer) array(t *schemaType, v change.Value, r *change.Reader) bool {
@@ -255,12 +256,6 @@ func (w *writer) mapEntries(t *schemaType, v change.Value, r *change.Reader) boo
 		}
 	}
 	return (!stringified || json.DistinctKeys(v.Len(), begin)) && w.raw([]byte{0})
-}
-
-func (w *writer) count(v change.Value) {
-	if v.Len() > 0 {
-		w.dst = binary.AppendVarint(w.dst, int64(v.Len()))
-	}
 }
 
 // recordFields writes a map as a record. All its keys must be fields.
@@ -293,7 +288,7 @@ func (w *writer) recordFields(t *schemaType, v change.Value, r *change.Reader) b
 	return true
 }
 
-// keyText returns a map's key as a string, and false when no string stands for it.
+// keyText returns a map key as a string, and false if it cannot become one.
 func (w *writer) keyText(key change.Value) ([]byte, bool) {
 	switch key.Kind() {
 	case change.KindString:
@@ -304,68 +299,73 @@ func (w *writer) keyText(key change.Value) ([]byte, bool) {
 	return nil, false
 }
 
-// metadata writes the metadata as the first of the schema's types that it fits.
-func (w *writer) metadata(t *schemaType, c *change.Change) {
-	m := metadataOf(c)
-	start, misfit := len(w.dst), ""
-	for i, branch := range t.alternatives() {
-		w.dst = t.appendUnion(w.dst[:start], i)
-		switch branch.kind {
-		case kindRecord:
-			misfit = w.metadataRecord(branch, &m)
-		case kindMap:
-			misfit = w.metadataMap(branch, &m)
-		default:
-			continue
-		}
-		if misfit == "" {
-			return
-		}
+func (w *writer) count(v change.Value) {
+	if v.Len() > 0 {
+		w.dst = binary.AppendVarint(w.dst, int64(v.Len()))
 	}
-	w.fail(w.metadataKey+"."+misfit, "does not fit the schema")
 }
 
-// metadataRecord returns the name of what does not fit, and "" when all does.
-func (w *writer) metadataRecord(t *schemaType, m *metadata) string {
-	for i := range t.fields {
-		f := &t.fields[i]
-		place := metadataIndex(f.name)
-		if place < 0 || m[place].Kind() == change.KindNil {
-			if !w.absent(f) {
-				return f.name
-			}
-		} else if !w.metadataValue(f.of, place, m[place]) {
-			return f.name
-		}
+// The methods below always return true, so that plain can be a table.
+
+func (w *writer) bool(b bool) bool {
+	if b {
+		return w.raw([]byte{1})
 	}
-	return ""
+	return w.raw([]byte{0})
 }
 
-// metadataMap writes what the change has, and returns as metadataRecord does.
-func (w *writer) metadataMap(t *schemaType, m *metadata) string {
-	n := 0
-	for _, v := range m {
-		if v.Kind() != change.KindNil {
-			n++
-		}
-	}
-	w.dst = binary.AppendVarint(w.dst, int64(n))
-	for place, v := range m {
-		if v.Kind() == change.KindNil {
-			continue
-		}
-		w.text([]byte(metadataNames[place]))
-		if !w.metadataValue(t.items, place, v) {
-			return metadataNames[place]
-		}
-	}
-	w.dst = append(w.dst, 0)
-	return ""
+func (w *writer) integer(i int64) bool {
+	w.dst = binary.AppendVarint(w.dst, i)
+	return true
 }
 
-func (w *writer) metadataValue(t *schemaType, place int, v change.Value) bool {
-	if w.value(t, v, nil) {
+func (w *writer) floating(kind typeKind, v change.Value, lenient bool) bool {
+	d := v.Double()
+	if v.Kind() == change.KindInteger {
+		i := v.Integer()
+		if !lenient || i < -exactInDouble || i > exactInDouble {
+			return false
+		}
+		d = float64(i)
+	}
+	if kind == kindDouble {
+		w.dst = binary.LittleEndian.AppendUint64(w.dst, math.Float64bits(d))
 		return true
 	}
-	return place == metaDigest && w.value(t, change.StringValue(base64.StdEncoding.AppendEncode(nil, v.Bytes())), nil)
+	if f := float32(d); float64(f) == d || math.IsNaN(d) {
+		w.dst = binary.LittleEndian.AppendUint32(w.dst, math.Float32bits(f))
+		return true
+	}
+	return false
+}
+
+// exactInDouble is the largest integer up to which a double holds all integers exactly.
+const exactInDouble = 1 << 53
+
+func (w *writer) symbol(t *schemaType, text string) bool {
+	i := slices.Index(t.symbols, text)
+	return i >= 0 && w.integer(int64(i))
+}
+
+func (w *writer) text(b []byte) bool {
+	if !utf8.Valid(b) {
+		b = []byte(strings.ToValidUTF8(string(b), "\uFFFD"))
+	}
+	return w.bytes(b)
+}
+
+func (w *writer) bytes(b []byte) bool {
+	w.dst = binary.AppendVarint(w.dst, int64(len(b)))
+	return w.raw(b)
+}
+
+func (w *writer) raw(b []byte) bool {
+	w.dst = append(w.dst, b...)
+	return true
+}
+
+func (w *writer) fail(where, detail string, args ...any) {
+	if w.err == nil {
+		w.err = format.AppendError("avro", where, detail, args...)
+	}
 }

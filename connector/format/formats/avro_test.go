@@ -155,7 +155,7 @@ func TestAvroChanges(t *testing.T) {
 		{"delete as a map", newAvro(t, mapOfAnything), change.Change{Op: change.DurableDelete, Namespace: "n", Set: "s", LUT: 1}, ""},
 		{"a bin without a field", order, bin(change.Value{}), "bin b: the schema has no field for it"},
 		{"a bin like the metadata", order, named, "bin metadata: the schema has no field for it"},
-		{"a bin like the metadata in a map", newAvro(t, mapOfAnything), named, "bin metadata: is named like the metadata"},
+		{"a bin like the metadata in a map", newAvro(t, mapOfAnything), named, "bin metadata: has the name of the metadata"},
 		{"expiry of more than 31 bits", order, change.Change{Namespace: "n", Expiry: 1 << 31}, "metadata.exp: does not fit the schema"},
 		{"delete where a bin must be", required, change.Change{Op: change.Delete, Namespace: "n"}, "field b: the change has no value for it"},
 		{"write without a bin that must be", required, change.Change{Namespace: "n"}, "field b: the change has no value for it"},

@@ -256,7 +256,7 @@ func TestWhatCannotBeWritten(t *testing.T) {
 	}{
 		{"numeric map key unless asked for", jsonformat.Format{}, withNumber, "set stringify-map-keys"},
 		{"numeric map key unless asked for, flat", jsonformat.Flat{MetadataKey: "m"}, withNumber, "set stringify-map-keys"},
-		{"bin named like the metadata", flat, metadata, "bin metadata: is named like the metadata"},
+		{"bin named like the metadata", flat, metadata, "bin metadata: has the name of the metadata"},
 		{"bin name that is not UTF-8", typed, badName, "bin name: is not UTF-8"},
 		{"bin name that is not UTF-8, flat", flat, badName, "bin name: is not UTF-8"},
 		{"set that is not UTF-8", typed, change.Change{Set: "\xff"}, "set: is not UTF-8"},

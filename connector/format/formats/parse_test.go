@@ -242,7 +242,7 @@ func TestParseOneChange(t *testing.T) {
 		{"digest of 21 bytes", `{"msg":"write","key":["n",null,"4cggTFyCxaDjqb2pso88/imO2Shh",null]}`, "the digest is not 20 bytes in Base64"},
 		{"digest that is no Base64", `{"msg":"write","key":["n",null,"?cggTFyCxaDjqb2pso88/imO2Sg=",null]}`, "the digest is not 20 bytes in Base64"},
 		{"digest is null", `{"msg":"write","key":["n",null,null,null]}`, "the digest is not 20 bytes in Base64"},
-		{"user key is an object", `{"msg":"write","key":["n",null,"` + digest64 + `",{}]}`, "the user key is neither string nor number"},
+		{"user key is an object", `{"msg":"write","key":["n",null,"` + digest64 + `",{}]}`, "the user key is neither a string nor a number"},
 		{"no msg", `{` + key + `}`, `missing member "msg"`},
 		{"another msg", `{"msg":"touch",` + key + `}`, `byte 7: "msg" is neither "write" nor "delete"`},
 		{"msg is a number", `{"msg":1,` + key + `}`, `"msg" is neither`},

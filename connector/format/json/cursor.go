@@ -7,12 +7,12 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// cursor walks JSON whose syntax was checked before, without copying it. What
-// it returns ends where it should but keeps its capacity, by which jsonReader
-// knows where a part stands in the whole. The zero cursor is at its end.
+// cursor goes through JSON whose syntax was checked, without copying it. The slices that
+// it returns keep their capacity, from which a reader computes their offset. The zero
+// cursor is at its end.
 type cursor struct{ rest []byte }
 
-// newCursor returns a cursor of the members or elements of a valid object or array.
+// newCursor returns a cursor over the members or elements of a valid object or array.
 func newCursor(value []byte) cursor { return cursor{rest: value[1 : len(value)-1]} }
 
 // member returns the next member of an object: its name in quotes, and its value.
@@ -35,7 +35,7 @@ func (c *cursor) element() (value []byte, ok bool) {
 	return b[:end], true
 }
 
-// skipSeparators steps over what separates values.
+// skipSeparators skips white space, commas and colons.
 func skipSeparators(b []byte) []byte {
 	for len(b) > 0 {
 		switch b[0] {
@@ -48,7 +48,7 @@ func skipSeparators(b []byte) []byte {
 	return b
 }
 
-// valueEnd returns the length of the valid JSON value that b begins with.
+// valueEnd returns the length of the valid JSON value at the start of b.
 func valueEnd(b []byte) int {
 	switch b[0] {
 	case '"':
@@ -74,7 +74,7 @@ func stringEnd(b []byte) int {
 	}
 }
 
-// isEscaped reports whether an odd number of backslashes stands before b[i].
+// isEscaped reports whether an odd number of backslashes precedes b[i].
 func isEscaped(b []byte, i int) bool {
 	backslashes := 0
 	for b[i-1-backslashes] == '\\' {
@@ -88,8 +88,8 @@ func nestedEnd(b []byte) int {
 	return end
 }
 
-// nestsDeeper reports whether arrays and objects nest deeper than depth in a valid
-// one.
+// nestsDeeper reports whether the arrays and objects in a valid one nest deeper than
+// depth.
 func nestsDeeper(b []byte, depth int) bool {
 	if bytes.Count(b, []byte{'['})+bytes.Count(b, []byte{'{'}) <= depth {
 		return false
@@ -98,15 +98,15 @@ func nestsDeeper(b []byte, depth int) bool {
 	return deeper
 }
 
-// scanNested walks the valid array or object that b begins with, to its end or to what
-// is deeper than most.
-func scanNested(b []byte, most int) (end int, deeper bool) {
+// scanNested scans the valid array or object at the start of b, to its end or to the
+// first value that nests deeper than limit.
+func scanNested(b []byte, limit int) (end int, deeper bool) {
 	for i, depth := 0, 0; ; i++ {
 		switch b[i] {
 		case '"':
 			i += stringEnd(b[i:]) - 1
 		case '{', '[':
-			if depth++; depth > most {
+			if depth++; depth > limit {
 				return i, true
 			}
 		case '}', ']':
@@ -117,13 +117,13 @@ func scanNested(b []byte, most int) (end int, deeper bool) {
 	}
 }
 
-// isString reports whether value is the string plain.
-func isString(value []byte, plain string) bool {
-	return value[0] == '"' && string(unquote(value)) == plain
+// isString reports whether value is the string text.
+func isString(value []byte, text string) bool {
+	return value[0] == '"' && string(unquote(value)) == text
 }
 
-// unquote returns what a valid JSON string says. It shares the string's memory
-// where nothing is escaped.
+// unquote returns the text of a valid JSON string. It shares the string's memory if
+// nothing is escaped.
 func unquote(quoted []byte) []byte {
 	if inner := quoted[1 : len(quoted)-1 : len(quoted)-1]; bytes.IndexByte(inner, '\\') < 0 {
 		return inner

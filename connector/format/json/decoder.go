@@ -12,9 +12,9 @@ import (
 	"github.com/aerosink/aerosink/connector/format"
 )
 
-// decoder checks the syntax of a body, with all that RFC 8259 and I-JSON
-// (RFC 7493) ask for: UTF-8, no lone surrogates, no member twice. It gives the
-// values of the body one by one.
+// decoder returns the JSON values of a body one by one. It checks their syntax, and all
+// that RFC 8259 and I-JSON (RFC 7493) require: UTF-8, no lone surrogates, no duplicate
+// members.
 type decoder struct {
 	text   *jsontext.Decoder
 	buffer bytes.Buffer
@@ -27,15 +27,35 @@ func newDecoder() *decoder {
 	return &decoder{text: new(jsontext.Decoder), names: duplicateFinder{seed: maphash.MakeSeed()}}
 }
 
-// reset makes d decode body, which stands at base in the request body.
+// reset makes d decode body, which is at offset base of the request body.
 func (d *decoder) reset(body []byte, base int) {
 	d.buffer = *bytes.NewBuffer(body)
 	d.body, d.base = body, base
 	d.text.Reset(&d.buffer, jsontext.AllowDuplicateNames(d.isLarge()))
 }
 
-// offset returns where in the request body d is.
-func (d *decoder) offset() int { return d.base + int(d.text.InputOffset()) }
+// nextElement returns the next object, inside an array or not, and nil at the end of
+// the body.
+func (d *decoder) nextElement() ([]byte, error) {
+	for {
+		switch kind := d.text.PeekKind(); {
+		case kind == '{':
+			return d.next()
+		case kind == '[' && d.text.StackDepth() == 0, kind == ']':
+			if _, err := d.text.ReadToken(); err != nil {
+				return nil, d.syntax(err)
+			}
+		case kind == 0:
+			_, err := d.text.ReadToken()
+			if errors.Is(err, io.EOF) && d.text.StackDepth() == 0 {
+				return nil, nil
+			}
+			return nil, d.syntax(err)
+		default:
+			return nil, d.errorHere("want a JSON object or an array of objects")
+		}
+	}
+}
 
 // next returns the next whole value.
 func (d *decoder) next() ([]byte, error) {
@@ -53,37 +73,17 @@ func (d *decoder) next() ([]byte, error) {
 	return value, nil
 }
 
+// offset returns the position of d in the request body.
+func (d *decoder) offset() int { return d.base + int(d.text.InputOffset()) }
+
+// largeBody is the length in bytes from which on duplicateFinder looks for duplicate
+// members, because jsontext keeps all names of an object and takes many times their
+// memory.
+const largeBody = 4 << 20
+
 func (d *decoder) isLarge() bool { return len(d.body) >= largeBody }
 
-// duplicateMember is the fault of a member that occurs for the second time at an offset.
-func duplicateMember(offset int) error {
-	return format.ErrorAt(offset, "duplicate member in a JSON object")
-}
-
-// nextElement returns the next object, in an array or outside, and nil at the
-// end of the body.
-func (d *decoder) nextElement() ([]byte, error) {
-	for {
-		switch kind := d.text.PeekKind(); {
-		case kind == '{':
-			return d.next()
-		case kind == '[' && d.text.StackDepth() == 0, kind == ']':
-			if _, err := d.text.ReadToken(); err != nil {
-				return nil, d.syntax(err)
-			}
-		case kind == 0:
-			_, err := d.text.ReadToken()
-			if errors.Is(err, io.EOF) && d.text.StackDepth() == 0 {
-				return nil, nil
-			}
-			return nil, d.syntax(err)
-		default:
-			return nil, d.fault("want a JSON object or an array of objects")
-		}
-	}
-}
-
-// syntax rewrites a decoder's error, which may quote the data.
+// syntax replaces an error of jsontext, which may quote the data.
 func (d *decoder) syntax(err error) error {
 	var s *jsontext.SyntacticError
 	switch {
@@ -96,27 +96,29 @@ func (d *decoder) syntax(err error) error {
 	case errors.As(err, &s):
 		return format.ErrorAt(d.base+int(s.ByteOffset), "not JSON in UTF-8")
 	}
-	return d.fault("not JSON in UTF-8")
+	return d.errorHere("not JSON in UTF-8")
 }
 
-// maxDepthMessage is what the decoder says of JSON that nests deeper than 10,000. A
-// change over a limit that is less stands for itself.
+// maxDepthMessage is jsontext's error for JSON that nests deeper than 10,000, which ends
+// the body. Lower limits concern only one change.
 const maxDepthMessage = "exceeded max depth"
 
-func (d *decoder) fault(detail string) error { return format.ErrorAt(d.offset(), "%s", detail) }
+// duplicateMember returns the error for a member that occurs a second time at offset.
+func duplicateMember(offset int) error {
+	return format.ErrorAt(offset, "duplicate member in a JSON object")
+}
 
-// largeBody is the length, in bytes, from which on it is we who look for members that
-// occur twice: the decoder keeps all names of an object, in many times their memory.
-const largeBody = 4 << 20
+func (d *decoder) errorHere(detail string) error { return format.ErrorAt(d.offset(), "%s", detail) }
 
-// duplicateFinder finds members that occur twice. It keeps 8 bytes for each of an object.
+// duplicateFinder finds duplicate members. It keeps 8 bytes for each member of the open
+// objects.
 type duplicateFinder struct {
 	seed   maphash.Seed
 	hashes []uint64 // of the names in the objects that are open
 }
 
-// find returns the name, of the valid JSON that b begins with, that an object has for
-// the second time, nil when none has; and what follows.
+// find looks for a duplicate member in the valid JSON value at the start of b. It
+// returns its second name, or nil and what follows the value.
 func (n *duplicateFinder) find(b []byte) (name, rest []byte) {
 	if b[0] != '{' && b[0] != '[' {
 		return nil, b[valueEnd(b):]
@@ -145,10 +147,8 @@ func (n *duplicateFinder) find(b []byte) (name, rest []byte) {
 	return nil, b[1:]
 }
 
-func (n *duplicateFinder) hash(name []byte) uint64 { return maphash.Bytes(n.seed, unquote(name)) }
-
-// second returns the second of two same names in the object, which both have the hash;
-// nil when they only have that in common.
+// second returns the second of two equal names with the hash in the object; nil if only
+// their hashes are equal.
 func (n *duplicateFinder) second(object []byte, hash uint64) []byte {
 	var first []byte
 	for members := newCursor(object[:nestedEnd(object)]); ; {
@@ -164,3 +164,5 @@ func (n *duplicateFinder) second(object []byte, hash uint64) []byte {
 		}
 	}
 }
+
+func (n *duplicateFinder) hash(name []byte) uint64 { return maphash.Bytes(n.seed, unquote(name)) }

@@ -11,13 +11,13 @@ import (
 //	 "gen":1,"lut":1734388704784,"exp":0},"age":27}
 //
 // Metadata that a change does not have is left out. Values are written as in
-// [Format], without their types; a deleted bin is null. A bin that is named like the
-// metadata is refused; a MetadataKey of 16 bytes or more excludes that, since no
-// bin name is as long.
+// [Format], without their types; a deleted bin is null. A bin with the name of the
+// metadata member is an error; a MetadataKey of 16 bytes or more rules that out, because
+// bin names are shorter.
 type Flat struct {
 	MetadataKey string // required
 
-	StringifyMapKeys bool // as in JSON
+	StringifyMapKeys bool // as in Format
 }
 
 // Name returns "flat-json".
@@ -33,7 +33,7 @@ func (f Flat) Append(dst []byte, c *change.Change) ([]byte, error) {
 		for i := range c.Bins {
 			b := &c.Bins[i]
 			if b.Name == f.MetadataKey {
-				w.fail("bin "+b.Name, "is named like the metadata; set another metadata-key")
+				w.fail("bin "+b.Name, "has the name of the metadata; set another metadata-key")
 			}
 			w.dst = append(w.dst, ',')
 			w.member(b)

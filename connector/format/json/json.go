@@ -1,3 +1,12 @@
+// Package json reads and writes changes as JSON: [Format], in which each bin has its
+// type, and [Flat], in which the bins are plain members of an object.
+//
+// Append writes a change with a writer. Parse and ParseLines read a body:
+//
+//  1. the decoder checks the syntax and returns one JSON object after another;
+//  2. parseObject tells JSON from flat JSON by the metadata member;
+//  3. a reader fills in the change, going through the object with a cursor, and reads
+//     the bins only if they are asked for.
 package json
 
 import (
@@ -14,23 +23,23 @@ import (
 //	 "bins":[{"name":"age","type":"int","value":27}]}
 //	{"msg":"delete","key":["ns",null,"ZGlnZXN0…",null],"gen":2,"lut":1734388731220,"durable":false}
 //
-// What JSON has no form for is written so:
+// What JSON has no form for is written as follows:
 //
 //   - NaN and the infinities as the strings "NaN", "Infinity" and "-Infinity";
-//   - bytes of a string that are not UTF-8 as U+FFFD, like the Java virtual machine
-//     does; in a name, which has to stay what it is, they are refused;
+//   - bytes of a string that are not UTF-8 as U+FFFD, as the Java virtual machine
+//     does; in a name, which must not change, they are an error;
 //   - blobs of every kind, HLLs and particles of an unknown type in Base64;
 //   - a deleted bin as type "null", value null;
 //   - map keys that are numbers, bools or blobs as strings, see StringifyMapKeys;
-//     all others that are not strings are refused, and so are two keys that would
-//     become one.
+//     any other key that is not a string is an error, and so are two keys that would
+//     become the same string.
 //
 // A string, a blob, and GeoJSON inside a list or map cannot be told apart when
-// they are read back, nor can the order of such a list or map be known. Batches
-// are one change a line.
+// they are read back, and the order of such a list or map is lost. A batch has one
+// change per line.
 type Format struct {
 	// StringifyMapKeys turns the integer, double, bool and blob keys of maps into
-	// strings; without it they are refused. ESP knows only the numbers.
+	// strings; without it they are an error. ESP converts only the numbers.
 	StringifyMapKeys bool
 }
 
@@ -75,7 +84,7 @@ func (f Format) Append(dst []byte, c *change.Change) ([]byte, error) {
 // Seal implements [format.Format].
 func (Format) Seal(records []byte, n int) ([]byte, string) { return sealLines(records, n) }
 
-// typeLabel returns what the member "type" says of a bin.
+// typeLabel returns the member "type" of a bin.
 func typeLabel(kind change.Kind) string {
 	switch kind {
 	case change.KindNil:
@@ -100,6 +109,7 @@ func typeLabel(kind change.Kind) string {
 	return "blob"
 }
 
+// appendOrder appends the order of a list or map, after the bin's value.
 func appendOrder(dst []byte, v change.Value) []byte {
 	switch v.Kind() {
 	case change.KindList:
@@ -120,7 +130,7 @@ func appendDigest(dst []byte, d change.Digest) []byte {
 	return append(dst, '"')
 }
 
-// appendKnown appends member and n, and nothing when n is unknown.
+// appendKnown appends member and n, or nothing if n is unknown.
 func appendKnown(dst []byte, member string, n, unknown int64) []byte {
 	if n == unknown {
 		return dst
@@ -135,7 +145,7 @@ func appendOrNull(dst []byte, n, unknown int64) []byte {
 	return strconv.AppendInt(dst, n, 10)
 }
 
-// sealLines makes a body of lines: newline-delimited JSON, or one JSON object.
+// sealLines returns a body of newline-delimited JSON, or of one JSON object.
 func sealLines(records []byte, n int) ([]byte, string) {
 	if n == 1 {
 		return records[:len(records)-1], format.MediaJSON

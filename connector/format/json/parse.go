@@ -6,11 +6,32 @@ import (
 	"github.com/aerosink/aerosink/connector/format"
 )
 
-// minChange is the least that a change takes, in bytes: the digest alone has 28.
+// minChange is the least that a change takes, in bytes. The digest alone takes 28.
 const minChange = 64 // {"msg":"write","key":["n",null,"…",null]}
 
-// lines reads a JSON object from each line. Lines stand for themselves: one that
-// cannot be read says nothing about the next.
+// Parse reads one JSON object, several one after another, or arrays of them.
+func Parse(body []byte, o format.Options) ([]format.Parsed, error) {
+	c := format.NewCollector(o, len(body), minChange)
+	d := newDecoder()
+	d.reset(body, 0)
+	for {
+		object, err := d.nextElement()
+		if err != nil {
+			return nil, err
+		}
+		if object == nil {
+			return c.Changes(), nil
+		}
+		p, err := c.Begin(d.offset()-len(object), Format{}.Name())
+		if err != nil {
+			return nil, err
+		}
+		c.End(p, object, parseObject(c, p, object))
+	}
+}
+
+// ParseLines reads a JSON object from each line. A line that cannot be read does not
+// affect the next.
 func ParseLines(body []byte, o format.Options) ([]format.Parsed, error) {
 	c := format.NewCollector(o, len(body), minChange)
 	d := newDecoder()
@@ -35,36 +56,15 @@ func parseLine(c *format.Collector, d *decoder, p *format.Parsed, line []byte) e
 	case err != nil:
 		return err
 	case len(object) != len(line):
-		return d.fault("more than one JSON value on the line")
+		return d.errorHere("more than one JSON value on the line")
 	case object[0] != '{':
-		return d.fault("a line holds one JSON object")
+		return d.errorHere("a line holds one JSON object")
 	}
 	return parseObject(c, p, object)
 }
 
-// json reads one JSON object, several one after another, or arrays of them.
-func Parse(body []byte, o format.Options) ([]format.Parsed, error) {
-	c := format.NewCollector(o, len(body), minChange)
-	d := newDecoder()
-	d.reset(body, 0)
-	for {
-		object, err := d.nextElement()
-		if err != nil {
-			return nil, err
-		}
-		if object == nil {
-			return c.Changes(), nil
-		}
-		p, err := c.Begin(d.offset()-len(object), Format{}.Name())
-		if err != nil {
-			return nil, err
-		}
-		c.End(p, object, parseObject(c, p, object))
-	}
-}
-
-// object makes a change of one JSON object whose syntax was checked, and tells JSON
-// from flat JSON. Of one over a limit it reads the metadata.
+// parseObject reads one JSON object whose syntax was checked, as JSON or as flat JSON.
+// If it exceeds a limit, only its metadata is read.
 func parseObject(c *format.Collector, p *format.Parsed, object []byte) error {
 	r := reader{object: object, at: p.Offset, metadataKey: c.Options.MetadataKey, bins: c.Options.Bins, names: &c.Names}
 	metadata := r.metadata()
@@ -89,7 +89,7 @@ func parseObject(c *format.Collector, p *format.Parsed, object []byte) error {
 	return err
 }
 
-// How deep an object stands in arrays and objects whose bins are neither.
+// The nesting of an object whose bins are neither lists nor maps.
 const (
 	depthOfFlatBins = 1 // the object
 	depthOfBins     = 3 // the object, the array of the bins, and the bin

@@ -15,21 +15,53 @@ import (
 	"github.com/aerosink/aerosink/connector/format"
 )
 
-// reader makes a change of one JSON object whose syntax was checked.
+// reader reads a change from one JSON object whose syntax was checked.
 type reader struct {
 	object      []byte
 	at          int // offset of object in the request body
 	metadataKey string
-	bins        bool // read them too
+	bins        bool // read the bins too
 	names       *change.Names
 }
 
-// fault is an error about part, which lies in the object and keeps its capacity.
-func (r *reader) fault(part []byte, detail string, args ...any) error {
-	return format.ErrorAt(r.at+cap(r.object)-cap(part), detail, args...)
+// metadata returns the metadata of flat JSON, or nil if the object is not flat JSON.
+func (r *reader) metadata() []byte {
+	if r.metadataKey == "" {
+		return nil
+	}
+	for members := newCursor(r.object); ; {
+		name, value, ok := members.member()
+		if !ok {
+			return nil
+		}
+		if value[0] == '{' && isString(name, r.metadataKey) {
+			return value
+		}
+	}
 }
 
-// metaMembers is what JSON and flat JSON both say of a change, under the same names.
+// flat reads the object as [Flat], and returns an error if it is [Format] as well.
+func (r *reader) flat(metadata []byte, c *change.Change) error {
+	if err := r.flatJSON(metadata, c); err != nil {
+		return err
+	}
+	if r.isJSONToo() {
+		return r.errorAt(r.object, `both JSON and flat JSON: it has the members "msg" and "key", and metadata in %q`, r.metadataKey)
+	}
+	return nil
+}
+
+// isJSONToo reports whether the object, which is flat JSON, is complete as JSON too.
+func (r *reader) isJSONToo() bool {
+	if !bytes.Contains(r.object, []byte(`"key"`)) && !bytes.Contains(r.object, []byte(`\u`)) {
+		return false
+	}
+	var c change.Change
+	metadata := reader{object: r.object, at: r.at, names: r.names}
+	return metadata.json(&c) == nil
+}
+
+// metaMembers are members that JSON and flat JSON have in common.
 type metaMembers struct {
 	msg       []byte
 	durable   bool
@@ -101,7 +133,7 @@ func (r *reader) flatJSON(metadata []byte, c *change.Change) error {
 		}
 	}
 	if !h.hasDigest || c.Namespace == "" {
-		return r.fault(metadata, `the metadata needs "namespace" and "digest"`)
+		return r.errorAt(metadata, `the metadata needs "namespace" and "digest"`)
 	}
 	if err := r.operation(&h, c); err != nil {
 		return err
@@ -113,20 +145,20 @@ func (r *reader) flatJSON(metadata []byte, c *change.Change) error {
 }
 
 // member reads a member that JSON has at the top and flat JSON in its metadata.
-// Others are passed over: a newer sender may know more.
+// Unknown members are ignored: they may come from a newer sender.
 func (r *reader) member(h *metaMembers, name, value []byte, c *change.Change) error {
 	switch {
 	case isString(name, "msg"):
 		h.msg = value
 	case isString(name, "durable"):
 		if h.durable = string(value) == "true"; !h.durable && string(value) != "false" && string(value) != "null" {
-			return r.fault(value, `"durable" is neither true nor false`)
+			return r.errorAt(value, `"durable" is neither true nor false`)
 		}
 	case isString(name, "gen"):
 		gen, err := r.number("gen", value, 0)
 		c.Generation = uint32(gen)
 		if err == nil && gen != int64(c.Generation) {
-			return r.fault(value, `"gen" is not a generation`)
+			return r.errorAt(value, `"gen" is not a generation`)
 		}
 		return err
 	case isString(name, "lut"):
@@ -136,7 +168,7 @@ func (r *reader) member(h *metaMembers, name, value []byte, c *change.Change) er
 	case isString(name, "exp"):
 		exp, err := r.number("exp", value, change.ExpiryUnknown)
 		if h.hasExp = string(value) != "null"; h.hasExp {
-			exp = max(exp, 0) // -1 is another way to say never
+			exp = max(exp, 0) // -1 also means never
 		}
 		c.Expiry = exp
 		return err
@@ -144,10 +176,11 @@ func (r *reader) member(h *metaMembers, name, value []byte, c *change.Change) er
 	return nil
 }
 
+// operation sets the operation, and the expiry that depends on it.
 func (r *reader) operation(h *metaMembers, c *change.Change) error {
 	switch {
 	case h.msg == nil:
-		return r.fault(r.object, `missing member "msg": want "write" or "delete"`)
+		return r.errorAt(r.object, `missing member "msg": want "write" or "delete"`)
 	case isString(h.msg, "write"):
 		if !h.hasExp {
 			c.Expiry = change.ExpiryUnknown
@@ -158,7 +191,7 @@ func (r *reader) operation(h *metaMembers, c *change.Change) error {
 			c.Op = change.DurableDelete
 		}
 	default:
-		return r.fault(h.msg, `"msg" is neither "write" nor "delete"`)
+		return r.errorAt(h.msg, `"msg" is neither "write" nor "delete"`)
 	}
 	return nil
 }
@@ -166,7 +199,7 @@ func (r *reader) operation(h *metaMembers, c *change.Change) error {
 // key reads [namespace, set, digest, user key].
 func (r *reader) key(value []byte, c *change.Change) error {
 	if value[0] != '[' {
-		return r.fault(value, `"key" is not an array`)
+		return r.errorAt(value, `"key" is not an array`)
 	}
 	var parts [4][]byte
 	n := 0
@@ -178,14 +211,14 @@ func (r *reader) key(value []byte, c *change.Change) error {
 		parts[min(n, len(parts)-1)] = e
 	}
 	if n != len(parts) {
-		return r.fault(value, `"key" has %d elements, not namespace, set, digest and user key`, n)
+		return r.errorAt(value, `"key" has %d elements, not namespace, set, digest and user key`, n)
 	}
 	var err error
 	if c.Namespace, err = r.text("namespace", parts[0], format.SlotNamespace); err != nil {
 		return err
 	}
 	if c.Namespace == "" {
-		return r.fault(parts[0], "the namespace is empty")
+		return r.errorAt(parts[0], "the namespace is empty")
 	}
 	if c.Set, err = r.text("set", parts[1], format.SlotSet); err != nil {
 		return err
@@ -197,7 +230,7 @@ func (r *reader) key(value []byte, c *change.Change) error {
 	return err
 }
 
-// text reads a string or null; slot is for change.Names.
+// text reads a string or null. The slot is for change.Names.
 func (r *reader) text(what string, value []byte, slot int) (string, error) {
 	switch {
 	case value[0] == '"':
@@ -205,21 +238,21 @@ func (r *reader) text(what string, value []byte, slot int) (string, error) {
 	case string(value) == "null":
 		return "", nil
 	}
-	return "", r.fault(value, "the %s is not a string", what)
+	return "", r.errorAt(value, "the %s is not a string", what)
 }
 
 func (r *reader) digest(value []byte, c *change.Change) error {
 	var decoded [32]byte
 	var text []byte
 	if value[0] == '"' {
-		text = unquote(value) // some escape a slash, or a sign of equality
+		text = unquote(value) // some senders escape "/" or "="
 	}
 	if len(text) != base64.StdEncoding.EncodedLen(len(c.Digest)) {
-		return r.fault(value, "the digest is not %d bytes in Base64", len(c.Digest))
+		return r.errorAt(value, "the digest is not %d bytes in Base64", len(c.Digest))
 	}
 	n, err := base64.StdEncoding.Decode(decoded[:], text)
 	if err != nil || n != len(c.Digest) {
-		return r.fault(value, "the digest is not %d bytes in Base64", len(c.Digest))
+		return r.errorAt(value, "the digest is not %d bytes in Base64", len(c.Digest))
 	}
 	copy(c.Digest[:], decoded[:])
 	return nil
@@ -227,19 +260,19 @@ func (r *reader) digest(value []byte, c *change.Change) error {
 
 func (r *reader) userKey(value []byte) (change.Value, error) {
 	if !slices.Contains([]byte(`"n-0123456789`), value[0]) {
-		return change.Value{}, r.fault(value, "the user key is neither string nor number")
+		return change.Value{}, r.errorAt(value, "the user key is neither a string nor a number")
 	}
 	return r.untyped("the user key", value, change.Unordered)
 }
 
-// number reads an integer, or null as unknown.
+// number reads an integer, and null as unknown.
 func (r *reader) number(what string, value []byte, unknown int64) (int64, error) {
 	if string(value) == "null" {
 		return unknown, nil
 	}
 	v, err := parseNumber(value)
 	if err != nil || v.Kind() != change.KindInteger {
-		return unknown, r.fault(value, "%q is not a 64-bit integer", what)
+		return unknown, r.errorAt(value, "%q is not a 64-bit integer", what)
 	}
 	return v.Integer(), nil
 }
@@ -247,7 +280,7 @@ func (r *reader) number(what string, value []byte, unknown int64) (int64, error)
 // typedBins reads the member "bins" of [Format].
 func (r *reader) typedBins(bins []byte, c *change.Change) error {
 	if bins[0] != '[' {
-		return r.fault(bins, `"bins" is not an array`)
+		return r.errorAt(bins, `"bins" is not an array`)
 	}
 	for elements := newCursor(bins); ; {
 		e, ok := elements.element()
@@ -255,7 +288,7 @@ func (r *reader) typedBins(bins []byte, c *change.Change) error {
 			return nil
 		}
 		if e[0] != '{' {
-			return r.fault(e, "a bin is not an object")
+			return r.errorAt(e, "a bin is not an object")
 		}
 		b, err := r.typedBin(e, len(c.Bins))
 		if err != nil {
@@ -287,7 +320,7 @@ func (r *reader) typedBin(object []byte, i int) (change.Bin, error) {
 		}
 	}
 	if name == nil || name[0] != '"' || value == nil || label == nil || label[0] != '"' {
-		return change.Bin{}, r.fault(object, `a bin needs "name" and "type", which are strings, and "value"`)
+		return change.Bin{}, r.errorAt(object, `a bin needs "name" and "type", which are strings, and "value"`)
 	}
 	v, err := r.typed(string(unquote(label)), value, order)
 	if err != nil {
@@ -298,8 +331,8 @@ func (r *reader) typedBin(object []byte, i int) (change.Bin, error) {
 
 var orders = map[string]change.Order{"key": change.KeyOrdered, "key-value": change.KeyValueOrdered}
 
-// typed reads the value of a bin whose type is known by label. A label that is
-// not here is of a newer sender: the value is taken for what it looks like.
+// typed reads the value of a bin whose member "type" is label. An unknown label may come
+// from a newer sender: the type then follows from the syntax.
 func (r *reader) typed(label string, value []byte, order change.Order) (change.Value, error) {
 	switch label {
 	case "blob":
@@ -333,10 +366,10 @@ func (r *reader) typed(label string, value []byte, order change.Order) (change.V
 	return r.untyped("a bin", value, order)
 }
 
-// expect reads the value when it is what its bin's type says.
+// expect reads the value if it fits its bin's type.
 func (r *reader) expect(fits bool, value []byte, order change.Order) (change.Value, error) {
 	if !fits {
-		return change.Value{}, r.fault(value, "the value does not fit its bin's type")
+		return change.Value{}, r.errorAt(value, "the value does not fit its bin's type")
 	}
 	return r.untyped("a bin", value, order)
 }
@@ -347,30 +380,30 @@ func (r *reader) base64(kind change.Kind, value []byte) (change.Value, error) {
 	}
 	b, err := base64.StdEncoding.AppendDecode(nil, unquote(value))
 	if err != nil {
-		return change.Value{}, r.fault(value, "the value is not Base64")
+		return change.Value{}, r.errorAt(value, "the value is not Base64")
 	}
 	return change.BytesValue(kind, b), nil
 }
 
-// float reads a double, which an integer may stand for, and the three that JSON
-// has no number for.
+// float reads a double, which may be written as an integer, or one of the three
+// strings for what JSON has no number for.
 func (r *reader) float(value []byte) (change.Value, error) {
 	text := string(value)
 	if value[0] == '"' {
 		switch text = string(unquote(value)); text {
 		case "NaN", "Infinity", "-Infinity":
 		default:
-			return change.Value{}, r.fault(value, "the value does not fit its bin's type")
+			return change.Value{}, r.errorAt(value, "the value does not fit its bin's type")
 		}
 	}
 	f, err := strconv.ParseFloat(text, 64)
 	if err != nil {
-		return change.Value{}, r.fault(value, "the value is not a double")
+		return change.Value{}, r.errorAt(value, "the value is not a double")
 	}
 	return change.DoubleValue(f), nil
 }
 
-// flatBins reads every member of the object but the metadata.
+// flatBins reads every member of the object except the metadata.
 func (r *reader) flatBins(metadata []byte, c *change.Change) error {
 	for members := newCursor(r.object); ; {
 		name, value, ok := members.member()
@@ -388,8 +421,8 @@ func (r *reader) flatBins(metadata []byte, c *change.Change) error {
 	}
 }
 
-// untyped takes a value for what it looks like. The order is that of a list or
-// map.
+// untyped reads a value whose type follows from its syntax. A list or map gets the
+// given order.
 func (r *reader) untyped(what string, value []byte, order change.Order) (change.Value, error) {
 	kind := change.KindMap
 	switch value[0] {
@@ -399,23 +432,88 @@ func (r *reader) untyped(what string, value []byte, order change.Order) (change.
 	case '{':
 		var p change.Packer
 		if _, err := pack(&p, value, order, 1); err != nil {
-			return change.Value{}, r.fault(value, "%s: %v", what, err)
+			return change.Value{}, r.errorAt(value, "%s: %v", what, err)
 		}
 		v, err := p.Value(kind)
 		if err != nil {
-			return change.Value{}, r.fault(value, "%s: %v", what, err)
+			return change.Value{}, r.errorAt(value, "%s: %v", what, err)
 		}
 		return v, nil
 	}
 	v, err := parseScalar(value)
 	if err != nil {
-		return change.Value{}, r.fault(value, "%s: %v", what, err)
+		return change.Value{}, r.errorAt(value, "%s: %v", what, err)
 	}
 	return v, nil
 }
 
-// pack adds the valid JSON value that b begins with to p, and returns what
-// follows it. It reads each byte once, however deep values nest.
+// unknownFormat returns the error for an object that is neither JSON nor flat JSON. It
+// names the members that hold objects, because the metadata may be one of them.
+func (r *reader) unknownFormat() error {
+	var names []string
+	hint := ";"
+	for members := newCursor(r.object); len(names) < maxListedNames; {
+		name, value, ok := members.member()
+		if !ok {
+			break
+		}
+		if value[0] != '{' {
+			continue
+		}
+		text := string(unquote(name))
+		if quoted := strconv.Quote(text); hint == ";" && len(text) <= maxNameLength && quoted == `"`+text+`"` && isMetadata(value) {
+			hint = fmt.Sprintf("; did you mean METADATA_KEY=%s?", text)
+		}
+		names = append(names, strconv.Quote(truncate(text)))
+	}
+	seen := ""
+	if len(names) > 0 {
+		seen = hint + " members with objects: " + strings.Join(names, ", ")
+	}
+	return r.errorAt(r.object, `neither JSON (no member "key") nor flat JSON (no object %q)%s`, r.metadataKey, seen)
+}
+
+// How much the error for an object without metadata says of the names in it. Names
+// are not data, but a few are enough.
+const (
+	maxListedNames = 8
+	maxNameLength  = 32 // bytes
+)
+
+// isMetadata reports whether an object looks like the metadata of flat JSON.
+func isMetadata(object []byte) bool {
+	found := 0
+	for members := newCursor(object); ; {
+		name, _, ok := members.member()
+		if !ok {
+			return found == 2
+		}
+		if isString(name, "namespace") || isString(name, "digest") {
+			found++
+		}
+	}
+}
+
+// truncate cuts a long name.
+func truncate(name string) string {
+	if len(name) <= maxNameLength {
+		return name
+	}
+	end := maxNameLength
+	for !utf8.RuneStart(name[end]) {
+		end--
+	}
+	return name[:end]
+}
+
+// errorAt returns an error about part, whose offset follows from its capacity: it is a
+// subslice of the object that still has all of the object's capacity.
+func (r *reader) errorAt(part []byte, detail string, args ...any) error {
+	return format.ErrorAt(r.at+cap(r.object)-cap(part), detail, args...)
+}
+
+// pack adds the valid JSON value at the start of b to p, and returns what follows it. It
+// reads each byte once, however deep values nest.
 func pack(p *change.Packer, b []byte, order change.Order, depth int) ([]byte, error) {
 	kind := change.KindList
 	switch b[0] {
@@ -460,13 +558,8 @@ func parseScalar(value []byte) (change.Value, error) {
 	return parseNumber(value)
 }
 
-var (
-	errInteger = errors.New("an integer of more than 64 bits")
-	errDouble  = errors.New("a number beyond the range of doubles")
-)
-
-// parseNumber reads a valid JSON number: without fraction and exponent it is an
-// integer, and never passes through a double.
+// parseNumber reads a valid JSON number. One without fraction and exponent is an
+// integer, and is never converted to a double.
 func parseNumber(value []byte) (change.Value, error) {
 	text := string(value)
 	if strings.ContainsAny(text, ".eE") {
@@ -486,99 +579,7 @@ func parseNumber(value []byte) (change.Value, error) {
 	return change.UnsignedValue(u), nil
 }
 
-// What the error for an object without metadata says of its names. They are schema,
-// not data; still it says no more than helps.
-const (
-	maxListedNames = 8
-	maxNameLength  = 32 // bytes
+var (
+	errInteger = errors.New("an integer of more than 64 bits")
+	errDouble  = errors.New("a number beyond the range of doubles")
 )
-
-// unknownFormat is the fault of an object that is neither JSON nor flat JSON. It names the
-// members that hold objects: the metadata may be one of them.
-func (r *reader) unknownFormat() error {
-	var names []string
-	hint := ";"
-	for members := newCursor(r.object); len(names) < maxListedNames; {
-		name, value, ok := members.member()
-		if !ok {
-			break
-		}
-		if value[0] != '{' {
-			continue
-		}
-		text := string(unquote(name))
-		if quoted := strconv.Quote(text); hint == ";" && len(text) <= maxNameLength && quoted == `"`+text+`"` && isMetadata(value) {
-			hint = fmt.Sprintf("; did you mean METADATA_KEY=%s?", text)
-		}
-		names = append(names, strconv.Quote(truncate(text)))
-	}
-	seen := ""
-	if len(names) > 0 {
-		seen = hint + " members with objects: " + strings.Join(names, ", ")
-	}
-	return r.fault(r.object, `neither JSON (no member "key") nor flat JSON (no object %q)%s`, r.metadataKey, seen)
-}
-
-// isMetadata reports whether an object looks like the metadata of flat JSON.
-func isMetadata(object []byte) bool {
-	found := 0
-	for members := newCursor(object); ; {
-		name, _, ok := members.member()
-		if !ok {
-			return found == 2
-		}
-		if isString(name, "namespace") || isString(name, "digest") {
-			found++
-		}
-	}
-}
-
-// truncate returns a name, cut where it is long.
-func truncate(name string) string {
-	if len(name) <= maxNameLength {
-		return name
-	}
-	end := maxNameLength
-	for !utf8.RuneStart(name[end]) {
-		end--
-	}
-	return name[:end]
-}
-
-// flat reads flat JSON that cannot be JSON too.
-func (r *reader) flat(metadata []byte, c *change.Change) error {
-	if err := r.flatJSON(metadata, c); err != nil {
-		return err
-	}
-	if r.isJSONToo() {
-		return r.fault(r.object, `both JSON and flat JSON: it has the members "msg" and "key", and metadata in %q`, r.metadataKey)
-	}
-	return nil
-}
-
-// metadata returns the metadata of flat JSON, and nil when the object is not flat
-// JSON.
-func (r *reader) metadata() []byte {
-	if r.metadataKey == "" {
-		return nil
-	}
-	for members := newCursor(r.object); ; {
-		name, value, ok := members.member()
-		if !ok {
-			return nil
-		}
-		if value[0] == '{' && isString(name, r.metadataKey) {
-			return value
-		}
-	}
-}
-
-// isJSONToo reports whether the object, which is flat JSON, could as well be JSON.
-func (r *reader) isJSONToo() bool {
-	if !bytes.Contains(r.object, []byte(`"key"`)) && !bytes.Contains(r.object, []byte(`\u`)) {
-		return false
-	}
-	var c change.Change
-	metadata := reader{object: r.object, at: r.at, names: r.names}
-	return metadata.json(&c) == nil
-}

@@ -11,9 +11,37 @@ import (
 	"github.com/aerosink/aerosink/connector/format"
 )
 
+// AppendLine appends the change to dst as one line of JSON, without the newline. JSON
+// and flat JSON are copied; other formats are written as [Format] with
+// StringifyMapKeys. An error is permanent and says what JSON has no form for; dst is
+// then returned as it was. p.Err must be nil.
+func AppendLine(dst []byte, p *format.Parsed) ([]byte, error) {
+	switch p.Format {
+	case Format{}.Name(), Flat{}.Name():
+		return appendCompact(dst, p.Data), nil
+	}
+	line, err := Format{StringifyMapKeys: true}.Append(dst, &p.Change)
+	if err != nil {
+		return dst, err
+	}
+	return line[:len(line)-1], nil
+}
+
+// appendCompact appends a JSON text on one line.
+func appendCompact(dst, text []byte) []byte {
+	if bytes.IndexByte(text, '\n') < 0 {
+		return append(dst, text...)
+	}
+	line := bytes.NewBuffer(dst)
+	if err := stdjson.Compact(line, text); err != nil {
+		panic("json: a parsed change is not JSON: " + err.Error())
+	}
+	return line.Bytes()
+}
+
 // AppendValue appends the value of a bin to dst as [Format] with StringifyMapKeys
-// writes it. An error is permanent and says what JSON has no form for; it then
-// returns dst as it was.
+// writes it. An error is permanent and says what JSON has no form for; dst is then
+// returned as it was.
 func AppendValue(dst []byte, v change.Value) ([]byte, error) {
 	w := writer{format: Format{}.Name(), stringify: true, dst: dst}
 	r := v.Elements()
@@ -24,11 +52,11 @@ func AppendValue(dst []byte, v change.Value) ([]byte, error) {
 	return w.dst, nil
 }
 
-// AppendBins appends bins to dst as one JSON object, in which [Flat] with
-// StringifyMapKeys would have them as members, for readers that refuse numbers which
-// neither 64 bits nor a double hold, and nesting of hundreds: GeoJSON, whose text is
-// the client's, is written anew. An error is permanent and says what there is no form
-// for; it then returns dst as it was.
+// AppendBins appends bins to dst as one JSON object with the members that [Flat] with
+// StringifyMapKeys writes. It is for readers that refuse deep nesting and numbers that
+// fit neither 64 bits nor a double: GeoJSON, whose text comes from the client, is parsed
+// and written again. An error is permanent and says what JSON has no form for; dst is
+// then returned as it was.
 func AppendBins(dst []byte, bins []change.Bin) ([]byte, error) {
 	w := writer{format: Flat{}.Name(), stringify: true, rewriteGeoJSON: true, dst: append(dst, '{')}
 	for i := range bins {
@@ -43,12 +71,8 @@ func AppendBins(dst []byte, bins []change.Bin) ([]byte, error) {
 	return append(w.dst, '}'), nil
 }
 
-// AppendString appends text to dst as a JSON string. What is not UTF-8 becomes U+FFFD.
-// The text may lie in dst's own memory, before dst's end.
-func AppendString[T string | []byte](dst []byte, text T) []byte { return appendString(dst, text) }
-
-// ParseValue reads what AppendValue has written, and takes it for what it looks
-// like. The order is that of a list or map. The value may share text's memory. An
+// ParseValue reads a JSON value, such as AppendValue writes; its type follows from its
+// syntax. A list or map gets the given order. The value may share text's memory. An
 // error is permanent.
 func ParseValue(text []byte, order change.Order) (change.Value, error) {
 	text = bytes.TrimSpace(text)
@@ -57,32 +81,4 @@ func ParseValue(text []byte, order change.Order) (change.Value, error) {
 	}
 	r := reader{object: text[:len(text):len(text)]}
 	return r.untyped("a value", r.object, order)
-}
-
-// AppendLine appends the change to dst as one line of JSON, without the line's end:
-// as it came, if it came as JSON or flat JSON, else written as [Format] with
-// StringifyMapKeys. An error is permanent and says what JSON has no form for; it
-// then returns dst as it was. The change must be one that could be read.
-func AppendLine(dst []byte, p *format.Parsed) ([]byte, error) {
-	switch p.Format {
-	case Format{}.Name(), Flat{}.Name():
-		return appendCompact(dst, p.Data), nil
-	}
-	line, err := Format{StringifyMapKeys: true}.Append(dst, &p.Change)
-	if err != nil {
-		return dst, err
-	}
-	return line[:len(line)-1], nil
-}
-
-// appendCompact appends JSON on one line.
-func appendCompact(dst, text []byte) []byte {
-	if bytes.IndexByte(text, '\n') < 0 {
-		return append(dst, text...)
-	}
-	line := bytes.NewBuffer(dst)
-	if err := stdjson.Compact(line, text); err != nil {
-		panic("json: a parsed change is not JSON: " + err.Error())
-	}
-	return line.Bytes()
 }

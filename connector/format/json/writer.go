@@ -11,30 +11,77 @@ import (
 	"github.com/aerosink/aerosink/connector/format"
 )
 
-// writer appends the values of one change. It keeps the first error and goes
-// on, so that the code reads as the document does.
+// writer appends the values of one change. It keeps the first error and goes on, so
+// that the code follows the document.
 type writer struct {
 	format         string
 	stringify      bool
-	rewriteGeoJSON bool // GeoJSON is written anew, in the forms that other values have
+	rewriteGeoJSON bool // parse GeoJSON and write it like other values
 	dst            []byte
 	err            error
 }
 
-func (w *writer) fail(where, detail string, args ...any) {
-	if w.err == nil {
-		w.err = format.AppendError(w.format, where, detail, args...)
+// metadata writes the metadata of flat JSON.
+func (w *writer) metadata(c *change.Change) {
+	w.dst = append(w.dst, `:{"namespace":`...)
+	w.name("namespace", c.Namespace)
+	if c.Set != "" {
+		w.dst = append(w.dst, `,"set":`...)
+		w.name("set", c.Set)
 	}
+	if c.Key.Kind() != change.KindNil {
+		w.dst = append(w.dst, `,"userKey":`...)
+		w.value("user key", c.Key, nil)
+	}
+	w.dst = appendDigest(append(w.dst, `,"digest":`...), c.Digest)
+	w.dst = append(w.dst, `,"msg":"`...)
+	w.dst = append(w.dst, format.Msg(c.Op)...)
+	w.dst = append(w.dst, '"')
+	w.dst = appendKnown(w.dst, `,"gen":`, int64(c.Generation), 0)
+	w.dst = appendKnown(w.dst, `,"lut":`, c.LUT, 0)
+	if c.Op.IsDelete() {
+		w.dst = strconv.AppendBool(append(w.dst, `,"durable":`...), c.Op == change.DurableDelete)
+	} else {
+		w.dst = appendKnown(w.dst, `,"exp":`, c.Expiry, change.ExpiryUnknown)
+	}
+	w.dst = append(w.dst, '}')
 }
 
-// name writes a string that must not change on the way.
+// bins writes the member "bins", in which each bin has its type.
+func (w *writer) bins(bins []change.Bin) {
+	w.dst = append(w.dst, `,"bins":[`...)
+	for i := range bins {
+		if i > 0 {
+			w.dst = append(w.dst, ',')
+		}
+		b := &bins[i]
+		w.dst = append(w.dst, `{"name":`...)
+		w.name("bin name", b.Name)
+		w.dst = append(w.dst, `,"type":"`...)
+		w.dst = append(w.dst, typeLabel(b.Value.Kind())...)
+		w.dst = append(w.dst, `","value":`...)
+		w.bin(b)
+		w.dst = appendOrder(w.dst, b.Value)
+		w.dst = append(w.dst, '}')
+	}
+	w.dst = append(w.dst, ']')
+}
+
+// member writes a bin as a member of an object.
+func (w *writer) member(b *change.Bin) {
+	w.name("bin name", b.Name)
+	w.dst = append(w.dst, ':')
+	w.bin(b)
+}
+
+// name writes a string that must not change: bytes that are not UTF-8 are an error.
 func (w *writer) name(where, s string) {
 	for i := range len(s) {
 		if !literal[s[i]] {
 			if !utf8.ValidString(s) {
 				w.fail(where, "is not UTF-8")
 			}
-			w.dst = appendString(w.dst, s)
+			w.dst = AppendString(w.dst, s)
 			return
 		}
 	}
@@ -64,7 +111,7 @@ func (w *writer) value(where string, v change.Value, r *change.Reader) {
 	case change.KindBool:
 		w.dst = strconv.AppendBool(w.dst, v.Bool())
 	case change.KindString:
-		w.dst = appendString(w.dst, v.Bytes())
+		w.dst = AppendString(w.dst, v.Bytes())
 	case change.KindGeoJSON:
 		w.geoJSON(where, v.Bytes())
 	case change.KindList:
@@ -125,8 +172,46 @@ func (w *writer) key(where string, key change.Value, r *change.Reader) {
 	w.dst = appendKey(w.dst, key)
 }
 
-// DistinctKeys reports whether the n keys of the map in r are different strings once
-// they are strings.
+// geoJSON writes the text, which is JSON, on one line.
+func (w *writer) geoJSON(where string, text []byte) {
+	if !stdjson.Valid(text) || !utf8.Valid(text) {
+		w.fail("bin "+where, "its GeoJSON is not JSON")
+		return
+	}
+	if w.rewriteGeoJSON {
+		w.geometry(where, text)
+		return
+	}
+	for _, c := range text {
+		if c < ' ' { // in valid JSON, white space between tokens
+			c = ' '
+		}
+		w.dst = append(w.dst, c)
+	}
+}
+
+// geometry parses GeoJSON and writes its values. The text may have numbers of any length.
+func (w *writer) geometry(where string, text []byte) {
+	v, err := ParseValue(text, change.Unordered)
+	if err != nil || v.Depth() > maxGeoJSONDepth {
+		w.fail("bin "+where, "its GeoJSON nests deeper than %d, or has a number of more than 64 bits or a lone surrogate", maxGeoJSONDepth)
+		return
+	}
+	r := v.Elements()
+	w.value(where, v, &r)
+}
+
+// maxGeoJSONDepth is how deep GeoJSON may nest if it is parsed; geometry needs less.
+const maxGeoJSONDepth = 16
+
+func (w *writer) fail(where, detail string, args ...any) {
+	if w.err == nil {
+		w.err = format.AppendError(w.format, where, detail, args...)
+	}
+}
+
+// DistinctKeys reports whether the n keys of the map in r remain different when they
+// are converted to strings.
 func DistinctKeys(n int, r change.Reader) bool {
 	if n < 2 {
 		return true
@@ -143,7 +228,7 @@ func DistinctKeys(n int, r change.Reader) bool {
 	return true
 }
 
-// KeyText returns a map key as the text that it has as a JSON string.
+// KeyText returns a map key as a string, without quotes.
 func KeyText(key change.Value) []byte { return unquote(appendKey(nil, key)) }
 
 // appendKey appends a map key as a JSON string.
@@ -165,45 +250,13 @@ func appendKey(dst []byte, key change.Value) []byte {
 		}
 		dst = appendDouble(dst, key.Double())
 	default:
-		return appendString(dst[:start], key.Bytes())
+		return AppendString(dst[:start], key.Bytes())
 	}
 	return append(dst, '"')
 }
 
-// geoJSON writes the text as the JSON that it is, on one line.
-func (w *writer) geoJSON(where string, text []byte) {
-	if !stdjson.Valid(text) || !utf8.Valid(text) {
-		w.fail("bin "+where, "its GeoJSON is not JSON")
-		return
-	}
-	if w.rewriteGeoJSON {
-		w.geometry(where, text)
-		return
-	}
-	for _, c := range text {
-		if c < ' ' { // in valid JSON, white space between tokens
-			c = ' '
-		}
-		w.dst = append(w.dst, c)
-	}
-}
-
-// maxGeoJSONDepth is how deep GeoJSON nests that is written anew, more than geometry does.
-const maxGeoJSONDepth = 16
-
-// geometry writes the values of GeoJSON. The text may have numbers of any length.
-func (w *writer) geometry(where string, text []byte) {
-	v, err := ParseValue(text, change.Unordered)
-	if err != nil || v.Depth() > maxGeoJSONDepth {
-		w.fail("bin "+where, "its GeoJSON nests deeper than %d, or has a number of more than 64 bits or a lone surrogate", maxGeoJSONDepth)
-		return
-	}
-	r := v.Elements()
-	w.value(where, v, &r)
-}
-
-// appendDouble appends d in the shortest form that reads back as the same double,
-// and always as one that does not look like an integer.
+// appendDouble appends d in the shortest form that reads back as the same double
+// and does not look like an integer.
 func appendDouble(dst []byte, d float64) []byte {
 	switch {
 	case math.IsNaN(d):
@@ -223,17 +276,9 @@ func appendDouble(dst []byte, d float64) []byte {
 	return dst
 }
 
-// literal tells the bytes that stand for themselves in a JSON string, whatever
-// follows them.
-var literal = func() (t [256]bool) {
-	for c := ' '; c < utf8.RuneSelf; c++ {
-		t[c] = c != '"' && c != '\\'
-	}
-	return t
-}()
-
-// appendString appends s as a JSON string.
-func appendString[S string | []byte](dst []byte, s S) []byte {
+// AppendString appends s to dst as a JSON string. Bytes that are not UTF-8 become
+// U+FFFD. s may lie in dst's own memory, before dst's end.
+func AppendString[S string | []byte](dst []byte, s S) []byte {
 	dst = append(dst, '"')
 	from := 0
 	for i := 0; i < len(s); {
@@ -257,6 +302,15 @@ func appendString[S string | []byte](dst []byte, s S) []byte {
 	return append(append(dst, s[from:]...), '"')
 }
 
+// literal has true for the bytes that are written as they are in a JSON string,
+// whatever follows them.
+var literal = func() (t [256]bool) {
+	for c := ' '; c < utf8.RuneSelf; c++ {
+		t[c] = c != '"' && c != '\\'
+	}
+	return t
+}()
+
 func appendEscape(dst []byte, c byte) []byte {
 	const hex = "0123456789abcdef"
 	switch c {
@@ -270,55 +324,4 @@ func appendEscape(dst []byte, c byte) []byte {
 		return append(dst, '\\', 't')
 	}
 	return append(dst, '\\', 'u', '0', '0', hex[c>>4], hex[c&15])
-}
-
-// member writes a bin as a member of an object.
-func (w *writer) member(b *change.Bin) {
-	w.name("bin name", b.Name)
-	w.dst = append(w.dst, ':')
-	w.bin(b)
-}
-
-func (w *writer) metadata(c *change.Change) {
-	w.dst = append(w.dst, `:{"namespace":`...)
-	w.name("namespace", c.Namespace)
-	if c.Set != "" {
-		w.dst = append(w.dst, `,"set":`...)
-		w.name("set", c.Set)
-	}
-	if c.Key.Kind() != change.KindNil {
-		w.dst = append(w.dst, `,"userKey":`...)
-		w.value("user key", c.Key, nil)
-	}
-	w.dst = appendDigest(append(w.dst, `,"digest":`...), c.Digest)
-	w.dst = append(w.dst, `,"msg":"`...)
-	w.dst = append(w.dst, format.Msg(c.Op)...)
-	w.dst = append(w.dst, '"')
-	w.dst = appendKnown(w.dst, `,"gen":`, int64(c.Generation), 0)
-	w.dst = appendKnown(w.dst, `,"lut":`, c.LUT, 0)
-	if c.Op.IsDelete() {
-		w.dst = strconv.AppendBool(append(w.dst, `,"durable":`...), c.Op == change.DurableDelete)
-	} else {
-		w.dst = appendKnown(w.dst, `,"exp":`, c.Expiry, change.ExpiryUnknown)
-	}
-	w.dst = append(w.dst, '}')
-}
-
-func (w *writer) bins(bins []change.Bin) {
-	w.dst = append(w.dst, `,"bins":[`...)
-	for i := range bins {
-		if i > 0 {
-			w.dst = append(w.dst, ',')
-		}
-		b := &bins[i]
-		w.dst = append(w.dst, `{"name":`...)
-		w.name("bin name", b.Name)
-		w.dst = append(w.dst, `,"type":"`...)
-		w.dst = append(w.dst, typeLabel(b.Value.Kind())...)
-		w.dst = append(w.dst, `","value":`...)
-		w.bin(b)
-		w.dst = appendOrder(w.dst, b.Value)
-		w.dst = append(w.dst, '}')
-	}
-	w.dst = append(w.dst, ']')
 }

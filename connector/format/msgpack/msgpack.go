@@ -1,3 +1,5 @@
+// Package msgpack reads and writes changes as MessagePack: [Format] writes, and [Parse]
+// reads with a reader, one change after another.
 package msgpack
 
 import (
@@ -10,23 +12,22 @@ import (
 	"github.com/aerosink/aerosink/connector/format"
 )
 
-// Format is the format in which a change is an array that begins with the
-// version and says whether it is a write or a delete:
+// Format is the format in which a change is an array of the version, the type (1 for a
+// write, 2 for a delete) and the content:
 //
 //	[1, 1, [key, generation, expiry, lut, [[name, particle type, flags, value], …]]]
 //	[1, 2, [key, flags]]
 //	key: [namespace, set, digest, user key]
 //
-// What is unknown or absent is nil; of a delete generation and last update time
-// are not told. The flags of a list or map are its order, those of a delete are 1
-// when it is durable. Values are plain MessagePack: a string is a str, whatever
-// its bytes; blobs of every kind, HLLs and particles of an unknown type are bin,
-// GeoJSON is a str. In lists and maps, where no particle type stands beside them,
-// GeoJSON and all bytes but those of a plain blob are extensions whose type is the
-// particle type. Of a value nothing is lost but the order of a list or map inside
-// another. Map keys keep their types.
+// What is unknown or absent is nil. A delete does not have its generation and last update
+// time. The flags of a list or map are its order; those of a delete are 1 if it is
+// durable. Values are plain MessagePack: a string is a str, whatever its bytes; blobs of
+// every kind, HLLs and particles of an unknown type are bin; GeoJSON is a str. Inside
+// lists and maps, where values have no particle type of their own, GeoJSON and all bytes
+// except those of a plain blob are extensions whose type is the particle type. Only the
+// order of a list or map inside another is lost. Map keys keep their types.
 //
-// Batches are one change after another.
+// A batch is one change after another.
 type Format struct{}
 
 const (
@@ -40,7 +41,7 @@ const (
 // Name returns "message-pack".
 func (Format) Name() string { return "message-pack" }
 
-// Append implements [format.Format]. Everything can be expressed.
+// Append implements [format.Format]. It never fails.
 func (Format) Append(dst []byte, c *change.Change) ([]byte, error) {
 	dst = msgp.AppendArrayHeader(dst, changeElements)
 	dst = msgp.AppendInt(dst, formatVersion)
@@ -77,7 +78,7 @@ func (Format) Seal(records []byte, _ int) ([]byte, string) {
 	return records, format.MediaMessagePack
 }
 
-// particleType returns the number beside a bin's value.
+// particleType returns the particle type of a bin's value.
 func particleType(kind change.Kind) int {
 	if kind == change.KindUnsigned {
 		return int(change.KindInteger)
@@ -85,7 +86,7 @@ func particleType(kind change.Kind) int {
 	return int(kind)
 }
 
-// flags returns the number behind it.
+// flags returns the flags of a bin's value.
 func flags(v change.Value) int {
 	if v.Kind().IsCollection() {
 		return int(v.Order())
@@ -112,8 +113,8 @@ func appendIntOrNil(dst []byte, n, unknown int64) []byte {
 	return msgp.AppendInt64(dst, n)
 }
 
-// appendValue appends v; the elements of a collection come from r. Outside says
-// that the particle type stands beside it.
+// appendValue appends v; the elements of a collection come from r. Outside a list or map,
+// the particle type precedes the value.
 func appendValue(dst []byte, v change.Value, r *change.Reader, outside bool) []byte {
 	switch kind := v.Kind(); kind {
 	case change.KindNil:
@@ -128,7 +129,7 @@ func appendValue(dst []byte, v change.Value, r *change.Reader, outside bool) []b
 		return msgp.AppendBool(dst, v.Bool())
 	case change.KindString:
 		return msgp.AppendStringFromBytes(dst, v.Bytes())
-	case change.KindOpaque: // an extension already
+	case change.KindOpaque: // already an extension
 		return append(dst, v.Bytes()...)
 	case change.KindList:
 		dst = msgp.AppendArrayHeader(dst, uint32(v.Len()))

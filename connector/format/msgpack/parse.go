@@ -6,12 +6,11 @@ import (
 	"github.com/aerosink/aerosink/connector/format"
 )
 
-// minChange is the least that a change takes, in bytes; the digest alone has 20.
+// minChange is the least that a change takes, in bytes. The digest alone takes 20.
 const minChange = 32 // [1, 2, [["n", nil, …, nil], 0]]
 
-// messagePack reads one change after another, and arrays of them. What follows a
-// change that cannot be framed cannot be read; a change that is framed and makes no
-// sense stands for itself.
+// Parse reads one change after another, and arrays of them. Bytes that are not MessagePack
+// end the body with an error; MessagePack that is not a change affects only that change.
 func Parse(body []byte, o format.Options) ([]format.Parsed, error) {
 	c := format.NewCollector(o, len(body), minChange)
 	r := &reader{rest: body, end: len(body), names: &c.Names}
@@ -26,7 +25,7 @@ func Parse(body []byte, o format.Options) ([]format.Parsed, error) {
 	return c.Changes(), nil
 }
 
-// message reads a change. Of one over the limit it reads the metadata.
+// parseMessage reads a change. If it exceeds the limit, only its metadata is read.
 func parseMessage(c *format.Collector, r *reader) error {
 	whole, at := r.rest, r.offset()
 	p, err := c.Begin(at, Format{}.Name())

@@ -12,24 +12,27 @@ import (
 	"github.com/aerosink/aerosink/connector/format"
 )
 
-// reader reads one change in [Format]. It keeps its first fault and then
-// reads nothing more, so that the code reads as the message does.
+// reader reads one change after another. It keeps its first error and then reads nothing
+// more, so that the code follows the message.
 type reader struct {
 	rest  []byte
 	end   int // offset of the end of rest in the request body
 	names *change.Names
-	bins  bool // read them too
+	bins  bool // read the bins too
 	err   error
 }
 
-// fail keeps an error about what is read next.
-func (r *reader) fail(detail string, args ...any) {
-	if r.err == nil {
-		r.err = format.ErrorAt(r.offset(), detail, args...)
+// changeCount reads the head of an array of changes, and returns its length; 1 for a
+// change. A change is an array that begins with its version, an array of changes begins
+// with an array.
+func (r *reader) changeCount() uint32 {
+	n, rest, err := msgp.ReadArrayHeaderBytes(r.rest)
+	if err != nil || n > 0 && msgp.NextType(rest) != msgp.ArrayType {
+		return 1
 	}
+	r.rest = rest
+	return n
 }
-
-func (r *reader) offset() int { return r.end - len(r.rest) }
 
 func (r *reader) change(c *change.Change) {
 	r.array("a change", changeElements)
@@ -59,7 +62,7 @@ func (r *reader) write(c *change.Change) {
 		r.fail("the generation is out of range")
 	}
 	if c.Expiry = change.ExpiryUnknown; !r.isNil() {
-		c.Expiry = max(r.integer("the expiry"), 0) // -1 is another way to say never
+		c.Expiry = max(r.integer("the expiry"), 0) // -1 also means never
 	}
 	c.LUT = r.integer("the last update time")
 	if !r.bins {
@@ -114,7 +117,7 @@ func (r *reader) bin(i int) change.Bin {
 	return b
 }
 
-// typed gives a value the kind that stands beside it.
+// typed converts a value to the kind that its bin's type says.
 func (r *reader) typed(kind change.Kind, v change.Value) change.Value {
 	have := v.Kind()
 	switch {
@@ -129,58 +132,7 @@ func (r *reader) typed(kind change.Kind, v change.Value) change.Value {
 	return change.Value{}
 }
 
-// take reads what is next with one of the library's functions.
-func take[T any](r *reader, what string, read func([]byte) (T, []byte, error)) (v T) {
-	if r.err != nil {
-		return v
-	}
-	v, rest, err := read(r.rest)
-	if err != nil {
-		r.fail("%s: %s", what, withoutData(err))
-		return v
-	}
-	r.rest = rest
-	return v
-}
-
-// withoutData returns what an error of the library says; of a number out of range
-// it says the number.
-func withoutData(err error) string {
-	var signed msgp.IntOverflow
-	var unsigned msgp.UintOverflow
-	if errors.As(err, &signed) || errors.As(err, &unsigned) {
-		return "an integer of more than 63 bits"
-	}
-	return err.Error()
-}
-
-func (r *reader) array(what string, want int) {
-	if n := int(take(r, what, msgp.ReadArrayHeaderBytes)); n != want {
-		r.fail("%s is an array of %d, not %d", what, n, want)
-	}
-}
-
-func (r *reader) isNil() bool {
-	if r.err != nil || msgp.NextType(r.rest) != msgp.NilType {
-		return false
-	}
-	r.rest = r.rest[1:]
-	return true
-}
-
-// integer reads an integer, or nil as 0, which means unknown.
-func (r *reader) integer(what string) int64 {
-	if r.isNil() {
-		return 0
-	}
-	return take(r, what, msgp.ReadInt64Bytes)
-}
-
-func (r *reader) name(what string, slot int) string {
-	return r.names.Of(take(r, what, msgp.ReadStringZC), slot)
-}
-
-// collection packs the list or map that is next in Aerospike's own form.
+// collection reads a list or map, and converts it to Aerospike's own form.
 func (r *reader) collection(kind change.Kind, order change.Order) change.Value {
 	var p change.Packer
 	r.pack(&p, kind, order, 1)
@@ -218,7 +170,7 @@ func (r *reader) pack(p *change.Packer, kind change.Kind, order change.Order, de
 	p.Close()
 }
 
-// next returns the kind of what is next. An extension is of KindOpaque.
+// next returns the kind of the next value. An extension has KindOpaque.
 func (r *reader) next() change.Kind {
 	switch msgp.NextType(r.rest) {
 	case msgp.NilType:
@@ -241,7 +193,7 @@ func (r *reader) next() change.Kind {
 	return change.KindOpaque
 }
 
-// scalar reads a value of the kind that next returned, which is no collection.
+// scalar reads a value of the kind that next returned, which is not a collection.
 func (r *reader) scalar(kind change.Kind) change.Value {
 	switch kind {
 	case change.KindNil:
@@ -264,8 +216,8 @@ func (r *reader) scalar(kind change.Kind) change.Value {
 	return r.extension()
 }
 
-// extension reads an extension object as a value of the particle type that it
-// names, or, when that is none that travels so, as it is.
+// extension reads an extension as a value of the particle type that it names. If values of
+// that type are not written as extensions, the result is the extension as it is.
 func (r *reader) extension() change.Value {
 	if r.err != nil {
 		return change.Value{}
@@ -280,14 +232,14 @@ func (r *reader) extension() change.Value {
 	switch {
 	case kind == change.KindGeoJSON:
 		return change.GeoJSONValue(content)
-	case !format.IsBytes(kind) || kind == math.MaxUint8: // 255 is Aerospike's own for values that no record holds
+	case !format.IsBytes(kind) || kind == math.MaxUint8: // 255 is Aerospike's own type for values that no record holds
 		return change.BytesValue(change.KindOpaque, whole)
 	}
 	return change.BytesValue(kind, content)
 }
 
-// extensionOf returns where the type of the extension at the start of b is, its
-// content, and where it ends.
+// extensionOf returns the offset of the type of the extension at the start of b, its
+// content, and its end.
 func extensionOf(b []byte) (head int, content []byte, end int, err error) {
 	if len(b) == 0 {
 		return 0, nil, 0, msgp.ErrShortBytes
@@ -319,13 +271,62 @@ func bigEndian(b []byte) uint64 {
 	return binary.BigEndian.Uint64(eight[:])
 }
 
-// changeCount begins what is next, and returns how many changes it is: a change is an
-// array that begins with its version, an array of changes begins with an array.
-func (r *reader) changeCount() uint32 {
-	n, rest, err := msgp.ReadArrayHeaderBytes(r.rest)
-	if err != nil || n > 0 && msgp.NextType(rest) != msgp.ArrayType {
-		return 1
+func (r *reader) array(what string, want int) {
+	if n := int(take(r, what, msgp.ReadArrayHeaderBytes)); n != want {
+		r.fail("%s is an array of %d, not %d", what, n, want)
+	}
+}
+
+// integer reads an integer, or nil as 0, which means unknown.
+func (r *reader) integer(what string) int64 {
+	if r.isNil() {
+		return 0
+	}
+	return take(r, what, msgp.ReadInt64Bytes)
+}
+
+func (r *reader) isNil() bool {
+	if r.err != nil || msgp.NextType(r.rest) != msgp.NilType {
+		return false
+	}
+	r.rest = r.rest[1:]
+	return true
+}
+
+func (r *reader) name(what string, slot int) string {
+	return r.names.Of(take(r, what, msgp.ReadStringZC), slot)
+}
+
+// take reads the next value with one of the library's functions.
+func take[T any](r *reader, what string, read func([]byte) (T, []byte, error)) (v T) {
+	if r.err != nil {
+		return v
+	}
+	v, rest, err := read(r.rest)
+	if err != nil {
+		r.fail("%s: %s", what, withoutData(err))
+		return v
 	}
 	r.rest = rest
-	return n
+	return v
+}
+
+// withoutData returns the text of an error of the library, without the number that is out
+// of range.
+func withoutData(err error) string {
+	var signed msgp.IntOverflow
+	var unsigned msgp.UintOverflow
+	if errors.As(err, &signed) || errors.As(err, &unsigned) {
+		return "an integer of more than 63 bits"
+	}
+	return err.Error()
+}
+
+func (r *reader) offset() int { return r.end - len(r.rest) }
+
+// fail keeps an error about what is read next, if it is the first.
+func (r *reader) fail(detail string, args ...any) {
+	if r.err == nil {
+		r.err = format.ErrorAt(r.offset(), detail, args...)
+	}
 }

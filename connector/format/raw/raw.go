@@ -1,3 +1,5 @@
+// Package raw carries changes as the XDR messages that the database ships: [Format] puts
+// them into a request body and [Parse] reads them from one.
 package raw
 
 import (
@@ -11,22 +13,23 @@ import (
 	"github.com/aerosink/aerosink/connector/xdr"
 )
 
-// Format is the database's own format: the messages as they came. It is the cheapest,
-// and the one that loses nothing.
+// Format is the database's own format: the XDR messages as they came. It is the cheapest
+// format, and the only one that loses nothing.
 //
-// A single message is sent as ESP sends it, to XDR Proxy for example: behind a
-// byte that says version 1. Batches are one message after another.
+// A single message is sent as ESP sends it, to XDR Proxy for example: after a byte with
+// the version, 1. A batch is one message after another.
 type Format struct{}
 
-// espVersion is the byte in front of a message sent alone. No message begins with
+// espVersion is the byte before a message that is sent alone. No message begins with
 // it: see xdr.FirstByte.
 const espVersion = 1
 
 // Name returns "xdr".
 func (Format) Name() string { return "xdr" }
 
-// Append implements [format.Format] for a change that is not, or no more, the message it
-// came as. A message says in how many seconds the record expires, as of now.
+// Append implements [format.Format]. It encodes a new message; a caller that still has the
+// original message of an unmodified change appends that instead. The message says in how
+// many seconds from now the record expires.
 func (Format) Append(dst []byte, c *change.Change) ([]byte, error) {
 	message, err := xdr.AppendMessage(dst, c, time.Now())
 	if err != nil {
@@ -44,14 +47,14 @@ func (Format) Seal(records []byte, n int) ([]byte, string) {
 	return records, format.MediaXDR
 }
 
-// minMessage is the least that a message takes, in bytes: its header, and the fields of
-// namespace and digest.
+// minMessage is the least that a message takes, in bytes: its header, and the fields for
+// the namespace and the digest.
 const minMessage = 48
 
-// xdr reads messages one after another, each with or without ESP's byte in front,
-// with or without its proto header. Of a message without one, Data is a copy that
-// has it, so that what is passed on is always a whole message. A message that makes
-// no sense says nothing about the next one.
+// Parse reads messages one after another, each with or without ESP's version byte, and
+// with or without its proto header. For a message without the header, Data is a copy
+// that has one, so that a complete message is passed on. A message that cannot be
+// decoded does not affect the next.
 func Parse(body []byte, o format.Options) ([]format.Parsed, error) {
 	c := format.NewCollector(o, len(body), minMessage)
 	d := xdr.NewDecoder(xdr.MaxSize, c.Options.Now)
@@ -94,10 +97,7 @@ func cutMessage(b []byte) (xdr.Frame, []byte, error) {
 	return nil, nil, fmt.Errorf("not an XDR message: it begins with 0x%02x, want 0x%02x (with a proto header) or 0x%02x (without)", b[0], xdr.FirstByte, xdr.FirstByteBare)
 }
 
-// errTotalInflated says that a message is too much after those before it.
-var errTotalInflated = errors.New("the messages together inflate to too much")
-
-// inflate returns the plain message of a frame, within what may still be inflated.
+// inflate returns the message of a frame, decompressed within the limits.
 func inflate(c *format.Collector, frame xdr.Frame) (xdr.Frame, error) {
 	alone := min(c.Options.Limits.Inflated, c.Options.Limits.Change)
 	limit := min(alone, c.InflateLimit())
@@ -109,7 +109,10 @@ func inflate(c *format.Collector, frame xdr.Frame) (xdr.Frame, error) {
 	return plain, err
 }
 
-// messageError makes the error of the message at an offset one of the body.
+// errTotalInflated reports that the messages together inflate to more than the limit.
+var errTotalInflated = errors.New("the messages together inflate to more than the limit")
+
+// messageError adds the offset of a message in the body to its error.
 func messageError(at int, err error) error {
 	switch {
 	case err == nil:
