@@ -6,13 +6,13 @@ import (
 	"github.com/aerosink/aerosink/connector/change"
 )
 
-// Options say what is read of a body, and within which bounds. The zero Options are
-// the defaults. See formats.Parser, which callers fill in.
+// Options are what formats.Parser, which documents them, passes to the Parse of a format's
+// package. The zero Options are the defaults.
 type Options struct {
 	MetadataKey string           // the member that holds the metadata of flat JSON and of an Avro container file
 	Bins        bool             // read the bins of JSON too; the binary formats always are read to the end
 	Limits      Limits           // of one body
-	Buffer      []Parsed         // what is returned goes here, as far as the capacity goes
+	Buffer      []Parsed         // memory for the result, may be nil
 	Now         func() time.Time // the time of receipt; nil is time.Now
 }
 

@@ -20,7 +20,7 @@ import (
 	"github.com/aerosink/aerosink/connector/format/formats"
 )
 
-// anything is a schema for values in which lists and maps nest so deep.
+// anything returns a schema for values in which lists and maps nest to the given depth.
 func anything(depth int) string {
 	collections := ""
 	if depth > 0 {
@@ -30,7 +30,7 @@ func anything(depth int) string {
 	return `["null","boolean","long","double","string","bytes"` + collections + `]`
 }
 
-// mapOfAnything is a schema for all that Avro has a form for, but for numbers above
+// mapOfAnything is a schema for everything that Avro can express, except numbers above
 // the largest long.
 var mapOfAnything = `{"type":"map","values":` + anything(4) + `}`
 
@@ -53,8 +53,8 @@ func recordOf(fields string) string {
 	return `{"type":"record","name":"R","fields":[{"name":"metadata","type":{"type":"map","values":["null","boolean","long","double","string","bytes"]}},` + fields + `]}`
 }
 
-// Which type of a schema a value takes, and what it leaves there.
-func TestAvroValues(t *testing.T) {
+// The type of the schema that a value is written as, and its bytes.
+func TestAvroAppend_values(t *testing.T) {
 	list := func(digits string) change.Value { return packed(t, change.KindList, digits) }
 	mapping := func(digits string) change.Value { return packed(t, change.KindMap, digits) }
 	text := func(s string) change.Value { return change.StringValue([]byte(s)) }
@@ -71,28 +71,28 @@ func TestAvroValues(t *testing.T) {
 		{"int that is too small", `"int"`, change.IntegerValue(math.MaxInt32 + 1), "", "its integer does not fit the schema's int"},
 		{"int, else long", `["int","long"]`, change.IntegerValue(math.MaxInt32 + 1), "028080808010", ""},
 		{"integer as a double", `"double"`, change.IntegerValue(2), "0000000000000040", ""},
-		{"integer that no double holds", `"double"`, change.IntegerValue(1<<53 + 1), "", "its integer does not fit the schema's double"},
+		{"integer that is not exact as a double", `"double"`, change.IntegerValue(1<<53 + 1), "", "its integer does not fit the schema's double"},
 		{"integer beside a double", `["double","long"]`, change.IntegerValue(2), "0204", ""},
 		{"integer beside a double in a list", `{"type":"array","items":["double","long"]}`, list("9202cb4004000000000000"), "04020400000000000000044000", ""},
 		{"integer with a double alone", `["null","double"]`, change.IntegerValue(2), "020000000000000040", ""},
 		{"integer above the largest long", `{"type":"array","items":["double","long"]}`, list("91cfffffffffffffffff"), "", "its list does not fit the schema's array"},
 		{"double", `"double"`, change.DoubleValue(math.Inf(-1)), "000000000000f0ff", ""},
 		{"float", `"float"`, change.DoubleValue(1.5), "0000c03f", ""},
-		{"double that no float holds", `["float","double"]`, change.DoubleValue(0.1), "029a9999999999b93f", ""},
+		{"double that is not exact as a float", `["float","double"]`, change.DoubleValue(0.1), "029a9999999999b93f", ""},
 		{"double as a long", `"long"`, change.DoubleValue(2), "", "its double does not fit the schema's long"},
 		{"bool", `"boolean"`, change.BoolValue(true), "01", ""},
 		{"string", `"string"`, text("é"), "04c3a9", ""},
 		{"string that is not UTF-8", `"string"`, text("a\xff"), "0861efbfbd", ""},
 		{"string as bytes", `"bytes"`, text("a"), "", "its string does not fit the schema's bytes"},
 		{"enum", `{"type":"enum","name":"E","symbols":["A","B"]}`, text("B"), "02", ""},
-		{"string that is no symbol", `[{"type":"enum","name":"E","symbols":["A","B"]},"string"]`, text("C"), "020243", ""},
+		{"string that is not a symbol", `[{"type":"enum","name":"E","symbols":["A","B"]},"string"]`, text("C"), "020243", ""},
 		{"geojson", `["bytes","string"]`, change.GeoJSONValue([]byte("{}")), "02047b7d", ""},
 		{"blob", `["string","bytes"]`, change.BytesValue(change.KindBlob, []byte{1}), "020201", ""},
 		{"blob of Java", `"bytes"`, change.BytesValue(change.KindJavaBlob, []byte{1}), "0201", ""},
 		{"hll", `"bytes"`, change.BytesValue(change.KindHLL, []byte{1}), "0201", ""},
 		{"particle of an unknown type", `"bytes"`, change.BytesValue(200, []byte{1}), "0201", ""},
 		{"fixed", `{"type":"fixed","name":"F","size":2}`, change.BytesValue(change.KindBlob, []byte{1, 2}), "0102", ""},
-		{"blob of another size", `{"type":"fixed","name":"F","size":2}`, change.BytesValue(change.KindBlob, []byte{1}), "", "its blob does not fit the schema's fixed"},
+		{"blob of the wrong size", `{"type":"fixed","name":"F","size":2}`, change.BytesValue(change.KindBlob, []byte{1}), "", "its blob does not fit the schema's fixed"},
 		{"blob as a string", `"string"`, change.BytesValue(change.KindBlob, []byte{1}), "", "its blob does not fit the schema's string"},
 		{"deleted", `["null","long"]`, change.Value{}, "00", ""},
 		{"deleted where there must be a value", `"long"`, change.Value{}, "", "its nil does not fit the schema's long"},
@@ -137,7 +137,7 @@ func TestAvroValues(t *testing.T) {
 	}
 }
 
-func TestAvroChanges(t *testing.T) {
+func TestAvroAppend_metadata(t *testing.T) {
 	order := newAvro(t, schema(t, "schema-record.avsc"))
 	named := bin(change.Value{})
 	named.Bins[0].Name = "metadata"
@@ -187,8 +187,8 @@ func schema(t testing.TB, name string) string {
 	return string(text)
 }
 
-// The digest is bytes where it can be, and Base64 where it must.
-func TestAvroDigest(t *testing.T) {
+// The digest is written as bytes if the schema allows, else in Base64.
+func TestAvroAppend_digest(t *testing.T) {
 	c := change.Change{Namespace: "n", Digest: change.Digest{0xe1, 0xc8}}
 	for _, tt := range []struct{ digest, want string }{
 		{`"bytes"`, "28e1c8"},
@@ -212,7 +212,7 @@ func TestAvroDigest(t *testing.T) {
 }
 
 // A field without a bin gets its default, of whatever type.
-func TestAvroDefaults(t *testing.T) {
+func TestAvroAppend_defaults(t *testing.T) {
 	for _, tt := range []struct{ of, def, want, err string }{
 		{`"long"`, `9223372036854775807`, "feffffffffffffffff01", ""},
 		{`"int"`, `-1`, "01", ""},
@@ -244,7 +244,7 @@ func TestAvroDefaults(t *testing.T) {
 		f, err := avro.New(recordOf(`{"name":"b","type":`+tt.of+tt.def+`}`), "metadata", true)
 		if tt.err != "" {
 			if err == nil || !strings.Contains(err.Error(), tt.err) {
-				t.Errorf("%s%s: error %v, want one that says %q", tt.of, tt.def, err, tt.err)
+				t.Errorf("%s%s: error %v, want an error with %q", tt.of, tt.def, err, tt.err)
 			}
 			continue
 		}
@@ -259,17 +259,17 @@ func TestAvroDefaults(t *testing.T) {
 	}
 }
 
-func TestAvroSchemaFaults(t *testing.T) {
+func TestAvroNew_invalidSchema(t *testing.T) {
 	for _, tt := range []struct{ name, schema, err string }{
 		{"nothing", ``, "not JSON"},
-		{"no JSON", `record`, "not JSON"},
+		{"not JSON", `record`, "not JSON"},
 		{"something after it", mapOfAnything + `{}`, "data after the JSON"},
 		{"a string", `"string"`, "the schema is of type string: want a record or a map"},
 		{"an array", `{"type":"array","items":"long"}`, "the schema is of type array: want a record or a map"},
 		{"an unknown type", `{"type":"map","values":"text"}`, "unknown type: text"},
 		{"a record without the metadata", `{"type":"record","name":"R","fields":[]}`, `record R has no field "metadata" for the metadata`},
 		{"metadata that is a string", `{"type":"record","name":"R","fields":[{"name":"metadata","type":"string"}]}`, `the metadata "metadata" is of type string: want a record or a map`},
-		{"metadata that finds no place in a map", `{"type":"map","values":["null","string"]}`, `the metadata "metadata" is of type union`},
+		{"map without a type for the metadata", `{"type":"map","values":["null","string"]}`, `the metadata "metadata" is of type union`},
 		{
 			"metadata with a field that nothing fills", `{"type":"map","values":["null",{"type":"record","name":"M","namespace":"a.b","fields":[{"name":"msg","type":"string"},{"name":"cause","type":"string"}]}]}`,
 			"field a.b.M.cause is not metadata, and has neither a default nor null",
@@ -280,13 +280,13 @@ func TestAvroSchemaFaults(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			_, err := avro.New(tt.schema, "metadata", true)
 			if err == nil || !strings.Contains(err.Error(), "avro schema: ") || !strings.Contains(err.Error(), tt.err) {
-				t.Errorf("error %v, want one that says %q", err, tt.err)
+				t.Errorf("error %v, want an error with %q", err, tt.err)
 			}
 		})
 	}
 }
 
-// inAvro returns what the format keeps of c when the schema is a map.
+// inAvro returns what the format preserves of c if the schema is a map.
 func inAvro(t *rapid.T, c change.Change) change.Change {
 	c = withoutWire(c)
 	for i := range c.Bins {
@@ -303,7 +303,7 @@ func inAvro(t *rapid.T, c change.Change) change.Change {
 	return c
 }
 
-func TestAvroParseIsTheInverseOfAppend(t *testing.T) {
+func TestAvro_roundTrip(t *testing.T) {
 	f := newAvro(t, mapOfAnything)
 	rapid.Check(t, func(t *rapid.T) {
 		var want []change.Change
@@ -319,8 +319,8 @@ func TestAvroParseIsTheInverseOfAppend(t *testing.T) {
 	})
 }
 
-// All that XDR can carry is written and read back, or refused for good.
-func TestAvroRefusesWhatItCannotKeep(t *testing.T) {
+// Whatever XDR can carry is written and read back, or is a permanent error.
+func TestAvroAppend_permanentErrors(t *testing.T) {
 	f := newAvro(t, mapOfAnything)
 	written := 0
 	rapid.Check(t, func(t *rapid.T) {
@@ -343,8 +343,8 @@ func TestAvroRefusesWhatItCannotKeep(t *testing.T) {
 	}
 }
 
-// Another implementation reads what we write, in all its types.
-func TestAvroIsUnderstoodByOthers(t *testing.T) {
+// goavro reads what we write, with all its types.
+func TestAvroAppend_readByGoavro(t *testing.T) {
 	c := change.Change{
 		Namespace: "n", Key: change.StringValue([]byte("k")), Generation: 7, LUT: 1735689600123, Expiry: change.ExpiryUnknown,
 		Bins: []change.Bin{

@@ -3,6 +3,7 @@ package formats_test
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/aerosink/aerosink/connector/change"
@@ -13,8 +14,8 @@ import (
 	"github.com/aerosink/aerosink/connector/format/raw"
 )
 
-// BenchmarkParse reads requests of 500 changes of 1 KB, all that they hold or the
-// metadata alone.
+// BenchmarkParse reads requests of 500 changes of 1 KB, with their bins or only the
+// metadata.
 func BenchmarkParse(b *testing.B) {
 	const n = 500
 	changes := make([]change.Change, n)
@@ -42,5 +43,63 @@ func BenchmarkParse(b *testing.B) {
 				b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(n)/float64(b.N), "ns/change")
 			})
 		}
+	}
+}
+
+// ordinary returns a change like those in the captures.
+func ordinary(b *testing.B) change.Change {
+	b.Helper()
+	var p change.Packer
+	p.Open(change.KindMap, change.Unordered)
+	p.Add(change.StringValue([]byte("a")))
+	p.Add(change.IntegerValue(1))
+	p.Close()
+	m, err := p.Value(change.KindMap)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return change.Change{
+		Namespace: "test", Set: "myset", Key: change.IntegerValue(10), Generation: 1, LUT: 1734388704784,
+		Bins: []change.Bin{{Name: "name", Value: change.StringValue([]byte("colton"))}, {Name: "age", Value: change.IntegerValue(27)}, {Name: "mapTest", Value: m}},
+	}
+}
+
+func BenchmarkAppend(b *testing.B) {
+	c := ordinary(b)
+	for _, f := range []format.Format{typed, flat, packs, newAvro(b, schema(b, "schema-map.avsc")), raw.Format{}} {
+		b.Run(f.Name(), func(b *testing.B) {
+			benchmarkAppend(b, func(dst []byte) ([]byte, error) { return f.Append(dst, &c) })
+		})
+	}
+}
+
+func benchmarkAppend(b *testing.B, one func(dst []byte) ([]byte, error)) {
+	var dst []byte
+	var err error
+	b.ReportAllocs()
+	for b.Loop() {
+		if dst, err = one(dst[:0]); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.SetBytes(int64(len(dst)))
+}
+
+// BenchmarkParseBatch reads batches as the connector sends them to our function.
+func BenchmarkParseBatch(b *testing.B) {
+	const n = 500
+	changes := slices.Repeat([]change.Change{ordinary(b)}, n)
+	for _, f := range []format.Format{typed, packs, newAvro(b, schema(b, "schema-map.avsc")), raw.Format{}} {
+		b.Run(f.Name(), func(b *testing.B) {
+			body, mediaType := several(b, f, changes...)
+			b.SetBytes(int64(len(body)))
+			b.ReportAllocs()
+			for b.Loop() {
+				if parsed, err := all.Parse(mediaType, body); err != nil || len(parsed) != n {
+					b.Fatal(len(parsed), err)
+				}
+			}
+			b.ReportMetric(float64(n)*float64(b.N)/b.Elapsed().Seconds(), "changes/s")
+		})
 	}
 }

@@ -1,5 +1,14 @@
 // Package formats selects a wire format: by name for writing ([ByName]), by media
-// type for reading ([Parser]). It is the only package that knows all of them.
+// type for reading ([Parser]). It is the only package that knows all of them, and its
+// tests are those of every format, because they read what the formats write.
+//
+// Parse goes through these steps:
+//
+//  1. the media type selects the Parse of a format's package;
+//  2. that creates a format.Collector and calls Begin for each change, which checks how
+//     many there may be;
+//  3. the package's reader fills in the change;
+//  4. End checks its size and depth, and keeps its bytes or its error.
 package formats
 
 import (

@@ -4,9 +4,7 @@ import (
 	"bytes"
 	"encoding/hex"
 	"encoding/json"
-	"fmt"
 	"math"
-	"slices"
 	"strings"
 	"testing"
 
@@ -16,99 +14,11 @@ import (
 	"github.com/aerosink/aerosink/connector/change"
 	"github.com/aerosink/aerosink/connector/change/changetest"
 	"github.com/aerosink/aerosink/connector/format"
-	"github.com/aerosink/aerosink/connector/format/formats"
 	jsonformat "github.com/aerosink/aerosink/connector/format/json"
-	"github.com/aerosink/aerosink/connector/format/raw"
 )
 
-var (
-	typed = jsonformat.Format{StringifyMapKeys: true}
-	flat  = jsonformat.Flat{MetadataKey: "metadata", StringifyMapKeys: true}
-	all   = formats.Parser{MetadataKey: "metadata", Bins: true}
-)
-
-// named returns the format that a story's section "format" names.
-func named(t *testing.T, name string) format.Format {
-	t.Helper()
-	switch strings.TrimSpace(name) {
-	case "json":
-		return typed
-	case "flat-json":
-		return flat
-	}
-	t.Fatalf("no format %q", name)
-	return nil
-}
-
-func TestStories(t *testing.T) {
-	changetest.EachStory(t, func(t *testing.T, s *changetest.Story) {
-		c, err := changetest.Parse(s.Section(t, "change.json"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		f := named(t, string(s.Section(t, "format")))
-		records, err := f.Append(nil, &c)
-		if err != nil {
-			t.Fatal(err)
-		}
-		body, mediaType := f.Seal(records, 1)
-		s.Check(t, "request.http", fmt.Appendf(nil, "POST / HTTP/1.1\nContent-Type: %s\n\n%s\n", mediaType, body))
-	}, "change.json", "format", "request.http")
-}
-
-// The same change in each format. Binary ones are shown as hexadecimal digits beside
-// the text that is in them; a change that a format cannot express shows why.
-func TestStoriesInEveryFormat(t *testing.T) {
-	formats := []format.Format{typed, flat, packs, newAvro(t, mapOfAnything)}
-	changetest.EachStory(t, func(t *testing.T, s *changetest.Story) {
-		c, err := changetest.Parse(s.Section(t, "change.json"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, f := range formats {
-			record, err := f.Append(nil, &c)
-			body, _ := f.Seal(record, 1)
-			switch f.Name() {
-			case "json", "flat-json":
-				body = append(body, '\n')
-			default:
-				body = []byte(hex.Dump(body))
-			}
-			if err != nil {
-				body = []byte(err.Error() + "\n")
-			}
-			s.Check(t, "as/"+f.Name(), body)
-		}
-		frame := s.Hex(t, "frame.hex")
-		body, _ := raw.Format{}.Seal(frame, 1)
-		s.Check(t, "as/xdr", []byte(hex.Dump(body)))
-	}, "frame.hex", "change.json", "as/json", "as/flat-json", "as/message-pack", "as/avro", "as/xdr")
-}
-
-func bin(v change.Value) change.Change {
-	return change.Change{Namespace: "n", Bins: []change.Bin{{Name: "b", Value: v}}}
-}
-
-// packed returns a list or map from hexadecimal digits.
-func packed(t *testing.T, kind change.Kind, digits string) change.Value {
-	t.Helper()
-	b, err := hex.DecodeString(digits)
-	if err != nil {
-		t.Fatal(err)
-	}
-	parse := change.ListValue
-	if kind == change.KindMap {
-		parse = change.MapValue
-	}
-	v, err := parse(b)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return v
-}
-
-// How each kind of value looks in both formats, and what cannot be written.
-func TestValues(t *testing.T) {
+// How each kind of value is written in both formats, and which values are errors.
+func TestJSONAppend_values(t *testing.T) {
 	list := func(digits string) change.Value { return packed(t, change.KindList, digits) }
 	mapping := func(digits string) change.Value { return packed(t, change.KindMap, digits) }
 	text := func(s string) change.Value { return change.StringValue([]byte(s)) }
@@ -140,7 +50,7 @@ func TestValues(t *testing.T) {
 		{"particle of an unknown type", change.BytesValue(31, []byte{1, 2}), `"type":"blob","value":"AQI="`, ""},
 		{"geojson", change.GeoJSONValue([]byte(`{"type":"Point","coordinates":[1,2]}`)), `"type":"geojson","value":{"type":"Point","coordinates":[1,2]}`, ""},
 		{"geojson on lines", change.GeoJSONValue([]byte("{\n\t\"a\\n\":1\r\n}")), `"type":"geojson","value":{  "a\n":1  }`, ""},
-		{"geojson that is no JSON", change.GeoJSONValue([]byte(`{"type":`)), "", "bin b: its GeoJSON is not JSON"},
+		{"geojson that is not JSON", change.GeoJSONValue([]byte(`{"type":`)), "", "bin b: its GeoJSON is not JSON"},
 		{"geojson that is not UTF-8", change.GeoJSONValue([]byte("{\"a\":\"\xff\"}")), "", "bin b: its GeoJSON is not JSON"},
 		{"list", list("9301a20361c0"), `"type":"list","value":[1,"a",null],"ordered":false`, ""},
 		{"ordered list", list("93c700010102"), `"type":"list","value":[1,2],"ordered":true`, ""},
@@ -170,7 +80,7 @@ func TestValues(t *testing.T) {
 				got, err := f.Append([]byte("before"), &c)
 				if tt.err != "" {
 					if err == nil || !strings.Contains(err.Error(), tt.err) || !change.IsPermanent(err) || string(got) != "before" {
-						t.Errorf("%s: %q, error %v; want a permanent one that says %q", f.Name(), got, err, tt.err)
+						t.Errorf("%s: %q, error %v; want a permanent error with %q", f.Name(), got, err, tt.err)
 					}
 					continue
 				}
@@ -194,7 +104,7 @@ func TestValues(t *testing.T) {
 	}
 }
 
-func TestChanges(t *testing.T) {
+func TestJSONAppend_metadata(t *testing.T) {
 	digest := change.Digest{0xe1, 0xc8, 0x20}
 	key := change.IntegerValue(math.MinInt64)
 	for _, tt := range []struct {
@@ -242,7 +152,7 @@ func TestChanges(t *testing.T) {
 	}
 }
 
-func TestWhatCannotBeWritten(t *testing.T) {
+func TestJSONAppend_errors(t *testing.T) {
 	withNumber := bin(packed(t, change.KindMap, "810501"))
 	metadata := bin(change.Value{})
 	metadata.Bins[0].Name = "metadata"
@@ -265,7 +175,7 @@ func TestWhatCannotBeWritten(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			_, err := tt.f.Append(nil, &tt.c)
 			if err == nil || !strings.Contains(err.Error(), tt.err) || !change.IsPermanent(err) {
-				t.Errorf("error %v, want a permanent one that says %q", err, tt.err)
+				t.Errorf("error %v, want a permanent error with %q", err, tt.err)
 			}
 		})
 	}
@@ -274,7 +184,7 @@ func TestWhatCannotBeWritten(t *testing.T) {
 	}
 }
 
-func TestSealSeveral(t *testing.T) {
+func TestJSONSeal_severalChanges(t *testing.T) {
 	one, two := bin(change.IntegerValue(1)), bin(change.IntegerValue(2))
 	for _, f := range []format.Format{typed, flat} {
 		records, err := f.Append(nil, &one)
@@ -291,7 +201,7 @@ func TestSealSeveral(t *testing.T) {
 	}
 }
 
-func TestParseIsTheInverseOfAppend(t *testing.T) {
+func TestJSON_roundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var want []string
 		var records []byte
@@ -322,9 +232,9 @@ func TestParseIsTheInverseOfAppend(t *testing.T) {
 	})
 }
 
-// Flat JSON has no types, so a change may come back with others; but what came
-// back and is written again is the same to the byte.
-func TestFlatJSONIsStable(t *testing.T) {
+// Flat JSON has no types, so a change may be read back with other types. Written again,
+// it has the same bytes.
+func TestFlatJSON_stableAfterFirstRead(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		c := changetest.Arbitrary{Text: true}.Change(t)
 		line, err := flat.Append(nil, &c)
@@ -343,62 +253,4 @@ func TestFlatJSONIsStable(t *testing.T) {
 			t.Fatalf("(-want +got):\n%s", diff)
 		}
 	})
-}
-
-// ordinary returns a change of the shape of the captures.
-func ordinary(b *testing.B) change.Change {
-	b.Helper()
-	var p change.Packer
-	p.Open(change.KindMap, change.Unordered)
-	p.Add(change.StringValue([]byte("a")))
-	p.Add(change.IntegerValue(1))
-	p.Close()
-	m, err := p.Value(change.KindMap)
-	if err != nil {
-		b.Fatal(err)
-	}
-	return change.Change{
-		Namespace: "test", Set: "myset", Key: change.IntegerValue(10), Generation: 1, LUT: 1734388704784,
-		Bins: []change.Bin{{Name: "name", Value: change.StringValue([]byte("colton"))}, {Name: "age", Value: change.IntegerValue(27)}, {Name: "mapTest", Value: m}},
-	}
-}
-
-func BenchmarkAppend(b *testing.B) {
-	c := ordinary(b)
-	for _, f := range []format.Format{typed, flat, packs, newAvro(b, schema(b, "schema-map.avsc")), raw.Format{}} {
-		b.Run(f.Name(), func(b *testing.B) {
-			benchmarkAppend(b, func(dst []byte) ([]byte, error) { return f.Append(dst, &c) })
-		})
-	}
-}
-
-func benchmarkAppend(b *testing.B, one func(dst []byte) ([]byte, error)) {
-	var dst []byte
-	var err error
-	b.ReportAllocs()
-	for b.Loop() {
-		if dst, err = one(dst[:0]); err != nil {
-			b.Fatal(err)
-		}
-	}
-	b.SetBytes(int64(len(dst)))
-}
-
-// BenchmarkParseBatch reads what the connector sends to our function.
-func BenchmarkParseBatch(b *testing.B) {
-	const n = 500
-	changes := slices.Repeat([]change.Change{ordinary(b)}, n)
-	for _, f := range []format.Format{typed, packs, newAvro(b, schema(b, "schema-map.avsc")), raw.Format{}} {
-		b.Run(f.Name(), func(b *testing.B) {
-			body, mediaType := several(b, f, changes...)
-			b.SetBytes(int64(len(body)))
-			b.ReportAllocs()
-			for b.Loop() {
-				if parsed, err := all.Parse(mediaType, body); err != nil || len(parsed) != n {
-					b.Fatal(len(parsed), err)
-				}
-			}
-			b.ReportMetric(float64(n)*float64(b.N)/b.Elapsed().Seconds(), "changes/s")
-		})
-	}
 }

@@ -24,7 +24,7 @@ import (
 // request is a body with its media type.
 type request struct{ mediaType, body string }
 
-// requests returns the changes as one body in each format, by a name of the variant.
+// requests returns a body with the changes in each format and variant, by name.
 func requests(t testing.TB, changes ...change.Change) map[string]request {
 	t.Helper()
 	all := map[string]request{}
@@ -54,7 +54,7 @@ func bare(t testing.TB, body string) (messages []byte) {
 	return messages
 }
 
-// nesting returns a list in so many lists, less one.
+// nesting returns lists that nest to the given depth.
 func nesting(t testing.TB, depth int) change.Value {
 	t.Helper()
 	var p change.Packer
@@ -71,9 +71,9 @@ func nesting(t testing.TB, depth int) change.Value {
 	return v
 }
 
-// One change that is over a limit leaves its neighbours alone, and keeps its bytes
-// and its offset.
-func TestLimitsOfOneChange(t *testing.T) {
+// A change that exceeds a limit does not affect the others, and its bytes and its offset
+// are returned.
+func TestParser_limitsOfOneChange(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
 		value  change.Value
@@ -127,8 +127,8 @@ func TestLimitsOfOneChange(t *testing.T) {
 	}
 }
 
-// Deeper than 256 no format goes, whatever the limit.
-func TestDepthOfEveryFormat(t *testing.T) {
+// No format nests deeper than 256, whatever the limit.
+func TestParser_maxDepth(t *testing.T) {
 	const depth = change.MaxDepth + 1
 	text := strings.Repeat("[", depth) + strings.Repeat("]", depth)
 	packed := strings.Repeat("\x91", depth-1) + "\x90"
@@ -158,8 +158,8 @@ func TestDepthOfEveryFormat(t *testing.T) {
 	}
 }
 
-// A body of more changes than may be in it is refused as a whole.
-func TestLimitOfChanges(t *testing.T) {
+// Too many changes are an error of the whole body.
+func TestParser_limitOfChanges(t *testing.T) {
 	c := change.Change{Op: change.Delete, Namespace: "n", Generation: 1}
 	for name, r := range requests(t, c, c, c) {
 		p := all
@@ -176,7 +176,8 @@ func TestLimitOfChanges(t *testing.T) {
 	}
 }
 
-// compressed returns three changes in each form that inflates, and to how much.
+// compressed returns three changes in each compressed form, and their size without
+// compression.
 func compressed(t testing.TB) (requests map[string]request, plain map[string]int) {
 	t.Helper()
 	c := bin(change.StringValue(bytes.Repeat([]byte("s"), 50_000)))
@@ -202,8 +203,8 @@ func compressed(t testing.TB) (requests map[string]request, plain map[string]int
 	return requests, plain
 }
 
-// What the parts of a body inflate to counts together.
-func TestLimitOfInflation(t *testing.T) {
+// The limit is on the sum of what the parts of a body inflate to.
+func TestParser_limitOfInflation(t *testing.T) {
 	bodies, plain := compressed(t)
 	for name, r := range bodies {
 		p := all
@@ -226,8 +227,8 @@ func TestLimitOfInflation(t *testing.T) {
 	}
 }
 
-// A message that alone inflates to too much stands for itself.
-func TestLimitOfOneInflation(t *testing.T) {
+// A single message that inflates to more than the limit does not affect the others.
+func TestParser_oneMessageInflatesTooMuch(t *testing.T) {
 	bodies, plain := compressed(t)
 	small, err := xdr.AppendMessage(nil, &change.Change{Namespace: "n"}, time.Now())
 	if err != nil {
@@ -248,7 +249,7 @@ func TestLimitOfOneInflation(t *testing.T) {
 	}
 }
 
-// emptyBlocks returns a file of blocks without changes, and of one that is cut.
+// emptyBlocks returns a file of blocks without changes, the last of them truncated.
 func emptyBlocks(codec string, block []byte) []byte {
 	file := container(mapOfAnything, codec, 0, block)
 	one := binary.AppendVarint([]byte{0}, int64(len(block)))
@@ -256,8 +257,8 @@ func emptyBlocks(codec string, block []byte) []byte {
 	return append(append(file, bytes.Repeat(one, 5000)...), 0)
 }
 
-// Headers that lie about sizes take no memory, and bombs no more than the limit.
-func TestLiesAreBounded(t *testing.T) {
+// False sizes in headers take no memory, and bombs no more than the limit.
+func TestParser_falseSizes(t *testing.T) {
 	const limit = 1 << 20
 	frame, err := xdr.AppendMessage(nil, &change.Change{Namespace: "n", Bins: []change.Bin{{Name: "b", Value: change.StringValue(make([]byte, 5<<20))}}}, time.Now())
 	if err != nil {
@@ -322,9 +323,8 @@ func TestLiesAreBounded(t *testing.T) {
 	}
 }
 
-// Bodies of what is nearly nothing, and of what nests or repeats without end, take
-// memory by their length.
-func TestMemoryFollowsTheBody(t *testing.T) {
+// The memory for bodies of tiny, nested or repeated parts is proportional to their length.
+func TestParser_memoryProportionalToBody(t *testing.T) {
 	const size, most = 256 << 10, 40
 	members := []byte(`{"metadata":{},"b":{"k":0`)
 	for i := 0; len(members) < size; i++ {
@@ -360,54 +360,8 @@ func TestMemoryFollowsTheBody(t *testing.T) {
 	}
 }
 
-// The names of a large object take little memory, and one that occurs twice is found as
-// in a small object.
-func TestManyMembers(t *testing.T) {
-	const size = 8 << 20
-	head := `{"metadata":{"namespace":"n","digest":"` + digest64 + `","msg":"write"},"b":[{"twice":1,"o":{"twice":2}},{`
-	members := []byte(head)
-	for i := 0; len(members) < size; i++ {
-		members = fmt.Appendf(members, `"k%x":0,`, i)
-	}
-	for name, tt := range map[string]struct {
-		tail string
-		at   int // in the tail
-	}{
-		"once":               {`"twice":3}]}`, -1},
-		"twice":              {`"k7":0}]}`, 0},
-		"twice with escapes": {`"k\u0037":0}]}`, 0},
-		"twice further in":   {`"a":[{"a":"\"","a":1}]}]}`, 15},
-		"twice further out":  {`"a":1}],"b":1}`, 8},
-	} {
-		t.Run(name, func(t *testing.T) {
-			p := formats.Parser{MetadataKey: "metadata"}
-			small, err := p.Parse(format.MediaNDJSON, []byte(head+`"k7":0,`+tt.tail))
-			if err != nil {
-				t.Fatal(err)
-			}
-			body := append(bytes.Clone(members), tt.tail...)
-			var before, after runtime.MemStats
-			runtime.ReadMemStats(&before)
-			large, err := p.Parse(format.MediaNDJSON, body)
-			runtime.ReadMemStats(&after)
-			if used := after.TotalAlloc - before.TotalAlloc; used > 5*size {
-				t.Errorf("%d bytes allocated for a body of %d", used, len(body))
-			}
-			if tt.at < 0 {
-				if err != nil || large[0].Err != nil || small[0].Err != nil {
-					t.Errorf("%v, %v, %v", err, large[0].Err, small[0].Err)
-				}
-				return
-			}
-			for most, got := range map[int]format.Parsed{len(head) + len(`"k7":0,`): small[0], len(members): large[0]} {
-				wantPermanent(t, got.Err, fmt.Sprintf("byte %d: duplicate member", most+tt.at))
-			}
-		})
-	}
-}
-
-// Where a change stands and what its bytes are is known in every variant.
-func TestOffsets(t *testing.T) {
+// Every variant returns the offset and the bytes of each change.
+func TestOffsetOf(t *testing.T) {
 	c := bin(change.StringValue([]byte("text")))
 	for name, r := range requests(t, c, c, c) {
 		parsed, err := all.Parse(r.mediaType, []byte(r.body))

@@ -22,8 +22,8 @@ import (
 
 var packs = msgpack.Format{}
 
-// Values beside their particle type, as the documentation lays them out.
-func TestMessagePackValues(t *testing.T) {
+// Values with their particle types, as in the documentation.
+func TestMessagePackAppend_values(t *testing.T) {
 	list := func(digits string) change.Value { return packed(t, change.KindList, digits) }
 	mapping := func(digits string) change.Value { return packed(t, change.KindMap, digits) }
 	for _, tt := range []struct {
@@ -55,7 +55,7 @@ func TestMessagePackValues(t *testing.T) {
 		{"blob of Java in a list", list("91a307dead"), "14 00 91d507dead"},
 		{"hll of 3 bytes in a list", list("91a412dead00"), "14 00 91c70312dead00"},
 		{"geojson in a list", list("91a3177b7d"), "14 00 91d5177b7d"},
-		{"an extension that is no marker", list("9201d4ff00"), "14 00 9201d4ff00"},
+		{"an extension that is not a marker", list("9201d4ff00"), "14 00 9201d4ff00"},
 		{"unsigned in a list", list("91cfffffffffffffffff"), "14 00 91cfffffffffffffffff"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -74,7 +74,7 @@ func TestMessagePackValues(t *testing.T) {
 	}
 }
 
-func TestMessagePackChanges(t *testing.T) {
+func TestMessagePackAppend_metadata(t *testing.T) {
 	digest := "c414" + "e1c8" + strings.Repeat("00", 18)
 	for _, tt := range []struct {
 		name string
@@ -103,7 +103,7 @@ func TestMessagePackChanges(t *testing.T) {
 	}
 }
 
-// inMessagePack returns what the format keeps of c.
+// inMessagePack returns what the format preserves of c.
 func inMessagePack(t *rapid.T, c change.Change) change.Change {
 	c = withoutWire(c)
 	if c.Op.IsDelete() {
@@ -119,48 +119,7 @@ func inMessagePack(t *rapid.T, c change.Change) change.Change {
 	return c
 }
 
-// withoutWire returns c without what only XDR carries.
-func withoutWire(c change.Change) change.Change {
-	c.Mode, c.SourceID, c.BinLUTs = change.ModeUnknown, 0, false
-	for i := range c.Bins {
-		b := &c.Bins[i]
-		b.LUT, b.SourceID = 0, 0
-		if b.Value.Kind() == change.KindGeoJSON {
-			b.Value = change.GeoJSONValue(b.Value.Bytes())
-		}
-	}
-	return c
-}
-
-// repacked returns a collection with other orders.
-func repacked(t *rapid.T, v change.Value, order func(v change.Value, depth int, order change.Order) change.Order) change.Value {
-	var p change.Packer
-	r := v.Elements()
-	var add func(v change.Value, depth int)
-	add = func(v change.Value, depth int) {
-		if !v.Kind().IsCollection() {
-			p.Add(v)
-			return
-		}
-		n := v.Len()
-		if v.Kind() == change.KindMap {
-			n *= 2
-		}
-		p.Open(v.Kind(), order(v, depth, v.Order()))
-		for range n {
-			add(r.Next(), depth+1)
-		}
-		p.Close()
-	}
-	add(v, 1)
-	again, err := p.Value(v.Kind())
-	if err != nil {
-		t.Fatalf("%v", err)
-	}
-	return again
-}
-
-func TestMessagePackParseIsTheInverseOfAppend(t *testing.T) {
+func TestMessagePack_roundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var want []change.Change
 		for range rapid.IntRange(1, 4).Draw(t, "changes") {
@@ -171,8 +130,8 @@ func TestMessagePackParseIsTheInverseOfAppend(t *testing.T) {
 	})
 }
 
-// Another implementation reads what we write.
-func TestMessagePackIsUnderstoodByOthers(t *testing.T) {
+// The vmihailenco library reads what we write.
+func TestMessagePackAppend_readByVmihailenco(t *testing.T) {
 	c := change.Change{
 		Namespace: "n", Set: "s", Key: change.StringValue([]byte("k")), Generation: 7, LUT: 1735689600123, Expiry: change.ExpiryUnknown,
 		Bins: []change.Bin{
@@ -206,8 +165,8 @@ func TestMessagePackIsUnderstoodByOthers(t *testing.T) {
 	}
 }
 
-// One change that makes no sense, and a body that is none.
-func TestMessagePackFaults(t *testing.T) {
+// Errors of one change, and of the whole body.
+func TestMessagePackParse_invalidChange(t *testing.T) {
 	key := "94a16ec0c414" + strings.Repeat("00", 20) + "c0"
 	write := func(bins string) string { return "93010195" + key + "c0c0c0" + bins }
 	deep := strings.Repeat("91", 300) + "c0"
@@ -247,7 +206,7 @@ func TestMessagePackFaults(t *testing.T) {
 			after, _ := several(t, packs, good)
 			parsed, err := all.Parse(format.MediaMessagePack, append(bytes.Clone(body), after...))
 			if err != nil || len(parsed) != 2 || parsed[1].Err != nil || !bytes.Equal(parsed[0].Data, body) {
-				t.Fatalf("%v, %v: its neighbour suffers", parsed, err)
+				t.Fatalf("%v, %v: the next change is affected", parsed, err)
 			}
 			wantPermanent(t, parsed[0].Err, tt.err)
 			if strings.Contains(parsed[0].Err.Error(), "secret") {
@@ -265,7 +224,7 @@ func TestMessagePackFaults(t *testing.T) {
 	}
 }
 
-func TestMessagePackCutAnywhere(t *testing.T) {
+func TestMessagePackParse_truncated(t *testing.T) {
 	for _, p := range payloads(t) {
 		if !strings.HasPrefix(p.Format, "message-pack") {
 			continue
@@ -279,8 +238,8 @@ func TestMessagePackCutAnywhere(t *testing.T) {
 	}
 }
 
-// The bins of a message over the limit are not even looked at.
-func TestLargeMessageIsNotRead(t *testing.T) {
+// The bins of a message that exceeds the limit are not read.
+func TestMessagePackParse_largeChange(t *testing.T) {
 	c := bin(change.StringValue(make([]byte, 1000)))
 	message, err := msgpack.Format{}.Append(nil, &c)
 	if err != nil {
@@ -319,4 +278,50 @@ func FuzzMessagePack(f *testing.F) {
 			wantChanges(t, packs, all, format.MediaMessagePack, again, p.Change)
 		}
 	})
+}
+
+// A change is an array that begins with its version; several changes may be in an array.
+func TestMessagePackParse_arrays(t *testing.T) {
+	digits := "9301029294a16ec0c414" + strings.Repeat("00", 20) + "c000"
+	good, err := hex.DecodeString(digits)
+	if err != nil {
+		t.Fatal(err)
+	}
+	many := append([]byte{0xdc, 0, 20}, bytes.Repeat(good, 20)...)
+	for _, tt := range []struct {
+		name, body string
+		want       []string // of each change, its error
+		err        string
+	}{
+		{"one", string(good), []string{""}, ""},
+		{"two", string(good) + string(good), []string{"", ""}, ""},
+		{"an array of none", "\x90", nil, ""},
+		{"an array of one", "\x91" + string(good), []string{""}, ""},
+		{"an array of two", "\x92" + string(good) + string(good), []string{"", ""}, ""},
+		{"an array with a longer head", "\xdd\x00\x00\x00\x02" + string(good) + string(good), []string{"", ""}, ""},
+		{"an array of many, and one more", string(many) + string(good), make([]string, 21), ""},
+		{"two arrays and a change between", "\x91" + string(good) + string(good) + "\x92" + string(good) + string(good), make([]string, 4), ""},
+		{"an array with something else in it", "\x93" + string(good) + "\xa6secret" + string(good), []string{"", "byte 33: a change: msgp", ""}, ""},
+		{"an array in an array", "\x91\x91" + string(good), []string{"byte 2: a change is an array of 1, not 3"}, ""},
+		{"an array that begins with something else", "\x92\xc0" + string(good), []string{"a change is an array of 2, not 3"}, ""},
+		{"an array that ends too early", "\x93" + string(good) + string(good), nil, "byte 65: not MessagePack: msgp"},
+		{"an array of 4 billion", "\xdd\xff\xff\xff\xff" + string(good), nil, "byte 37: not MessagePack: msgp"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			parsed, err := all.Parse(format.MediaMessagePack, []byte(tt.body))
+			wantPermanent(t, err, tt.err)
+			if len(parsed) != len(tt.want) {
+				t.Fatalf("%d changes, want %d", len(parsed), len(tt.want))
+			}
+			for i, want := range tt.want {
+				wantPermanent(t, parsed[i].Err, want)
+				if err := parsed[i].Err; err != nil && strings.Contains(err.Error(), "secret") {
+					t.Errorf("the error quotes the data: %v", err)
+				}
+				if want == "" && (string(parsed[i].Data) != string(good) || tt.body[parsed[i].Offset:][:len(good)] != string(good)) {
+					t.Errorf("change %d: % x at byte %d", i, parsed[i].Data, parsed[i].Offset)
+				}
+			}
+		})
+	}
 }

@@ -12,8 +12,8 @@ import (
 	"github.com/aerosink/aerosink/connector/format/json"
 )
 
-// A value of a text format comes back from its text.
-func TestValueProperty(t *testing.T) {
+// A value that a text format can express is read back unchanged.
+func TestJSONValue_roundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		v := changetest.Arbitrary{Text: true}.Value(t)
 		switch v.Kind() {
@@ -39,7 +39,7 @@ func TestValueProperty(t *testing.T) {
 	})
 }
 
-func TestValueFaults(t *testing.T) {
+func TestJSONParseValue_errors(t *testing.T) {
 	for _, text := range []string{"", " ", "[", "[1]x", "1 2", "\"\xff\"", "18446744073709551616"} {
 		if v, err := json.ParseValue([]byte(text), change.Unordered); !change.IsPermanent(err) {
 			t.Errorf("%q: %s, error %v", text, v.Kind(), err)
@@ -48,11 +48,11 @@ func TestValueFaults(t *testing.T) {
 	before := []byte("x")
 	after, err := json.AppendValue(before, change.GeoJSONValue([]byte("{")))
 	if !change.IsPermanent(err) || string(after) != "x" {
-		t.Errorf("%q, error %v of GeoJSON that is none", after, err)
+		t.Errorf("%q, error %v for invalid GeoJSON", after, err)
 	}
 }
 
-func TestBins(t *testing.T) {
+func TestJSONAppendBins(t *testing.T) {
 	one, two := change.Bin{Name: `a"`, Value: change.IntegerValue(1)}, change.Bin{Name: "b"}
 	for name, tt := range map[string]struct {
 		bins []change.Bin
@@ -71,9 +71,9 @@ func TestBins(t *testing.T) {
 	}
 }
 
-// Whatever a client has stored for GeoJSON, its numbers have 64 bits and it nests no
-// deeper than geometry does.
-func TestGeoJSONOfBins(t *testing.T) {
+// Whatever a client stored as GeoJSON, what is written has 64-bit numbers and nests no
+// deeper than 16.
+func TestJSONAppendBins_geoJSON(t *testing.T) {
 	nested := func(depth int) string {
 		return `{"coordinates":` + strings.Repeat("[", depth-1) + strings.Repeat("]", depth-1) + "}"
 	}
@@ -100,12 +100,12 @@ func TestGeoJSONOfBins(t *testing.T) {
 	}
 }
 
-// The text of a string may lie before it, whether there is room behind or not.
-func TestTextOfItself(t *testing.T) {
-	for _, room := range []int{0, 64} {
-		dst := append(make([]byte, 0, 5+room), "x\"\\\xff\n"...)
+// The string may overlap dst, with and without spare capacity.
+func TestJSONAppendString_overlappingMemory(t *testing.T) {
+	for _, spare := range []int{0, 64} {
+		dst := append(make([]byte, 0, 5+spare), "x\"\\\xff\n"...)
 		if got := json.AppendString(dst, dst[1:]); string(got) != "x\"\\\xff\n"+`"\"\\�\n"` {
-			t.Errorf("with room for %d: %q", room, got)
+			t.Errorf("with a spare capacity of %d: %q", spare, got)
 		}
 	}
 }

@@ -83,8 +83,8 @@ func zstandardStream(t testing.TB, b []byte) []byte {
 	return out.Bytes()
 }
 
-// We read what another implementation writes, in several blocks.
-func TestAvroFilesOfOthers(t *testing.T) {
+// Files that goavro writes, in several blocks.
+func TestAvroParse_filesByGoavro(t *testing.T) {
 	for _, codec := range []string{"null", "deflate", "snappy"} {
 		var file bytes.Buffer
 		w, err := goavro.NewOCFWriter(goavro.OCFConfig{W: &file, CompressionName: codec, Schema: schema(t, "schema-record.avsc")})
@@ -116,8 +116,8 @@ func TestAvroFilesOfOthers(t *testing.T) {
 	}
 }
 
-// A change that makes no sense stands for itself: the next can be read.
-func TestAvroChangeFaults(t *testing.T) {
+// A change that cannot be decoded does not affect the next.
+func TestAvroParse_invalidChange(t *testing.T) {
 	f := newAvro(t, mapOfAnything)
 	text := func(s string) string { return "08" + fmt.Sprintf("%02x", 2*len(s)) + hex.EncodeToString([]byte(s)) }
 	entry := func(name, value string) string { return text(name)[2:] + value }
@@ -141,11 +141,11 @@ func TestAvroChangeFaults(t *testing.T) {
 		{"a user key that is a bool", metadata(message, namespace, digest, entry("userKey", "0201")), "the user key is neither string, number nor bytes"},
 		{"no digest", metadata(message, namespace), "the digest is neither 20 bytes nor 20 bytes in Base64"},
 		{"a digest of one byte", metadata(message, namespace, entry("digest", "0a0200")), "the digest is neither"},
-		{"a digest that is no Base64", metadata(message, namespace, entry("digest", text(strings.Repeat("?", 28)))), "the digest is neither"},
+		{"a digest that is not Base64", metadata(message, namespace, entry("digest", text(strings.Repeat("?", 28)))), "the digest is neither"},
 		{"a negative generation", metadata(message, namespace, digest, entry("gen", "0401")), `"gen" is not a generation`},
 		{"a generation that is a string", metadata(message, namespace, digest, entry("gen", text("1"))), `"gen" is not an integer`},
-		{"a time that is a double", metadata(message, namespace, digest, entry("lut", "060000000000000000")), `"lut" is not a`},
-		{"a delete that is durable by a number", metadata(entry("msg", text("delete")), namespace, digest, entry("durable", "0402")), `"durable" is not a boolean`},
+		{"lut that is a double", metadata(message, namespace, digest, entry("lut", "060000000000000000")), `"lut" is not a`},
+		{"durable that is a number", metadata(entry("msg", text("delete")), namespace, digest, entry("durable", "0402")), `"durable" is not a boolean`},
 		{"no msg", metadata(namespace, digest), `"msg" is neither "write" nor "delete"`},
 		{"another msg", metadata(entry("msg", text("secret")), namespace, digest), `"msg" is neither "write" nor "delete"`},
 	} {
@@ -167,8 +167,8 @@ func TestAvroChangeFaults(t *testing.T) {
 	}
 }
 
-// Bytes that are no data of the schema. Each follows the metadata, in the field b.
-func TestAvroDataFaults(t *testing.T) {
+// Bytes that are not data of the schema. They follow the metadata, in the field b.
+func TestAvroParse_invalidData(t *testing.T) {
 	const empty = `{"type":"record","name":"E","fields":[]}`
 	nest := empty // 2^40 empty records
 	for i := range 40 {
@@ -230,7 +230,7 @@ func TestAvroDataFaults(t *testing.T) {
 					t.Errorf("%s: %v", codec, parsed)
 				}
 				if err != nil && strings.Contains(err.Error(), "in what the block here inflates to, byte ") == (codec == "null") {
-					t.Errorf("%s: the error does not say where: %v", codec, err)
+					t.Errorf("%s: the error has no offset: %v", codec, err)
 				}
 			}
 			f, err := avro.New(record, "metadata", true)
@@ -243,7 +243,7 @@ func TestAvroDataFaults(t *testing.T) {
 	}
 }
 
-func TestAvroFileFaults(t *testing.T) {
+func TestAvroParse_invalidFile(t *testing.T) {
 	f := newAvro(t, mapOfAnything)
 	datum, err := f.Append(nil, &change.Change{Op: change.Delete, Namespace: "n"})
 	if err != nil {
@@ -261,28 +261,28 @@ func TestAvroFileFaults(t *testing.T) {
 		{"without a codec", bytes.Replace(good, []byte("avro.codec\x08null"), []byte("avro.kodek\x08zstd"), 1), ""},
 		{"a bare datum", datum, "byte 0: not an object container file, and a bare datum needs an Avro schema"},
 		{"bzip2", container(mapOfAnything, "bzip2", 1, datum), "unsupported codec: want null, deflate, snappy or zstandard"},
-		{"another sync marker", spoiled, fmt.Sprintf("byte %d: a block does not end in the file's sync marker", len(good))},
+		{"wrong sync marker", spoiled, fmt.Sprintf("byte %d: a block does not end in the file's sync marker", len(good))},
 		{"a change too few", container(mapOfAnything, "null", 2, datum), "unexpected end of data"},
 		{"a change too many", container(mapOfAnything, "null", 0, datum), "bytes after the block's last change"},
 		{"a negative number of changes", container(mapOfAnything, "null", -1, datum), "a block of -1 changes"},
 		{"a huge number of changes", container(mapOfAnything, "null", 1<<62, datum), "more changes than a body of this size can hold"},
 		{"changes of no bytes", container(`{"type":"record","name":"E","fields":[]}`, "null", 1_000_000, nil), "more changes than a body of this size can hold"},
 		{"bytes after the last block", append(bytes.Clone(good), 2), "unexpected end of data"},
-		{"no deflate", container(mapOfAnything, "deflate", 1, datum), "the block that begins here: inflate: flate: corrupt input"},
+		{"not deflate", container(mapOfAnything, "deflate", 1, datum), "the block that begins here: inflate: flate: corrupt input"},
 		{"deflate cut", container(mapOfAnything, "deflate", 1, deflate(t, datum)[:20]), "the block that begins here: inflate: unexpected EOF"},
-		{"no snappy", container(mapOfAnything, "snappy", 1, datum), "the block that begins here: snappy: "},
+		{"not snappy", container(mapOfAnything, "snappy", 1, datum), "the block that begins here: snappy: "},
 		{"snappy without its checksum", container(mapOfAnything, "snappy", 1, snap(datum)[:3]), "the block that begins here: unexpected EOF"},
-		{"snappy with another checksum", container(mapOfAnything, "snappy", 1, append(snap(datum)[:len(snap(datum))-1], 0xa5)), "snappy: checksum mismatch"},
-		{"no zstandard", container(mapOfAnything, "zstandard", 1, datum), "the block that begins here: zstandard: "},
+		{"snappy with a wrong checksum", container(mapOfAnything, "snappy", 1, append(snap(datum)[:len(snap(datum))-1], 0xa5)), "snappy: checksum mismatch"},
+		{"not zstandard", container(mapOfAnything, "zstandard", 1, datum), "the block that begins here: zstandard: "},
 		{"zstandard cut", container(mapOfAnything, "zstandard", 1, zstandard(t, datum)[:20]), "the block that begins here: zstandard: "},
 		{"zstandard of unknown size, cut", container(mapOfAnything, "zstandard", 1, zstandardStream(t, datum)[:20]), "the block that begins here: zstandard: "},
-		{"zstandard with another checksum", container(mapOfAnything, "zstandard", 1, append(zstandard(t, datum)[:len(zstandard(t, datum))-1], 0xa5)), "the block that begins here: zstandard: "},
+		{"zstandard with a wrong checksum", container(mapOfAnything, "zstandard", 1, append(zstandard(t, datum)[:len(zstandard(t, datum))-1], 0xa5)), "the block that begins here: zstandard: "},
 		{"no schema", container("", "null", 1, datum), "the file's schema is not valid"},
-		{"no JSON", container("secret", "null", 1, datum), "the file's schema is not valid"},
-		{"a schema that is none", container(`{"type":"secret"}`, "null", 1, datum), "the file's schema is not valid"},
+		{"not JSON", container("secret", "null", 1, datum), "the file's schema is not valid"},
+		{"invalid schema", container(`{"type":"secret"}`, "null", 1, datum), "the file's schema is not valid"},
 		{"a schema of something else", container(`"long"`, "null", 1, datum), "the file's schema is neither a record nor a map"},
 		{"a schema too large", container(mapOfAnything+strings.Repeat(" ", 256<<10), "null", 1, datum), "the limit is 262144"},
-		{"a schema deeper than anyone", container(strings.Repeat(`{"type":"array","items":`, 9000)+`"long"`+strings.Repeat("}", 9000), "null", 1, datum), "the file's schema is"},
+		{"schema that nests 9000 deep", container(strings.Repeat(`{"type":"array","items":`, 9000)+`"long"`+strings.Repeat("}", 9000), "null", 1, datum), "the file's schema is"},
 		{"defaults that the library panics on", container(`{"type":"record","name":"R","fields":[{"name":"a","type":"R","default":{}},{"name":"b","type":[],"default":1}]}`, "null", 1, datum), "nest deeper than 256"},
 		{"a header without end", []byte("Obj\x01\xfe\xff\xff\xff\x0f"), "unexpected end of data"},
 		{"a header with a huge value", []byte("Obj\x01\x02\x02a\xfe\xff\xff\xff\x0f"), "bytes announced"},
@@ -314,8 +314,8 @@ func TestAvroFileFaults(t *testing.T) {
 	}
 }
 
-// Neither what a file announces nor what it inflates to takes memory without bound.
-func TestAvroBombsAreBounded(t *testing.T) {
+// The memory is bounded, whatever a file announces or inflates to.
+func TestAvroParse_bombs(t *testing.T) {
 	nulls := recordOf(`{"name":"b","type":{"type":"array","items":"null"}}`)
 	bomb := binary.AppendVarint([]byte{0}, 1<<40)
 	zeros := deflate(t, make([]byte, 65<<20))
@@ -341,9 +341,9 @@ func TestAvroBombsAreBounded(t *testing.T) {
 	}
 }
 
-// A byte of the data may stand for a name or symbol of any length: all that they come to
-// is bounded, and so are elements of no bytes in a body that has many.
-func TestAvroSchemaIsNoLever(t *testing.T) {
+// A byte of the data may select a name or symbol of any length. Their total is bounded,
+// and so is the number of elements that take no bytes.
+func TestAvroParse_longNamesInSchema(t *testing.T) {
 	long := strings.Repeat("n", 200<<10)
 	const limit, count = 1 << 20, 1000
 	array := binary.AppendVarint(nil, count)

@@ -2,7 +2,9 @@ package formats_test
 
 import (
 	"bytes"
+	"encoding/hex"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -19,37 +21,7 @@ import (
 	"github.com/aerosink/aerosink/testdata"
 )
 
-// several appends changes and seals them.
-func several(t fataler, f format.Format, changes ...change.Change) (body []byte, mediaType string) {
-	var records []byte
-	for i := range changes {
-		var err error
-		if records, err = f.Append(records, &changes[i]); err != nil {
-			t.Fatalf("change %d: %v", i, err)
-		}
-	}
-	return f.Seal(records, len(changes))
-}
-
-type fataler interface{ Fatalf(string, ...any) }
-
-// wantChanges checks that body holds just the changes.
-func wantChanges(t fataler, f format.Format, p formats.Parser, mediaType string, body []byte, want ...change.Change) {
-	parsed, err := p.Parse(mediaType, body)
-	if err != nil || len(parsed) != len(want) {
-		t.Fatalf("%d changes, want %d: %v", len(parsed), len(want), err)
-	}
-	for i := range want {
-		if parsed[i].Err != nil || parsed[i].Format != f.Name() {
-			t.Fatalf("change %d, taken for %s: %v", i, parsed[i].Format, parsed[i].Err)
-		}
-		if diff := cmp.Diff(string(changetest.Describe(&want[i])), string(changetest.Describe(&parsed[i].Change))); diff != "" {
-			t.Fatalf("change %d (-want +got):\n%s", i, diff)
-		}
-	}
-}
-
-func TestXDRLosesNothing(t *testing.T) {
+func TestRaw_roundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var want []change.Change
 		for range rapid.IntRange(1, 4).Draw(t, "changes") {
@@ -62,7 +34,7 @@ func TestXDRLosesNothing(t *testing.T) {
 	})
 }
 
-func TestXDRExpiry(t *testing.T) {
+func TestRawParse_expiry(t *testing.T) {
 	now := time.Unix(2_000_000_000, 0)
 	frame, err := xdr.AppendMessage(nil, &change.Change{Namespace: "n", Expiry: now.Unix() + 60}, now)
 	if err != nil {
@@ -75,9 +47,8 @@ func TestXDRExpiry(t *testing.T) {
 	}
 }
 
-// What was shipped is passed on to the byte, and understood in every way that it
-// may come.
-func TestXDRPassesFramesThrough(t *testing.T) {
+// Messages are passed on unchanged, and read in every form in which they may come.
+func TestRawParse_framesUnchanged(t *testing.T) {
 	vectors, err := xdrtest.ReadVectors(bytes.NewReader(testdata.XDR))
 	if err != nil {
 		t.Fatal(err)
@@ -118,7 +89,7 @@ func TestXDRPassesFramesThrough(t *testing.T) {
 	}
 }
 
-func TestXDRFaults(t *testing.T) {
+func TestRawParse_invalidMessages(t *testing.T) {
 	good, err := xdr.AppendMessage(nil, &change.Change{Namespace: "n"}, time.Now())
 	if err != nil {
 		t.Fatal(err)
@@ -136,7 +107,7 @@ func TestXDRFaults(t *testing.T) {
 	broken[8+1] = 0 // no bit says XDR
 	parsed, err := all.Parse(format.MediaXDR, append(broken, good...))
 	if err != nil || len(parsed) != 2 || parsed[1].Err != nil {
-		t.Fatalf("%v, %v: a message that makes no sense spoils its neighbour", parsed, err)
+		t.Fatalf("%v, %v: an invalid message affects the next", parsed, err)
 	}
 	wantPermanent(t, parsed[0].Err, "byte 0: xdr message: not-xdr")
 	if !bytes.Equal(parsed[0].Data, broken) {
@@ -144,8 +115,8 @@ func TestXDRFaults(t *testing.T) {
 	}
 }
 
-// Many messages, each of which inflates to little enough, together are a bomb.
-func TestXDRBomb(t *testing.T) {
+// Many messages, each within the limit, exceed it together.
+func TestRawParse_bomb(t *testing.T) {
 	big := change.Change{Namespace: "n", Bins: []change.Bin{{Name: "b", Value: change.StringValue(make([]byte, 22<<20))}}}
 	frame, err := xdr.AppendMessage(nil, &big, time.Now())
 	if err != nil {
@@ -162,7 +133,7 @@ func TestXDRBomb(t *testing.T) {
 	wantPermanent(t, err, "the messages inflate to more than 67108864 bytes")
 }
 
-func FuzzXDR(f *testing.F) {
+func FuzzRaw(f *testing.F) {
 	vectors, err := xdrtest.ReadVectors(bytes.NewReader(testdata.XDR))
 	if err != nil {
 		f.Fatal(err)
@@ -186,4 +157,59 @@ func FuzzXDR(f *testing.F) {
 			wantChanges(t, raw.Format{}, all, format.MediaXDR, again, c)
 		}
 	})
+}
+
+// Each XDR message may come with or without its proto header and ESP's version byte.
+func TestRawParse_variants(t *testing.T) {
+	var frames []xdr.Frame
+	for i := range 3 {
+		c := bin(change.IntegerValue(int64(i)))
+		frame, err := xdr.AppendMessage(nil, &c, time.Now())
+		if err != nil {
+			t.Fatal(err)
+		}
+		frames = append(frames, frame)
+	}
+	compressed, err := xdr.AppendCompressed(nil, frames[2])
+	if err != nil {
+		t.Fatal(err)
+	}
+	bare := func(i int) string { return string(frames[i][8:]) }
+	framed := func(i int) string { return string(frames[i]) }
+	const esp = "\x01"
+	for name, body := range map[string]string{
+		"bare": bare(0) + bare(1) + bare(2), "bare with ESP's byte": esp + bare(0) + esp + bare(1) + esp + bare(2), "bare, framed, bare": bare(0) + framed(1) + bare(2),
+		"ESP's byte here and there": framed(0) + esp + bare(1) + framed(2), "with a compressed one": bare(0) + esp + framed(1) + esp + string(compressed),
+	} {
+		for _, mediaType := range []string{format.MediaXDR, format.MediaOctets} {
+			parsed, err := all.Parse(mediaType, []byte(body))
+			if err != nil || len(parsed) != 3 {
+				t.Fatalf("%s: %d changes, %v", name, len(parsed), err)
+			}
+			for i, one := range parsed {
+				want := []byte(frames[i])
+				if i == 2 && strings.Contains(name, "compressed") {
+					want = compressed
+				}
+				if diff := cmp.Diff(hex.EncodeToString(want), hex.EncodeToString(one.Data)); diff != "" || one.Err != nil || one.Change.Bins[0].Value.Integer() != int64(i) {
+					t.Errorf("%s: message %d: %v (-want +got):\n%s", name, i, one.Err, diff)
+				}
+			}
+		}
+	}
+	for end := 1; end < len(bare(0)); end++ {
+		_, err := all.Parse(format.MediaXDR, []byte(framed(1)+bare(0)[:end]))
+		wantPermanent(t, err, fmt.Sprintf("byte %d: xdr message: ", len(frames[1])))
+	}
+	for _, first := range []string{"\x00", "\x03", "{", "\x93", "\x17", "\xff"} {
+		_, err := all.Parse(format.MediaXDR, []byte(framed(0)+first+"secret"))
+		wantPermanent(t, err, fmt.Sprintf("byte %d: not an XDR message: it begins with 0x%02x, want 0x02 (with a proto header) or 0x16 (without)", len(frames[0]), first[0]))
+	}
+	unread := []byte(bare(0))
+	unread[1] = 0 // no bit says XDR
+	parsed, err := all.Parse(format.MediaXDR, append(unread, bare(1)...))
+	if err != nil || len(parsed) != 2 || parsed[1].Err != nil {
+		t.Fatalf("%v, %v: an invalid bare message affects the next", parsed, err)
+	}
+	wantPermanent(t, parsed[0].Err, "byte 0: xdr message: not-xdr")
 }

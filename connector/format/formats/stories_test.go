@@ -14,9 +14,8 @@ import (
 	"github.com/aerosink/aerosink/connector/format/raw"
 )
 
-// The body of a request with several changes, in each format: what joins them, and
-// what is around them. Every body is read back.
-func TestStoriesOfBatches(t *testing.T) {
+// A request body with several changes, in each format. Every body is read back.
+func TestStories_batches(t *testing.T) {
 	record := newAvro(t, recordOf(`{"name":"i","type":["null","long"],"default":null},{"name":"s","type":["null","string"],"default":null}`))
 	changetest.EachStory(t, func(t *testing.T, s *changetest.Story) {
 		var changes []change.Change
@@ -57,9 +56,9 @@ func TestStoriesOfBatches(t *testing.T) {
 	}, "first.json", "second.json", "third.json")
 }
 
-// Without stringify-map-keys a map keeps the keys that are strings, and a change
-// with others is refused; message pack and XDR keep them all.
-func TestMapKeysThatStay(t *testing.T) {
+// Without stringify-map-keys, map keys that are not strings are an error in JSON and Avro;
+// MessagePack and XDR preserve them.
+func TestAppend_mapKeys(t *testing.T) {
 	avro, err := avro.New(mapOfAnything, "metadata", false)
 	if err != nil {
 		t.Fatal(err)
@@ -86,4 +85,62 @@ func TestMapKeysThatStay(t *testing.T) {
 			}
 		}
 	}
+}
+
+// named returns the format that a story's section "format" names.
+func named(t *testing.T, name string) format.Format {
+	t.Helper()
+	switch strings.TrimSpace(name) {
+	case "json":
+		return typed
+	case "flat-json":
+		return flat
+	}
+	t.Fatalf("no format %q", name)
+	return nil
+}
+
+func TestStories_oneChange(t *testing.T) {
+	changetest.EachStory(t, func(t *testing.T, s *changetest.Story) {
+		c, err := changetest.Parse(s.Section(t, "change.json"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		f := named(t, string(s.Section(t, "format")))
+		records, err := f.Append(nil, &c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, mediaType := f.Seal(records, 1)
+		s.Check(t, "request.http", fmt.Appendf(nil, "POST / HTTP/1.1\nContent-Type: %s\n\n%s\n", mediaType, body))
+	}, "change.json", "format", "request.http")
+}
+
+// The same change in each format: a hex dump of the binary ones, and the error if a format
+// cannot express the change.
+func TestStories_everyFormat(t *testing.T) {
+	formats := []format.Format{typed, flat, packs, newAvro(t, mapOfAnything)}
+	changetest.EachStory(t, func(t *testing.T, s *changetest.Story) {
+		c, err := changetest.Parse(s.Section(t, "change.json"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range formats {
+			record, err := f.Append(nil, &c)
+			body, _ := f.Seal(record, 1)
+			switch f.Name() {
+			case "json", "flat-json":
+				body = append(body, '\n')
+			default:
+				body = []byte(hex.Dump(body))
+			}
+			if err != nil {
+				body = []byte(err.Error() + "\n")
+			}
+			s.Check(t, "as/"+f.Name(), body)
+		}
+		frame := s.Hex(t, "frame.hex")
+		body, _ := raw.Format{}.Seal(frame, 1)
+		s.Check(t, "as/xdr", []byte(hex.Dump(body)))
+	}, "frame.hex", "change.json", "as/json", "as/flat-json", "as/message-pack", "as/avro", "as/xdr")
 }

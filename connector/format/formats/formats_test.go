@@ -1,0 +1,79 @@
+package formats_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/aerosink/aerosink/connector/change"
+	"github.com/aerosink/aerosink/connector/format"
+	"github.com/aerosink/aerosink/connector/format/formats"
+)
+
+// ByName returns a format by its name, and a change that it writes can be read with the
+// media type of that name.
+func TestByName(t *testing.T) {
+	c := bin(packed(t, change.KindMap, "810501")) // a key that is no string
+	for _, name := range []string{"json", "flat-json", "message-pack", "xdr"} {
+		f, err := formats.ByName(name, "metadata")
+		if err != nil || f.Name() != name {
+			t.Fatalf("%s: %v, %v", name, f, err)
+		}
+		record, err := f.Append(nil, &c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		parsed, err := all.Parse(formats.MediaTypeOf(name), record)
+		if err != nil || len(parsed) != 1 || parsed[0].Err != nil || parsed[0].Format != name {
+			t.Errorf("%s: %v, %v", name, parsed, err)
+		}
+	}
+	for _, name := range []string{"", "avro", "JSON", "parquet"} {
+		if f, err := formats.ByName(name, "metadata"); err == nil || !strings.Contains(err.Error(), "want json, flat-json, message-pack or xdr") {
+			t.Errorf("%q: %v, %v", name, f, err)
+		}
+	}
+	if got := formats.MediaTypeOf("avro") + formats.MediaTypeOf("parquet"); got != format.MediaAvro {
+		t.Errorf("media types %q", got)
+	}
+}
+
+// Errors for each part of a body must not take many times its memory.
+func TestParser_bodyOfTinyParts(t *testing.T) {
+	for mediaType, part := range map[string]string{format.MediaJSON: "{}", format.MediaNDJSON: "0\n", format.MediaMessagePack: "\xc0", format.MediaXDR: "\x02\x03\x00\x00\x00\x00\x00\x00"} {
+		_, err := all.Parse(mediaType, []byte(strings.Repeat(part, 1000)))
+		wantPermanent(t, err, "more changes than a body of this size can hold")
+		if parsed, err := all.Parse(mediaType, []byte(strings.Repeat(part, 50))); err != nil || len(parsed) != 50 {
+			t.Errorf("%s: %d changes, %v", mediaType, len(parsed), err)
+		}
+	}
+	if parsed, err := all.Parse(format.MediaNDJSON, []byte(strings.Repeat("\n", 1000))); err != nil || len(parsed) != 0 {
+		t.Errorf("empty lines: %d changes, %v", len(parsed), err)
+	}
+}
+
+// The previous content of Buffer does not matter, and Buffer is used if it is large
+// enough.
+func TestParser_buffer(t *testing.T) {
+	key := `{"msg":"write","key":["shop",null,"` + digest64 + `",null],"gen":7,"bins":[{"name":"a","type":"int","value":1}]}`
+	body := []byte(key + "\n{}\n" + strings.Replace(key, `"gen":7,`, "", 1))
+	p := all
+	p.Bins = true
+	want, err := p.Parse(format.MediaNDJSON, body)
+	if err != nil || len(want) != 3 {
+		t.Fatal(want, err)
+	}
+	for _, size := range []int{0, 1, 3, 100} {
+		p.Buffer = make([]format.Parsed, size)
+		for i := range p.Buffer {
+			p.Buffer[i] = want[0]
+		}
+		got, err := p.Parse(format.MediaNDJSON, body)
+		if err != nil || fmt.Sprint(got) != fmt.Sprint(want) {
+			t.Errorf("buffer of %d: %v, %v, want %v", size, got, err, want)
+		}
+		if in := size > 0 && &got[0] == &p.Buffer[0]; in != (size >= len(want)) {
+			t.Errorf("buffer of %d: used is %t", size, in)
+		}
+	}
+}
