@@ -2,7 +2,6 @@ package connector
 
 import (
 	"fmt"
-	"github.com/aerosink/aerosink/connector/deliver/post"
 	"io"
 	"log/slog"
 	"net"
@@ -11,6 +10,8 @@ import (
 	"net/url"
 	"testing"
 	"time"
+
+	"github.com/aerosink/aerosink/connector/deliver/post"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -83,7 +84,7 @@ func throughput(b *testing.B, records int, f format.Format) {
 	})
 	defer d.Close(b.Context())
 	s := New(Config{
-		Treatments:      everywhere(Treatment{Format: f, Stream: &deliver.Stream{Envelope: f, MaxRecords: records, MaxBytes: 4 << 20}, Destinations: []*deliver.Destination{d}}),
+		Pipelines:       everywhere(Pipeline{Format: f, Stream: &deliver.Stream{Envelope: f, MaxRecords: records, MaxBytes: 4 << 20}, Destinations: []*deliver.Destination{d}}),
 		MaxRecords:      32768,
 		MaxBytes:        64 << 20,
 		MaxMessageBytes: xdr.DefaultLimit,

@@ -1,18 +1,20 @@
 package connector
 
 import (
+	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// Metrics counts what the connector does. Those that Aerospike's Connect for ESP
-// has too have its names and labels, so that dashboards made for it work; the
-// others begin with aerosink_connector.
+// Metrics are the connector's metrics. Those that Aerospike Connect for ESP has too have
+// its names and labels, so that dashboards made for it work; the others begin with
+// aerosink_connector.
 type Metrics struct {
 	active, closed atomic.Int64     // ESP: XDR connections
-	requests       results          // ESP: of all namespaces and sets
+	requests       resultCounters   // ESP: of all namespaces and sets
 	seconds        *summary         // ESP
 	lag            prometheus.Gauge // ESP
 	payload        *summary         // ESP
@@ -23,19 +25,18 @@ type Metrics struct {
 	framingLost    prometheus.Counter
 	retired        prometheus.Counter
 
-	places places
+	sets setCounterMap
 
 	registerer prometheus.Registerer
 	labels     prometheus.Labels
 }
 
-// NewMetrics registers the metrics with r. Every one carries the label
-// cluster_name.
+// NewMetrics registers the metrics with r. All of them have the label cluster_name.
 func NewMetrics(r prometheus.Registerer, cluster string) *Metrics {
-	const esp, ours = "aerospike_esp_outbound_", "aerosink_connector_"
+	const esp, prefix = "aerospike_esp_outbound_", "aerosink_connector_"
 	labels := prometheus.Labels{"cluster_name": cluster}
 	counter := func(name, help string) prometheus.Counter {
-		return prometheus.NewCounter(prometheus.CounterOpts{Name: ours + name, Help: help, ConstLabels: labels})
+		return prometheus.NewCounter(prometheus.CounterOpts{Name: prefix + name, Help: help, ConstLabels: labels})
 	}
 	requests := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: esp + "requests", Help: "Change notifications answered, by status.", ConstLabels: labels,
@@ -46,7 +47,7 @@ func NewMetrics(r prometheus.Registerer, cluster string) *Metrics {
 			Name: esp + "requests_lag", Help: "Milliseconds from the last update time of the latest change to its arrival.", ConstLabels: labels,
 		}),
 		payload:     newSummary(esp+"record_payload_size", "Bytes of XDR messages.", labels, 1),
-		age:         newSummary(ours+"change_age_seconds", "Seconds from the last update time of a delivered change to its reply.", labels, 1e-3),
+		age:         newSummary(prefix+"change_age_seconds", "Seconds from the last update time of a delivered change to its reply.", labels, 1e-3),
 		dead:        counter("dead_letters_total", "Changes that went to the dead letters."),
 		monitors:    counter("monitor_records_total", "Records of the server's own transaction monitors, which are answered and dropped."),
 		stale:       counter("stale_total", "Changes that came after a newer version of their record was sent."),
@@ -55,15 +56,15 @@ func NewMetrics(r prometheus.Registerer, cluster string) *Metrics {
 		registerer:  r,
 		labels:      labels,
 	}
-	m.requests = results{
-		delivered: requests.WithLabelValues("success"), retried: requests.WithLabelValues("error"),
-		dropped: requests.WithLabelValues("skipped"), unread: requests.WithLabelValues("parse-error"),
-		buried: requests.WithLabelValues("skipped"), // like ESP's own: answered with success, and not delivered
+	m.requests = resultCounters{
+		resultDelivered: requests.WithLabelValues("success"), resultRetry: requests.WithLabelValues("error"),
+		resultSkipped: requests.WithLabelValues("skipped"), resultMalformed: requests.WithLabelValues("parse-error"),
+		resultDead: requests.WithLabelValues("skipped"), // as ESP does: answered with success, but not delivered
 	}
 	changes := prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: ours + "changes_total", Help: "Changes answered, by namespace, set and verdict.", ConstLabels: labels,
+		Name: prefix + "changes_total", Help: "Changes answered, by namespace, set and verdict.", ConstLabels: labels,
 	}, []string{"namespace", "set", "verdict"})
-	m.places = newPlaces(changes)
+	m.sets = newSetCounterMap(changes)
 	m.connections("active", &m.active)
 	m.connections("closed", &m.closed)
 	r.MustRegister(requests, changes, m.seconds, m.lag, m.payload, m.age, m.dead,
@@ -71,13 +72,24 @@ func NewMetrics(r prometheus.Registerer, cluster string) *Metrics {
 	return m
 }
 
-// connections adds the XDR connections of a status. ESP has a gauge and a counter
-// under one name, which therefore has no type.
+// connections adds the number of XDR connections of a status. ESP has a gauge and a
+// counter of one name, so it is untyped.
 func (m *Metrics) connections(status string, n *atomic.Int64) {
 	m.registerer.MustRegister(prometheus.NewUntypedFunc(prometheus.UntypedOpts{
 		Name: "aerospike_esp_outbound_connections", Help: "XDR connections: active are those that are open, closed all that were.",
 		ConstLabels: prometheus.Labels{"cluster_name": m.labels["cluster_name"], "status": status},
 	}, func() float64 { return float64(n.Load()) }))
+}
+
+// Certificates adds a metric of when certificates expire. The function expiries returns
+// that by section of the configuration. It is called on each collection, since a
+// certificate may be replaced.
+func (m *Metrics) Certificates(expiries func() map[string]time.Time) {
+	m.registerer.MustRegister(certificates{
+		desc: prometheus.NewDesc("aerosink_connector_certificate_expiry_timestamp_seconds",
+			"When a certificate that others are shown ends, in Unix seconds.", []string{"section"}, m.labels),
+		expiries: expiries,
+	})
 }
 
 func (m *Metrics) opened() { m.active.Add(1) }
@@ -87,7 +99,7 @@ func (m *Metrics) ended() {
 	m.closed.Add(1)
 }
 
-// watch adds what is read from a server when someone asks.
+// watch adds the metrics that are read from a server when they are collected.
 func (m *Metrics) watch(s *Server) {
 	gauge := func(name, help string, value func() float64) {
 		m.registerer.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
@@ -101,19 +113,19 @@ func (m *Metrics) watch(s *Server) {
 		return 0
 	})
 	gauge("in_flight_records", "Changes between their arrival and their reply.", func() float64 {
-		records, _ := s.bounds.inFlight()
+		records, _ := s.inFlight.now()
 		return float64(records)
 	})
 	gauge("in_flight_bytes", "Bytes that those changes take up, as they came and as they are sent.", func() float64 {
-		_, bytes := s.bounds.inFlight()
+		_, bytes := s.inFlight.now()
 		return float64(bytes)
 	})
 	gauge("ordering_records", "Records whose newest version is known, for record-ordering.", func() float64 {
-		return float64(s.order.records())
+		return float64(s.ordering.records())
 	})
 }
 
-// arrived notes a change whose metadata could be decoded.
+// arrived counts a change whose metadata could be decoded.
 func (m *Metrics) arrived(sl *slot, size int) {
 	m.payload.observe(int64(size))
 	if sl.lut > 0 {
@@ -121,19 +133,115 @@ func (m *Metrics) arrived(sl *slot, size int) {
 	}
 }
 
-// answered counts a change with its verdict.
-func (m *Metrics) answered(sl *slot, verdict error) {
+// replied counts a change whose reply is being written.
+func (m *Metrics) replied(sl *slot, verdict error) {
 	now := time.Now()
 	r := resultOf(sl, verdict)
 	m.requests[r].Inc()
-	sl.place.results[r].Inc()
+	sl.counters.results[r].Inc()
 	m.seconds.observe(int64(now.Sub(sl.arrived)))
 	switch {
 	case sl.outcome == stale:
 		m.stale.Inc()
-	case r == buried:
+	case r == resultDead:
 		m.dead.Inc()
-	case r == delivered && sl.lut > 0:
+	case r == resultDelivered && sl.lut > 0:
 		m.age.observe(now.UnixMilli() - sl.lut)
+	}
+}
+
+// result is what became of a change.
+type result int
+
+const (
+	resultDelivered result = iota // to all its destinations
+	resultRetry                   // to be shipped again
+	resultSkipped                 // on purpose: by routing, because it is stale, or because it is the server's own record
+	resultMalformed               // to be shipped again, because it could not be decoded
+	resultDead                    // stored as a dead letter
+	numResults
+)
+
+var resultNames = [numResults]string{"delivered", "retry", "skipped", "malformed", "dead"}
+
+func resultOf(sl *slot, verdict error) result {
+	switch {
+	case verdict == nil && sl.deadLetter.Load():
+		return resultDead
+	case sl.outcome == malformed:
+		return resultMalformed
+	case verdict != nil:
+		return resultRetry
+	case sl.outcome == sent:
+		return resultDelivered
+	}
+	return resultSkipped
+}
+
+// resultCounters count changes by result.
+type resultCounters [numResults]prometheus.Counter
+
+// setCounters count the changes of a set.
+type setCounters struct {
+	namespace, set string
+	results        resultCounters
+}
+
+// setCounterMap has the counters of all sets.
+type setCounterMap struct {
+	changes *prometheus.CounterVec
+	unknown *setCounters // of messages whose namespace could not be read
+
+	mu    *sync.Mutex
+	named map[[2]string]*setCounters
+}
+
+// maxSets is how many sets are counted by name. Users may create thousands.
+const maxSets = 200
+
+// otherSets is the namespace and set of all others.
+const otherSets = "(other)"
+
+func newSetCounterMap(changes *prometheus.CounterVec) setCounterMap {
+	p := setCounterMap{changes: changes, mu: new(sync.Mutex), named: map[[2]string]*setCounters{}}
+	p.unknown = &setCounters{results: p.results("", "")}
+	return p
+}
+
+// of returns the counters of a set.
+func (p *setCounterMap) of(namespace, set string) *setCounters {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	names := [2]string{namespace, set}
+	switch known := p.named[names]; {
+	case known != nil:
+		return known
+	case len(p.named) >= maxSets:
+		return &setCounters{namespace, set, p.results(otherSets, otherSets)}
+	}
+	p.named[names] = &setCounters{namespace, set, p.results(namespace, set)}
+	return p.named[names]
+}
+
+func (p *setCounterMap) results(namespace, set string) (r resultCounters) {
+	for i, name := range resultNames {
+		r[i] = p.changes.WithLabelValues(strings.ToValidUTF8(namespace, "\uFFFD"), strings.ToValidUTF8(set, "\uFFFD"), name)
+	}
+	return r
+}
+
+// certificates collects when certificates expire.
+type certificates struct {
+	desc     *prometheus.Desc
+	expiries func() map[string]time.Time
+}
+
+// Describe implements [prometheus.Collector].
+func (c certificates) Describe(descs chan<- *prometheus.Desc) { descs <- c.desc }
+
+// Collect implements [prometheus.Collector].
+func (c certificates) Collect(metrics chan<- prometheus.Metric) {
+	for section, expiry := range c.expiries() {
+		metrics <- prometheus.MustNewConstMetric(c.desc, prometheus.GaugeValue, float64(expiry.Unix()), section)
 	}
 }

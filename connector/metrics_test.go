@@ -2,7 +2,6 @@ package connector
 
 import (
 	"fmt"
-	"github.com/aerosink/aerosink/connector/deliver/post"
 	"net/http/httptest"
 	"net/url"
 	"os"
@@ -11,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/aerosink/aerosink/connector/deliver/post"
 
 	"github.com/prometheus/client_golang/prometheus"
 

@@ -3,51 +3,38 @@ package connector
 import (
 	"context"
 	"crypto/tls"
-	"errors"
 	"io"
 	"math/rand/v2"
 	"net"
-	"os"
 	"sync/atomic"
 	"time"
-
-	"github.com/aerosink/aerosink/connector/change"
-	"github.com/aerosink/aerosink/connector/xdr"
 )
 
-// session is one connection of a database node. One goroutine reads frames and
-// walks them to the destinations, another writes the replies.
+// session is one connection of a database node. Its reader takes frames and sends their
+// changes to the destinations, its writer replies to them.
 type session struct {
 	server *Server
 	conn   net.Conn
 	remote string
 
-	line    *line
-	ended   atomic.Bool   // no slot joins any more
-	waiting atomic.Uint64 // seq of the slot that the writer waits for
-	wake    chan struct{} // has room for one signal: look again
-	space   chan struct{} // likewise, of the reading goroutine: slots left the line
+	queue    *slotQueue
+	readDone atomic.Bool   // no slot is pushed any more
+	waiting  atomic.Uint64 // seq of the slot that the writer waits for
+	wake     chan struct{} // room for one signal to the writer: look again
+	space    chan struct{} // room for one signal to the reader: slots left the queue
 
-	stopping atomic.Bool
-	givenUp  atomic.Bool // nobody waits for verdicts any more
-
-	// of the reading goroutine
-	decoder *xdr.Decoder
-	change  change.Change
-	encoded []byte
-	place   *place // of the last change
+	stopping  atomic.Bool // read no more
+	abandoned atomic.Bool // nobody waits for verdicts any more
 }
 
 func newSession(s *Server, conn net.Conn) *session {
 	return &session{
-		server:  s,
-		conn:    conn,
-		remote:  conn.RemoteAddr().String(),
-		line:    newLine(),
-		wake:    make(chan struct{}, 1),
-		space:   make(chan struct{}, 1),
-		decoder: xdr.NewDecoder(s.config.MaxMessageBytes, s.config.Now),
-		place:   s.metrics.places.nowhere,
+		server: s,
+		conn:   conn,
+		remote: conn.RemoteAddr().String(),
+		queue:  newSlotQueue(),
+		wake:   make(chan struct{}, 1),
+		space:  make(chan struct{}, 1),
 	}
 }
 
@@ -56,26 +43,27 @@ func (s *session) run() {
 	if ttl := s.server.config.ConnectionTTL; ttl > 0 {
 		defer time.AfterFunc(jitter(ttl), s.retire).Stop()
 	}
-	done := make(chan struct{})
+	written := make(chan struct{})
 	go func() {
-		defer close(done)
-		s.reply()
+		defer close(written)
+		w := writer{s}
+		w.run()
 	}()
-	if s.shakeHands() {
-		s.read()
+	if s.handshake() {
+		newReader(s).run()
 	}
-	s.ended.Store(true)
+	s.readDone.Store(true)
 	s.signal()
-	<-done
-	s.hangUp()
+	<-written
+	s.close()
 }
 
-// handshakeTimeout is how long a node may take to agree on TLS.
+// handshakeTimeout is how long a node may take for the TLS handshake.
 const handshakeTimeout = 10 * time.Second
 
-// shakeHands agrees on TLS where the connection has it, and reports whether there
-// is something to be read.
-func (s *session) shakeHands() bool {
+// handshake makes the TLS handshake if the connection has TLS. It reports whether there is
+// something to read.
+func (s *session) handshake() bool {
 	secure, ok := s.conn.(*tls.Conn)
 	if !ok {
 		return true
@@ -83,88 +71,66 @@ func (s *session) shakeHands() bool {
 	ctx, cancel := context.WithTimeout(context.Background(), handshakeTimeout)
 	defer cancel()
 	if err := secure.HandshakeContext(ctx); err != nil {
-		s.server.log.warn("connection closed: no TLS", "remote", s.remote, "error", err)
+		s.server.log.warn("closing connection: TLS handshake failed", "remote", s.remote, "error", err)
 		return false
 	}
 	return true
 }
 
-// jitter returns d, up to a tenth less or more: connections that were made together
-// are not to end together.
+// jitter returns d, up to a tenth less or more, so that connections that were opened
+// together do not end together.
 func jitter(d time.Duration) time.Duration {
 	return d + time.Duration((rand.Float64()*0.2-0.1)*float64(d)) //nolint:gosec // nobody gains by guessing it
 }
 
-// retire ends a connection that is old enough, so that the database makes another,
-// which a load balancer may give to another connector.
+// retire ends a connection that is old enough, so that the database opens another, which a
+// load balancer may give to another connector.
 func (s *session) retire() {
 	s.server.metrics.retired.Inc()
 	s.stop()
 }
 
-// stop makes the session read no more; what is in flight still gets its reply.
+// stop makes the session read no more. What is in flight still gets its reply.
 func (s *session) stop() {
 	s.stopping.Store(true)
-	_ = s.conn.SetReadDeadline(time.Unix(1, 0)) // a connection that is gone needs none
+	_ = s.conn.SetReadDeadline(time.Unix(1, 0)) // fails only if the connection is closed already
 }
 
-// cut ends the session without replies. What is in flight still gets its verdicts.
-func (s *session) cut() {
+// disconnect ends the session without replies. What is in flight still gets its verdicts.
+func (s *session) disconnect() {
 	s.stop()
 	_ = s.conn.Close() // there is nobody left to tell
 }
 
-// giveUp ends the session without replies, and without waiting for verdicts.
-func (s *session) giveUp() {
-	s.cut()
-	s.givenUp.Store(true)
+// abandon ends the session without replies, and without waiting for verdicts.
+func (s *session) abandon() {
+	s.disconnect()
+	s.abandoned.Store(true)
 	s.signal()
 }
 
-// read takes frames until the stream ends, its framing is lost, or the session is
-// stopped.
-func (s *session) read() {
-	r := xdr.NewReader(s.conn, s.server.config.MaxMessageBytes)
-	for {
-		frame, err := r.Next()
-		var fault *xdr.Error
-		switch {
-		case err == nil:
-			s.take(frame)
-		case errors.As(err, &fault) && !fault.Framing():
-			s.refuse(err)
-		default:
-			s.readingEnded(err)
-			return
-		}
-		if s.stopping.Load() {
-			return
-		}
-	}
-}
-
-func (s *session) readingEnded(err error) {
-	var fault *xdr.Error
-	switch {
-	case errors.Is(err, io.EOF), s.stopping.Load() && errors.Is(err, os.ErrDeadlineExceeded):
-	case errors.As(err, &fault):
-		s.server.metrics.framingLost.Inc()
-		s.server.log.warn("connection closed: this is no XDR", "remote", s.remote, "error", err)
-	default:
-		s.server.log.info("connection lost", "remote", s.remote, "error", err)
-	}
-}
-
-// landed tells the writer, if it waits for the slot seq.
-func (s *session) landed(seq uint64) {
+// slotDone tells the writer that a slot has its verdict, if it waits for that slot.
+func (s *session) slotDone(seq uint64) {
 	if s.waiting.Load() == seq {
 		s.signal()
 	}
 }
 
+// signal tells the writer to look again.
 func (s *session) signal() {
 	select {
 	case s.wake <- struct{}{}:
 	default:
 	}
+}
+
+// close closes the connection so that the last replies arrive: a connection that is closed
+// with bytes unread is reset, and loses what is on the way.
+func (s *session) close() {
+	if half, ok := s.conn.(interface{ CloseWrite() error }); ok && half.CloseWrite() == nil {
+		const timeout = time.Second
+		_ = s.conn.SetReadDeadline(time.Now().Add(timeout)) // if it fails, so does the copy
+		_, _ = io.Copy(io.Discard, s.conn)                  // ends when the node closes, or at the deadline
+	}
+	_ = s.conn.Close() // everything was written
 }

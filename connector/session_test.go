@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aerosink/aerosink/connector/deadletter"
+
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
@@ -38,7 +40,7 @@ func TestMessagesPassThrough(t *testing.T) {
 	there.Start()
 	t.Cleanup(there.Close)
 	d := (&endpoint{Server: there}).destination(t, "there")
-	r := start(t, everywhere(Treatment{
+	r := start(t, everywhere(Pipeline{
 		Format: raw.Format{}, Stream: &deliver.Stream{Envelope: raw.Format{}, MaxRecords: 1, MaxBytes: 1 << 20}, Destinations: []*deliver.Destination{d},
 	}), nil)
 	n := r.dial(t)
@@ -119,15 +121,15 @@ func TestChangesAreCountedByPlace(t *testing.T) {
 func TestPlacesAreBounded(t *testing.T) {
 	registry := prometheus.NewRegistry()
 	m := NewMetrics(registry, "test")
-	for i := range 10 * mostPlaces {
-		m.places.of("test", fmt.Sprint("set ", i)).results[delivered].Inc()
+	for i := range 10 * maxSets {
+		m.sets.of("test", fmt.Sprint("set ", i)).results[resultDelivered].Inc()
 	}
-	m.places.of("test", "not \xff UTF-8").results[delivered].Inc()
-	if n := testutil.CollectAndCount(m.places.changes); n > (mostPlaces+2)*int(numResults) {
+	m.sets.of("test", "not \xff UTF-8").results[resultDelivered].Inc()
+	if n := testutil.CollectAndCount(m.sets.changes); n > (maxSets+2)*int(numResults) {
 		t.Errorf("%d series", n)
 	}
-	if got := testutil.ToFloat64(m.places.changes.WithLabelValues(elsewhere, elsewhere, "delivered")); got != 9*mostPlaces+1 {
-		t.Errorf("%v counted elsewhere, want %d", got, 9*mostPlaces+1)
+	if got := testutil.ToFloat64(m.sets.changes.WithLabelValues(otherSets, otherSets, "delivered")); got != 9*maxSets+1 {
+		t.Errorf("%v counted otherSets, want %d", got, 9*maxSets+1)
 	}
 }
 
@@ -135,13 +137,13 @@ func TestPlacesAreBounded(t *testing.T) {
 func TestHandshakeFails(t *testing.T) {
 	one, other := net.Pipe()
 	t.Cleanup(func() { one.Close(); other.Close() })
-	r := start(t, everywhere(Treatment{}), nil)
+	r := start(t, everywhere(Pipeline{}), nil)
 	ss := newSession(r.server, tls.Server(one, &tls.Config{}))
 	go func() { _, _ = other.Write(write(t, "s", 1)) }()
-	if ss.shakeHands() {
+	if ss.handshake() {
 		t.Error("a node that does not speak TLS is served")
 	}
-	if log := r.log.String(); !strings.Contains(log, "no TLS") {
+	if log := r.log.String(); !strings.Contains(log, "TLS handshake failed") {
 		t.Errorf("the log does not say why:\n%s", log)
 	}
 }
@@ -153,8 +155,8 @@ func TestBudgetBeginsBeforeTheWaitForRoom(t *testing.T) {
 	r := start(t, everywhere(to(e.destination(t, "there"))), func(c *Config) { c.Budget = budget; c.MaxRecords = 1 })
 	one, two := r.dial(t), r.dial(t)
 	one.ship(t, write(t, "s", 1))
-	changetest.WaitFor(t, "a change in flight", func() bool { records, _ := r.server.bounds.inFlight(); return records == 1 })
-	r.server.bounds.records.Add(1) // which nobody ever takes out again
+	changetest.WaitFor(t, "a change in flight", func() bool { records, _ := r.server.inFlight.now(); return records == 1 })
+	r.server.inFlight.records.Add(1) // which nobody ever takes out again
 	begin := time.Now()
 	two.ship(t, write(t, "s", 2))
 	two.wantReplies(t, xdr.Retry)
@@ -166,7 +168,7 @@ func TestBudgetBeginsBeforeTheWaitForRoom(t *testing.T) {
 // A node that does not read its replies holds up nobody but itself.
 func TestGreedyNode(t *testing.T) {
 	const most = 100
-	r := start(t, everywhere(Treatment{}), func(c *Config) { c.MaxRecords = most })
+	r := start(t, everywhere(Pipeline{}), func(c *Config) { c.MaxRecords = most })
 	greedy, other := net.Pipe() // which has no buffer
 	t.Cleanup(func() { greedy.Close(); other.Close() })
 	r.server.start(other)
@@ -177,21 +179,21 @@ func TestGreedyNode(t *testing.T) {
 			}
 		}
 	}()
-	line := func() *line {
+	queue := func() *slotQueue {
 		r.server.mu.Lock()
 		defer r.server.mu.Unlock()
 		for ss := range r.server.sessions {
 			if ss.conn == other {
-				return ss.line
+				return ss.queue
 			}
 		}
 		return nil
 	}
-	changetest.WaitFor(t, "as many replies unread as may be", func() bool { l := line(); return l != nil && !l.room(2*most) })
+	changetest.WaitFor(t, "as many replies unread as may be", func() bool { l := queue(); return l != nil && !l.isBelow(2*most) })
 	n := r.dial(t)
 	n.ship(t, write(t, "s", 1))
 	n.wantReplies(t, xdr.OK)
-	if records, _ := r.server.bounds.inFlight(); records > 0 {
+	if records, _ := r.server.inFlight.now(); records > 0 {
 		t.Errorf("%d changes in flight", records)
 	}
 }
@@ -202,28 +204,28 @@ func TestLargeChangeLeavesNothing(t *testing.T) {
 	r := start(t, everywhere(to(e.destination(t, "there"))), nil)
 	conn, other := net.Pipe()
 	t.Cleanup(func() { conn.Close(); other.Close() })
-	ss := newSession(r.server, conn)
+	frames := newReader(newSession(r.server, conn))
 	c := change.Change{Namespace: "test", Bins: []change.Bin{
-		{Name: "i", Value: change.IntegerValue(1)}, {Name: "large", Value: change.StringValue(make([]byte, 2*keptBytes))},
+		{Name: "i", Value: change.IntegerValue(1)}, {Name: "large", Value: change.StringValue(make([]byte, 2*maxKeptBytes))},
 	}}
 	f, err := xdr.AppendMessage(nil, &c, changetest.Receipt)
 	if err != nil {
 		t.Fatal(err)
 	}
 	e.say(1, http.StatusOK)
-	ss.take(f)
-	if cap(ss.encoded) > keptBytes {
-		t.Errorf("%d bytes kept", cap(ss.encoded))
+	frames.take(f)
+	if cap(frames.encoded) > maxKeptBytes {
+		t.Errorf("%d bytes kept", cap(frames.encoded))
 	}
-	changetest.WaitFor(t, "nothing in flight", func() bool { records, _ := r.server.bounds.inFlight(); return records == 0 })
+	changetest.WaitFor(t, "nothing in flight", func() bool { records, _ := r.server.inFlight.now(); return records == 0 })
 }
 
 // What is held of a session's slots is a segment, and not all that came after it.
 func TestHeldSlotHoldsOneSegment(t *testing.T) {
-	l := newLine()
+	l := newSlotQueue()
 	first := l.first
 	for range 3 * segmentSize {
-		l.push(l.join())
+		l.push(l.next())
 		l.front()
 		l.pop()
 	}
@@ -247,7 +249,7 @@ func TestAdvice(t *testing.T) {
 		"too large, with them": {letters, make([]byte, 2000), "raise service.max-message-bytes", "set dead-letters"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := start(t, everywhere(Treatment{}), func(c *Config) { c.DeadLetters, c.MaxMessageBytes = tt.letters, 1024 })
+			r := start(t, everywhere(Pipeline{}), func(c *Config) { c.DeadLetters, c.MaxMessageBytes = tt.letters, 1024 })
 			if len(tt.message) > 1024 {
 				copy(tt.message, []byte{2, 3, 0, 0, 0, 0, byte((len(tt.message) - 8) >> 8), byte(len(tt.message) - 8)})
 			}
@@ -263,4 +265,6 @@ func TestAdvice(t *testing.T) {
 
 type failingLetters map[string]bool
 
-func (failingLetters) Bury(_ Letter, to change.Recipient) { to.Done(errors.New("the disk is gone")) }
+func (failingLetters) Store(_ deadletter.Letter, _ time.Time, to change.Recipient) {
+	to.Done(errors.New("the disk is gone"))
+}

@@ -2,143 +2,133 @@ package connector
 
 import (
 	"errors"
-	"io"
 	"time"
 
 	"github.com/aerosink/aerosink/connector/change"
 	"github.com/aerosink/aerosink/connector/xdr"
 )
 
-// writeTimeout is how long a node may take to read replies before its connection
-// is given up.
-const writeTimeout = 10 * time.Second
+// writer writes the replies to a session's frames, in the order in which they came.
+type writer struct{ *session }
 
-// burst is how many bytes of replies are written at once at most.
-const burst = 2000 * xdr.ReplySize
+const (
+	// writeTimeout is how long a node may take to read replies before its connection is
+	// closed.
+	writeTimeout = 10 * time.Second
+
+	// maxWrite is how many bytes of replies go into one write.
+	maxWrite = 2000 * xdr.ReplySize
+)
 
 // errBudget is the verdict on a change whose reply is due.
 var errBudget = errors.New("no verdict in time")
 
-// reply writes the reply to each frame, in the order in which they came, until
-// the session has ended and all are answered. Replies that are ready go out in
-// one write.
-func (s *session) reply() {
+// run replies until the session has ended and all frames are answered. Replies that are
+// ready go out in one write.
+func (w writer) run() {
 	var out []byte
 	for {
-		sl := s.line.front()
+		sl := w.queue.front()
 		switch {
-		case sl != nil && s.due(sl):
-			out = xdr.AppendReply(out, s.answer(sl))
-			s.line.pop()
-			if len(out) < burst {
+		case sl != nil && w.isDue(sl):
+			out = xdr.AppendReply(out, w.reply(sl))
+			w.queue.pop()
+			if len(out) < maxWrite {
 				continue
 			}
-		case sl == nil && s.ended.Load() && s.line.front() == nil:
-			s.write(out)
+		case sl == nil && w.readDone.Load() && w.queue.front() == nil:
+			w.write(out)
 			return
 		case len(out) == 0:
-			s.await(sl)
+			w.wait(sl)
 			continue
 		}
-		s.tellSpace()
-		s.write(out)
+		select {
+		case w.space <- struct{}{}:
+		default:
+		}
+		w.write(out)
 		out = out[:0]
 	}
 }
 
-// tellSpace tells the reading goroutine, which may wait for it, that slots left
-// the line.
-func (s *session) tellSpace() {
-	select {
-	case s.space <- struct{}{}:
-	default:
-	}
+// isDue reports whether sl has its verdict, or has to be answered without one.
+func (w writer) isDue(sl *slot) bool {
+	return sl.done.Load() || w.abandoned.Load() || time.Since(sl.arrived) >= w.server.config.Budget
 }
 
-// due reports whether sl has its verdict, or must do without.
-func (s *session) due(sl *slot) bool {
-	return sl.settled.Load() || s.givenUp.Load() || time.Since(sl.arrived) >= s.server.config.Budget
-}
-
-// await waits until sl is due, or, when it is nil, until a slot joins or the
-// session ends. It may return early.
-func (s *session) await(sl *slot) {
+// wait waits until sl is due or, if it is nil, until a slot is pushed or the session ends.
+// It may return early.
+func (w writer) wait(sl *slot) {
 	var budget <-chan time.Time
-	s.waiting.Store(s.line.taken.Load() + 1)
-	defer s.waiting.Store(0)
+	w.waiting.Store(w.queue.popped.Load() + 1)
+	defer w.waiting.Store(0)
 	switch {
-	case sl == nil && (s.line.front() != nil || s.ended.Load()):
+	case sl == nil && (w.queue.front() != nil || w.readDone.Load()):
 		return
-	case sl != nil && s.due(sl):
+	case sl != nil && w.isDue(sl):
 		return
 	case sl != nil:
-		timer := time.NewTimer(time.Until(sl.arrived.Add(s.server.config.Budget)))
+		timer := time.NewTimer(time.Until(sl.arrived.Add(w.server.config.Budget)))
 		defer timer.Stop()
 		budget = timer.C
 	}
 	select {
-	case <-s.wake:
+	case <-w.wake:
 	case <-budget:
 	}
 }
 
-// answer makes a reply of the verdict on sl, counts it and says what is worth
-// saying.
-func (s *session) answer(sl *slot) xdr.Code {
-	if !sl.settled.Load() {
-		return s.again(sl, errBudget)
+// reply returns the reply for the verdict on sl, counts it and logs what is worth it.
+func (w writer) reply(sl *slot) xdr.Code {
+	if !sl.done.Load() {
+		return w.retry(sl, errBudget)
 	}
 	if err := sl.verdict(); err != nil {
-		return s.again(sl, err)
+		return w.retry(sl, err)
 	}
-	if sl.dead.Load() {
-		s.server.log.warn("change is in the dead letters", "remote", s.remote)
+	if sl.deadLetter.Load() {
+		w.server.log.warn("change stored as a dead letter", "remote", w.remote)
 	}
-	s.server.metrics.answered(sl, nil)
+	w.server.metrics.replied(sl, nil)
 	return xdr.OK
 }
 
-// again asks the database to ship the change again, and says why.
-func (s *session) again(sl *slot, err error) xdr.Code {
-	s.server.metrics.answered(sl, err)
-	advice := ""
-	if s.server.config.DeadLetters == nil {
-		advice = "; set dead-letters to let it go"
+// retry asks the database to ship the change again, and logs why.
+func (w writer) retry(sl *slot, err error) xdr.Code {
+	w.server.metrics.replied(sl, err)
+	attributes := []any{"remote", w.remote, "error", err}
+	hint := func() {
+		if w.server.config.DeadLetters == nil {
+			attributes = append(attributes, "hint", "set dead-letters to store such messages and go on")
+		}
 	}
-	var fault *xdr.Error
+	var malformed *xdr.Error
 	switch {
-	case errors.As(err, &fault) && fault.Fault == xdr.OverLimit:
-		s.server.log.warn("message is too large, the database will ship it again; raise service.max-message-bytes", "remote", s.remote, "error", err)
-	case fault != nil:
-		s.server.log.warn("message cannot be read, the database will ship it again"+advice, "remote", s.remote, "reason", fault.Fault, "offset", fault.Offset, "error", err)
+	case errors.As(err, &malformed) && malformed.Fault == xdr.OverLimit:
+		w.server.log.warn("message too large; asking for a retry", append(attributes, "hint", "raise service.max-message-bytes")...)
+	case malformed != nil:
+		attributes = append(attributes, "reason", malformed.Fault, "offset", malformed.Offset)
+		hint()
+		w.server.log.warn("malformed message; asking for a retry", attributes...)
 	case change.IsPermanent(err):
-		s.server.log.warn("change cannot be delivered, the database will ship it again"+advice, "remote", s.remote, "error", err)
+		hint()
+		w.server.log.warn("change cannot be delivered; asking for a retry", attributes...)
 	default:
-		s.server.log.warn("change not delivered, the database will ship it again", "remote", s.remote, "error", err)
+		w.server.log.warn("change not delivered; asking for a retry", attributes...)
 	}
 	return xdr.Retry
 }
 
-// write sends replies. When it cannot, the session ends: what was in flight is
-// shipped again on another connection.
-func (s *session) write(out []byte) {
-	if len(out) == 0 || s.givenUp.Load() {
+// write writes replies. If it fails the session ends, and the database ships what was in
+// flight again on another connection.
+func (w writer) write(out []byte) {
+	if len(out) == 0 || w.abandoned.Load() {
 		return
 	}
-	_ = s.conn.SetWriteDeadline(time.Now().Add(writeTimeout)) // the write says what is wrong
-	if _, err := s.conn.Write(out); err != nil {
-		s.server.log.info("connection lost", "remote", s.remote, "error", err)
-		s.cut()
+	_ = w.conn.SetWriteDeadline(time.Now().Add(writeTimeout)) // if it fails, so does the write
+	if _, err := w.conn.Write(out); err != nil {
+		w.server.log.info("connection lost", "remote", w.remote, "error", err)
+		w.disconnect()
 	}
-}
-
-// hangUp closes the connection so that the last replies arrive: a connection that
-// is closed with bytes unread is reset, and loses what is on the way.
-func (s *session) hangUp() {
-	if half, ok := s.conn.(interface{ CloseWrite() error }); ok && half.CloseWrite() == nil {
-		const patience = time.Second
-		_ = s.conn.SetReadDeadline(time.Now().Add(patience)) // the copy says what is wrong
-		_, _ = io.Copy(io.Discard, s.conn)                   // ends with the peer's goodbye or the deadline
-	}
-	_ = s.conn.Close() // all was written
 }

@@ -4,9 +4,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"github.com/aerosink/aerosink/connector/report"
 	"maps"
 	"net/http"
+
+	"github.com/aerosink/aerosink/connector/report"
 
 	"github.com/aerosink/aerosink/connector/change"
 	"github.com/aerosink/aerosink/connector/format"

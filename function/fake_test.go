@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"github.com/aerosink/aerosink/connector/report"
 	"io"
 	"log/slog"
 	"net/http"
@@ -12,6 +11,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/aerosink/aerosink/connector/report"
 
 	"github.com/aerosink/aerosink/connector/format"
 	"github.com/aerosink/aerosink/function/sink"
@@ -23,7 +24,7 @@ type fake struct {
 
 	mu      sync.Mutex
 	stored  []string // bytes of changes
-	letters []sink.Letter
+	letters []sink.DeadLetter
 	puts    int
 }
 
@@ -42,8 +43,8 @@ func (f *fake) Put(_ context.Context, b sink.Batch) (verdicts sink.Verdicts) {
 			continue
 		}
 		f.stored = append(f.stored, string(p.Data))
-		if b.Letters != nil {
-			f.letters = append(f.letters, b.Letters[i])
+		if b.DeadLetters != nil {
+			f.letters = append(f.letters, b.DeadLetters[i])
 		}
 	}
 	return verdicts

@@ -4,8 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"github.com/aerosink/aerosink/connector/report"
 	"time"
+
+	"github.com/aerosink/aerosink/connector/report"
 
 	"github.com/aerosink/aerosink/connector/change"
 	"github.com/aerosink/aerosink/connector/format"
@@ -44,7 +45,7 @@ func (s *stores) bury(ctx context.Context, a arrival, b sink.Batch, verdicts sin
 	letters := burial{Batch: sink.Batch{TraceParent: b.TraceParent}}
 	for _, i := range dead {
 		letters.Changes = append(letters.Changes, b.Changes[i])
-		letters.Letters = append(letters.Letters, a.letter(&b.Changes[i], verdicts[i]))
+		letters.DeadLetters = append(letters.DeadLetters, a.letter(&b.Changes[i], verdicts[i]))
 	}
 	var fell *fall // one that came again may be there already
 	letters.verdicts, fell = s.letters.put(ctx, letters.Batch, fingerprintsOf(letters.Changes))
@@ -61,12 +62,12 @@ func (s *stores) bury(ctx context.Context, a arrival, b sink.Batch, verdicts sin
 }
 
 // letter says why p is a dead letter.
-func (a *arrival) letter(p *format.Parsed, reason error) sink.Letter {
+func (a *arrival) letter(p *format.Parsed, reason error) sink.DeadLetter {
 	mediaType := formats.MediaTypeOf(p.Format)
 	if mediaType == "" {
 		mediaType = a.mediaType
 	}
-	return sink.Letter{MediaType: mediaType, Reason: reason.Error(), Offset: p.Offset, Request: a.id, Received: a.received}
+	return sink.DeadLetter{MediaType: mediaType, Reason: reason.Error(), Offset: p.Offset, Request: a.id, Received: a.received}
 }
 
 // notBuried returns the verdict on a change whose letter could not be stored, for

@@ -3,11 +3,12 @@ package function
 import (
 	"errors"
 	"fmt"
-	"github.com/aerosink/aerosink/connector/report"
 	"net/http"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/aerosink/aerosink/connector/report"
 
 	"github.com/google/go-cmp/cmp"
 

@@ -18,6 +18,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aerosink/aerosink/connector/deadletter"
+
 	"cloud.google.com/go/pubsub/v2/apiv1/pubsubpb"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -25,7 +27,6 @@ import (
 	"github.com/aerosink/aerosink/connector/change"
 	"github.com/aerosink/aerosink/connector/change/changetest"
 	"github.com/aerosink/aerosink/connector/format"
-	"github.com/aerosink/aerosink/function/sink"
 	"github.com/aerosink/aerosink/function/sink/sinktest"
 )
 
@@ -221,11 +222,11 @@ func (m *mixedRun) checkObjects(t *testing.T) {
 				times[digestOf.FindStringSubmatch(line)[1]]++
 				continue
 			}
-			letter, message, err := sink.ReadLetter([]byte(line))
+			letter, err := deadletter.ParseLine([]byte(line))
 			if err != nil || letter.Reason == "" || letter.MediaType == "" || letter.Request == "" {
 				t.Errorf("letter %+v, %v", letter, err)
 			}
-			letters[string(message)]++
+			letters[string(letter.Message)]++
 		}
 	}
 	m.checkOnce(t, "lines", times)

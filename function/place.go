@@ -63,8 +63,8 @@ func (p *place) put(ctx context.Context, b sink.Batch, prints []fingerprint) (ve
 		}
 		at = append(at, i)
 		part.Changes = append(part.Changes, b.Changes[i])
-		if b.Letters != nil {
-			part.Letters = append(part.Letters, b.Letters[i])
+		if b.DeadLetters != nil {
+			part.DeadLetters = append(part.DeadLetters, b.DeadLetters[i])
 		}
 	}
 	if len(at) > 0 {
@@ -78,7 +78,7 @@ func (p *place) put(ctx context.Context, b sink.Batch, prints []fingerprint) (ve
 // unreadable returns a verdict on each change that could not be read, unless b is of
 // dead letters, which may be anything.
 func unreadable(b sink.Batch) (verdicts sink.Verdicts) {
-	if b.Letters != nil {
+	if b.DeadLetters != nil {
 		return nil
 	}
 	for i := range b.Changes {
@@ -90,7 +90,7 @@ func unreadable(b sink.Batch) (verdicts sink.Verdicts) {
 // remember notes what the place has of b, whose request will come again.
 func (p *place) remember(b sink.Batch, prints []fingerprint, verdicts sink.Verdicts) {
 	p.settled.remember(prints, verdicts, func(i int) bool {
-		return b.Letters != nil || isUnique(&b.Changes[i].Change)
+		return b.DeadLetters != nil || isUnique(&b.Changes[i].Change)
 	})
 }
 

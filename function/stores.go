@@ -3,10 +3,11 @@ package function
 import (
 	"context"
 	"errors"
-	"github.com/aerosink/aerosink/connector/report"
 	"net/http"
 	"slices"
 	"sync"
+
+	"github.com/aerosink/aerosink/connector/report"
 
 	"github.com/aerosink/aerosink/connector/change"
 	"github.com/aerosink/aerosink/connector/format"

@@ -5,11 +5,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"github.com/aerosink/aerosink/connector/report"
 	"io"
 	"net/http"
 	"net/url"
 	"time"
+
+	"github.com/aerosink/aerosink/connector/report"
 
 	"github.com/aerosink/aerosink/connector/change"
 	"github.com/aerosink/aerosink/connector/format"

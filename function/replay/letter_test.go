@@ -24,7 +24,7 @@ var received = time.Date(2026, 11, 23, 1, 2, 3, 0, time.UTC)
 
 // letter returns a line of the function's dead letters.
 func letter(mediaType string, data []byte) []byte {
-	l := sink.Letter{MediaType: mediaType, Reason: "it was refused", Offset: 7, Request: "r", Received: received}
+	l := sink.DeadLetter{MediaType: mediaType, Reason: "it was refused", Offset: 7, Request: "r", Received: received}
 	return l.AppendLine(nil, &format.Parsed{Data: data})
 }
 

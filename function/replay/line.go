@@ -6,10 +6,11 @@ import (
 	"errors"
 	"time"
 
+	"github.com/aerosink/aerosink/connector/deadletter"
+
 	"github.com/aerosink/aerosink/connector/change"
 	"github.com/aerosink/aerosink/connector/format"
 	"github.com/aerosink/aerosink/connector/format/formats"
-	"github.com/aerosink/aerosink/function/sink"
 )
 
 // line is a line that is not blank.
@@ -85,19 +86,22 @@ func (r *run) isLetter(text []byte) bool {
 
 // letter reads the bytes of a dead letter, which may be a request's whole body.
 func (r *run) letter(items []item, l line) []item {
-	letter, message, err := sink.ReadLetter(l.text)
+	letter, err := deadletter.ParseLine(l.text)
+	if letter.MediaType == "" {
+		letter.MediaType = format.MediaOctets
+	}
 	var parsed []format.Parsed
 	if err == nil {
-		parsed, err = r.parser(letter.Received).Parse(letter.MediaType, message)
+		parsed, err = r.parser(letter.Time).Parse(letter.MediaType, letter.Message)
 	}
 	if err == nil && len(parsed) == 0 {
 		err = errors.New("a dead letter without a change")
 	}
 	if err != nil {
-		parsed = []format.Parsed{{Data: message, Err: err}}
+		parsed = []format.Parsed{{Data: letter.Message, Err: err}}
 	}
 	for _, p := range parsed {
-		items = append(items, item{parsed: p, line: l.number, received: letter.Received})
+		items = append(items, item{parsed: p, line: l.number, received: letter.Time})
 	}
 	return items
 }

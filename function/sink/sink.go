@@ -38,9 +38,9 @@ type Sink interface {
 type Batch struct {
 	Changes []format.Parsed
 
-	// Letters, unless nil, says that Changes are dead letters, and why each is one.
-	// The Change of one may be empty but for what could be read.
-	Letters []Letter
+	// DeadLetters, unless nil, says that Changes are dead letters, and why each is one.
+	// The Change of a dead letter holds only what could be read.
+	DeadLetters []DeadLetter
 
 	// TraceParent is the request's trace as of W3C Trace Context; "" if it has none
 	// or is not sampled.

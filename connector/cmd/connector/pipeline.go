@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"log/slog"
 
+	"github.com/aerosink/aerosink/connector/deadletter"
+
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/aerosink/aerosink/connector"
@@ -18,7 +20,7 @@ import (
 type pipeline struct {
 	server       *connector.Server
 	destinations map[string]*deliver.Destination
-	deadLetters  *connector.FiledLetters // nil unless dead letters go to a file
+	deadLetters  *deadletter.File // nil unless dead letters go to a file
 }
 
 // newPipeline builds what the configuration describes. Close releases it.
@@ -26,7 +28,7 @@ func newPipeline(c *config.Config, r prometheus.Registerer, logger *slog.Logger)
 	p := &pipeline{destinations: map[string]*deliver.Destination{}}
 	var deadLetters connector.DeadLetters
 	if folder := c.DeadLetters.Directory; folder != "" {
-		file, err := connector.FileLetters(folder)
+		file, err := deadletter.OpenFile(folder)
 		if err != nil {
 			return nil, fmt.Errorf("dead-letters.directory: %w; name a folder that can be written to", err)
 		}
@@ -38,12 +40,12 @@ func newPipeline(c *config.Config, r prometheus.Registerer, logger *slog.Logger)
 		p.destinations[name] = deliver.New(d)
 	}
 	if name := c.DeadLetters.Destination; name != "" {
-		deadLetters = connector.PostedLetters{Destination: p.destinations[name]}
+		deadLetters = connector.PostedDeadLetters{Destination: p.destinations[name]}
 	}
 	metrics := connector.NewMetrics(r, c.Service.ClusterName)
 	metrics.Certificates(c.Certificates)
 	p.server = connector.New(connector.Config{
-		Treatments:      p.treatments(c.Treatments),
+		Pipelines:       p.pipelines(c.Treatments),
 		MaxRecords:      c.Service.MaxRecords,
 		MaxBytes:        c.Service.MaxBytes,
 		MaxMessageBytes: c.Service.MaxMessageBytes,
@@ -60,9 +62,9 @@ func newPipeline(c *config.Config, r prometheus.Registerer, logger *slog.Logger)
 
 // treatments replaces the names of destinations in the configuration by the
 // destinations.
-func (p *pipeline) treatments(levels route.Levels[config.Treatment]) route.Levels[connector.Treatment] {
-	return route.Map(levels, func(t config.Treatment) connector.Treatment {
-		bound := connector.Treatment{Transform: t.Transform, Format: t.Format, Stream: t.Stream, Ordering: t.Ordering}
+func (p *pipeline) pipelines(levels route.Levels[config.Treatment]) route.Levels[connector.Pipeline] {
+	return route.Map(levels, func(t config.Treatment) connector.Pipeline {
+		bound := connector.Pipeline{Transform: t.Transform, Format: t.Format, Stream: t.Stream, Ordering: t.Ordering}
 		for _, name := range t.Rule.Destinations {
 			bound.Destinations = append(bound.Destinations, p.destinations[name])
 		}

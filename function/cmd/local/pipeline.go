@@ -99,7 +99,7 @@ func (p *pipeline) startConnector(f format.Format, log *slog.Logger) {
 	})
 	registry := prometheus.NewRegistry()
 	server := connector.New(connector.Config{
-		Treatments: route.Levels[connector.Treatment]{Root: connector.Treatment{
+		Pipelines: route.Levels[connector.Pipeline]{Root: connector.Pipeline{
 			Format:       f,
 			Stream:       &deliver.Stream{Envelope: f, MaxRecords: 500, MaxBytes: 4 << 20},
 			Destinations: []*deliver.Destination{p.destination},

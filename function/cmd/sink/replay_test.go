@@ -90,7 +90,7 @@ func TestReplay_schemaInCloudStorage(t *testing.T) {
 		t.Fatal(err)
 	}
 	from := filepath.Join(t.TempDir(), "letters.ndjson")
-	deadLetter := sink.Letter{MediaType: format.MediaAvro, Reason: "no schema"}
+	deadLetter := sink.DeadLetter{MediaType: format.MediaAvro, Reason: "no schema"}
 	if err := os.WriteFile(from, deadLetter.AppendLine(nil, &format.Parsed{Data: datum}), 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -134,8 +134,8 @@ func TestArchiveOfLongNames(t *testing.T) {
 	if verdicts == nil || verdicts[1] != nil || !change.IsPermanent(verdicts[0]) {
 		t.Errorf("verdicts %v, want a permanent one on the first", verdicts)
 	}
-	letter := sink.Letter{Reason: "too long", Received: sinktest.Hour}
-	if verdicts := s.Put(t.Context(), sink.Batch{Changes: []format.Parsed{long}, Letters: []sink.Letter{letter}}); verdicts != nil {
+	letter := sink.DeadLetter{Reason: "too long", Received: sinktest.Hour}
+	if verdicts := s.Put(t.Context(), sink.Batch{Changes: []format.Parsed{long}, DeadLetters: []sink.DeadLetter{letter}}); verdicts != nil {
 		t.Errorf("the letter: %v", verdicts)
 	}
 	var folders []string

@@ -66,9 +66,9 @@ func (s *settings) partition(b sink.Batch) (parts []*part, verdicts sink.Verdict
 		parsed := &b.Changes[i]
 		encoding := s.changes
 		at.c, at.time = &parsed.Change, parsed.Change.LUT
-		var letter *sink.Letter
-		if b.Letters != nil {
-			letter = &b.Letters[i]
+		var letter *sink.DeadLetter
+		if b.DeadLetters != nil {
+			letter = &b.DeadLetters[i]
 			encoding, at.time = s.letters, letter.Received.UnixMilli()
 		}
 		var err error
@@ -131,7 +131,7 @@ func newPart(folder string, e *encoding) *part {
 var avroName = (*avro.Format)(nil).Name()
 
 // add adds a change, or the letter about it.
-func (p *part) add(parsed *format.Parsed, letter *sink.Letter) error {
+func (p *part) add(parsed *format.Parsed, letter *sink.DeadLetter) error {
 	before, kind, source := len(p.lines), parsed.Format, parsed.Data
 	switch {
 	case letter != nil:

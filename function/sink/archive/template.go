@@ -151,7 +151,7 @@ func (t template) appendFolder(dst []byte, p *place) []byte {
 
 // folderOf appends the folder of a change to dst, or that of the letter about it. A
 // letter whose change has no room there is where those are of which nothing is known.
-func (s *settings) folderOf(dst []byte, p *place, letter *sink.Letter) ([]byte, error) {
+func (s *settings) folderOf(dst []byte, p *place, letter *sink.DeadLetter) ([]byte, error) {
 	folder := s.path.appendFolder(dst, p)
 	if len(folder) <= longestFolder {
 		return folder, nil

@@ -124,7 +124,7 @@ func (w *messageWriter) numbers(c *change.Change) {
 }
 
 // deadLetter writes why p is a dead letter, and what is known of its change.
-func (w *messageWriter) deadLetter(l *sink.Letter, p *format.Parsed) {
+func (w *messageWriter) deadLetter(l *sink.DeadLetter, p *format.Parsed) {
 	w.text("reason", truncateReason(l.Reason))
 	w.number("offset", int64(l.Offset))
 	w.text("mediaType", l.MediaType)

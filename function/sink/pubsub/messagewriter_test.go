@@ -90,7 +90,7 @@ func TestPut_deadLetters(t *testing.T) {
 			{Data: []byte("{"), Err: change.Permanent(fmt.Errorf("not an object"))},
 			sinktest.One("orders", 5),
 		},
-		Letters: []sink.Letter{
+		DeadLetters: []sink.DeadLetter{
 			{MediaType: "application/json", Reason: "not an object " + strings.Repeat("é", 600), Offset: 7, Request: "r\xff", Received: received},
 			{MediaType: "application/json", Reason: "no space", Request: "r1", Received: received},
 		},

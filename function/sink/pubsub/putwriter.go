@@ -89,7 +89,7 @@ func (w *putWriter) change(at int) *format.Parsed { return &w.batch.Changes[w.or
 
 // lane encodes the changes of a lane, order[start:end].
 func (w *putWriter) lane(lane, start, end int) {
-	if w.packed != "" && w.batch.Letters == nil {
+	if w.packed != "" && w.batch.DeadLetters == nil {
 		w.packLane(lane, start, end)
 		return
 	}
@@ -111,8 +111,8 @@ func (w *putWriter) message(lane, at int) error {
 		}
 		w.writer.data, name = data, w.format
 	}
-	if w.batch.Letters != nil {
-		w.writer.deadLetter(&w.batch.Letters[w.order[at]], p)
+	if w.batch.DeadLetters != nil {
+		w.writer.deadLetter(&w.batch.DeadLetters[w.order[at]], p)
 	} else {
 		w.writer.change(&p.Change, name)
 	}
@@ -126,7 +126,7 @@ func (w *putWriter) message(lane, at int) error {
 // needsRewrite reports whether a change is re-encoded. Dead letters never are. Avro
 // always is, since what came may have another schema.
 func (w *putWriter) needsRewrite(p *format.Parsed) bool {
-	return w.rewrite != nil && w.batch.Letters == nil && (w.format != p.Format || w.format == (*avro.Format)(nil).Name())
+	return w.rewrite != nil && w.batch.DeadLetters == nil && (w.format != p.Format || w.format == (*avro.Format)(nil).Name())
 }
 
 // tooLarge is the verdict on a change that does not fit into a request of its own.

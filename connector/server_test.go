@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"github.com/aerosink/aerosink/connector/deliver/post"
 	"io"
 	"log/slog"
 	"net"
@@ -17,6 +16,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/aerosink/aerosink/connector/deliver/post"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
@@ -42,11 +43,11 @@ type rig struct {
 	stopped  chan error
 }
 
-func start(t *testing.T, treatments route.Levels[Treatment], adjust func(*Config)) *rig {
+func start(t *testing.T, pipelines route.Levels[Pipeline], adjust func(*Config)) *rig {
 	t.Helper()
 	r := &rig{registry: prometheus.NewRegistry(), log: new(changetest.Output), stopped: make(chan error, 1)}
 	c := Config{
-		Treatments: treatments, MaxRecords: 1000, MaxBytes: 1 << 20, MaxMessageBytes: 1 << 20, DrainTimeout: 10 * time.Second,
+		Pipelines: pipelines, MaxRecords: 1000, MaxBytes: 1 << 20, MaxMessageBytes: 1 << 20, DrainTimeout: 10 * time.Second,
 		Metrics: NewMetrics(r.registry, "test"), Logger: slog.New(slog.NewJSONHandler(r.log, nil)),
 	}
 	if adjust != nil {
@@ -200,12 +201,12 @@ func (e *endpoint) destination(t *testing.T, name string) *deliver.Destination {
 	return d
 }
 
-func to(destinations ...*deliver.Destination) Treatment {
+func to(destinations ...*deliver.Destination) Pipeline {
 	f := jsonformat.Format{StringifyMapKeys: true}
-	return Treatment{Format: f, Stream: &deliver.Stream{Envelope: f, MaxRecords: 1, MaxBytes: 1 << 20}, Destinations: destinations}
+	return Pipeline{Format: f, Stream: &deliver.Stream{Envelope: f, MaxRecords: 1, MaxBytes: 1 << 20}, Destinations: destinations}
 }
 
-func everywhere(tr Treatment) route.Levels[Treatment] { return route.Levels[Treatment]{Root: tr} }
+func everywhere(tr Pipeline) route.Levels[Pipeline] { return route.Levels[Pipeline]{Root: tr} }
 
 func TestRepliesComeInTheOrderOfFrames(t *testing.T) {
 	e := newEndpoint(t)
@@ -220,14 +221,14 @@ func TestRepliesComeInTheOrderOfFrames(t *testing.T) {
 
 func TestVerdicts(t *testing.T) {
 	e, other := newEndpoint(t), newEndpoint(t)
-	treatments := route.Levels[Treatment]{
+	pipelines := route.Levels[Pipeline]{
 		Root: to(e.destination(t, "there")),
-		Namespaces: map[string]route.Namespace[Treatment]{"test": {
+		Namespaces: map[string]route.Namespace[Pipeline]{"test": {
 			Value: to(e.destination(t, "there")),
-			Sets:  map[string]Treatment{"both": to(e.destination(t, "there"), other.destination(t, "other")), "none": {}},
+			Sets:  map[string]Pipeline{"both": to(e.destination(t, "there"), other.destination(t, "other")), "none": {}},
 		}},
 	}
-	r := start(t, treatments, nil)
+	r := start(t, pipelines, nil)
 	n := r.dial(t)
 
 	t.Run("of one destination", func(t *testing.T) {
@@ -281,13 +282,13 @@ func TestWorstVerdictWins(t *testing.T) {
 		{[]error{again, never}, again},
 		{[]error{again, errors.New("another")}, again},
 	} {
-		ss := &session{server: &Server{bounds: newBounds(1, 1), repeats: newRepeats(1)}, wake: make(chan struct{}, 1)}
+		ss := &session{server: &Server{inFlight: newInFlight(1, 1), delivered: newDelivered(1)}, wake: make(chan struct{}, 1)}
 		sl := &slot{session: ss}
 		sl.missing.Store(int32(len(tt.verdicts)))
 		for _, v := range tt.verdicts {
 			sl.Done(v)
 		}
-		if got := sl.verdict(); !errors.Is(got, tt.want) || !sl.settled.Load() {
+		if got := sl.verdict(); !errors.Is(got, tt.want) || !sl.done.Load() {
 			t.Errorf("%v: %v, want %v", tt.verdicts, got, tt.want)
 		}
 	}
@@ -306,12 +307,12 @@ func TestMalformedMessages(t *testing.T) {
 	e.say(2, 200)
 	n.wantReplies(t, xdr.OK, xdr.Retry, xdr.Retry, xdr.OK)
 	log := r.log.String()
-	for _, want := range []string{`"reason":"bad-header-size"`, `"offset":8`, "message cannot be read"} {
+	for _, want := range []string{`"reason":"bad-header-size"`, `"offset":8`, "malformed message"} {
 		if !strings.Contains(log, want) {
 			t.Errorf("the log does not say %s:\n%s", want, log)
 		}
 	}
-	if got := testutil.ToFloat64(r.server.metrics.requests[unread]); got != 2 {
+	if got := testutil.ToFloat64(r.server.metrics.requests[resultMalformed]); got != 2 {
 		t.Errorf("%v parse errors counted, want 2", got)
 	}
 }
@@ -337,7 +338,7 @@ func TestLostFramingEndsTheSession(t *testing.T) {
 	e.say(1, 200)
 	n.wantReplies(t, xdr.OK) // what came before is not lost
 	n.wantEnd(t)
-	if log := r.log.String(); !strings.Contains(log, "this is no XDR") {
+	if log := r.log.String(); !strings.Contains(log, "not an XDR stream") {
 		t.Errorf("the log does not say why:\n%s", log)
 	}
 }
@@ -365,22 +366,22 @@ func TestBackPressure(t *testing.T) {
 	r := start(t, everywhere(to(e.destination(t, "there"))), func(c *Config) { c.MaxRecords = 3 })
 	one, two := r.dial(t), r.dial(t)
 	one.ship(t, write(t, "s", 1), write(t, "s", 2), write(t, "s", 3), write(t, "s", 4))
-	changetest.WaitFor(t, "three changes in flight", func() bool { records, _ := r.server.bounds.inFlight(); return records == 3 })
+	changetest.WaitFor(t, "three changes in flight", func() bool { records, _ := r.server.inFlight.now(); return records == 3 })
 	two.ship(t, write(t, "s", 5))
-	changetest.WaitFor(t, "two sessions that wait", func() bool { return r.server.bounds.waiting.Load() == 2 })
+	changetest.WaitFor(t, "two sessions that wait", func() bool { return r.server.inFlight.waiting.Load() == 2 })
 	for i := range 5 {
 		e.say(int64(i+1), 200)
 	}
 	one.wantReplies(t, xdr.OK, xdr.OK, xdr.OK, xdr.OK)
 	two.wantReplies(t, xdr.OK)
 	changetest.WaitFor(t, "nothing in flight", func() bool {
-		records, bytes := r.server.bounds.inFlight()
+		records, bytes := r.server.inFlight.now()
 		return records == 0 && bytes == 0
 	})
 }
 
 func TestBounds(t *testing.T) {
-	b := newBounds(10, 100)
+	b := newInFlight(10, 100)
 	later := time.Now().Add(time.Minute)
 	if err := b.admit(500, later); err != nil {
 		t.Errorf("a change larger than the bound is not let in alone: %v", err)
@@ -411,7 +412,7 @@ func TestDrain(t *testing.T) {
 	r := start(t, everywhere(to(e.destination(t, "there"))), nil)
 	n, idle := r.dial(t), r.dial(t)
 	n.ship(t, write(t, "s", 1), write(t, "s", 2))
-	changetest.WaitFor(t, "two changes in flight", func() bool { records, _ := r.server.bounds.inFlight(); return records == 2 })
+	changetest.WaitFor(t, "two changes in flight", func() bool { records, _ := r.server.inFlight.now(); return records == 2 })
 	r.stop()
 	idle.wantEnd(t)
 	if _, err := net.Dial("tcp", r.address); err == nil {
@@ -433,7 +434,7 @@ func TestDrainEnds(t *testing.T) {
 	r := start(t, everywhere(to(e.destination(t, "there"))), func(c *Config) { c.DrainTimeout = 50 * time.Millisecond })
 	n := r.dial(t)
 	n.ship(t, write(t, "s", 1))
-	changetest.WaitFor(t, "a change in flight", func() bool { records, _ := r.server.bounds.inFlight(); return records == 1 })
+	changetest.WaitFor(t, "a change in flight", func() bool { records, _ := r.server.inFlight.now(); return records == 1 })
 	begin := time.Now()
 	r.stop()
 	defer func() {
@@ -450,7 +451,7 @@ func TestDrainEnds(t *testing.T) {
 }
 
 func TestListenerFails(t *testing.T) {
-	r := start(t, route.Levels[Treatment]{}, nil)
+	r := start(t, route.Levels[Pipeline]{}, nil)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -502,7 +503,7 @@ func TestSourceShipsEverything(t *testing.T) {
 	if len(seen) != len(frames) || stats.Success != len(frames) || stats.RetryDest == 0 || stats.Abandoned > 0 {
 		t.Errorf("%d of %d changes arrived; %+v", len(seen), len(frames), stats)
 	}
-	changetest.WaitFor(t, "nothing in flight", func() bool { records, bytes := r.server.bounds.inFlight(); return records == 0 && bytes == 0 })
+	changetest.WaitFor(t, "nothing in flight", func() bool { records, bytes := r.server.inFlight.now(); return records == 0 && bytes == 0 })
 }
 
 func TestStories(t *testing.T) {
@@ -536,11 +537,11 @@ func TestStories(t *testing.T) {
 }
 
 func TestManage(t *testing.T) {
-	r := start(t, route.Levels[Treatment]{}, nil)
+	r := start(t, route.Levels[Pipeline]{}, nil)
 	r.dial(t).ship(t, write(t, "s", 1))
 	changetest.WaitFor(t, "readiness", r.server.ready.Load)
 	changetest.WaitFor(t, "a change", func() bool {
-		return testutil.ToFloat64(r.server.metrics.requests[dropped]) == 1
+		return testutil.ToFloat64(r.server.metrics.requests[resultSkipped]) == 1
 	})
 	h := r.server.Manage(r.registry)
 	for _, tt := range []struct {
@@ -575,11 +576,11 @@ func TestManage(t *testing.T) {
 
 // The two goroutines of a session agree on every slot, over many segments.
 func TestLine(t *testing.T) {
-	l := newLine()
+	l := newSlotQueue()
 	const n = 10 * segmentSize
 	go func() {
 		for i := range n {
-			s := l.join()
+			s := l.next()
 			s.size = i
 			l.push(s)
 		}
@@ -599,9 +600,9 @@ func TestLine(t *testing.T) {
 	}
 }
 
-func TestBurstsAreLoggedOnce(t *testing.T) {
+func TestLogLimiter_suppressesRepeats(t *testing.T) {
 	var out bytes.Buffer
-	b := newBursts(slog.New(slog.NewTextHandler(&out, nil)))
+	b := newLogLimiter(slog.New(slog.NewTextHandler(&out, nil)))
 	for range 100 {
 		b.warn("one", "i", 1)
 	}
@@ -609,9 +610,9 @@ func TestBurstsAreLoggedOnce(t *testing.T) {
 	if n := strings.Count(out.String(), "\n"); n != 2 {
 		t.Errorf("%d lines:\n%s", n, out.String())
 	}
-	b.unsaid["one"].until = time.Now()
+	b.messages["one"].until = time.Now()
 	b.warn("one", "i", 2)
-	if !strings.Contains(out.String(), "i=2 times_unsaid_before=99") {
-		t.Errorf("nothing says how often it was left unsaid:\n%s", out.String())
+	if !strings.Contains(out.String(), "i=2 suppressed=99") {
+		t.Errorf("the suppressed repeats are not counted:\n%s", out.String())
 	}
 }

@@ -1,9 +1,7 @@
 package connector
 
 import (
-	"bufio"
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -20,6 +18,7 @@ import (
 
 	"github.com/aerosink/aerosink/connector/change"
 	"github.com/aerosink/aerosink/connector/change/changetest"
+	"github.com/aerosink/aerosink/connector/deadletter"
 	"github.com/aerosink/aerosink/connector/xdr"
 )
 
@@ -72,7 +71,7 @@ func malformedAt(t *testing.T, i, offset int) []byte {
 func TestDeadLettersArePosted(t *testing.T) {
 	e, o := newEndpoint(t), newOffice(t)
 	letters := (&endpoint{Server: o.Server}).destination(t, "letters")
-	r := start(t, everywhere(to(e.destination(t, "there"))), func(c *Config) { c.DeadLetters = PostedLetters{letters} })
+	r := start(t, everywhere(to(e.destination(t, "there"))), func(c *Config) { c.DeadLetters = PostedDeadLetters{letters} })
 	n := r.dial(t)
 
 	// The header's size, which hides all that comes after it; then a bin's.
@@ -104,7 +103,7 @@ func TestDeadLettersArePosted(t *testing.T) {
 		t.Errorf("bodies (-want +got):\n%s", diff)
 	}
 	m := r.server.metrics
-	if dead, skips, errs := testutil.ToFloat64(m.dead), testutil.ToFloat64(m.requests[buried]), testutil.ToFloat64(m.requests[retried]); dead != 3 || skips != 3 || errs != 0 {
+	if dead, skips, errs := testutil.ToFloat64(m.dead), testutil.ToFloat64(m.requests[resultDead]), testutil.ToFloat64(m.requests[resultRetry]); dead != 3 || skips != 3 || errs != 0 {
 		t.Errorf("%v dead, %v skipped, %v errors", dead, skips, errs)
 	}
 }
@@ -113,7 +112,7 @@ func TestDeadLettersArePosted(t *testing.T) {
 func TestDeadLetterIsRefused(t *testing.T) {
 	e, o := newEndpoint(t), newOffice(t)
 	letters := (&endpoint{Server: o.Server}).destination(t, "letters")
-	r := start(t, everywhere(to(e.destination(t, "there"))), func(c *Config) { c.DeadLetters = PostedLetters{letters} })
+	r := start(t, everywhere(to(e.destination(t, "there"))), func(c *Config) { c.DeadLetters = PostedDeadLetters{letters} })
 	n := r.dial(t)
 	for _, status := range []int{http.StatusServiceUnavailable, http.StatusBadRequest} {
 		o.say(status)
@@ -133,7 +132,7 @@ func TestDeadLetterIsRefused(t *testing.T) {
 func TestNoDeadLetterWhileThereIsHope(t *testing.T) {
 	e, other, o := newEndpoint(t), newEndpoint(t), newOffice(t)
 	letters := (&endpoint{Server: o.Server}).destination(t, "letters")
-	r := start(t, everywhere(to(e.destination(t, "there"), other.destination(t, "other"))), func(c *Config) { c.DeadLetters = PostedLetters{letters} })
+	r := start(t, everywhere(to(e.destination(t, "there"), other.destination(t, "other"))), func(c *Config) { c.DeadLetters = PostedDeadLetters{letters} })
 	n := r.dial(t)
 	n.ship(t, write(t, "s", 1))
 	e.say(1, http.StatusBadRequest)
@@ -150,7 +149,7 @@ func TestNoDeadLetterWhileThereIsHope(t *testing.T) {
 
 func TestDeadLettersAreFiled(t *testing.T) {
 	directory := filepath.Join(t.TempDir(), "letters")
-	letters, err := FileLetters(directory)
+	letters, err := deadletter.OpenFile(directory)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -162,150 +161,49 @@ func TestDeadLettersAreFiled(t *testing.T) {
 	n.ship(t, malformedAt(t, 1, 8), write(t, "s", 2))
 	n.wantReplies(t, xdr.OK, xdr.OK)
 
-	lines := filedLines(t, directory)
-	if len(lines) != 2 {
-		t.Fatalf("%d lines, want 2", len(lines))
+	stored := storedLetters(t, directory)
+	if len(stored) != 2 {
+		t.Fatalf("%d dead letters, want 2", len(stored))
 	}
-	for _, l := range lines {
+	for _, l := range stored {
 		l.Time = time.Time{}
-		var want letterLine
+		var want deadletter.Letter
 		switch offset := 8; {
 		case l.Offset != nil:
-			want = letterLine{Reason: "xdr message: bad-header-size at byte 8: 233, not 22", Offset: &offset, Message: malformedAt(t, 1, 8)}
+			want = deadletter.Letter{Reason: "xdr message: bad-header-size at byte 8: 233, not 22", Offset: &offset, Message: malformedAt(t, 1, 8)}
 		default:
 			digest := change.Digest{2}
-			want = letterLine{
+			want = deadletter.Letter{
 				Reason:    fmt.Sprintf("destination there: POST %s: status 422 Unprocessable Entity", e.URL),
 				Namespace: "test", Digest: digest[:], LUT: changetest.Receipt.UnixMilli(), Message: write(t, "s", 2),
 			}
 		}
 		if diff := cmp.Diff(want, l); diff != "" {
-			t.Errorf("letter (-want +got):\n%s", diff)
+			t.Errorf("dead letter (-want +got):\n%s", diff)
 		}
 	}
 }
 
-// filedLines returns the letters in a folder.
-func filedLines(t *testing.T, directory string) []letterLine {
+// storedLetters returns the dead letters in the files of a directory.
+func storedLetters(t *testing.T, directory string) []deadletter.Letter {
 	t.Helper()
 	paths, err := filepath.Glob(filepath.Join(directory, "*.ndjson"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	var lines []letterLine
+	var letters []deadletter.Letter
 	for _, path := range paths {
 		content, err := os.ReadFile(path)
 		if err != nil {
 			t.Fatal(err)
 		}
-		for s := bufio.NewScanner(bytes.NewReader(content)); s.Scan(); {
-			var l letterLine
-			if err := json.Unmarshal(s.Bytes(), &l); err != nil {
-				t.Logf("%s: %v", path, err)
-				continue
+		for line := range bytes.Lines(content) {
+			l, err := deadletter.ParseLine(line)
+			if err != nil {
+				t.Fatalf("%s: %v", path, err)
 			}
-			lines = append(lines, l)
+			letters = append(letters, l)
 		}
 	}
-	return lines
-}
-
-type verdictTo chan error
-
-func (v verdictTo) Done(err error) { v <- err }
-
-// What a crash left unfinished does not spoil the next letter; a new day has a new
-// file; a file that cannot be written is no end.
-func TestLetterFileGoesOn(t *testing.T) {
-	directory := t.TempDir()
-	letters, err := FileLetters(directory)
-	if err != nil {
-		t.Fatal(err)
-	}
-	settled := make(verdictTo, 1)
-	bury := func() error {
-		letters.Bury(Letter{Message: write(t, "s", 1), Reason: "none", Offset: -1}, settled)
-		return <-settled
-	}
-	if err := bury(); err != nil {
-		t.Fatal(err)
-	}
-	letters.Close()
-	path := letters.path()
-	crashed, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := crashed.WriteString(`{"time":"20`); err != nil {
-		t.Fatal(err)
-	}
-	crashed.Close()
-
-	if letters, err = FileLetters(directory); err != nil {
-		t.Fatal(err)
-	}
-	defer letters.Close()
-	if err := bury(); err != nil {
-		t.Fatal(err)
-	}
-	if n := len(filedLines(t, directory)); n != 2 {
-		t.Errorf("%d letters, want 2", n)
-	}
-	readOnly, err := os.Open(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	letters.file.Close()
-	letters.file = readOnly // the goroutine waits, so that nobody looks
-	if err := bury(); err == nil {
-		t.Error("a letter that was not written is safe")
-	}
-	if err := bury(); err != nil {
-		t.Errorf("a new file was not opened: %v", err)
-	}
-	tomorrow := time.Now().Add(24 * time.Hour)
-	letters.now = func() time.Time { return tomorrow }
-	if err := bury(); err != nil {
-		t.Fatal(err)
-	}
-	if letters.path() == path {
-		t.Error("yesterday's file goes on")
-	}
-	if n := len(filedLines(t, directory)); n != 4 {
-		t.Errorf("%d letters, want 4", n)
-	}
-}
-
-// A file that somebody took away is nobody's to read: the next letter has a new
-// one.
-func TestLetterFileIsTakenAway(t *testing.T) {
-	directory := t.TempDir()
-	letters, err := FileLetters(directory)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer letters.Close()
-	for _, take := range []func(string) error{os.Remove, func(path string) error { return os.Rename(path, path+".1") }} {
-		if err := take(letters.path()); err != nil {
-			t.Fatal(err)
-		}
-		settled := make(verdictTo, 1)
-		letters.Bury(Letter{Message: write(t, "s", 1), Reason: "none", Offset: -1}, settled)
-		if err := <-settled; err != nil {
-			t.Fatal(err)
-		}
-		if n := len(filedLines(t, directory)); n != 1 {
-			t.Errorf("%d letters, want 1", n)
-		}
-	}
-}
-
-func TestLetterFileCannotBeMade(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "file")
-	if err := os.WriteFile(path, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := FileLetters(path); err == nil || !strings.Contains(err.Error(), "dead letters: ") {
-		t.Errorf("error %v", err)
-	}
+	return letters
 }

@@ -46,7 +46,7 @@ func TestLateVerdictSparesTheRepeat(t *testing.T) {
 	n.ship(t, write(t, "s", 1))
 	e.say(1, http.StatusOK)
 	n.wantReplies(t, xdr.Retry) // the other says nothing, and its request is given up
-	changetest.WaitFor(t, "what was in flight to land", func() bool { records, _ := r.server.bounds.inFlight(); return records == 0 })
+	changetest.WaitFor(t, "what was in flight to land", func() bool { records, _ := r.server.inFlight.now(); return records == 0 })
 	n.ship(t, write(t, "s", 1))
 	for range 2 { // the request that was given up may take one
 		other.say(1, http.StatusOK)
@@ -58,12 +58,12 @@ func TestLateVerdictSparesTheRepeat(t *testing.T) {
 }
 
 func TestRepeatsAreBounded(t *testing.T) {
-	r := newRepeats(10)
+	r := newDelivered(10)
 	for i := range 1000 {
 		c := change.Change{Namespace: "test", Digest: change.Digest{byte(i), byte(i >> 8)}, LUT: 1}
 		k := r.copiesOf(&slot{}, &c, 2)
 		k.had.Store(1)
-		r.settle(k, false)
+		r.update(k, false)
 	}
 	if n := len(r.young) + len(r.old); n > 20 || n < 10 {
 		t.Errorf("%d changes remembered, want 10 to 20", n)
@@ -73,7 +73,7 @@ func TestRepeatsAreBounded(t *testing.T) {
 // Of destinations after the 64th nothing is remembered, and nothing is lost.
 func TestManyDestinations(t *testing.T) {
 	const n = 70
-	r := newRepeats(10)
+	r := newDelivered(10)
 	c := change.Change{LUT: 1}
 	k := r.copiesOf(&slot{}, &c, n)
 	for i := range n {
@@ -81,7 +81,7 @@ func TestManyDestinations(t *testing.T) {
 		k.each[i].slot.missing.Store(2) // so that it does not land
 		k.each[i].Done(nil)
 	}
-	r.settle(k, false)
+	r.update(k, false)
 	again := r.copiesOf(&slot{}, &c, n)
 	if again.missing() != n-64 {
 		t.Errorf("%d destinations miss the change, want %d", again.missing(), n-64)
@@ -103,11 +103,11 @@ func TestOthersAreNoRepeats(t *testing.T) {
 		"no set":          func(c *change.Change) { c.Set = "" },
 		"no time":         func(c *change.Change) { c.LUT = 0 },
 	} {
-		r := newRepeats(10)
+		r := newDelivered(10)
 		for _, first := range []change.Change{had, func() change.Change { c := had; c.LUT = 0; return c }()} {
 			k := r.copiesOf(&slot{}, &first, 2)
 			k.had.Store(1)
-			r.settle(k, false)
+			r.update(k, false)
 		}
 		c := had
 		other(&c)

@@ -75,7 +75,7 @@ func TestOrderingWhileInFlight(t *testing.T) {
 	r := start(t, everywhere(treatment), func(c *Config) { c.OrderingBytes = 1 << 20 })
 	one, two := r.dial(t), r.dial(t)
 	one.ship(t, version(t, 20))
-	changetest.WaitFor(t, "a change in flight", func() bool { records, _ := r.server.bounds.inFlight(); return records == 1 })
+	changetest.WaitFor(t, "a change in flight", func() bool { records, _ := r.server.inFlight.now(); return records == 1 })
 	two.ship(t, version(t, 10))
 	two.wantReplies(t, xdr.Retry)
 	e.say(20, 503)
@@ -89,7 +89,7 @@ func TestOrderingWhileInFlight(t *testing.T) {
 // the TTL lasts and there is room.
 func TestClaims(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		o := newOrder(time.Minute, 1<<20)
+		o := newOrdering(time.Minute, 1<<20)
 		now := time.Now()
 		begin := now
 		type sent struct {
@@ -102,7 +102,7 @@ func TestClaims(t *testing.T) {
 			id := rapid.ByteRange(0, 3).Draw(t, "record")
 			c := change.Change{Namespace: "test", Digest: change.Digest{id}, LUT: int64(rapid.IntRange(1, 5).Draw(t, "lut"))}
 			before, known := newest[id]
-			fresh := o.claim(o.shard(c.Digest), &c, now)
+			fresh := o.shard(c.Digest).claim(&c, now, o.ttl)
 			older := known && c.LUT < before.lut
 			if older && now.Sub(before.at) < time.Minute && fresh {
 				t.Fatalf("record %d at %s: LUT %d after %d", id, now.Sub(begin), c.LUT, before.lut)
@@ -119,10 +119,10 @@ func TestClaims(t *testing.T) {
 
 func TestOrderIsBounded(t *testing.T) {
 	const most = 1000
-	o := newOrder(time.Hour, most*entryBytes)
+	o := newOrdering(time.Hour, most*recordBytes)
 	for i := range 100 * most {
 		c := change.Change{Namespace: "test", Digest: change.Digest{byte(i), byte(i >> 8), byte(i >> 16)}, LUT: 1}
-		o.claim(o.shard(c.Digest), &c, time.Now())
+		o.shard(c.Digest).claim(&c, time.Now(), o.ttl)
 	}
 	if n := o.records(); n > most || n < most/4 {
 		t.Errorf("%d records known, want at most %d", n, most)

@@ -1,0 +1,66 @@
+// Package deadletter has the form of dead letters: changes, or the bytes of what should have
+// been changes, that can never be delivered or stored. Both halves write them: the
+// connector to a [File] or a destination, the function to a bucket or a topic. A replay reads
+// them back.
+package deadletter
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+)
+
+// Letter is one dead letter: the bytes as they came, why they are a dead letter, and what
+// is known of their change.
+type Letter struct {
+	Time   time.Time // when it became a dead letter, or the request came
+	Reason string    // never holds users' data
+	Offset *int      // of the error in what came, in bytes; nil if unknown
+
+	MediaType string // of Message; "" is an XDR message
+	Request   string // ID of the function's request; "" if it has none
+
+	Namespace string // "" if it could not be read; then so are the next three
+	Set       string
+	Digest    []byte
+	LUT       int64 // last update time, Unix milliseconds; 0 if unknown
+
+	Message []byte
+}
+
+// line is a Letter as a line of JSON. Byte slices are in Base64.
+type line struct {
+	Time      time.Time `json:"time"`
+	Reason    string    `json:"reason"`
+	Offset    *int      `json:"offset,omitempty"`
+	MediaType string    `json:"mediaType,omitempty"`
+	Request   string    `json:"request,omitempty"`
+	Namespace string    `json:"namespace,omitempty"`
+	Set       string    `json:"set,omitempty"`
+	Digest    []byte    `json:"digest,omitempty"`
+	LUT       int64     `json:"lut,omitempty"`
+	Message   []byte    `json:"message"`
+}
+
+// AppendLine appends l as one line of JSON, with its newline:
+//
+//	{"time":"…","reason":"…","offset":8,"namespace":"test","digest":"…","lut":1734388704784,"message":"…"}
+func (l *Letter) AppendLine(dst []byte) []byte {
+	j := line(*l)
+	j.Time = j.Time.UTC()
+	text, err := json.Marshal(j)
+	if err != nil {
+		panic("deadletter: a dead letter cannot be written as JSON: " + err.Error())
+	}
+	return append(append(dst, text...), '\n')
+}
+
+// ParseLine parses a line that AppendLine has written. An error says that it is not one; it
+// does not hold the line's data.
+func ParseLine(text []byte) (Letter, error) {
+	var j line
+	if err := json.Unmarshal(text, &j); err != nil {
+		return Letter{}, fmt.Errorf("read dead letter: %w", err)
+	}
+	return Letter(j), nil
+}

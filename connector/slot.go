@@ -1,0 +1,179 @@
+package connector
+
+import (
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/aerosink/aerosink/connector/change"
+	"github.com/aerosink/aerosink/connector/deadletter"
+	"github.com/aerosink/aerosink/connector/xdr"
+)
+
+// slot is one frame's place in the order of its session. It is the recipient of the
+// frame's verdicts.
+type slot struct {
+	session  *session
+	seq      uint64         // 1 for the session's first
+	arrived  time.Time      // when the frame was read
+	lut      int64          // of the change, in Unix milliseconds; 0 if unknown
+	counters *setCounters   // of the change's namespace and set
+	message  xdr.Frame      // for the dead letters; nil without
+	copies   *pendingCopies // nil with one destination
+	size     int            // bytes in flight
+	outcome  outcome
+
+	missing    atomic.Int32          // verdicts
+	done       atomic.Bool           // all verdicts are in; nothing of the change is in flight
+	deadLetter atomic.Bool           // the message is stored as a dead letter
+	failure    atomic.Pointer[error] // the worst verdict so far
+}
+
+// outcome is what happened to a change before it went to a destination.
+type outcome uint8
+
+const (
+	sent      outcome = iota // to destinations, or nowhere because of an error
+	skipped                  // by routing, or because it is the server's own record
+	stale                    // a newer version of the record was sent before
+	malformed                // could not be decoded
+)
+
+// Done implements [change.Recipient]: it takes one destination's verdict.
+func (s *slot) Done(verdict error) {
+	if verdict != nil {
+		s.keepWorst(verdict)
+	}
+	if s.missing.Add(-1) > 0 {
+		return
+	}
+	if err := s.verdict(); err != nil && s.message != nil && change.IsPermanent(err) {
+		l, deadline := s.letter(err), s.arrived.Add(s.session.server.config.Budget)
+		s.session.server.config.DeadLetters.Store(l, deadline, (*deadLetterSlot)(s))
+		return
+	}
+	s.finish()
+}
+
+// keepWorst keeps the worst verdict: one that can be retried hides a permanent one.
+func (s *slot) keepWorst(verdict error) {
+	for {
+		before := s.failure.Load()
+		if before != nil && (change.IsPermanent(verdict) || !change.IsPermanent(*before)) {
+			return
+		}
+		if s.failure.CompareAndSwap(before, &verdict) {
+			return
+		}
+	}
+}
+
+// verdict returns the worst verdict.
+func (s *slot) verdict() error {
+	if f := s.failure.Load(); f != nil {
+		return *f
+	}
+	return nil
+}
+
+// letter returns the slot's message as a dead letter. It decodes the message again: dead
+// letters are few, and no other change has to carry what they need.
+func (s *slot) letter(reason error) deadletter.Letter {
+	l := deadletter.Letter{Message: s.message, Reason: reason.Error()}
+	if malformed := (*xdr.Error)(nil); errors.As(reason, &malformed) {
+		l.Offset = &malformed.Offset
+	}
+	var c change.Change
+	if _, err := xdr.NewDecoder(s.session.server.config.MaxMessageBytes, time.Now).Metadata(s.message, &c); err == nil && c.Namespace != "" {
+		l.Namespace, l.Digest, l.LUT = c.Namespace, c.Digest[:], c.LUT
+	}
+	return l
+}
+
+// finish lets the writer have the slot.
+func (s *slot) finish() {
+	if s.copies != nil {
+		s.session.server.delivered.update(s.copies, s.verdict() == nil)
+	}
+	s.session.server.inFlight.release(s.size)
+	s.message = nil
+	s.done.Store(true)
+	s.session.slotDone(s.seq)
+}
+
+// deadLetterSlot is a slot whose message is being stored as a dead letter.
+type deadLetterSlot slot
+
+// Done implements [change.Recipient]: it takes the verdict on the dead letter. Once that is
+// safe, the change counts as delivered.
+func (d *deadLetterSlot) Done(verdict error) {
+	s := (*slot)(d)
+	if verdict == nil {
+		s.deadLetter.Store(true)
+		s.failure.Store(nil)
+	} else {
+		verdict = fmt.Errorf("store dead letter: %w; it is one because: %w", verdict, s.verdict())
+		s.failure.Store(&verdict)
+	}
+	s.finish()
+}
+
+// slotQueue is a session's slots in the order of their frames. The reader adds slots at
+// its end, the writer removes them from its front; pushed orders the two.
+type slotQueue struct {
+	pushed atomic.Uint64 // slots so far
+
+	last *segment // used by the reader
+
+	popped atomic.Uint64 // slots so far
+	first  *segment      // used by the writer, as is end
+	end    uint64        // number of slots up to the end of first
+}
+
+// segment is a part of a queue. Slots are not reused, since a verdict may arrive long after
+// the reply.
+type segment struct {
+	slots [segmentSize]slot
+	next  *segment
+}
+
+const segmentSize = 64
+
+func newSlotQueue() *slotQueue {
+	s := new(segment)
+	return &slotQueue{first: s, last: s, end: segmentSize}
+}
+
+// next returns the next slot, for the caller to fill and push.
+func (q *slotQueue) next() *slot {
+	n := q.pushed.Load()
+	if n > 0 && n%segmentSize == 0 {
+		q.last.next = new(segment)
+		q.last = q.last.next
+	}
+	s := &q.last.slots[n%segmentSize]
+	s.seq = n + 1
+	return s
+}
+
+func (q *slotQueue) push(s *slot) { q.pushed.Store(s.seq) }
+
+// front returns the slot whose reply is due next, nil if there is none.
+func (q *slotQueue) front() *slot {
+	popped := q.popped.Load()
+	if popped == q.pushed.Load() {
+		return nil
+	}
+	if popped == q.end {
+		// Unlink, so that a slot still referenced does not keep later segments alive.
+		q.first, q.first.next = q.first.next, nil
+		q.end += segmentSize
+	}
+	return &q.first.slots[popped%segmentSize]
+}
+
+func (q *slotQueue) pop() { q.popped.Add(1) }
+
+// isBelow reports whether fewer than limit slots are in the queue.
+func (q *slotQueue) isBelow(limit uint64) bool { return q.pushed.Load()-q.popped.Load() < limit }
