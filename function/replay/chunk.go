@@ -97,7 +97,7 @@ func bytesOf(c *change.Change) ([]byte, string, error) {
 		return bytes.TrimSuffix(line, []byte{'\n'}), j.Name(), nil
 	}
 	message, err := msgpack.Format{}.Append(nil, c)
-	return message, msgpack.Format{}.Name(), err
+	return message, msgpack.Name, err
 }
 
 // lineChunks makes chunks of lines.

@@ -111,8 +111,11 @@ func checkMetadata(record *schemaType) error {
 	return nil
 }
 
+// Name is the name of the format.
+const Name = "avro"
+
 // Name returns "avro".
-func (*Format) Name() string { return "avro" }
+func (*Format) Name() string { return Name }
 
 // Append implements [format.Format].
 func (f *Format) Append(dst []byte, c *change.Change) ([]byte, error) {

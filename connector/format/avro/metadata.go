@@ -66,7 +66,7 @@ func (m *metadata) fill(c *change.Change, names *change.Names) error {
 	switch {
 	case namespace.Kind() != change.KindString || len(namespace.Bytes()) == 0:
 		return errors.New("the namespace is not a string, or is empty")
-	case !isOr(set, change.KindString, change.KindNil):
+	case !hasKind(set, change.KindString, change.KindNil):
 		return errors.New("the set is not a string")
 	case !format.IsUserKey(m[metaUserKey].Kind()):
 		return errors.New("the user key is neither string, number nor bytes")
@@ -76,9 +76,9 @@ func (m *metadata) fill(c *change.Change, names *change.Names) error {
 	c.Namespace = names.Of(namespace.Bytes(), format.SlotNamespace)
 	c.Set = names.Of(set.Bytes(), format.SlotSet)
 	c.Key = m[metaUserKey]
-	for _, place := range []int{metaGen, metaExp, metaLUT} {
-		if !isOr(m[place], change.KindInteger, change.KindNil) {
-			return fmt.Errorf("%q is not an integer", metadataNames[place])
+	for _, i := range []int{metaGen, metaExp, metaLUT} {
+		if !hasKind(m[i], change.KindInteger, change.KindNil) {
+			return fmt.Errorf("%q is not an integer", metadataNames[i])
 		}
 	}
 	gen := m[metaGen].Integer()
@@ -89,7 +89,7 @@ func (m *metadata) fill(c *change.Change, names *change.Names) error {
 	return m.operation(c)
 }
 
-func isOr(v change.Value, kinds ...change.Kind) bool { return slices.Contains(kinds, v.Kind()) }
+func hasKind(v change.Value, kinds ...change.Kind) bool { return slices.Contains(kinds, v.Kind()) }
 
 func (m *metadata) operation(c *change.Change) error {
 	msg := m[metaMsg]
@@ -99,7 +99,7 @@ func (m *metadata) operation(c *change.Change) error {
 			c.Expiry = max(m[metaExp].Integer(), 0) // -1 also means never
 		}
 	case msg.Kind() == change.KindString && text == format.Msg(change.Delete):
-		if !isOr(m[metaDurable], change.KindBool, change.KindNil) {
+		if !hasKind(m[metaDurable], change.KindBool, change.KindNil) {
 			return errors.New(`"durable" is not a boolean`)
 		}
 		c.Op = change.Delete

@@ -45,7 +45,7 @@ func parseBare(c *format.Collector, r *reader, schema *Format) error {
 // parseDatum reads the next change from r. An error concerns the whole body or block:
 // nothing after it can be read.
 func parseDatum(c *format.Collector, r *reader, schema *schemaType, metadataKey string) error {
-	p, err := c.Begin(r.offset(), (*Format)(nil).Name())
+	p, err := c.Begin(r.offset(), Name)
 	if err != nil {
 		return err
 	}

@@ -91,14 +91,14 @@ func (r *reader) metadata(t *schemaType, m *metadata, twice *string) {
 	var seen [len(metadataNames)]bool
 	r.members(t, 1, func(name []byte, of *schemaType) {
 		v := r.value(of)
-		place := metadataIndex(string(name))
-		if place < 0 {
+		i := metadataIndex(string(name))
+		if i < 0 {
 			return
 		}
-		if seen[place] {
-			*twice = metadataNames[place]
+		if seen[i] {
+			*twice = metadataNames[i]
 		}
-		m[place], seen[place] = v, true
+		m[i], seen[i] = v, true
 	})
 }
 

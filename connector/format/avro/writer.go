@@ -104,12 +104,12 @@ func (w *writer) metadata(t *schemaType, c *change.Change) {
 func (w *writer) metadataRecord(t *schemaType, m *metadata) string {
 	for i := range t.fields {
 		f := &t.fields[i]
-		place := metadataIndex(f.name)
-		if place < 0 || m[place].Kind() == change.KindNil {
+		index := metadataIndex(f.name)
+		if index < 0 || m[index].Kind() == change.KindNil {
 			if !w.absent(f) {
 				return f.name
 			}
-		} else if !w.metadataValue(f.of, place, m[place]) {
+		} else if !w.metadataValue(f.of, index, m[index]) {
 			return f.name
 		}
 	}
@@ -125,24 +125,24 @@ func (w *writer) metadataMap(t *schemaType, m *metadata) string {
 		}
 	}
 	w.dst = binary.AppendVarint(w.dst, int64(n))
-	for place, v := range m {
+	for index, v := range m {
 		if v.Kind() == change.KindNil {
 			continue
 		}
-		w.text([]byte(metadataNames[place]))
-		if !w.metadataValue(t.items, place, v) {
-			return metadataNames[place]
+		w.text([]byte(metadataNames[index]))
+		if !w.metadataValue(t.items, index, v) {
+			return metadataNames[index]
 		}
 	}
 	w.dst = append(w.dst, 0)
 	return ""
 }
 
-func (w *writer) metadataValue(t *schemaType, place int, v change.Value) bool {
+func (w *writer) metadataValue(t *schemaType, index int, v change.Value) bool {
 	if w.value(t, v, nil) {
 		return true
 	}
-	return place == metaDigest && w.value(t, change.StringValue(base64.StdEncoding.AppendEncode(nil, v.Bytes())), nil)
+	return index == metaDigest && w.value(t, change.StringValue(base64.StdEncoding.AppendEncode(nil, v.Bytes())), nil)
 }
 
 func (w *writer) bin(t *schemaType, b *change.Bin) {

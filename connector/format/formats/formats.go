@@ -44,13 +44,13 @@ func ByName(name, metadataKey string) (format.Format, error) {
 // name, "" for a name that no format has.
 func MediaTypeOf(name string) string {
 	switch name {
-	case json.Format{}.Name(), json.Flat{}.Name():
+	case json.Name, json.FlatName:
 		return format.MediaJSON
-	case msgpack.Format{}.Name():
+	case msgpack.Name:
 		return format.MediaMessagePack
-	case (*avro.Format)(nil).Name():
+	case avro.Name:
 		return format.MediaAvro
-	case raw.Format{}.Name():
+	case raw.Name:
 		return format.MediaOctets
 	}
 	return ""

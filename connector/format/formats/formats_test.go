@@ -13,7 +13,7 @@ import (
 // ByName returns a format by its name, and a change that it writes can be read with the
 // media type of that name.
 func TestByName(t *testing.T) {
-	c := bin(packed(t, change.KindMap, "810501")) // a key that is no string
+	c := bin(packed(t, change.KindMap, "810501")) // a key that is not a string
 	for _, name := range []string{"json", "flat-json", "message-pack", "xdr"} {
 		f, err := formats.ByName(name, "metadata")
 		if err != nil || f.Name() != name {

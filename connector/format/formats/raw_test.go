@@ -152,7 +152,7 @@ func FuzzRaw(f *testing.F) {
 			}
 			again, err := raw.Format{}.Append(nil, &c)
 			if err != nil {
-				continue // a time that XDR has no room for
+				continue // a time that XDR cannot express
 			}
 			wantChanges(t, raw.Format{}, all, format.MediaXDR, again, c)
 		}

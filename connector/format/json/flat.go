@@ -20,8 +20,11 @@ type Flat struct {
 	StringifyMapKeys bool // as in Format
 }
 
+// FlatName is the name of the format [Flat].
+const FlatName = "flat-json"
+
 // Name returns "flat-json".
-func (Flat) Name() string { return "flat-json" }
+func (Flat) Name() string { return FlatName }
 
 // Append implements [format.Format].
 func (f Flat) Append(dst []byte, c *change.Change) ([]byte, error) {

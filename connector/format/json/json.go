@@ -43,8 +43,11 @@ type Format struct {
 	StringifyMapKeys bool
 }
 
+// Name is the name of the format [Format].
+const Name = "json"
+
 // Name returns "json".
-func (Format) Name() string { return "json" }
+func (Format) Name() string { return Name }
 
 // Append implements [format.Format].
 func (f Format) Append(dst []byte, c *change.Change) ([]byte, error) {

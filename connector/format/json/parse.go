@@ -22,7 +22,7 @@ func Parse(body []byte, o format.Options) ([]format.Parsed, error) {
 		if object == nil {
 			return c.Changes(), nil
 		}
-		p, err := c.Begin(d.offset()-len(object), Format{}.Name())
+		p, err := c.Begin(d.offset()-len(object), Name)
 		if err != nil {
 			return nil, err
 		}
@@ -36,7 +36,7 @@ func ParseLines(body []byte, o format.Options) ([]format.Parsed, error) {
 	c := format.NewCollector(o, len(body), minChange)
 	d := newDecoder()
 	for rest := bytes.TrimLeft(body, whiteSpace); len(rest) > 0; rest = bytes.TrimLeft(rest, whiteSpace) {
-		p, err := c.Begin(len(body)-len(rest), Format{}.Name())
+		p, err := c.Begin(len(body)-len(rest), Name)
 		if err != nil {
 			return nil, err
 		}
@@ -70,7 +70,7 @@ func parseObject(c *format.Collector, p *format.Parsed, object []byte) error {
 	metadata := r.metadata()
 	depth := depthOfBins
 	if metadata != nil {
-		p.Format, depth = Flat{}.Name(), depthOfFlatBins
+		p.Format, depth = FlatName, depthOfFlatBins
 	}
 	over := c.CheckSize(p.Offset, len(object))
 	if over == nil && nestsDeeper(object, depth+c.Options.Limits.Depth) {

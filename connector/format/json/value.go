@@ -17,7 +17,7 @@ import (
 // then returned as it was. p.Err must be nil.
 func AppendLine(dst []byte, p *format.Parsed) ([]byte, error) {
 	switch p.Format {
-	case Format{}.Name(), Flat{}.Name():
+	case Name, FlatName:
 		return appendCompact(dst, p.Data), nil
 	}
 	line, err := Format{StringifyMapKeys: true}.Append(dst, &p.Change)
@@ -43,7 +43,7 @@ func appendCompact(dst, text []byte) []byte {
 // writes it. An error is permanent and says what JSON has no form for; dst is then
 // returned as it was.
 func AppendValue(dst []byte, v change.Value) ([]byte, error) {
-	w := writer{format: Format{}.Name(), stringify: true, dst: dst}
+	w := writer{format: Name, stringify: true, dst: dst}
 	r := v.Elements()
 	w.value("a value", v, &r)
 	if w.err != nil {
@@ -58,7 +58,7 @@ func AppendValue(dst []byte, v change.Value) ([]byte, error) {
 // and written again. An error is permanent and says what JSON has no form for; dst is
 // then returned as it was.
 func AppendBins(dst []byte, bins []change.Bin) ([]byte, error) {
-	w := writer{format: Flat{}.Name(), stringify: true, rewriteGeoJSON: true, dst: append(dst, '{')}
+	w := writer{format: FlatName, stringify: true, rewriteGeoJSON: true, dst: append(dst, '{')}
 	for i := range bins {
 		if i > 0 {
 			w.dst = append(w.dst, ',')

@@ -38,8 +38,11 @@ const (
 	changeElements = 3
 )
 
+// Name is the name of the format.
+const Name = "message-pack"
+
 // Name returns "message-pack".
-func (Format) Name() string { return "message-pack" }
+func (Format) Name() string { return Name }
 
 // Append implements [format.Format]. It never fails.
 func (Format) Append(dst []byte, c *change.Change) ([]byte, error) {

@@ -28,14 +28,14 @@ func Parse(body []byte, o format.Options) ([]format.Parsed, error) {
 // parseMessage reads a change. If it exceeds the limit, only its metadata is read.
 func parseMessage(c *format.Collector, r *reader) error {
 	whole, at := r.rest, r.offset()
-	p, err := c.Begin(at, Format{}.Name())
+	p, err := c.Begin(at, Name)
 	if err != nil {
 		return err
 	}
 	r.bins = true
-	if most := c.Options.Limits.Change; len(whole) > most {
+	if limit := c.Options.Limits.Change; len(whole) > limit {
 		rest, err := msgp.Skip(whole)
-		r.bins = err == nil && len(whole)-len(rest) <= most
+		r.bins = err == nil && len(whole)-len(rest) <= limit
 	}
 	r.change(&p.Change)
 	reason := r.err

@@ -24,8 +24,11 @@ type Format struct{}
 // it: see xdr.FirstByte.
 const espVersion = 1
 
+// Name is the name of the format.
+const Name = "xdr"
+
 // Name returns "xdr".
-func (Format) Name() string { return "xdr" }
+func (Format) Name() string { return Name }
 
 // Append implements [format.Format]. It encodes a new message; a caller that still has the
 // original message of an unmodified change appends that instead. The message says in how
@@ -67,7 +70,7 @@ func Parse(body []byte, o format.Options) ([]format.Parsed, error) {
 		if err != nil {
 			return nil, format.ErrorAt(at, "%w", err)
 		}
-		p, err := c.Begin(at, Format{}.Name())
+		p, err := c.Begin(at, Name)
 		if err != nil {
 			return nil, err
 		}
@@ -103,7 +106,7 @@ func inflate(c *format.Collector, frame xdr.Frame) (xdr.Frame, error) {
 	limit := min(alone, c.InflateLimit())
 	plain, n, err := xdr.Inflate(frame, limit)
 	c.CountInflated(n)
-	if limit < alone && isFault(err, xdr.InflatedSizeTooBig) {
+	if limit < alone && isXDRError(err, xdr.InflatedSizeTooBig) {
 		return nil, errTotalInflated
 	}
 	return plain, err
@@ -117,13 +120,13 @@ func messageError(at int, err error) error {
 	switch {
 	case err == nil:
 		return nil
-	case isFault(err, xdr.InflatedSizeTooBig), isFault(err, xdr.TooDeep):
+	case isXDRError(err, xdr.InflatedSizeTooBig), isXDRError(err, xdr.TooDeep):
 		return format.TooLargeAt(at, "%w", err)
 	}
 	return format.ErrorAt(at, "%w", err)
 }
 
-func isFault(err error, fault xdr.Fault) bool {
+func isXDRError(err error, fault xdr.Fault) bool {
 	var e *xdr.Error
 	return errors.As(err, &e) && e.Fault == fault
 }

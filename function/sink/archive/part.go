@@ -127,9 +127,6 @@ func newPart(folder string, e *encoding) *part {
 	return p
 }
 
-// avroName is the name of the one format whose bytes mean nothing without more, a schema.
-var avroName = (*avro.Format)(nil).Name()
-
 // add adds a change, or the letter about it.
 func (p *part) add(parsed *format.Parsed, letter *sink.DeadLetter) error {
 	before, kind, source := len(p.lines), parsed.Format, parsed.Data
@@ -143,7 +140,7 @@ func (p *part) add(parsed *format.Parsed, letter *sink.DeadLetter) error {
 			return err
 		}
 		p.rows = append(p.rows, r)
-		if parsed.Format == avroName {
+		if parsed.Format == avro.Name {
 			p.datum = row.AppendAvro(p.datum[:0], &r)
 			source = p.datum
 		}
@@ -153,7 +150,7 @@ func (p *part) add(parsed *format.Parsed, letter *sink.DeadLetter) error {
 			return err
 		}
 		p.lines = append(line, '\n')
-		if parsed.Format == avroName {
+		if parsed.Format == avro.Name {
 			source = p.lines[before:]
 		}
 	}

@@ -126,7 +126,7 @@ func (w *putWriter) message(lane, at int) error {
 // needsRewrite reports whether a change is re-encoded. Dead letters never are. Avro
 // always is, since what came may have another schema.
 func (w *putWriter) needsRewrite(p *format.Parsed) bool {
-	return w.rewrite != nil && w.batch.DeadLetters == nil && (w.format != p.Format || w.format == (*avro.Format)(nil).Name())
+	return w.rewrite != nil && w.batch.DeadLetters == nil && (w.format != p.Format || w.format == avro.Name)
 }
 
 // tooLarge is the verdict on a change that does not fit into a request of its own.
