@@ -38,7 +38,7 @@ func TestReadme_commands(t *testing.T) {
 		t.Fatal(err)
 	}
 	var outputs []string
-	for _, line := range regexp.MustCompile(`(?m)^    bin/connector (.*)$`).FindAllStringSubmatch(after, -1) {
+	for _, line := range regexp.MustCompile(`(?m)^\$ bin/connector (.*)$`).FindAllStringSubmatch(after, -1) {
 		var out bytes.Buffer
 		if args := strings.Fields(line[1]); args[0] != "-config" {
 			if err := run(t.Context(), args, &out, io.Discard); err != nil {
