@@ -39,7 +39,7 @@ func TestReadme(t *testing.T) {
 
 // What deploys the function without Terraform deploys what Terraform does.
 func TestReadmeDeploysTheFunction(t *testing.T) {
-	command := regexp.MustCompile(`(?s)    gcloud functions deploy .*?\n\n`).FindString(read(t, "README.md"))
+	command := regexp.MustCompile(`(?s)\ngcloud functions deploy .*?\n\x60`).FindString(read(t, "README.md"))
 	flags := map[string]string{}
 	for _, f := range regexp.MustCompile(`--([a-z0-9-]+)=(\S+)`).FindAllStringSubmatch(command, -1) {
 		flags[f[1]] = f[2]
