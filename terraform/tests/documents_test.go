@@ -1,0 +1,422 @@
+package tests
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// block is a fenced block of a document.
+type block struct {
+	marker   string // the comment right before it, without its dashes
+	language string
+	text     string
+	line     int
+}
+
+// needs is what the test does not have: a block marked with one is not run. Others are
+// run by somebody else, or say what they are.
+var needs = []string{"needs: gcloud", "needs: a quiet machine", "needs: a maintainer", "needs: twenty minutes", "run by: .ci/run"}
+
+// running is set for the commands, so that none of them runs this test again.
+const running = "DOCUMENTS_RUNNING"
+
+const (
+	keepsRunning = "keeps running"                            // its last command is a server
+	itsOutput    = "output of the process that keeps running" // what that server prints later
+)
+
+// documents are all files in Markdown, except for runbooks, which are templates.
+func documents(t *testing.T) (paths []string) {
+	t.Helper()
+	for _, pattern := range []string{"../*.md", "../*/*.md", "../testdata/*/*.md"} {
+		found, err := filepath.Glob(pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		paths = append(paths, found...)
+	}
+	return paths
+}
+
+// blocks returns the fenced blocks of a document. It fails for code without a fence,
+// which would be neither run nor marked.
+func blocks(t *testing.T, path, text string) (found []block) {
+	t.Helper()
+	var b *block
+	marker, blank := "", true
+	for i, line := range strings.Split(text, "\n") {
+		switch {
+		case strings.HasPrefix(line, "```"):
+			if b == nil {
+				b = &block{marker: marker, language: line[3:], line: i + 1}
+			} else {
+				found, b = append(found, *b), nil
+			}
+			marker = ""
+		case b != nil:
+			b.text += line + "\n"
+		case strings.HasPrefix(line, "<!--"):
+			marker = strings.TrimSpace(strings.TrimSuffix(strings.TrimPrefix(line, "<!--"), "-->"))
+		case line != "":
+			marker = ""
+			if blank && strings.HasPrefix(line, "    ") {
+				t.Errorf("%s:%d: code without a fence; put it between ``` with a language", path, i+1)
+			}
+		}
+		blank = line == ""
+	}
+	if b != nil {
+		t.Errorf("%s:%d: the block does not end", path, b.line)
+	}
+	return found
+}
+
+// TestDocuments_blocks requires of every block of commands in every document that it is
+// run by TestDocuments_commands, or says what it needs.
+func TestDocuments_blocks(t *testing.T) {
+	languages := []string{"console", "sh", "yaml", "json", "sql", "hcl", "text"}
+	for _, path := range documents(t) {
+		for _, b := range blocks(t, path, read(t, path)) {
+			switch {
+			case !slices.Contains(languages, b.language):
+				t.Errorf("%s:%d: language %q; known are %s", path, b.line, b.language, strings.Join(languages, ", "))
+			case strings.HasPrefix(b.marker, "file: "), b.marker == "", b.marker == keepsRunning, b.marker == itsOutput:
+			case !slices.Contains(needs, b.marker):
+				t.Errorf("%s:%d: marker %q; known are %s", path, b.line, b.marker, strings.Join(needs, ", "))
+			}
+			if b.language == "sh" || b.language == "console" && b.marker != itsOutput {
+				if out, err := exec.Command("bash", "-n", "-c", strings.Join(commandsOf(b), "\n")).CombinedOutput(); err != nil {
+					t.Errorf("%s:%d: %v: %s", path, b.line, err, out)
+				}
+			}
+		}
+	}
+}
+
+// step is a command with the output that the document shows for it.
+type step struct {
+	command, output string
+}
+
+// steps returns the commands of a block. In a console they begin with "$ ", and what
+// follows belongs to one for as long as its quotes, pipes and backslashes are open.
+func steps(b block) (all []step) {
+	if b.language == "sh" {
+		return []step{{command: b.text}}
+	}
+	lines := strings.SplitAfter(b.text, "\n")
+	for i := 0; i < len(lines); i++ {
+		if !strings.HasPrefix(lines[i], "$ ") {
+			if len(all) > 0 {
+				all[len(all)-1].output += lines[i]
+			}
+			continue
+		}
+		command := lines[i][2:]
+		for open(command) && i+1 < len(lines) {
+			i++
+			command += lines[i]
+		}
+		all = append(all, step{command: command})
+	}
+	return all
+}
+
+func open(command string) bool {
+	c := strings.TrimSpace(command)
+	return strings.HasSuffix(c, "|") || strings.HasSuffix(c, `\`) || strings.Count(c, "'")%2 == 1
+}
+
+func commandsOf(b block) (commands []string) {
+	for _, s := range steps(b) {
+		commands = append(commands, s.command)
+	}
+	return commands
+}
+
+// TestDocuments_commands runs the commands of every document at the top of a copy of
+// the clone, and compares what they print. "…" in a document stands for any text, and on
+// a line of its own for any lines.
+func TestDocuments_commands(t *testing.T) {
+	if os.Getenv(running) != "" {
+		t.Skip("a command of a document runs this test")
+	}
+	for _, program := range []string{"bash", "curl", "xxd"} {
+		if _, err := exec.LookPath(program); err != nil {
+			t.Skip(err)
+		}
+	}
+	dir := copyClone(t)
+	for _, path := range documents(t) {
+		var run []block
+		for _, b := range blocks(t, path, read(t, path)) {
+			if strings.HasPrefix(b.marker, "file: ") || (b.language == "console" || b.language == "sh") && !slices.Contains(needs, b.marker) {
+				run = append(run, b)
+			}
+		}
+		if len(run) == 0 {
+			continue
+		}
+		t.Run(strings.TrimPrefix(path, "../"), func(t *testing.T) {
+			newTerminal(t, dir).play(run)
+		})
+	}
+}
+
+// terminal runs the commands of a document in dir, with the ports of the documents
+// exchanged for free ones.
+type terminal struct {
+	t      *testing.T
+	dir    string
+	ports  []string // old, new, old, new
+	server *output
+	expect string // what the server is still to print
+}
+
+func newTerminal(t *testing.T, dir string) *terminal {
+	term := &terminal{t: t, dir: dir}
+	for _, port := range []string{"8080", "8081", "8901", "8902"} {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		term.ports = append(term.ports, port, strconv.Itoa(l.Addr().(*net.TCPAddr).Port))
+		_ = l.Close()
+	}
+	return term
+}
+
+// copyClone returns a folder with what the commands need of the clone, so that what
+// they write is not in it.
+func copyClone(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	for _, name := range []string{"connector", "function", "testdata", "terraform", "go.mod", "go.sum", "entry.go"} {
+		from := filepath.Join("..", name)
+		info, err := os.Stat(from)
+		if err == nil && info.IsDir() {
+			err = os.CopyFS(filepath.Join(dir, name), os.DirFS(from))
+		} else if err == nil {
+			err = os.WriteFile(filepath.Join(dir, name), []byte(read(t, from)), 0o600)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	// To a terminal curl shows no progress.
+	if err := os.WriteFile(filepath.Join(dir, ".curlrc"), []byte("silent\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+func (term *terminal) play(run []block) {
+	t := term.t
+	for _, b := range run {
+		if file, ok := strings.CutPrefix(b.marker, "file: "); ok {
+			if err := os.WriteFile(filepath.Join(term.dir, file), []byte(term.there(b.text)), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			continue
+		}
+		if b.marker == itsOutput {
+			term.expect += b.text
+			continue
+		}
+		all := steps(b)
+		if len(all) == 0 {
+			t.Errorf("line %d: a console without a command; begin it with \"$ \"", b.line)
+		}
+		for i, s := range all {
+			if b.marker == keepsRunning && i == len(all)-1 {
+				term.start(b, s)
+				continue
+			}
+			out, err := term.bash(s.command).CombinedOutput()
+			if len(s.output) == 0 && err != nil && b.language == "sh" || !matches(s.output, term.back(string(out))) && b.language != "sh" {
+				t.Errorf("line %d: %s\nprints (%v)\n%s\nand the document says\n%s", b.line, s.command, err, term.back(string(out)), s.output)
+			}
+		}
+	}
+	term.stop()
+}
+
+// start starts a server, and waits for its first line.
+func (term *terminal) start(b block, s step) {
+	term.stop()
+	server := term.bash("exec " + execed(s.command))
+	server.Env = append(server.Env, "PORT="+term.ports[1])
+	out := &output{}
+	server.Stdout, server.Stderr = out, out
+	if err := server.Start(); err != nil {
+		term.t.Fatal(err)
+	}
+	term.server, term.expect = out, s.output
+	out.stop = func() {
+		_ = syscall.Kill(-server.Process.Pid, syscall.SIGTERM)
+		_ = server.Wait()
+	}
+	term.t.Cleanup(out.stop)
+	first, _, _ := strings.Cut(s.output, "\n")
+	if !eventually(func() bool {
+		_, lines := out.read()
+		return slices.ContainsFunc(lines, func(l string) bool { return matches(first+"\n", term.back(l)+"\n") })
+	}) {
+		text, _ := out.read()
+		term.t.Fatalf("line %d: %s\nprints\n%s\nand the document says\n%s", b.line, s.command, text, s.output)
+	}
+}
+
+// stop stops the server, once it has printed what the document says.
+func (term *terminal) stop() {
+	if term.server == nil {
+		return
+	}
+	want := strings.Split(strings.TrimSuffix(term.expect, "\n"), "\n")
+	missing := func() []string {
+		_, lines := term.server.read()
+		return slices.DeleteFunc(slices.Clone(want), func(w string) bool {
+			return slices.ContainsFunc(lines, func(l string) bool { return matches(w+"\n", term.back(l)+"\n") })
+		})
+	}
+	if !eventually(func() bool { return len(missing()) == 0 }) {
+		text, _ := term.server.read()
+		term.t.Errorf("the server did not print\n%s\nbut\n%s", strings.Join(missing(), "\n"), text)
+	}
+	term.server.stop()
+	term.server = nil
+}
+
+func (term *terminal) bash(command string) *exec.Cmd {
+	ctx, cancel := context.WithTimeout(term.t.Context(), 3*time.Minute)
+	term.t.Cleanup(cancel)
+	c := exec.CommandContext(ctx, "bash", "-c", term.there(command))
+	c.Cancel = func() error { return syscall.Kill(-c.Process.Pid, syscall.SIGKILL) }
+	c.Dir = term.dir
+	c.Env = append(os.Environ(), running+"=1", "CURL_HOME="+term.dir)
+	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	c.WaitDelay = 5 * time.Second
+	return c
+}
+
+var assignments = regexp.MustCompile(`^((?:[A-Z_]+=\S+ )*)(.*)`)
+
+// execed is a command for exec, which takes no assignments before it.
+func execed(command string) string {
+	m := assignments.FindStringSubmatch(strings.TrimSpace(command))
+	return "env " + m[1] + m[2]
+}
+
+func (term *terminal) there(text string) string {
+	return strings.NewReplacer(term.ports...).Replace(text)
+}
+
+func (term *terminal) back(text string) string {
+	turned := slices.Clone(term.ports)
+	slices.Reverse(turned)
+	return strings.NewReplacer(turned...).Replace(text)
+}
+
+// matches says whether output is what a document shows.
+func matches(want, got string) bool {
+	if want == "" {
+		return true
+	}
+	var expression strings.Builder
+	expression.WriteString(`\A`)
+	for _, line := range strings.SplitAfter(strings.TrimSuffix(want, "\n"), "\n") {
+		if strings.TrimSuffix(line, "\n") == "…" {
+			expression.WriteString(`(?:.*\n)*`)
+			continue
+		}
+		expression.WriteString(strings.ReplaceAll(regexp.QuoteMeta(strings.TrimSuffix(line, "\n")), "…", ".*") + `\n`)
+	}
+	expression.WriteString(`\z`)
+	if !strings.HasSuffix(got, "\n") {
+		got += "\n"
+	}
+	return regexp.MustCompile(expression.String()).MatchString(got)
+}
+
+func eventually(done func() bool) bool {
+	for deadline := time.Now().Add(60 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+		if done() {
+			return true
+		}
+	}
+	return done()
+}
+
+// output is what a process has printed so far.
+type output struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+	stop func()
+}
+
+func (o *output) Write(b []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.Write(b)
+}
+
+func (o *output) read() (text string, lines []string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	s := bufio.NewScanner(strings.NewReader(o.text.String()))
+	for s.Scan() {
+		lines = append(lines, s.Text())
+	}
+	return o.text.String(), lines
+}
+
+// TestDocuments_links follows every link between documents, also to a heading.
+func TestDocuments_links(t *testing.T) {
+	link := regexp.MustCompile(`\]\(([^)\s]+)\)`)
+	for _, path := range documents(t) {
+		for _, m := range link.FindAllStringSubmatch(read(t, path), -1) {
+			target, anchor, _ := strings.Cut(m[1], "#")
+			if strings.Contains(target, "://") {
+				continue
+			}
+			file := filepath.Join(filepath.Dir(path), target)
+			if target == "" {
+				file = path
+			}
+			info, err := os.Stat(file)
+			if err != nil {
+				t.Errorf("%s: link to %s: %v", path, m[1], err)
+				continue
+			}
+			if anchor != "" && (info.IsDir() || !slices.Contains(anchors(read(t, file)), anchor)) {
+				t.Errorf("%s: link to %s: no such heading", path, m[1])
+			}
+		}
+	}
+}
+
+var (
+	heading  = regexp.MustCompile(`(?m)^#+ (.*)$`)
+	noAnchor = regexp.MustCompile(`[^\p{L}\p{N} _-]`)
+)
+
+// anchors returns the anchors that GitHub makes of a document's headings.
+func anchors(text string) (all []string) {
+	for _, m := range heading.FindAllStringSubmatch(text, -1) {
+		all = append(all, strings.ReplaceAll(noAnchor.ReplaceAllString(strings.ToLower(m[1]), ""), " ", "-"))
+	}
+	return all
+}
