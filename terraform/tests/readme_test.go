@@ -10,35 +10,36 @@ import (
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 )
 
-// The README says what there is to choose and who is told, and gives commands; what
-// they name is there.
-func TestReadme(t *testing.T) {
+// TestReadme_names requires the README to mention every variable and alert, and no output
+// that does not exist.
+func TestReadme_names(t *testing.T) {
 	deploy := read(t, "README.md")
 	m := readModule(t, ".")
 	for _, b := range m.blocks("variable") {
 		if name := b.Labels[0]; !strings.Contains(deploy, "`"+name+"`") && !strings.Contains(deploy, "TF_VAR_"+name+"=") {
-			t.Errorf("the variable %s is not mentioned", name)
+			t.Errorf("the README does not mention the variable %s", name)
 		}
 	}
 	outputs := regexp.MustCompile(`output (?:-raw )?([a-z_]+)`).FindAllStringSubmatch(deploy, -1)
 	if len(outputs) < 4 {
-		t.Errorf("%d outputs are used, there were more", len(outputs))
+		t.Errorf("found %d outputs in commands, want at least 4", len(outputs))
 	}
 	known := append(m.blocks("output"), readModule(t, "examples/gke").blocks("output")...)
 	for _, o := range outputs {
 		if !slices.ContainsFunc(known, func(b *hclsyntax.Block) bool { return b.Labels[0] == o[1] }) {
-			t.Errorf("there is no output %s", o[1])
+			t.Errorf("the README uses the output %s, which does not exist", o[1])
 		}
 	}
 	for name := range runbooks(t) {
 		if !strings.Contains(deploy, name) {
-			t.Errorf("the alert %s is not mentioned", name)
+			t.Errorf("the README does not mention the alert %s", name)
 		}
 	}
 }
 
-// What deploys the function without Terraform deploys what Terraform does.
-func TestReadmeDeploysTheFunction(t *testing.T) {
+// TestReadme_functionDeploy compares the command that deploys the function without
+// Terraform with what Terraform deploys.
+func TestReadme_functionDeploy(t *testing.T) {
 	command := regexp.MustCompile(`(?s)\ngcloud functions deploy .*?\n\x60`).FindString(read(t, "README.md"))
 	flags := map[string]string{}
 	for _, f := range regexp.MustCompile(`--([a-z0-9-]+)=(\S+)`).FindAllStringSubmatch(command, -1) {
@@ -53,6 +54,22 @@ func TestReadmeDeploysTheFunction(t *testing.T) {
 	for flag, want := range map[string]string{"source": ".", "ingress-settings": "internal-only", "concurrency": "80", "cpu": "1"} {
 		if flags[flag] != want {
 			t.Errorf("--%s=%s, want %s; flags are %q", flag, flags[flag], want, slices.Sorted(maps.Keys(flags)))
+		}
+	}
+}
+
+// TestSecurityModel_roles requires the page on security to name every role that is granted.
+func TestSecurityModel_roles(t *testing.T) {
+	page := read(t, "SECURITY-MODEL.md")
+	for account, granted := range grants {
+		for _, grant := range granted {
+			_, role, _ := strings.Cut(grant, ": ")
+			if strings.Contains(role, "each.key") || strings.Contains(role, "custom_role") {
+				continue
+			}
+			if !strings.Contains(page, role) {
+				t.Errorf("the page does not say that %s has %s", account, role)
+			}
 		}
 	}
 }
