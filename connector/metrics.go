@@ -51,7 +51,7 @@ func NewMetrics(r prometheus.Registerer, cluster string) *Metrics {
 		dead:        counter("dead_letters_total", "Changes that went to the dead letters."),
 		monitors:    counter("monitor_records_total", "Records of the server's own transaction monitors, which are answered and dropped."),
 		stale:       counter("stale_total", "Changes that came after a newer version of their record was sent."),
-		framingLost: counter("framing_lost_total", "Connections closed because what came is no XDR."),
+		framingLost: counter("framing_lost_total", "Connections closed because the stream was not XDR."),
 		retired:     counter("connections_retired_total", "Connections ended because they were older than service.connection-ttl."),
 		registerer:  r,
 		labels:      labels,
@@ -87,7 +87,7 @@ func (m *Metrics) connections(status string, n *atomic.Int64) {
 func (m *Metrics) Certificates(expiries func() map[string]time.Time) {
 	m.registerer.MustRegister(certificates{
 		desc: prometheus.NewDesc("aerosink_connector_certificate_expiry_timestamp_seconds",
-			"When a certificate that others are shown ends, in Unix seconds.", []string{"section"}, m.labels),
+			"When a certificate that is shown to peers expires, in Unix seconds.", []string{"section"}, m.labels),
 		expiries: expiries,
 	})
 }

@@ -63,7 +63,7 @@ func newDestinationMetrics(d *Destination) *destinationMetrics {
 	}
 	c.post.Changes = c.histogram("batch_changes", "Changes in a request.", prometheus.ExponentialBuckets(1, 4, 7))
 	c.post.Bytes = c.histogram("batch_bytes", "Bytes of a request's body as it was sent.", prometheus.ExponentialBuckets(256, 4, 9))
-	c.post.Responses = prometheus.NewCounterVec(c.counter("http_responses_total", "Answers, by status."), []string{"status"})
+	c.post.Responses = prometheus.NewCounterVec(c.counter("http_responses_total", "Responses, by status."), []string{"status"})
 	c.splits = prometheus.NewCounter(c.counter("splits_total", "Batches cut into halves because they were refused."))
 	c.post.Reauthorizations = prometheus.NewCounter(c.counter("reauthorizations_total", "Requests repeated with a fresh token after a 401."))
 	c.collectors = append(c.collectors, c.post.Responses, c.splits, c.post.Reauthorizations)
@@ -75,8 +75,8 @@ func newDestinationMetrics(d *Destination) *destinationMetrics {
 		return float64(most)
 	})
 	c.gauge("concurrency_limit", "Requests that may be in flight at once.", func() float64 { return float64(d.gate.max()) })
-	c.gauge("requests_in_flight", "Requests that are.", func() float64 { return float64(d.gate.busy()) })
-	c.gauge("endpoints_healthy", "Endpoints that are healthy.", func() float64 { return float64(d.gate.healthy()) })
+	c.gauge("requests_in_flight", "Requests in flight.", func() float64 { return float64(d.gate.busy()) })
+	c.gauge("endpoints_healthy", "Healthy endpoints.", func() float64 { return float64(d.gate.healthy()) })
 	if t, ok := d.config.Auth.(*auth.GoogleIDToken); ok {
 		c.tokens(t)
 	}
