@@ -320,14 +320,28 @@ func execed(command string) string {
 	return "env " + m[1] + m[2]
 }
 
-func (term *terminal) there(text string) string {
-	return strings.NewReplacer(term.ports...).Replace(text)
-}
+// there puts the ports that are used into a text of the document, and back puts the
+// document's into what a command has printed.
+func (term *terminal) there(text string) string { return replaceNumbers(text, term.ports) }
 
 func (term *terminal) back(text string) string {
 	turned := slices.Clone(term.ports)
 	slices.Reverse(turned)
-	return strings.NewReplacer(turned...).Replace(text)
+	return replaceNumbers(text, turned)
+}
+
+var number = regexp.MustCompile(`\d+`)
+
+// replaceNumbers replaces whole numbers: a port may occur in the middle of a time.
+func replaceNumbers(text string, pairs []string) string {
+	return number.ReplaceAllStringFunc(text, func(n string) string {
+		for i := 0; i < len(pairs); i += 2 {
+			if pairs[i] == n {
+				return pairs[i+1]
+			}
+		}
+		return n
+	})
 }
 
 // matches says whether output is what a document shows.
@@ -352,7 +366,7 @@ func matches(want, got string) bool {
 }
 
 func eventually(done func() bool) bool {
-	for deadline := time.Now().Add(60 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(150 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
 		if done() {
 			return true
 		}
