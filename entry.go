@@ -1,10 +1,12 @@
-// Package entry is what "gcloud functions deploy --source=." builds: Google's
-// functions buildpack wants one package beside go.mod, and takes the functions
-// that its imports register. See package function.
+// Package entry is what "gcloud functions deploy --source=." builds: Google's functions
+// buildpack takes the package beside go.mod, and the functions that it registers.
 package entry
 
 import (
-	_ "github.com/GoogleCloudPlatform/functions-framework-go/functions" // tells the buildpack that functions register themselves
+	"github.com/GoogleCloudPlatform/functions-framework-go/functions"
 
-	_ "github.com/aerosink/aerosink/function"
+	"github.com/aerosink/aerosink/function"
+	"github.com/aerosink/aerosink/function/google"
 )
+
+func init() { functions.HTTP("Receive", function.Entry(google.Sinks())) }

@@ -1,166 +1,168 @@
 package function
 
 import (
-	"encoding/json"
+	"context"
 	"errors"
 	"fmt"
-	"maps"
+	"log/slog"
 	"net/http"
+	"strings"
+	"time"
 
-	"github.com/aerosink/aerosink/connector/report"
-
-	"github.com/aerosink/aerosink/connector/change"
 	"github.com/aerosink/aerosink/connector/format"
+	"github.com/aerosink/aerosink/connector/report"
+	"github.com/aerosink/aerosink/function/problem"
 	"github.com/aerosink/aerosink/function/sink"
+	"github.com/aerosink/aerosink/function/store"
 )
 
-// problem is an answer that is not 200, as RFC 9457 has it, or a report, which a
-// 200 may be too. Its detail never holds users' data.
-type problem struct {
-	Status int
-	Detail string
-	Header http.Header // beside Content-Type; nil is none
-	Report *report.Report
-}
-
-func (p *problem) Error() string { return p.Detail }
-
-// mediaProblem is the media type of RFC 9457.
-const mediaProblem = "application/problem+json"
-
-func (p *problem) write(w http.ResponseWriter) {
-	mediaType, body := mediaProblem, any(struct {
-		Type   string `json:"type"`
-		Title  string `json:"title"`
-		Status int    `json:"status"`
-		Detail string `json:"detail"`
-	}{"about:blank", http.StatusText(p.Status), p.Status, p.Detail})
-	if p.Report != nil {
-		mediaType, body = report.MediaType, p.Report
+// answer answers a request, logs what is not as it should be, and returns the status.
+func (r *Receiver) answer(w http.ResponseWriter, req *http.Request, from origin, o *store.Outcome, err error) int {
+	p := problemOf(o, err)
+	if p == nil {
+		prepareConnection(w, req, nil)
+		if o != nil && acceptsJSON(req.Header) {
+			w.Header().Set("Content-Type", "application/json")
+			_, _ = fmt.Fprintf(w, "{\"changes\":%d,\"stored\":%[1]d}\n", o.Changes()) // the client may have gone
+			return http.StatusOK
+		}
+		w.WriteHeader(http.StatusOK)
+		return http.StatusOK
 	}
-	text, err := json.Marshal(body)
-	if err != nil {
-		panic("function: an answer cannot be written as JSON: " + err.Error())
-	}
-	maps.Copy(w.Header(), p.Header)
-	w.Header().Set("Content-Type", mediaType)
-	w.WriteHeader(p.Status)
-	_, _ = w.Write(append(text, '\n')) // who is gone needs no answer
+	r.logProblem(req.Context(), p, from)
+	prepareConnection(w, req, p)
+	p.Write(w)
+	return p.Status
 }
 
-// soon is how long a sender should wait when there is no room, in seconds.
-const soon = "1"
-
-// outcome is what became of the changes of a request.
-type outcome struct {
-	changes  int
-	verdicts sink.Verdicts // nil, or one on each: nil is stored in every sink
-	buries   bool          // what has a permanent verdict is in the dead letters
-}
-
-// result is what became of one change.
-type result int
-
-const (
-	stored result = iota
-	retried
-	dead    // in the dead letters
-	refused // for good, for there are no dead letters
-	numResults
-)
-
-var resultNames = [numResults]string{"stored", "retry", "dead", "refused"}
-
-// of returns what became of change i.
-func (o *outcome) of(i int) result {
-	switch {
-	case o.verdicts == nil || o.verdicts[i] == nil:
-		return stored
-	case !change.IsPermanent(o.verdicts[i]):
-		return retried
-	case o.buries:
-		return dead
-	}
-	return refused
-}
-
-// isSettled reports whether the answer is 200.
-func (o *outcome) isSettled() bool {
-	for i := range o.verdicts {
-		if r := o.of(i); r == retried || r == refused {
-			return false
+// acceptsJSON reports whether the client asks for a body and takes JSON. Connectors do not
+// ask for one, and get none; curl does, with */*.
+func acceptsJSON(header http.Header) bool {
+	for _, value := range header["Accept"] {
+		for element := range strings.SplitSeq(value, ",") {
+			switch mediaType, _, _ := strings.Cut(element, ";"); strings.ToLower(strings.TrimSpace(mediaType)) {
+			case "application/json", "application/*", "*/*":
+				return true
+			}
 		}
 	}
-	return true
+	return false
 }
 
-// answer returns the answer to the request; nil is a 200 that has nothing to say.
-func (o *outcome) answer() error {
-	if o.verdicts == nil {
+// logProblem logs why an answer is not a plain 200.
+func (r *Receiver) logProblem(ctx context.Context, p *problem.Problem, from origin) {
+	attributes := append(from.attributes(r.project.get()), slog.Int("status", p.Status), slog.String("error", p.Detail))
+	switch {
+	case p.Status == http.StatusOK:
+		r.log.LogAttrs(ctx, slog.LevelWarn, "changes in the dead letters", attributes...)
+	case p.Status < http.StatusInternalServerError:
+		r.log.LogAttrs(ctx, slog.LevelWarn, "changes not accepted", attributes...)
+	default:
+		r.log.LogAttrs(ctx, slog.LevelError, "changes not accepted", attributes...)
+	}
+}
+
+// problemOf returns the problem to answer with, nil for a plain 200.
+func problemOf(o *store.Outcome, err error) *problem.Problem {
+	var p *problem.Problem
+	switch {
+	case errors.As(err, &p):
+		return p
+	case err != nil:
+		return &problem.Problem{Status: http.StatusServiceUnavailable, Detail: err.Error()}
+	case o == nil || o.AllStored():
 		return nil
 	}
-	r, first := o.report()
-	p := &problem{Status: o.status(first)}
+	rep, first := reportOn(o)
+	p = &problem.Problem{Status: statusOf(o, first)}
 	switch p.Status {
 	case http.StatusOK:
-		p.Detail = fmt.Sprintf("%d of %d changes went to the dead letters: %v", len(r.Dead), r.Changes, first[dead])
+		p.Detail = fmt.Sprintf("%d of %d changes became dead letters: %v", len(rep.Dead), rep.Changes, first[store.Dead])
 	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
-		p.Detail = fmt.Sprintf("%d of %d changes are not durable: %v", len(r.Retry), r.Changes, first[retried])
+		p.Detail = fmt.Sprintf("%d of %d changes are not durable: %v", len(rep.Retry), rep.Changes, first[store.Retry])
 	default:
-		p.Detail = fmt.Sprintf("%d of %d changes cannot be stored: %v", len(r.Retry), r.Changes, first[refused])
+		p.Detail = fmt.Sprintf("%d of %d changes cannot be stored: %v", len(rep.Retry), rep.Changes, first[store.Refused])
 	}
 	if p.Status == http.StatusTooManyRequests {
-		p.Header = http.Header{"Retry-After": {soon}}
+		p.Header = http.Header{"Retry-After": {"1"}}
 	}
-	if r.Reason = p.Detail; r.Changes > 1 || p.Status == http.StatusOK {
-		p.Report = r
+	if rep.Reason = p.Detail; rep.Changes > 1 || p.Status == http.StatusOK {
+		p.Report = rep
 	}
 	return p
 }
 
-// report returns the report on the changes, without a reason, and the first verdict
-// that led to each result.
-func (o *outcome) report() (r *report.Report, first [numResults]error) {
-	r = &report.Report{Changes: o.changes, Retry: []int{}, Dead: []int{}}
-	for i, err := range o.verdicts {
-		result := o.of(i)
+// reportOn returns the report on the changes, without a reason, and the first error that
+// led to each result.
+func reportOn(o *store.Outcome) (rep *report.Report, first [store.NumResults]error) {
+	rep = &report.Report{Changes: o.Changes(), Retry: []int{}, Dead: []int{}}
+	for i := range rep.Changes {
+		result := o.Of(i)
 		switch result {
-		case stored:
+		case store.Stored:
 			continue
-		case dead:
-			r.Dead = append(r.Dead, i)
+		case store.Dead:
+			rep.Dead = append(rep.Dead, i)
 		default:
-			r.Retry = append(r.Retry, i)
+			rep.Retry = append(rep.Retry, i)
 		}
 		if first[result] == nil {
-			first[result] = fmt.Errorf("change %d: %w", i, err)
+			first[result] = fmt.Errorf("change %d: %w", i, o.Err(i))
 		}
 	}
-	return r, first
+	return rep, first
 }
 
-// status returns the status of the answer. That there is no room, or that changes
-// are too large, is said where nothing else is wrong.
-func (o *outcome) status(first [numResults]error) int {
+// statusOf returns the status of the answer. Overload, or changes that are too large, decide
+// it only if nothing else is wrong.
+func statusOf(o *store.Outcome, first [store.NumResults]error) int {
 	switch {
-	case first[retried] != nil && o.all(retried, sink.ErrOverloaded):
+	case first[store.Retry] != nil && allAre(o, store.Retry, sink.ErrOverloaded):
 		return http.StatusTooManyRequests
-	case first[retried] != nil:
+	case first[store.Retry] != nil:
 		return http.StatusServiceUnavailable
-	case first[refused] != nil && o.all(refused, format.ErrTooLarge):
+	case first[store.Refused] != nil && allAre(o, store.Refused, format.ErrTooLarge):
 		return http.StatusRequestEntityTooLarge
-	case first[refused] != nil:
+	case first[store.Refused] != nil:
 		return http.StatusBadRequest
 	}
 	return http.StatusOK
 }
 
-// all reports whether every verdict that led to the result wraps the error.
-func (o *outcome) all(r result, cause error) bool {
-	for i, err := range o.verdicts {
-		if o.of(i) == r && !errors.Is(err, cause) {
+// allAre reports whether every error that led to the result wraps cause.
+func allAre(o *store.Outcome, r store.Result, cause error) bool {
+	for i := range o.Changes() {
+		if o.Of(i) == r && !errors.Is(o.Err(i), cause) {
 			return false
 		}
 	}
 	return true
+}
+
+const (
+	// answerTimeout is how long a client may take to read an answer.
+	answerTimeout = 10 * time.Second
+
+	// lingerTimeout is how long the rest of a refused body is waited for.
+	lingerTimeout = 500 * time.Millisecond
+)
+
+// prepareConnection prepares the connection for an answer, a plain 200 if p is nil: the
+// client must read it in time, and the rest of the body is not waited for any longer. Over
+// HTTP/2 the stream just ends, and an answer without a body waits for nobody.
+func prepareConnection(w http.ResponseWriter, req *http.Request, p *problem.Problem) {
+	control := http.NewResponseController(w)
+	if req.ProtoMajor == 1 || p != nil {
+		_ = control.SetWriteDeadline(time.Now().Add(answerTimeout)) // a test's recorder has none
+	}
+	if req.ProtoMajor > 1 || p == nil || p.Status == http.StatusOK {
+		return
+	}
+	switch p.Status {
+	case http.StatusRequestEntityTooLarge, http.StatusRequestTimeout, http.StatusRequestHeaderFieldsTooLarge:
+		w.Header().Set("Connection", "close")
+	}
+	if p.Status != http.StatusRequestTimeout {
+		_ = control.SetReadDeadline(time.Now().Add(lingerTimeout))
+	}
 }

@@ -64,7 +64,7 @@ func benchBody(tb testing.TB, f format.Format, n int) (body []byte, mediaType st
 
 func benchReceiver(b *testing.B, pairs ...string) *function.Receiver {
 	b.Helper()
-	r := function.New(env(pairs...), slog.New(slog.DiscardHandler))
+	r := function.New(environment(env(pairs...)), slog.New(slog.DiscardHandler))
 	b.Cleanup(func() {
 		if err := r.Close(); err != nil {
 			b.Error(err)

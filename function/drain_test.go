@@ -86,7 +86,7 @@ func TestDrainCuts(t *testing.T) {
 			case <-time.After(time.Minute):
 			}
 		}), posted)
-		if err != nil || took > 8*time.Second || took < 7*time.Second || answers[0] != "503 Service Unavailable, closes: the server stops" {
+		if err != nil || took > 8*time.Second || took < 7*time.Second || answers[0] != "503 Service Unavailable, closes: the server is stopping" {
 			t.Errorf("%q after %s: %v", answers, took, err)
 		}
 	})
@@ -96,7 +96,7 @@ func TestDrainCuts(t *testing.T) {
 func TestDrainGivesUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		answers, took, err := draining(t, http.HandlerFunc(func(http.ResponseWriter, *http.Request) { time.Sleep(time.Minute) }), posted)
-		if err == nil || !strings.Contains(err.Error(), "requests in flight were cut after 8s") || took != 8*time.Second || answers[0] != "" {
+		if err == nil || !strings.Contains(err.Error(), "requests in flight were cut off after 8s") || took != 8*time.Second || answers[0] != "" {
 			t.Errorf("%q after %s: %v", answers, took, err)
 		}
 		time.Sleep(time.Minute) // for the handler to end
@@ -107,10 +107,10 @@ func TestDrainGivesUp(t *testing.T) {
 // does not come is not waited for to the end of its own time.
 func TestDrainOfReceiver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := function.New(env("SINKS", "log:"), slog.New(slog.DiscardHandler))
+		r := function.New(environment(env("SINKS", "log:")), slog.New(slog.DiscardHandler))
 		defer r.Close()
 		answers, took, err := draining(t, r, cutOff)
-		if err != nil || took < 7*time.Second || took > 8*time.Second || len(answers) != 1 || !strings.HasPrefix(answers[0], "503 Service Unavailable, closes: ") || !strings.Contains(answers[0], "the server stops and the body has not come yet") {
+		if err != nil || took < 7*time.Second || took > 8*time.Second || len(answers) != 1 || !strings.HasPrefix(answers[0], "503 Service Unavailable, closes: ") || !strings.Contains(answers[0], "the server is stopping before the body has arrived") {
 			t.Errorf("%q after %s: %v", answers, took, err)
 		}
 		if answers, took, err = draining(t, r); err != nil || took > time.Second {

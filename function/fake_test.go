@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -12,10 +11,12 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/aerosink/aerosink/connector/report"
-
 	"github.com/aerosink/aerosink/connector/format"
+	"github.com/aerosink/aerosink/connector/report"
+	"github.com/aerosink/aerosink/function/google"
+	"github.com/aerosink/aerosink/function/settings"
 	"github.com/aerosink/aerosink/function/sink"
+	"github.com/aerosink/aerosink/function/store"
 )
 
 // fake is a sink that keeps what it is given, but for what verdict says.
@@ -66,21 +67,35 @@ func about(text string, err error) func(*format.Parsed) error {
 // them. Letters may be nil.
 func receiverOf(t *testing.T, letters *fake, sinks ...*fake) *Receiver {
 	t.Helper()
-	getenv := func(name string) string { return map[string]string{"SINKS": "log:"}[name] }
-	c, err := ParseConfig(getenv, io.Discard)
+	var c store.Config
+	for i, f := range sinks {
+		c.Sinks = append(c.Sinks, specOf(fmt.Sprint("fake:", i), f))
+	}
+	if letters != nil {
+		dead := specOf("fake:letters", letters)
+		c.DeadLetters = &dead
+	}
+	return receiverWith(t, c)
+}
+
+// specOf returns the spec of a sink that is open already.
+func specOf(url string, s sink.Sink) sink.Spec {
+	return sink.Spec{URL: url, New: func(context.Context) (sink.Sink, error) { return s, nil }}
+}
+
+// receiverWith returns a Receiver with these sinks, and otherwise the default settings.
+func receiverWith(t *testing.T, c store.Config) *Receiver {
+	t.Helper()
+	e := settings.Environment{Getenv: func(name string) string { return map[string]string{"SINKS": "log:"}[name] }, Sinks: google.Sinks()}
+	s, err := e.Parse(sink.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := New(getenv, slog.New(slog.DiscardHandler))
-	s := &stores{config: &c, metrics: r.metrics}
-	for i, f := range sinks {
-		s.sinks = append(s.sinks, &place{sink: f, spec: sink.Spec{URL: fmt.Sprint("fake:", i)}})
+	r := New(e, slog.New(slog.DiscardHandler))
+	r.partial = &ready{s, store.New(c)}
+	if err := r.Open(); err != nil {
+		t.Fatal(err)
 	}
-	if letters != nil {
-		s.letters = &place{sink: letters, spec: sink.Spec{URL: "fake:letters"}}
-	}
-	r.partly = s
-	r.stores.Store(s)
 	return r
 }
 

@@ -1,30 +1,39 @@
-// Package function receives change notifications over HTTP and answers 200 only
-// when each change is durable.
+// Package function receives change notifications over HTTP and answers 200 only when each
+// change is durable.
 //
-//	┌─────────┐   ┌────────┐   ┌──────┐
-//	│ request │──▶│ format │──▶│ sink │──▶ Pub/Sub, Cloud Storage
-//	└─────────┘   └────────┘   └──────┘
-//	    ▲           changes        │
-//	    └─────── answer ◀── verdict┘
+//	┌─────────┐   ┌────────┐   ┌────────┐   ┌───────┐   ┌──────┐
+//	│ request │──▶│ intake │──▶│ format │──▶│ store │──▶│ sink │──▶ Pub/Sub, Cloud Storage
+//	└─────────┘   └────────┘   └────────┘   └───────┘   └──────┘
+//	    ▲           body        changes                     │
+//	    └───────────── answer ◀── outcome ◀── verdict ──────┘
 //
-// [Receive] is the function that runs under the Functions Framework; importing the
-// package registers it, and does nothing else. [Serve] is our own server around
-// the same [Receiver]. What a sink is made of is the affair of package sink, and
-// XDR sessions, routes and the connector are unknown here.
+// A request takes these steps:
+//
+//  1. [Receiver.ServeHTTP] answers health checks. The guard admits the request, and the
+//     intake reads its body (package intake).
+//  2. The parser of the media type makes changes of the body (package formats).
+//  3. [store.Store.Put] stores them in every sink, and what can never be stored as dead
+//     letters (package store, and the packages below sink).
+//  4. The answer says what became of each change (answer.go).
+//
+// A [Receiver] reads the environment (package settings) and opens its sinks on the first
+// request, and tries again with the next one if that fails. [Entry] makes it the entry point
+// of the Functions Framework, [Serve] is our own server around it. Which kinds of sinks
+// there are is up to the program: it passes a registry. XDR sessions and routes are unknown
+// here.
 package function
 
 import (
 	"net/http"
 	"os"
 
-	"github.com/GoogleCloudPlatform/functions-framework-go/functions"
+	"github.com/aerosink/aerosink/function/settings"
+	"github.com/aerosink/aerosink/function/sink"
 )
 
-func init() { functions.HTTP("Receive", Receive) }
-
-// receiver serves Receive, with the process's environment.
-var receiver = New(os.Getenv, NewLogger(os.Stderr, os.Getenv))
-
-// Receive is the entry point for the Functions Framework. It reads its
-// configuration from the environment when the first request comes.
-func Receive(w http.ResponseWriter, r *http.Request) { receiver.ServeHTTP(w, r) }
+// Entry returns the entry point for the Functions Framework, with the process's environment
+// and these kinds of sinks.
+func Entry(sinks sink.Registry) func(http.ResponseWriter, *http.Request) {
+	e := settings.Environment{Getenv: os.Getenv, Sinks: sinks}
+	return New(e, NewLogger(os.Stderr, e)).ServeHTTP
+}

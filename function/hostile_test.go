@@ -278,7 +278,7 @@ func TestAnswersThatAreNotTaken(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := listen()
 		ctx, stop := context.WithCancel(t.Context())
-		r := function.New(env("SINKS", "log:", "AUTH_TOKENS", "correct-horse-battery"), slog.New(slog.DiscardHandler))
+		r := function.New(environment(env("SINKS", "log:", "AUTH_TOKENS", "correct-horse-battery")), slog.New(slog.DiscardHandler))
 		defer r.Close()
 		ended := make(chan error, 1)
 		go func() { ended <- function.Serve(ctx, l, r, limits, slog.New(slog.DiscardHandler)) }()

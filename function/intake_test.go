@@ -86,14 +86,14 @@ func TestContentEncoding(t *testing.T) {
 		{"the largest window", []string{"zstd"}, frame(8<<20, good), 200, ""},
 
 		{"three", []string{"gzip, gzip, gzip"}, gzipped(t, gzipped(t, gz)), 415, "more than 2 codings"},
-		{"unknown", []string{"br"}, good, 415, `Content-Encoding \"br\" is not understood; send gzip, zstd or identity`},
+		{"unknown", []string{"br"}, good, 415, `Content-Encoding \"br\": want gzip, zstd or identity`},
 		{"unknown beside one that is not", []string{"gzip, br"}, gz, 415, `\"br\"`},
-		{"no token", []string{"gzip;q=1"}, gz, 415, "is not understood"},
+		{"no token", []string{"gzip;q=1"}, gz, 415, "want gzip, zstd or identity"},
 		{"not what it says", []string{"gzip"}, good, 400, "the body does not inflate: gzip: gzip: invalid header"},
 		{"the wrong way round", []string{"zstd, gzip"}, zstandard(t, gz), 400, "the body does not inflate: gzip"},
 		{"cut", []string{"gzip"}, gz[:len(gz)-1], 400, "the body does not inflate: gzip: unexpected EOF"},
 		{"more behind", []string{"gzip"}, append(bytes.Clone(gz), "secret"...), 400, "the body does not inflate: gzip"},
-		{"nothing, very often", []string{"zstd"}, bytes.Repeat(zstandard(t, nil), 1<<20), 400, "the body does not inflate: zstd: it holds less than half of its own size"},
+		{"nothing, very often", []string{"zstd"}, bytes.Repeat(zstandard(t, nil), 1<<20), 400, "the body does not inflate: zstd: it inflates to less than half of its own size"},
 		{"checksum", []string{"gzip"}, wrong, 400, "the body does not inflate: gzip: gzip: invalid checksum"},
 		{"zstd cut", []string{"zstd"}, zs[:len(zs)-1], 400, "the body does not inflate: zstd"},
 		{"a window too large", []string{"zstd"}, frame(16<<20, good), 400, "the body does not inflate: zstd: window size exceeded"},
@@ -264,7 +264,7 @@ func TestInFlight(t *testing.T) {
 }
 
 func TestBodyThatDoesNotCome(t *testing.T) {
-	const limit = "the body has not come within 200ms, the limit of BODY_TIMEOUT"
+	const limit = "the body has not arrived within 200ms, the limit of BODY_TIMEOUT"
 	r, _ := newReceiver(t, env("SINKS", "log:", "BODY_TIMEOUT", "200ms"))
 	framework := httptest.NewServer(r) // a server without limits
 	t.Cleanup(framework.Close)
@@ -275,13 +275,13 @@ func TestBodyThatDoesNotCome(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			p := dial(t, address)
 			p.post("Content-Length: 100")
-			p.refused(http.StatusRequestTimeout, limit+"; 0 bytes have")
+			p.refused(http.StatusRequestTimeout, limit+"; got 0 bytes")
 			p.closed()
 
 			p = dial(t, address)
 			p.post("Transfer-Encoding: chunked")
 			p.say("3\r\n[  \r\n")
-			p.refused(http.StatusRequestTimeout, limit+"; 3 bytes have")
+			p.refused(http.StatusRequestTimeout, limit+"; got 3 bytes")
 			p.closed()
 
 			p = dial(t, address)

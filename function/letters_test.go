@@ -48,7 +48,7 @@ func TestVerdicts(t *testing.T) {
 		{"refusal", errNever, nil, absent, 400, []int{1}, []int{}, "1 of 3 changes cannot be stored: change 1: never"},
 		{"too large", nil, errLarger, absent, 413, []int{1}, []int{}, "change 1: a change is too large"},
 		{"too large and more", errLarger, errNever, absent, 413, []int{1}, []int{}, "too large"},
-		{"refusal, with dead letters", nil, errNever, nil, 200, []int{}, []int{1}, "1 of 3 changes went to the dead letters: change 1: never"},
+		{"refusal, with dead letters", nil, errNever, nil, 200, []int{}, []int{1}, "1 of 3 changes became dead letters: change 1: never"},
 		{"too large, with dead letters", errLarger, nil, nil, 200, []int{}, []int{1}, "too large"},
 
 		{"dead letters fail", errNever, nil, errLater, 503, []int{1}, []int{}, "change 1: dead letters: later"},
@@ -171,7 +171,7 @@ func TestDoubt(t *testing.T) {
 		}
 	}
 	w := post(r, line(1000), line(1001))
-	if got := reportOf(t, w); w.Code != http.StatusServiceUnavailable || len(got.Retry) != 2 || len(got.Dead) > 0 || !strings.Contains(got.Reason, "never; so it was with all changes of the last 100 requests") {
+	if got := reportOf(t, w); w.Code != http.StatusServiceUnavailable || len(got.Retry) != 2 || len(got.Dead) > 0 || !strings.Contains(got.Reason, "never; all changes of the last 100 requests") {
 		t.Errorf("status %d, report %+v", w.Code, got)
 	}
 	// So it is with a body that is no changes at all.

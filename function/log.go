@@ -11,30 +11,30 @@ import (
 	"runtime/debug"
 
 	"github.com/aerosink/aerosink/connector/cloudlog"
+	"github.com/aerosink/aerosink/function/problem"
+	"github.com/aerosink/aerosink/function/settings"
+	"github.com/aerosink/aerosink/function/store"
 )
 
-// NewLogger returns a logger for the process: lines for Cloud Logging where Cloud
-// Run has set K_SERVICE, text elsewhere. The least level is LOG_LEVEL's; where that
-// is none, which is a fault of the configuration, it is the default.
-func NewLogger(w io.Writer, getenv func(string) string) *slog.Logger {
-	var level slog.Level // info is its zero value
-	_ = level.UnmarshalText([]byte(logLevel.of(getenv)))
-	if getenv("K_SERVICE") == "" {
-		return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: level}))
+// NewLogger returns a logger for the process: lines for Cloud Logging if Cloud Run has set
+// K_SERVICE, text elsewhere. It logs from LOG_LEVEL on.
+func NewLogger(w io.Writer, e settings.Environment) *slog.Logger {
+	if e.Getenv("K_SERVICE") == "" {
+		return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: e.LogLevel()}))
 	}
-	return slog.New(cloudlog.NewHandler(w, level))
+	return slog.New(cloudlog.NewHandler(w, e.LogLevel()))
 }
 
-// reportedError makes Error Reporting take up a line of the log
+// reportedError makes Error Reporting pick up a log line
 // (https://cloud.google.com/error-reporting/docs/formatting-error-messages).
 const reportedError = "type.googleapis.com/google.devtools.clouderrorreporting.v1beta1.ReportedErrorEvent"
 
-// logPanic logs what was recovered from a panic, with the stack. Only what the
-// runtime says of it is known to hold no data of users.
+// logPanic logs a recovered panic, with its stack. Only the runtime's own errors are known
+// to hold no users' data, so of others it logs the type.
 func logPanic(ctx context.Context, log *slog.Logger, recovered any, attributes []slog.Attr) {
 	at := debug.Stack()
-	if f, ok := recovered.(*fall); ok {
-		recovered, at = f.value, f.stack
+	if p, ok := recovered.(*store.SinkPanic); ok {
+		recovered, at = p.Value, p.Stack
 	}
 	what := fmt.Sprintf("%T", recovered)
 	if err, ok := recovered.(runtime.Error); ok {
@@ -48,8 +48,8 @@ func logPanic(ctx context.Context, log *slog.Logger, recovered any, attributes [
 	)...)
 }
 
-// answerPanic answers a request whose handling panicked, but for the panic that
-// means to cut the connection. It must be deferred.
+// answerPanic answers a request whose handling panicked, unless it was the panic that closes
+// the connection. It must be deferred.
 func (r *Receiver) answerPanic(w http.ResponseWriter, req *http.Request, from origin) {
 	recovered := recover()
 	if recovered == nil {
@@ -59,7 +59,7 @@ func (r *Receiver) answerPanic(w http.ResponseWriter, req *http.Request, from or
 		panic(recovered)
 	}
 	logPanic(req.Context(), r.log, recovered, from.attributes(r.project.get()))
-	p := &problem{Status: http.StatusInternalServerError, Detail: "the server has a fault; its log says more"}
-	finish(w, req, p)
-	p.write(w)
+	p := &problem.Problem{Status: http.StatusInternalServerError, Detail: "internal error; see the server's log"}
+	prepareConnection(w, req, p)
+	p.Write(w)
 }

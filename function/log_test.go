@@ -11,12 +11,14 @@ import (
 	"testing"
 
 	"github.com/aerosink/aerosink/connector/change/changetest"
+	"github.com/aerosink/aerosink/function/problem"
+	"github.com/aerosink/aerosink/function/settings"
 )
 
 func TestLogLevel(t *testing.T) {
 	for level, want := range map[string]string{"": "IWE", "debug": "DIWE", "INFO": "IWE", "warn": "WE", "error": "E", "loud": "IWE"} {
 		var log changetest.Output
-		l := NewLogger(&log, func(name string) string { return map[string]string{"LOG_LEVEL": level}[name] })
+		l := NewLogger(&log, settings.Environment{Getenv: func(name string) string { return map[string]string{"LOG_LEVEL": level}[name] }})
 		l.Debug("D")
 		l.Info("I")
 		l.Warn("W")
@@ -41,7 +43,7 @@ func (b body) Close() error               { return nil }
 // A panic is answered with 500, and is in the log as Cloud Logging and Error
 // Reporting have it: with the stack, and without what it was called with.
 func TestPanic(t *testing.T) {
-	r, log := receiverWith(t, map[string]string{"SINKS": "log:", "K_SERVICE": "sink", "GOOGLE_CLOUD_PROJECT": "shop"})
+	r, log := receiverOfVariables(t, map[string]string{"SINKS": "log:", "K_SERVICE": "sink", "GOOGLE_CLOUD_PROJECT": "shop"})
 	for want, cause := range map[string]func(){
 		"runtime error: index out of range [3] with length 0": func() { _ = []int{}[len("abc")] },
 		"*errors.errorString": func() { panic(errors.New("secret")) },
@@ -52,7 +54,7 @@ func TestPanic(t *testing.T) {
 		req.Header.Set("Traceparent", "00-"+someTrace+"-"+someSpan+"-01")
 		w := httptest.NewRecorder()
 		r.ServeHTTP(w, req)
-		if w.Code != http.StatusInternalServerError || w.Header().Get("Content-Type") != mediaProblem {
+		if w.Code != http.StatusInternalServerError || w.Header().Get("Content-Type") != problem.MediaType {
 			t.Errorf("status %d: %s", w.Code, w.Body)
 		}
 		if strings.Contains(w.Body.String()+log.String(), "secret") {
@@ -78,14 +80,14 @@ func TestPanic(t *testing.T) {
 	if w := ask(r, http.MethodPost, "/"); w.Code != http.StatusOK {
 		t.Errorf("after it: status %d", w.Code)
 	}
-	if held := r.entrance.Load().intake.gauge.held.Load(); held != 0 {
+	if held := r.entry.Load().reader.InFlight(); held != 0 {
 		t.Errorf("%d bytes are still held", held)
 	}
 }
 
 // The panic by which a handler cuts a connection is no fault.
 func TestAbort(t *testing.T) {
-	r, log := receiverWith(t, map[string]string{"SINKS": "log:"})
+	r, log := receiverOfVariables(t, map[string]string{"SINKS": "log:"})
 	defer func() {
 		if err, _ := recover().(error); !errors.Is(err, http.ErrAbortHandler) || log.String() != "" {
 			t.Errorf("recovered %v, log %s", err, log.String())
@@ -109,8 +111,8 @@ func TestProject(t *testing.T) {
 	defer server.Close()
 	t.Setenv("GCE_METADATA_HOST", server.Listener.Addr().String())
 
-	r, log := receiverWith(t, map[string]string{"SINKS": "log:", "K_SERVICE": "sink"})
-	if ask(r, http.MethodPost, "/elsewhere"); !strings.Contains(log.String(), `"request":`) || strings.Contains(log.String(), traceKey) {
+	r, log := receiverOfVariables(t, map[string]string{"SINKS": "log:", "K_SERVICE": "sink"})
+	if ask(r, http.MethodPost, "/otherNamespaces"); !strings.Contains(log.String(), `"request":`) || strings.Contains(log.String(), traceKey) {
 		t.Errorf("log %s", log.String())
 	}
 	if got := <-asked; got != "/computeMetadata/v1/project/project-id Google" {
@@ -118,7 +120,7 @@ func TestProject(t *testing.T) {
 	}
 	close(release)
 	changetest.WaitFor(t, "the project", func() bool { return r.project.get() == "shop" })
-	req := httptest.NewRequest(http.MethodPost, "/elsewhere", http.NoBody)
+	req := httptest.NewRequest(http.MethodPost, "/otherNamespaces", http.NoBody)
 	req.Header.Set("X-Cloud-Trace-Context", someTrace)
 	r.ServeHTTP(httptest.NewRecorder(), req)
 	if !strings.Contains(log.String(), `"`+traceKey+`":"projects/shop/traces/`+someTrace+`"`) {
@@ -138,7 +140,7 @@ func TestProjectIsNotAsked(t *testing.T) {
 		"":     {},
 		"mine": {"K_SERVICE": "sink", "GOOGLE_CLOUD_PROJECT": "mine"},
 	} {
-		p := projectName{getenv: func(name string) string { return variables[name] }}
+		p := projectName{environment: settings.Environment{Getenv: func(name string) string { return variables[name] }}}
 		got := p.get()
 		if p.close(); got != want {
 			t.Errorf("project %q, want %q", got, want)
@@ -155,7 +157,7 @@ func TestProjectUnknown(t *testing.T) {
 	}))
 	defer server.Close()
 	t.Setenv("GCE_METADATA_HOST", server.Listener.Addr().String())
-	p := projectName{getenv: func(name string) string { return map[string]string{"K_SERVICE": "sink"}[name] }}
+	p := projectName{environment: settings.Environment{Getenv: func(name string) string { return map[string]string{"K_SERVICE": "sink"}[name] }}}
 	for range 3 {
 		name := p.get()
 		if p.close(); name != "" {

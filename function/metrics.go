@@ -12,9 +12,10 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/aerosink/aerosink/connector/format"
+	"github.com/aerosink/aerosink/function/store"
 )
 
-// metrics counts what a Receiver does. Its sinks register theirs beside.
+// metrics are the metrics of a Receiver. Its sinks register theirs in the same registry.
 type metrics struct {
 	registry *prometheus.Registry
 	requests *prometheus.CounterVec
@@ -24,67 +25,67 @@ type metrics struct {
 
 	changes    *prometheus.CounterVec
 	mu         sync.Mutex
-	namespaces map[string]*results
+	namespaces map[string]*resultCounters
 }
 
-// results counts the changes of a namespace by result.
-type results [numResults]prometheus.Counter
+// resultCounters count the changes of a namespace by result.
+type resultCounters [store.NumResults]prometheus.Counter
 
-// ours begins the name of every metric.
-const ours = "aerosink_function_"
+// prefix begins the name of every metric.
+const prefix = "aerosink_function_"
 
-// Namespaces are the senders' word. The database has 32 at most; beyond mostNamespaces
+// Senders choose the names of namespaces. A database has at most 32; beyond maxNamespaces
 // they are counted together.
 const (
-	mostNamespaces = 64
-	elsewhere      = "(other)"
+	maxNamespaces   = 64
+	otherNamespaces = "(other)"
 )
 
 func newMetrics() *metrics {
 	m := &metrics{
 		registry:   prometheus.NewRegistry(),
-		namespaces: map[string]*results{},
-		requests:   prometheus.NewCounterVec(prometheus.CounterOpts{Name: ours + "requests_total", Help: "Requests answered, by status."}, []string{"code"}),
+		namespaces: map[string]*resultCounters{},
+		requests:   prometheus.NewCounterVec(prometheus.CounterOpts{Name: prefix + "requests_total", Help: "Requests answered, by status."}, []string{"code"}),
 		seconds: prometheus.NewHistogram(prometheus.HistogramOpts{
-			Name: ours + "request_seconds", Help: "Seconds from a request's header to its answer.",
+			Name: prefix + "request_seconds", Help: "Seconds from a request's header to its answer.",
 			Buckets: []float64{.001, .002, .005, .01, .02, .05, .1, .2, .5, 1, 2, 5, 10},
 		}),
 		bytes: prometheus.NewHistogram(prometheus.HistogramOpts{
-			Name: ours + "body_bytes", Help: "Bytes of a body, inflated.", Buckets: prometheus.ExponentialBuckets(256, 4, 10),
+			Name: prefix + "body_bytes", Help: "Bytes of a body, inflated.", Buckets: prometheus.ExponentialBuckets(256, 4, 10),
 		}),
-		dead:    prometheus.NewCounter(prometheus.CounterOpts{Name: ours + "dead_letters_total", Help: "Changes that went to the dead letters; a body that cannot be read at all is one."}),
-		changes: prometheus.NewCounterVec(prometheus.CounterOpts{Name: ours + "changes_total", Help: "Changes answered, by namespace and verdict."}, []string{"namespace", "verdict"}),
+		dead:    prometheus.NewCounter(prometheus.CounterOpts{Name: prefix + "dead_letters_total", Help: "Changes that went to the dead letters; a body that cannot be read at all is one."}),
+		changes: prometheus.NewCounterVec(prometheus.CounterOpts{Name: prefix + "changes_total", Help: "Changes answered, by namespace and verdict."}, []string{"namespace", "verdict"}),
 	}
 	m.registry.MustRegister(m.requests, m.seconds, m.bytes, m.dead, m.changes)
 	return m
 }
 
-// watch adds what is read from r when someone asks.
+// watch adds the metrics that are read from r when they are collected.
 func (m *metrics) watch(r *Receiver) {
 	gauge := func(name, help string, value func() float64) {
-		m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: ours + name, Help: help}, value))
+		m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: prefix + name, Help: help}, value))
 	}
 	gauge("ready", "1 when the environment is right and all sinks are open.", func() float64 {
-		if r.stores.Load() == nil {
+		if r.ready.Load() == nil {
 			return 0
 		}
 		return 1
 	})
 	gauge("in_flight_bytes", "Bytes of memory that hold bodies, as they are sent and inflated.", func() float64 {
-		if in := r.entrance.Load(); in != nil {
-			return float64(in.intake.gauge.held.Load())
+		if in := r.entry.Load(); in != nil {
+			return float64(in.reader.InFlight())
 		}
 		return 0
 	})
 }
 
-// handler shows the metrics, and beside them those of the process.
+// handler shows the metrics and those of the process.
 func (m *metrics) handler() http.Handler {
 	process := prometheus.NewRegistry()
 	process.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	show := promhttp.HandlerFor(prometheus.Gatherers{m.registry, process}, promhttp.HandlerOpts{})
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
-		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(answerTimeout)) // a recorder of tests has none
+		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(answerTimeout)) // a test's recorder has none
 		show.ServeHTTP(w, req)
 	})
 }
@@ -95,37 +96,37 @@ func (m *metrics) answered(status int, since time.Time) {
 	m.seconds.Observe(time.Since(since).Seconds())
 }
 
-// count counts changes with what became of them.
-func (m *metrics) count(changes []format.Parsed, o *outcome) {
-	var of *results
+// count counts changes by what became of them.
+func (m *metrics) count(changes []format.Parsed, o *store.Outcome) {
+	var of *resultCounters
 	namespace := ""
 	for i := range changes {
 		if name := changes[i].Change.Namespace; of == nil || name != namespace {
 			of, namespace = m.of(name), name
 		}
-		result := o.of(i)
+		result := o.Of(i)
 		of[result].Inc()
-		if result == dead {
+		if result == store.Dead {
 			m.dead.Inc()
 		}
 	}
 }
 
-// of returns the counters of a namespace, of which there are few.
-func (m *metrics) of(namespace string) *results {
+// of returns the counters of a namespace.
+func (m *metrics) of(namespace string) *resultCounters {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	known := m.namespaces[namespace]
-	if known == nil && len(m.namespaces) >= mostNamespaces {
-		namespace = elsewhere
+	if known == nil && len(m.namespaces) >= maxNamespaces {
+		namespace = otherNamespaces
 		known = m.namespaces[namespace]
 	}
 	if known != nil {
 		return known
 	}
-	r := new(results)
-	for i, name := range resultNames {
-		r[i] = m.changes.WithLabelValues(strings.ToValidUTF8(namespace, "\uFFFD"), name)
+	r := new(resultCounters)
+	for i := range store.NumResults {
+		r[i] = m.changes.WithLabelValues(strings.ToValidUTF8(namespace, "\uFFFD"), i.String())
 	}
 	m.namespaces[strings.Clone(namespace)] = r
 	return r

@@ -6,6 +6,8 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+
+	"github.com/aerosink/aerosink/function/settings"
 )
 
 // shown returns the lines of r's metrics that are ours.
@@ -49,20 +51,20 @@ func TestMetrics(t *testing.T) {
 // Whatever senders call their namespaces, there are no more than so many series.
 func TestMetricsOfManyNamespaces(t *testing.T) {
 	r := receiverOf(t, nil, &fake{})
-	for i := range 3 * mostNamespaces {
+	for i := range 3 * maxNamespaces {
 		post(r, strings.Replace(line(i), `"shop"`, fmt.Sprintf(`"shop%d"`, i), 1))
 	}
 	text := shown(r)
-	if n := strings.Count(text, `verdict="stored"`); n != mostNamespaces+1 {
-		t.Errorf("%d namespaces, want %d", n, mostNamespaces+1)
+	if n := strings.Count(text, `verdict="stored"`); n != maxNamespaces+1 {
+		t.Errorf("%d namespaces, want %d", n, maxNamespaces+1)
 	}
-	if want := fmt.Sprintf(`aerosink_function_changes_total{namespace="(other)",verdict="stored"} %d`, 2*mostNamespaces); !strings.Contains(text, want) {
+	if want := fmt.Sprintf(`aerosink_function_changes_total{namespace="(other)",verdict="stored"} %d`, 2*maxNamespaces); !strings.Contains(text, want) {
 		t.Errorf("the metrics do not say %s", want)
 	}
 }
 
 func TestMetricsNotReady(t *testing.T) {
-	r := New(func(string) string { return "" }, nil)
+	r := New(settings.Environment{Getenv: func(string) string { return "" }}, nil)
 	if text := shown(r); !strings.Contains(text, "aerosink_function_ready 0") {
 		t.Error("ready")
 	}

@@ -3,6 +3,7 @@ package function_test
 import (
 	"bufio"
 	"fmt"
+	"github.com/aerosink/aerosink/function/sink"
 	"io"
 	"log/slog"
 	"net"
@@ -25,11 +26,11 @@ func start(t *testing.T, pairs ...string) (address string) {
 func startReceiver(t *testing.T, pairs ...string) (address string, r *function.Receiver) {
 	t.Helper()
 	getenv := env(append([]string{"SINKS", "log:"}, pairs...)...)
-	c, err := function.ParseConfig(getenv, io.Discard)
+	c, err := environment(getenv).Parse(sink.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	r = function.New(getenv, slog.New(slog.DiscardHandler))
+	r = function.New(environment(getenv), slog.New(slog.DiscardHandler))
 	t.Cleanup(func() { _ = r.Close() })
 	url, stop, stopped := serveWith(t, r, c.Limits)
 	t.Cleanup(func() {

@@ -6,20 +6,21 @@ import (
 	"time"
 
 	"cloud.google.com/go/compute/metadata"
+
+	"github.com/aerosink/aerosink/function/settings"
 )
 
 const (
-	// askTimeout bounds a question to the metadata server, which is in the same
-	// machine.
+	// askTimeout bounds a request to the metadata server, which is on the same machine.
 	askTimeout = 2 * time.Second
 
-	// askInterval is the time between two questions where the first had no answer.
+	// askInterval is the time between two requests if the first got no response.
 	askInterval = 10 * time.Second
 )
 
-// projectName finds out in which project the process runs. Nothing waits for it.
+// projectName finds out which project the process runs in. Nothing waits for it.
 type projectName struct {
-	getenv func(string) string
+	environment settings.Environment
 
 	mu     sync.Mutex
 	name   string
@@ -27,15 +28,15 @@ type projectName struct {
 	asking sync.WaitGroup
 }
 
-// get returns the name, "" as long as it is not known: the environment's, else, on
-// Cloud Run, the metadata server's.
+// get returns the name, "" while it is unknown: the environment's or, on Cloud Run, the
+// metadata server's.
 func (p *projectName) get() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.name == "" {
-		p.name = project.of(p.getenv)
+		p.name = p.environment.Project()
 	}
-	if p.name == "" && p.getenv("K_SERVICE") != "" && time.Since(p.asked) > askInterval {
+	if p.name == "" && p.environment.Getenv("K_SERVICE") != "" && time.Since(p.asked) > askInterval {
 		p.asked = time.Now()
 		p.asking.Go(p.ask)
 	}
@@ -47,12 +48,12 @@ func (p *projectName) ask() {
 	defer cancel()
 	name, err := metadata.NewClient(nil).GetWithContext(ctx, "project/project-id")
 	if err != nil {
-		return // lines without a trace are still lines, and another will ask again
+		return // log lines do without a trace; a later one asks again
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.name = name
 }
 
-// close waits until nothing asks any more.
+// close waits until no request is running.
 func (p *projectName) close() { p.asking.Wait() }

@@ -1,6 +1,7 @@
 package function_test
 
 import (
+	"fmt"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -12,7 +13,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/aerosink/aerosink/function"
+	"github.com/aerosink/aerosink/function/google"
+	"github.com/aerosink/aerosink/function/settings"
 	"github.com/aerosink/aerosink/function/sink"
 	"github.com/aerosink/aerosink/function/sink/sinktest"
 )
@@ -49,7 +51,7 @@ func names(expression, text string) []string {
 // The README's tables of sinks have the parameters that the sinks know, and no others.
 func TestReadmeOfSinks(t *testing.T) {
 	for heading, url := range map[string]string{"## Pub/Sub": "pubsub://my-project/changes?x=", "## Cloud Storage": "gs://bucket?x="} {
-		_, err := function.ParseSink(url, sink.Options{})
+		_, err := google.Sinks().Parse(url, sink.Options{})
 		if err == nil {
 			t.Fatalf("%s: no fault", url)
 		}
@@ -71,5 +73,19 @@ func TestReadmeOfFigures(t *testing.T) {
 	r.Metrics().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/metrics", nil))
 	if diff := cmp.Diff(names(`# HELP (aerosink_\w+) `, w.Body.String()), names("`(aerosink_\\w+)`", section(t, "## Metrics"))); diff != "" {
 		t.Errorf("(-shown +the README):\n%s", diff)
+	}
+}
+
+// The README's table is the one in the code.
+func TestReadme_variables(t *testing.T) {
+	text := readme(t)
+	for _, v := range settings.Variables() {
+		value := ""
+		if v.Default != "" {
+			value = "`" + v.Default + "` "
+		}
+		if row := fmt.Sprintf("| `%s` | %s| %s |", v.Name, value, v.Meaning); !strings.Contains(text, row) {
+			t.Errorf("the README has no row %s", row)
+		}
 	}
 }

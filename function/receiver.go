@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"mime"
 	"net/http"
 	"os"
 	"sync"
@@ -13,76 +14,92 @@ import (
 
 	"golang.org/x/sync/singleflight"
 
+	"github.com/aerosink/aerosink/connector/format"
+	"github.com/aerosink/aerosink/function/intake"
+	"github.com/aerosink/aerosink/function/problem"
+	"github.com/aerosink/aerosink/function/settings"
 	"github.com/aerosink/aerosink/function/sink"
+	"github.com/aerosink/aerosink/function/store"
 )
 
-// Receiver is the HTTP handler that makes changes durable. It opens its sinks when
-// it first needs them, and tries again with each request after it could not.
+// Receiver is the HTTP handler that makes changes durable. It opens its sinks when it first
+// needs them, and tries again with each request after a failure.
 type Receiver struct {
-	getenv   func(string) string
-	log      *slog.Logger
-	project  projectName
-	metrics  *metrics
-	entrance atomic.Pointer[entrance] // nil until the first request
+	environment settings.Environment
+	log         *slog.Logger
+	project     projectName
+	metrics     *metrics
 
-	stores  atomic.Pointer[stores] // nil until all are open
+	entry   atomic.Pointer[entry] // nil until the first request
+	ready   atomic.Pointer[ready] // nil until all sinks are open
 	opening singleflight.Group
 
-	mu     sync.Mutex
-	partly *stores // those that are open; nil until the environment was read
+	mu      sync.Mutex
+	partial *ready // with the sinks that are open so far; nil until the environment was read
 }
 
-// New returns a Receiver that reads its configuration from getenv on first need.
-func New(getenv func(string) string, log *slog.Logger) *Receiver {
-	r := &Receiver{getenv: getenv, log: log, project: projectName{getenv: getenv}}
+// entry is what a request passes first: who may send how much.
+type entry struct {
+	guard  intake.Guard
+	reader *intake.Reader
+}
+
+// ready is what a request needs after that.
+type ready struct {
+	settings settings.Settings
+	store    *store.Store
+}
+
+// New returns a Receiver that reads its settings from the environment on first need.
+func New(e settings.Environment, log *slog.Logger) *Receiver {
+	r := &Receiver{environment: e, log: log, project: projectName{environment: e}}
 	r.metrics = newMetrics()
 	r.metrics.watch(r)
 	return r
 }
 
-// Metrics returns the handler that shows Prometheus the Receiver's metrics, those of
-// its sinks and those of the process.
+// Metrics returns a handler that shows Prometheus the metrics of the Receiver, of its sinks
+// and of the process.
 func (r *Receiver) Metrics() http.Handler { return r.metrics.handler() }
 
-// Open makes the receiver ready: it reads the environment and opens the sinks that
-// are not open yet. Requests do it by themselves; a server does it first to learn
-// what is wrong.
+// Open reads the environment and opens the sinks that are not open yet. Requests do that by
+// themselves; a server does it first to find out what is wrong.
 func (r *Receiver) Open() error {
-	_, err := r.ready(context.Background())
+	_, err := r.open(context.Background())
 	return err
 }
 
-// ready returns the stores, which are opened on first need. Requests that come
-// meanwhile wait for the same attempt; the next after a failure makes another.
-func (r *Receiver) ready(ctx context.Context) (*stores, error) {
-	if s := r.stores.Load(); s != nil {
-		return s, nil
+// open returns the settings and the store, opening its sinks on first need. Requests that
+// come meanwhile wait for the same attempt; the next request after a failure makes another.
+func (r *Receiver) open(ctx context.Context) (*ready, error) {
+	if a := r.ready.Load(); a != nil {
+		return a, nil
 	}
-	opened := r.opening.DoChan("", func() (any, error) { return nil, r.open() })
+	opened := r.opening.DoChan("", func() (any, error) { return nil, r.openAll() })
 	select {
 	case <-ctx.Done():
 		return nil, fmt.Errorf("open sinks: %w", ctx.Err())
 	case result := <-opened:
-		return r.stores.Load(), result.Err
+		return r.ready.Load(), result.Err
 	}
 }
 
-// open opens what is not open yet. It has no context of a request's: what it opens
-// outlives the request that needs it first.
-func (r *Receiver) open() error {
+// openAll opens what is not open yet. It does not use a request's context, since what it
+// opens outlives the request.
+func (r *Receiver) openAll() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.partly == nil {
-		c, err := parseConfig(r.getenv, sink.Options{Log: os.Stdout, Metrics: r.metrics.registry}, fetchSchema)
+	if r.partial == nil {
+		s, err := r.environment.Load(sink.Options{Log: os.Stdout, Metrics: r.metrics.registry})
 		if err != nil {
 			return fmt.Errorf("environment: %w", err)
 		}
-		r.partly = &stores{config: &c, metrics: r.metrics}
+		r.partial = &ready{s, store.New(store.Config{Sinks: s.Sinks, DeadLetters: s.DeadLetters})}
 	}
-	if err := r.partly.open(context.Background()); err != nil {
+	if err := r.partial.store.Open(context.Background()); err != nil {
 		return err
 	}
-	r.stores.Store(r.partly)
+	r.ready.Store(r.partial)
 	return nil
 }
 
@@ -91,104 +108,153 @@ func (r *Receiver) Close() error {
 	r.project.close()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.partly == nil {
+	if r.partial == nil {
 		return nil
 	}
-	s := r.partly
-	r.partly = nil
-	r.stores.Store(nil)
-	return s.close()
+	s := r.partial.store
+	r.partial = nil
+	r.ready.Store(nil)
+	return s.Close()
 }
 
-// ServeHTTP answers one request. A POST to / brings changes; anything that is not
-// a POST is a health check.
+// ServeHTTP answers one request. A POST to / brings changes; anything that is not a POST is
+// a health check.
 func (r *Receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	began, from := time.Now(), originOf(req.Header)
 	status := http.StatusInternalServerError
 	defer func() { r.metrics.answered(status, began) }()
 	defer r.answerPanic(w, req, from)
-	status = r.answer(w, req, from, r.serve(w, req, from))
+	o, err := r.serve(w, req, from)
+	status = r.answer(w, req, from, o, err)
 }
 
-// answer writes the answer that err is, tells the log what is not as it should be,
-// and returns the status.
-func (r *Receiver) answer(w http.ResponseWriter, req *http.Request, from origin, err error) int {
-	if err == nil {
-		finish(w, req, nil)
-		w.WriteHeader(http.StatusOK)
-		return http.StatusOK
-	}
-	var p *problem
-	if !errors.As(err, &p) {
-		p = &problem{Status: http.StatusServiceUnavailable, Detail: err.Error()}
-	}
-	r.tell(req.Context(), p, from)
-	finish(w, req, p)
-	p.write(w)
-	return p.Status
-}
-
-// tell tells the log why an answer is not a plain 200.
-func (r *Receiver) tell(ctx context.Context, p *problem, from origin) {
-	attributes := append(from.attributes(r.project.get()), slog.Int("status", p.Status), slog.String("error", p.Detail))
-	switch {
-	case p.Status == http.StatusOK:
-		r.log.LogAttrs(ctx, slog.LevelWarn, "changes in the dead letters", attributes...)
-	case p.Status < http.StatusInternalServerError:
-		r.log.LogAttrs(ctx, slog.LevelWarn, "changes not accepted", attributes...)
-	default:
-		r.log.LogAttrs(ctx, slog.LevelError, "changes not accepted", attributes...)
-	}
-}
-
-func (r *Receiver) serve(w http.ResponseWriter, req *http.Request, from origin) error {
+// serve handles a request up to the outcome of its changes, nil if it brings none. An error
+// that is not a problem means that the request can be tried again.
+func (r *Receiver) serve(w http.ResponseWriter, req *http.Request, from origin) (*store.Outcome, error) {
 	if isHealthCheck(req) {
-		return nil
+		return nil, nil
 	}
 	in, err := r.enter()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if err := in.guard.admit(req); err != nil {
-		return err
+	if err := in.guard.Admit(req); err != nil {
+		return nil, err
 	}
 	if req.Method != http.MethodPost {
-		return r.health(req)
+		return nil, r.health(req)
 	}
 	if req.URL.Path != "/" {
-		return &problem{Status: http.StatusNotFound, Detail: "changes are taken at /"}
+		return nil, &problem.Problem{Status: http.StatusNotFound, Detail: "POST changes to /"}
 	}
-	s, err := r.ready(req.Context())
+	to, err := r.open(req.Context())
 	if err != nil {
-		return err
+		return nil, err
 	}
 	received := time.Now()
-	body := in.intake.buffer()
-	defer body.free()
-	if err := in.intake.read(w, req, body); err != nil || len(body.bytes()) == 0 {
-		return err
+	body := in.reader.Buffer()
+	defer body.Free()
+	if err := in.reader.Read(w, req, body); err != nil || len(body.Bytes()) == 0 {
+		return nil, err
 	}
-	r.metrics.bytes.Observe(float64(len(body.bytes())))
+	r.metrics.bytes.Observe(float64(len(body.Bytes())))
 	mediaType, err := mediaTypeOf(req)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	batch := enterRoom()
-	defer batch.leave()
-	if batch.changes, err = s.parse(mediaType, body.bytes(), batch.changes); err != nil || len(batch.changes) == 0 {
-		return err
+	buffer := newChangeBuffer()
+	defer buffer.free()
+	if err := buffer.parse(to, mediaType, body.Bytes()); err != nil || len(buffer.changes) == 0 {
+		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(req.Context(), s.config.Timeout)
+	ctx, cancel := context.WithTimeout(req.Context(), to.settings.Timeout)
 	defer cancel()
-	return s.take(ctx, arrival{mediaType: mediaType, id: from.Request, received: received}, sink.Batch{Changes: batch.changes, TraceParent: from.TraceParent()})
+	o := to.store.Put(ctx, store.Request{MediaType: mediaType, ID: from.Request, Received: received},
+		sink.Batch{Changes: buffer.changes, TraceParent: from.TraceParent()})
+	r.metrics.count(buffer.changes, &o)
+	return &o, nil
 }
 
-// health answers whether the process lives and, at /readyz, whether it could take
-// changes. It touches no sink.
+// isHealthCheck reports whether the request only asks whether the process is alive, which
+// anybody may: Aerospike's connector does so with whatever is not a POST.
+func isHealthCheck(req *http.Request) bool {
+	return req.Method != http.MethodPost && (req.URL.Path == "/" || req.URL.Path == "/healthz")
+}
+
+// enter returns the entry. It reads only the settings that it needs, so that whoever may not
+// come in learns nothing of the others.
+func (r *Receiver) enter() (*entry, error) {
+	if in := r.entry.Load(); in != nil {
+		return in, nil
+	}
+	limits, file, own, err := r.environment.Entry()
+	if err != nil {
+		return nil, fmt.Errorf("environment: %w", err)
+	}
+	r.entry.CompareAndSwap(nil, &entry{guard: intake.NewGuard(own, file, r.log), reader: intake.NewReader(limits)})
+	return r.entry.Load(), nil
+}
+
+// health answers whether the process is alive and, at /readyz, whether it could take
+// changes. It does not use the sinks.
 func (r *Receiver) health(req *http.Request) error {
 	if req.URL.Path != "/readyz" {
 		return nil
 	}
-	_, err := r.ready(req.Context())
+	_, err := r.open(req.Context())
 	return err
+}
+
+// mediaTypeOf returns the request's media type in lower case, without parameters.
+func mediaTypeOf(req *http.Request) (string, error) {
+	header := req.Header.Get("Content-Type")
+	mediaType, _, err := mime.ParseMediaType(header)
+	if err != nil {
+		return "", &problem.Problem{Status: http.StatusUnsupportedMediaType, Detail: fmt.Sprintf("Content-Type %.80q is not a media type", header)}
+	}
+	return mediaType, nil
+}
+
+// changeBuffer is a pooled slice of parsed changes.
+type changeBuffer struct{ changes []format.Parsed }
+
+var changeBuffers = sync.Pool{New: func() any { return new(changeBuffer) }}
+
+// maxPooledChanges is the capacity up to which a buffer is pooled, at about 250 bytes for
+// each change.
+const maxPooledChanges = 4096
+
+func newChangeBuffer() *changeBuffer {
+	b, _ := changeBuffers.Get().(*changeBuffer) // the pool holds nothing else
+	return b
+}
+
+// free returns the buffer to the pool.
+func (b *changeBuffer) free() {
+	clear(b.changes)
+	if cap(b.changes) <= maxPooledChanges {
+		changeBuffers.Put(b)
+	}
+}
+
+// parse makes changes of the body. A body that cannot be read as a whole is one change that
+// cannot be read, if there are dead letters for it. If the sender can send less, or has to
+// name another media type, it is not a dead letter.
+func (b *changeBuffer) parse(to *ready, mediaType string, body []byte) error {
+	parser := to.settings.Parser
+	parser.Buffer = b.changes
+	changes, err := parser.Parse(mediaType, body)
+	switch {
+	case err == nil:
+		b.changes = changes
+		return nil
+	case errors.Is(err, format.ErrMediaType):
+		return &problem.Problem{Status: http.StatusUnsupportedMediaType, Detail: err.Error()}
+	case errors.Is(err, format.ErrTooLarge):
+		return &problem.Problem{Status: http.StatusRequestEntityTooLarge, Detail: err.Error()}
+	case !to.store.HasDeadLetters():
+		return &problem.Problem{Status: http.StatusBadRequest, Detail: err.Error()}
+	}
+	b.changes = append(b.changes[:0], format.Parsed{Data: body, Offset: format.OffsetOf(err), Err: err})
+	return nil
 }

@@ -27,6 +27,8 @@ import (
 	"github.com/aerosink/aerosink/connector/format/msgpack"
 	"github.com/aerosink/aerosink/connector/format/raw"
 	"github.com/aerosink/aerosink/function"
+	"github.com/aerosink/aerosink/function/google"
+	"github.com/aerosink/aerosink/function/settings"
 	"github.com/aerosink/aerosink/function/sink/sinktest"
 )
 
@@ -35,7 +37,7 @@ const both = sinktest.PubSubSink + "?ordering=256," + sinktest.ArchiveSink + "?l
 func newReceiver(t *testing.T, getenv func(string) string) (*function.Receiver, *bytes.Buffer) {
 	t.Helper()
 	var log bytes.Buffer
-	r := function.New(getenv, slog.New(slog.NewJSONHandler(&log, nil)))
+	r := function.New(environment(getenv), slog.New(slog.NewJSONHandler(&log, nil)))
 	t.Cleanup(func() {
 		if err := r.Close(); err != nil {
 			t.Error(err)
@@ -323,7 +325,7 @@ func TestTrace(t *testing.T) {
 
 func TestLoggerForTheCloud(t *testing.T) {
 	var out bytes.Buffer
-	function.NewLogger(&out, env("K_SERVICE", "sink")).Warn("careful", "status", 503)
+	function.NewLogger(&out, environment(env("K_SERVICE", "sink"))).Warn("careful", "status", 503)
 	var line map[string]any
 	if err := json.Unmarshal(out.Bytes(), &line); err != nil {
 		t.Fatal(err)
@@ -333,7 +335,7 @@ func TestLoggerForTheCloud(t *testing.T) {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	out.Reset()
-	function.NewLogger(&out, env()).Warn("careful")
+	function.NewLogger(&out, environment(env())).Warn("careful")
 	if !strings.Contains(out.String(), "level=WARN msg=careful") {
 		t.Errorf("on a terminal: %s", out.String())
 	}
@@ -367,4 +369,53 @@ func TestStories(t *testing.T) {
 		s.Check(t, "object.name", []byte(o.Attrs.Name+"\n"))
 		s.Check(t, "object.ndjson", o.Content)
 	}, "request.http", "pubsub.json", "object.name", "object.ndjson")
+}
+
+// environment returns an environment with Google's sinks.
+func environment(getenv func(string) string) settings.Environment {
+	return settings.Environment{Getenv: getenv, Sinks: google.Sinks()}
+}
+
+func env(pairs ...string) func(string) string {
+	return func(name string) string {
+		for i := 0; i < len(pairs); i += 2 {
+			if pairs[i] == name {
+				return pairs[i+1]
+			}
+		}
+		return ""
+	}
+}
+
+// A sender that accepts JSON learns what became of its changes; one that asks for nothing
+// gets no body.
+func TestServeHTTP_bodyOfASuccess(t *testing.T) {
+	r, _ := newReceiver(t, env("SINKS", "log:"))
+	change := `{"msg":"write","key":["shop","s","000000000000000000000000000=",1],"gen":1,"exp":0,"lut":1795350896789,"bins":[]}`
+	for _, tt := range []struct {
+		name, accept, body, want string
+	}{
+		{"curl", "*/*", change, `{"changes":1,"stored":1}`},
+		{"JSON", "text/html, application/json;q=0.9", change + "\n" + change, `{"changes":2,"stored":2}`},
+		{"any application", "Application/*", change, `{"changes":1,"stored":1}`},
+		{"not asked", "", change, ""},
+		{"other media type", "text/plain", change, ""},
+		{"no changes", "*/*", "", ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			req := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(tt.body))
+			req.Header.Set("Content-Type", "application/x-ndjson")
+			if tt.accept != "" {
+				req.Header.Set("Accept", tt.accept)
+			}
+			w := httptest.NewRecorder()
+			r.ServeHTTP(w, req)
+			if w.Code != http.StatusOK || strings.TrimSpace(w.Body.String()) != tt.want {
+				t.Errorf("status %d, body %q, want %q", w.Code, w.Body, tt.want)
+			}
+			if (w.Header().Get("Content-Type") == "application/json") != (tt.want != "") {
+				t.Errorf("Content-Type %q", w.Header().Get("Content-Type"))
+			}
+		})
+	}
 }

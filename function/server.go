@@ -8,31 +8,34 @@ import (
 	"net"
 	"net/http"
 	"time"
+
+	"github.com/aerosink/aerosink/function/intake"
+	"github.com/aerosink/aerosink/function/problem"
 )
 
 // Limits of the server.
 const (
-	// idleTimeout is long: who is idle between requests is the platform's front end,
-	// and keeping the connection is its affair.
+	// idleTimeout is long: idle connections belong to Cloud Run's front end; let it close
+	// them.
 	idleTimeout = 15 * time.Minute
 
-	// maxStreams are the requests at once on one connection of HTTP/2, and maxFrame
-	// the bytes of a frame, for which each connection may make the server find room.
+	// maxStreams is the number of concurrent requests on an HTTP/2 connection, maxFrame
+	// the size of a frame in bytes. They bound the memory of a connection.
 	maxStreams = 250
 	maxFrame   = 16 << 10
 
-	// drainTimeout is for requests in flight when the server stops. Cloud Run kills
-	// the process 10 s after SIGTERM. Those that are not done by cutTimeout are told
-	// to come to an end, so that they are answered still.
+	// drainTimeout is for requests in flight when the server stops. Cloud Run kills the
+	// process 10 s after SIGTERM. Those not done by cutTimeout are cancelled, so that they
+	// still get an answer.
 	drainTimeout = 8 * time.Second
 	cutTimeout   = 7 * time.Second
 )
 
-// Serve answers HTTP/1.1 and clear-text HTTP/2 on l until ctx ends. Then it takes no
-// more connections and no more requests on those that it has, and answers what is
-// in flight; the contexts of requests that take longer than 7 s end. It returns nil
-// when all are answered; it is an error when that takes longer than 8 s.
-func Serve(ctx context.Context, l net.Listener, handler http.Handler, limits Limits, log *slog.Logger) error {
+// Serve answers HTTP/1.1 and unencrypted HTTP/2 on l until ctx ends. Then it accepts no more
+// connections and requests, and answers what is in flight; requests that take longer than
+// 7 s are cancelled. It returns nil when all are answered, and an error if that takes longer
+// than 8 s.
+func Serve(ctx context.Context, l net.Listener, handler http.Handler, limits intake.Limits, log *slog.Logger) error {
 	requests, cut := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer cut(nil)
 	server := newServer(limited(handler, limits, log), limits, log)
@@ -44,20 +47,20 @@ func Serve(ctx context.Context, l net.Listener, handler http.Handler, limits Lim
 		return fmt.Errorf("serve %s: %w", l.Addr(), err)
 	case <-ctx.Done():
 	}
-	defer time.AfterFunc(cutTimeout, func() { cut(errStopping) }).Stop()
+	defer time.AfterFunc(cutTimeout, func() { cut(intake.ErrStopping) }).Stop()
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
 	defer cancel()
 	err := server.Shutdown(drain)
 	if err != nil {
-		err = fmt.Errorf("requests in flight were cut after %s: %w", drainTimeout, errors.Join(err, server.Close()))
+		err = fmt.Errorf("requests in flight were cut off after %s: %w", drainTimeout, errors.Join(err, server.Close()))
 	}
 	return errors.Join(err, ignoreClosed(<-served))
 }
 
-// newServer returns a server that reads twice the limit of a header, for the handler
-// to answer what is above it; what is above that net/http refuses by itself. How long
-// an answer may take depends on the handler, which sets its own limit.
-func newServer(handler http.Handler, limits Limits, log *slog.Logger) *http.Server {
+// newServer returns a server that reads headers of up to twice the limit, so that the
+// handler can answer those above it; net/http refuses larger ones itself. The handler sets
+// its own time limit for an answer.
+func newServer(handler http.Handler, limits intake.Limits, log *slog.Logger) *http.Server {
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
 	protocols.SetUnencryptedHTTP2(true)
@@ -80,19 +83,31 @@ func ignoreClosed(err error) error {
 	return err
 }
 
-// limited refuses headers above the limit, and leaves all others to the handler.
-func limited(handler http.Handler, limits Limits, log *slog.Logger) http.Handler {
+// limited refuses requests with larger headers than the limit.
+func limited(handler http.Handler, limits intake.Limits, log *slog.Logger) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		if headerSize(req) <= limits.Header {
 			handler.ServeHTTP(w, req)
 			return
 		}
-		p := &problem{
+		p := &problem.Problem{
 			Status: http.StatusRequestHeaderFieldsTooLarge,
-			Detail: fmt.Sprintf("the header has more than %d bytes, the limit of %s", limits.Header, maxHeader.Name),
+			Detail: fmt.Sprintf("the header has more than %d bytes, the limit of %s", limits.Header, intake.MaxHeader),
 		}
 		log.WarnContext(req.Context(), "request refused", slog.Int("status", p.Status), slog.String("error", p.Detail))
-		finish(w, req, p)
-		p.write(w)
+		prepareConnection(w, req, p)
+		p.Write(w)
 	})
+}
+
+// headerSize returns the size of the request's header in bytes, as HTTP/1.1 encodes it.
+func headerSize(req *http.Request) int {
+	const line = len(": \r\n")
+	n := len(req.Method) + len(req.RequestURI) + len(req.Proto) + line + len("Host") + len(req.Host) + line
+	for name, values := range req.Header {
+		for _, value := range values {
+			n += len(name) + len(value) + line
+		}
+	}
+	return n
 }

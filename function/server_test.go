@@ -10,18 +10,20 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aerosink/aerosink/function/intake"
+
 	"github.com/aerosink/aerosink/function"
 )
 
 // limits are those of a server that tests need not wait for.
-var limits = function.Limits{Header: 64 << 10, HeaderTimeout: 5 * time.Second, BodyTimeout: 10 * time.Second}
+var limits = intake.Limits{Header: 64 << 10, HeaderTimeout: 5 * time.Second, BodyTimeout: 10 * time.Second}
 
 func serve(t *testing.T, handler http.HandlerFunc) (url string, stop func(), stopped <-chan error) {
 	t.Helper()
 	return serveWith(t, handler, limits)
 }
 
-func serveWith(t *testing.T, handler http.Handler, limits function.Limits) (url string, stop func(), stopped <-chan error) {
+func serveWith(t *testing.T, handler http.Handler, limits intake.Limits) (url string, stop func(), stopped <-chan error) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -58,7 +60,7 @@ func TestServerSpeaksBoth(t *testing.T) {
 	}
 }
 
-// What is in flight when the server stops is answered, over both protocols.
+// What is in flight when the server is stopping is answered, over both protocols.
 func TestServerDrains(t *testing.T) {
 	for _, http2 := range []bool{false, true} {
 		arrived, release := make(chan struct{}), make(chan struct{})

@@ -1,13 +1,10 @@
 package function
 
 import (
-	"encoding/binary"
 	"net/http"
 	"slices"
 	"strings"
 	"testing"
-	"testing/synctest"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
@@ -15,17 +12,9 @@ import (
 	"github.com/aerosink/aerosink/connector/format"
 )
 
-// printOf returns a fingerprint of its own for each i.
-func printOf(i int) (print fingerprint) {
-	binary.BigEndian.PutUint64(print[:], uint64(i))
-	return print
-}
-
-func always(int) bool { return true }
-
-// What one sink has is not given to it again, when the request comes again because
-// of another.
-func TestSettled(t *testing.T) {
+// What one sink has is not given to it again when the request is repeated because of
+// another.
+func TestServeHTTP_repeatSkipsWhatASinkHas(t *testing.T) {
 	good, bad := &fake{}, &fake{verdict: about(line(1), errLater)}
 	r := receiverOf(t, nil, good, bad)
 	for range 3 {
@@ -38,10 +27,10 @@ func TestSettled(t *testing.T) {
 		t.Fatalf("status %d: %s", w.Code, w.Body)
 	}
 	if diff := cmp.Diff([]string{line(0), line(1), line(2), line(3)}, good.stored); diff != "" {
-		t.Errorf("the sink that had all (-want +got):\n%s", diff)
+		t.Errorf("sink that had everything (-want +got):\n%s", diff)
 	}
 	if diff := cmp.Diff([]string{line(0), line(2), line(1), line(3)}, bad.stored); diff != "" {
-		t.Errorf("the sink that failed (-want +got):\n%s", diff)
+		t.Errorf("sink that failed (-want +got):\n%s", diff)
 	}
 	puts := good.puts
 	if w := post(r, line(1)); w.Code != http.StatusOK || good.puts != puts+1 {
@@ -49,8 +38,8 @@ func TestSettled(t *testing.T) {
 	}
 }
 
-// Two deletes with the same bytes may be two, with a write between them.
-func TestSettledDelete(t *testing.T) {
+// Two deletes with the same bytes may be two, with a write in between.
+func TestServeHTTP_repeatedDeleteIsStoredTwice(t *testing.T) {
 	gone := `{"msg":"delete","key":["shop","s","000000000000000000000000000=",1],"durable":false}`
 	good, bad := &fake{}, &fake{verdict: about("", errLater)}
 	r := receiverOf(t, nil, good, bad)
@@ -61,9 +50,9 @@ func TestSettledDelete(t *testing.T) {
 	}
 }
 
-// A sender that knows nothing of reports sends all again until all is stored, and
-// each sink has each change once, whoever failed, and however often.
-func TestSettledProperty(t *testing.T) {
+// A sender that knows no reports repeats everything until all is stored. Each sink has each
+// change once, whichever failed and however often.
+func TestServeHTTP_repeatsStoreEachChangeOnce(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		var lines, never []string
 		for i := range rapid.IntRange(1, 8).Draw(rt, "changes") {
@@ -101,47 +90,6 @@ func TestSettledProperty(t *testing.T) {
 			if !slices.Equal(f.stored, want) {
 				rt.Errorf("stored\n%s\nwant\n%s", strings.Join(f.stored, "\n"), strings.Join(want, "\n"))
 			}
-		}
-		for _, p := range r.stores.Load().all() {
-			if !p.settled.isEmpty() {
-				rt.Error("what was stored is remembered")
-			}
-		}
-	})
-}
-
-// What is remembered is bounded in number, and lasts for at least half of that.
-func TestSettledNumber(t *testing.T) {
-	var s settled
-	for i := range 3 * settledChanges {
-		s.remember([]fingerprint{printOf(i)}, nil, always)
-	}
-	if n := len(s.young) + len(s.old); n > 2*settledChanges || n < settledChanges {
-		t.Errorf("%d are remembered", n)
-	}
-	if known := s.among([]fingerprint{printOf(0), printOf(2*settledChanges + 1), printOf(3*settledChanges - 1)}); !slices.Equal(known, []bool{false, true, true}) {
-		t.Errorf("remembered: %v", known)
-	}
-}
-
-func TestSettledAge(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var s settled
-		one, two := []fingerprint{printOf(1)}, []fingerprint{printOf(2)}
-		s.remember(one, nil, always)
-		time.Sleep(settledAge - time.Second)
-		s.remember(two, nil, always)
-		time.Sleep(2 * time.Second)
-		if s.among(one) == nil || s.among(two) == nil {
-			t.Error("forgotten too soon")
-		}
-		time.Sleep(settledAge)
-		if s.among(one) != nil || s.among(two) != nil {
-			t.Error("remembered for too long")
-		}
-		s.remember(one, nil, always)
-		if s.forget(one); !s.isEmpty() || s.among(one) != nil {
-			t.Error("not forgotten")
 		}
 	})
 }

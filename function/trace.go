@@ -11,17 +11,16 @@ import (
 	"strings"
 )
 
-// origin is what a request says about where it comes from.
+// origin is what a request says about its trace.
 type origin struct {
-	Request string // an id for people to find it by
+	Request string // an ID for people to find it by
 	Trace   string // 32 hexadecimal digits; "" is none
 	Span    string // 16 of them; "" is none
 	Sampled bool
 }
 
-// originOf reads the headers of W3C Trace Context, else of Google's front end. A
-// header that is not valid says nothing. A request without a trace has the id that
-// its sender gave it, else one of ours.
+// originOf reads the header of W3C Trace Context or else of Google's front end. Invalid
+// headers are ignored. A request without a trace has its sender's ID or else one of ours.
 func originOf(header http.Header) origin {
 	o, ok := parseTraceParent(header["Traceparent"])
 	if !ok {
@@ -60,7 +59,7 @@ func parseTraceParent(values []string) (origin, bool) {
 		isZero(trace) || isZero(span):
 		return origin{}, false
 	}
-	bits, _ := hex.DecodeString(flags) // they are digits
+	bits, _ := hex.DecodeString(flags) // they are hexadecimal digits
 	return origin{Trace: trace, Span: span, Sampled: bits[0]&1 != 0}, true
 }
 
@@ -80,8 +79,8 @@ func parseCloudTrace(value string) origin {
 	return o
 }
 
-// requestID returns the id that a sender gave its request, where it is fit to be
-// written down, else one of ours.
+// requestID returns the ID that a sender gave its request if it can be logged, otherwise one
+// of ours.
 func requestID(given string) string {
 	const most = 128
 	unfit := func(r rune) bool { return r <= ' ' || r > '~' }
@@ -95,7 +94,7 @@ func isHex(text string) bool { return strings.Trim(text, "0123456789abcdef") == 
 
 func isZero(digits string) bool { return strings.Trim(digits, "0") == "" }
 
-// The members of a line in which Cloud Logging looks for its trace
+// Members of a log line in which Cloud Logging looks for the trace
 // (https://cloud.google.com/logging/docs/structured-logging).
 const (
 	traceKey   = "logging.googleapis.com/trace"
@@ -103,8 +102,8 @@ const (
 	sampledKey = "logging.googleapis.com/trace_sampled"
 )
 
-// attributes returns what joins the log's lines of a request: its trace as Cloud
-// Logging knows it, within a project, else its id.
+// attributes returns what connects the log lines of a request: its trace, as Cloud Logging
+// knows it within a project, or else its ID.
 //
 //nolint:sloglint // the keys are Google's
 func (o origin) attributes(project string) []slog.Attr {

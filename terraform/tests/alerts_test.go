@@ -19,7 +19,7 @@ var bare = []string{"runbook function-dead-letters"}
 // by default, with the function's own figures or without.
 func alerts(t *testing.T, figures bool) map[string]string {
 	t.Helper()
-	p := newPlan(t, settings("ingest", fmt.Sprintf("{ metrics = %t }", figures)))
+	p := newPlan(t, variables("ingest", fmt.Sprintf("{ metrics = %t }", figures)))
 	queries := map[string]string{}
 	for name, alert := range p.local("alerts").AsValueMap() {
 		queries[name] = alert.GetAttr("query").AsString()

@@ -154,7 +154,7 @@ func TestRolloutFails(t *testing.T) {
 // What a deploy writes beside the image is no drift, which Terraform would undo by a
 // revision of its own.
 func TestDeployIsNoDrift(t *testing.T) {
-	service := newPlan(t, settings()).resources["google_cloud_run_v2_service"]["ingest"]
+	service := newPlan(t, variables()).resources["google_cloud_run_v2_service"]["ingest"]
 	var ignored []string
 	for _, path := range child(service, "lifecycle").Attributes["ignore_changes"].Expr.Variables() {
 		last, ok := path[len(path)-1].(hcl.TraverseAttr)

@@ -49,7 +49,7 @@ EOT
 // knows of the function.
 func connectorPlan(t *testing.T, choice string) *plan {
 	t.Helper()
-	p := newPlan(t, settings("connector", choice))
+	p := newPlan(t, variables("connector", choice))
 	if refusals := p.refusals("connector"); len(refusals) > 0 {
 		t.Fatal(refusals)
 	}
@@ -219,7 +219,7 @@ func TestConnectorsOutOfReach(t *testing.T) {
 		config("port: 8901, tls: {port: 8943}, "+manage, ""):                 "",
 		config("tls: {port: 8901}, "+manage, ", tls = { "+certificates+" }"): "",
 	} {
-		said := strings.Join(newPlan(t, settings("connector", choice)).refusals("connector"), "; ")
+		said := strings.Join(newPlan(t, variables("connector", choice)).refusals("connector"), "; ")
 		if (want == "") != (said == "") || !strings.HasPrefix(said, want) {
 			t.Errorf("%s: %q, want %q", choice, said, want)
 		}

@@ -25,11 +25,11 @@ type figures map[string]map[string]bool
 // scraped. A namespace of the database's is then an exported one.
 var target = []string{"cluster", "instance", "job", "location", "namespace"}
 
-// google are metrics that Google has itself, with the labels that are asked for.
+// googleMetrics are metrics that Google has itself, with the labels that are asked for.
 // https://cloud.google.com/monitoring/api/metrics_gcp_p_z#gcp-run
 // https://cloud.google.com/monitoring/api/metrics_gcp_p_z#gcp-pubsub
 // https://cloud.google.com/monitoring/promql/promql-mapping says how they are called.
-var google = map[string]string{
+var googleMetrics = map[string]string{
 	"run_googleapis_com:request_count":                              "service_name response_code",
 	"run_googleapis_com:container_instance_count":                   "service_name state",
 	"run_googleapis_com:container_billable_instance_time":           "service_name",
@@ -55,10 +55,10 @@ func exposed(t *testing.T) figures {
 	ship(t, connector.Find(t, `"xdr":\["([^"]+)"`))
 
 	all := figures{}
-	for _, address := range []string{"127.0.0.1:" + sink.Find(t, `msg="metrics shown" address=\S+:(\d+)`), connector.Find(t, `"manage":\["([^"]+)"`)} {
+	for _, address := range []string{"127.0.0.1:" + sink.Find(t, `msg="serving metrics" address=\S+:(\d+)`), connector.Find(t, `"manage":\["([^"]+)"`)} {
 		all.scrape(t, "http://"+address+"/metrics")
 	}
-	for name, labels := range google {
+	for name, labels := range googleMetrics {
 		all.add(name, append(strings.Fields(labels), "monitored_resource"))
 	}
 	return all

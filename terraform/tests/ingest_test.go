@@ -4,7 +4,8 @@ import (
 	"fmt"
 	"testing"
 
-	"github.com/aerosink/aerosink/function"
+	"github.com/aerosink/aerosink/function/google"
+	"github.com/aerosink/aerosink/function/settings"
 )
 
 // Terraform refuses what the function would not start with, and nothing else: a
@@ -17,11 +18,11 @@ func TestEnvironmentOfIngest(t *testing.T) {
 		"LOG_LEVEL": {"debug", "info", "warn", "error", "verbose", "warning"}, "METADATA_KEY": {"meta"}, "SHOP": {"8MB"},
 	} {
 		for _, value := range values {
-			refusals := newPlan(t, settings("ingest", fmt.Sprintf(`{ environment = { %s = %q } }`, name, value))).refusals("ingest")
+			refusals := newPlan(t, variables("ingest", fmt.Sprintf(`{ environment = { %s = %q } }`, name, value))).refusals("ingest")
 			environment := map[string]string{"SINKS": "log:", name: value}
-			found := function.Examine(func(name string) string { return environment[name] }, []string{"SINKS", name})
-			if (len(refusals) == 0) != (len(found.Faults) == 0) {
-				t.Errorf("%s=%s: Terraform says %q, and the function %v", name, value, refusals, found.Faults)
+			found := settings.Environment{Getenv: func(name string) string { return environment[name] }, Sinks: google.Sinks()}.Examine([]string{"SINKS", name})
+			if (len(refusals) == 0) != (len(found.Errors) == 0) {
+				t.Errorf("%s=%s: Terraform says %q, and the function %v", name, value, refusals, found.Errors)
 			}
 		}
 	}

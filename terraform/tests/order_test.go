@@ -10,7 +10,7 @@ import (
 
 // Pub/Sub writes by grants that hold before it is asked to.
 func TestExportsWait(t *testing.T) {
-	resources, exports := newPlan(t, settings()).resources, 0
+	resources, exports := newPlan(t, variables()).resources, 0
 	for name, s := range resources["google_pubsub_subscription"] {
 		if len(child(s, "bigquery_config").Attributes)+len(child(s, "cloud_storage_config").Attributes) == 0 {
 			continue
@@ -34,7 +34,7 @@ func TestExportsWait(t *testing.T) {
 
 // What uses the customer's key meets with grants that hold.
 func TestKeyWaits(t *testing.T) {
-	for name, grant := range newPlan(t, settings()).resources["google_kms_crypto_key_iam_member"] {
+	for name, grant := range newPlan(t, variables()).resources["google_kms_crypto_key_iam_member"] {
 		if !pauses(grant) {
 			t.Errorf("the grant %s may not hold yet when it is needed", name)
 		}
@@ -53,7 +53,7 @@ func pauses(resource *hclsyntax.Body) bool {
 // project it is with the first topic.
 func TestGrantsToPubSubWait(t *testing.T) {
 	grants := 0
-	for kind, named := range newPlan(t, settings()).resources {
+	for kind, named := range newPlan(t, variables()).resources {
 		for name, resource := range named {
 			if member := resource.Attributes["member"]; member == nil || !refers(member.Expr, "local", "pubsub_agent") {
 				continue

@@ -8,7 +8,7 @@ import (
 
 func TestRefusals(t *testing.T) {
 	for _, tt := range refusals {
-		said := newPlan(t, settings(tt.variable, tt.value)).refusals(tt.variable)
+		said := newPlan(t, variables(tt.variable, tt.value)).refusals(tt.variable)
 		if len(said) != 1 || !strings.HasPrefix(said[0], tt.says) {
 			t.Errorf("%s = %s: %q, want one that begins with %q", tt.variable, tt.value, said, tt.says)
 		}
@@ -21,15 +21,15 @@ var refusalsOfPairs = []struct {
 	settings map[string]string
 	says     string
 }{
-	{"archive", settings("archive", `{ location = "EU" }`, "kms_key", key), "archive.location must be the"},
-	{"storage_subscription", settings("storage_subscription", `{ format = "text" }`, "changes", `{ data = "message-pack" }`), "storage_subscription.format text needs"},
-	{"storage_subscription", settings("storage_subscription", `{ format = "text" }`, "changes", `{ packed = {} }`), "storage_subscription.format text needs"},
-	{"bigquery", settings("bigquery", `{ location = "EU" }`, "kms_key", key), "bigquery.location must be the"},
-	{"ingest", settings("connector", "null", "ingest", `{ tokens = { secret = "Bearer 0123", current = "1" } }`), "ingest.tokens.secret must be"},
-	{"ingest", settings("connector", "null", "ingest", `{ tokens = { secret = "tokens", current = "latest" } }`), "ingest.tokens.current and"},
-	{"ingest", settings("connector", "null", "ingest", `{ tokens = { secret = "tokens", current = "2", previous = "0" } }`), "ingest.tokens.current and"},
-	{"ingest", settings("connector", "null", "ingest", `{ ingress = "all", tokens = { secret = "tokens", current = "1" } }`), "ingest.tokens cannot be"},
-	{"ingest", settings("connector", "null", "ingest", `{ function_source = "./versions.tf", tokens = { secret = "tokens", current = "1" } }`), "ingest.tokens needs"},
+	{"archive", variables("archive", `{ location = "EU" }`, "kms_key", key), "archive.location must be the"},
+	{"storage_subscription", variables("storage_subscription", `{ format = "text" }`, "changes", `{ data = "message-pack" }`), "storage_subscription.format text needs"},
+	{"storage_subscription", variables("storage_subscription", `{ format = "text" }`, "changes", `{ packed = {} }`), "storage_subscription.format text needs"},
+	{"bigquery", variables("bigquery", `{ location = "EU" }`, "kms_key", key), "bigquery.location must be the"},
+	{"ingest", variables("connector", "null", "ingest", `{ tokens = { secret = "Bearer 0123", current = "1" } }`), "ingest.tokens.secret must be"},
+	{"ingest", variables("connector", "null", "ingest", `{ tokens = { secret = "tokens", current = "latest" } }`), "ingest.tokens.current and"},
+	{"ingest", variables("connector", "null", "ingest", `{ tokens = { secret = "tokens", current = "2", previous = "0" } }`), "ingest.tokens.current and"},
+	{"ingest", variables("connector", "null", "ingest", `{ ingress = "all", tokens = { secret = "tokens", current = "1" } }`), "ingest.tokens cannot be"},
+	{"ingest", variables("connector", "null", "ingest", `{ function_source = "./versions.tf", tokens = { secret = "tokens", current = "1" } }`), "ingest.tokens needs"},
 }
 
 func TestRefusalsOfPairs(t *testing.T) {
@@ -43,7 +43,7 @@ func TestRefusalsOfPairs(t *testing.T) {
 
 // What is there by default, and the fullest of what can be chosen, is not refused.
 func TestNoRefusals(t *testing.T) {
-	full := settings("kms_key", key,
+	full := variables("kms_key", key,
 		"changes", `{ ordering = 4096, data = "avro", retention_days = 31, regions = ["europe-west1", "europe-west4"], enforce_in_transit = true, schema = { definition = "{}" },
 			subscriptions = { orders = { filter = "attributes.set = \"orders\"", subscribers = ["group:a@example.com"], ordering = true, exactly_once = true, ack_deadline = 600, retention_days = 31, attempts = 0 } } }`,
 		"archive", `{ format = "parquet", compression = "gzip", location = "europe-west1", storage_class = "NEARLINE", transitions = { COLDLINE = 90, ARCHIVE = 365 }, expire_days = 3650, retention = { days = 3650, locked = true }, soft_delete_days = 90 }`,
@@ -54,8 +54,8 @@ func TestNoRefusals(t *testing.T) {
 		"ingest", `{ ingress = "internal-and-load-balancer", min_instances = 20, concurrency = 1000, cpu = 8, memory = 32768, environment = { MAX_BODY = "8MiB" }, tokens = { secret = "projects/p/secrets/s", current = "2", previous = "1" } }`,
 		"alerts", `{ channels = ["projects/p/notificationChannels/1"], connectors = 3, lag_minutes = 1, stall_minutes = 1440, certificate_days = 1, token_minutes = 11, backlog_minutes = 1 }`,
 		"subnetwork", `"projects/network/regions/europe-west1/subnetworks/shop"`, "prefix", `"a-prefix-with-18-s"`, "build_region", `"europe-west1"`, "labels", labels(63))
-	nothing := settings("archive", "null", "connector", "null", "storage_subscription", "null", "bigquery", "null")
-	for _, all := range []map[string]string{settings(), nothing, settings("storage_subscription", "{}", "bigquery", "{}"), full} {
+	nothing := variables("archive", "null", "connector", "null", "storage_subscription", "null", "bigquery", "null")
+	for _, all := range []map[string]string{variables(), nothing, variables("storage_subscription", "{}", "bigquery", "{}"), full} {
 		p := newPlan(t, all)
 		for name := range p.variables {
 			if said := p.refusals(name); len(said) > 0 {
@@ -75,7 +75,7 @@ func TestMessagesOfRefusals(t *testing.T) {
 	for _, tt := range refusalsOfPairs {
 		says = append(says, tt.says)
 	}
-	p := newPlan(t, settings())
+	p := newPlan(t, variables())
 	for name := range p.variables {
 		for _, b := range p.variables[name].Blocks {
 			message := p.eval(b.Body.Attributes["error_message"].Expr).AsString()

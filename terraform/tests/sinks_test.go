@@ -8,13 +8,14 @@ import (
 
 	"github.com/hashicorp/hcl/v2"
 
-	"github.com/aerosink/aerosink/function"
+	"github.com/aerosink/aerosink/function/google"
+	"github.com/aerosink/aerosink/function/settings"
 	"github.com/aerosink/aerosink/function/sink"
 )
 
-// settings returns the four variables that have no default, and those given by pairs
+// variables returns the four variables that have no default, and those given by pairs
 // of name and value.
-func settings(pairs ...string) map[string]string {
+func variables(pairs ...string) map[string]string {
 	all := map[string]string{"project": `"example-project"`, "region": `"europe-west1"`, "subnetwork": `"default"`, "aerospike_ranges": `["10.0.0.0/24"]`}
 	for i := 0; i < len(pairs); i += 2 {
 		all[pairs[i]] = pairs[i+1]
@@ -33,14 +34,14 @@ func (p *plan) urls(local string) (urls []string) {
 
 // The function understands what it is told by default, and has nothing to say to it.
 func TestSinksByDefault(t *testing.T) {
-	p := newPlan(t, settings())
+	p := newPlan(t, variables())
 	environment := map[string]string{
 		"SINKS":        strings.Join(append(p.urls("changes_sinks"), p.urls("archive_sinks")...), ","),
 		"DEAD_LETTERS": p.local("dead_letters").AsString(),
 	}
-	found := function.Examine(func(name string) string { return environment[name] }, []string{"SINKS", "DEAD_LETTERS"})
-	if len(found.Faults) > 0 || len(found.Warnings) > 0 {
-		t.Errorf("of %v: %v, %v", environment, found.Faults, found.Warnings)
+	found := settings.Environment{Getenv: func(name string) string { return environment[name] }, Sinks: google.Sinks()}.Examine([]string{"SINKS", "DEAD_LETTERS"})
+	if len(found.Errors) > 0 || len(found.Warnings) > 0 {
+		t.Errorf("of %v: %v, %v", environment, found.Errors, found.Warnings)
 	}
 }
 
@@ -59,10 +60,10 @@ func TestWordsOfSinks(t *testing.T) {
 		for _, first := range tt.words[0] {
 			for _, second := range tt.words[1] {
 				text := fmt.Sprintf(tt.form, first, second)
-				p := newPlan(t, settings(tt.variable, text))
+				p := newPlan(t, variables(tt.variable, text))
 				refusals := p.refusals(tt.variable)
 				url := p.urls(tt.variable + "_sinks")[0]
-				_, err := function.ParseSink(url, sink.Options{})
+				_, err := google.Sinks().Parse(url, sink.Options{})
 				if (err == nil) != (len(refusals) == 0) {
 					t.Errorf("%s = %s: Terraform says %q, and of %s the function %v", tt.variable, text, refusals, url, err)
 				}
@@ -108,7 +109,7 @@ func TestFoldersOfTheArchive(t *testing.T) {
 		{"changes", "a b", "archive.path"},
 		{"changes", "a,b", "archive.path"},
 	} {
-		p := newPlan(t, settings("archive", fmt.Sprintf("{ prefix = %q, path = %q }", tt.prefix, tt.path)))
+		p := newPlan(t, variables("archive", fmt.Sprintf("{ prefix = %q, path = %q }", tt.prefix, tt.path)))
 		refusals := strings.Join(p.refusals("archive"), "\n")
 		if tt.refused != "" {
 			if !strings.HasPrefix(refusals, tt.refused+" must ") {
@@ -117,14 +118,14 @@ func TestFoldersOfTheArchive(t *testing.T) {
 			continue
 		}
 		url := p.urls("archive_sinks")[0]
-		if _, err := function.ParseSink(url, sink.Options{}); refusals != "" || err != nil || strings.Contains(url, ",") {
+		if _, err := google.Sinks().Parse(url, sink.Options{}); refusals != "" || err != nil || strings.Contains(url, ",") {
 			t.Errorf("prefix %q and path %q: Terraform says %q, and of %s the function %v", tt.prefix, tt.path, refusals, url, err)
 		}
 	}
 }
 
 func TestNoArchive(t *testing.T) {
-	if urls := newPlan(t, settings("archive", "null")).urls("archive_sinks"); len(urls) > 0 {
+	if urls := newPlan(t, variables("archive", "null")).urls("archive_sinks"); len(urls) > 0 {
 		t.Errorf("%q without an archive", urls)
 	}
 }
@@ -132,7 +133,7 @@ func TestNoArchive(t *testing.T) {
 // The function may publish when every subscription of ours is there: what was
 // published before is in none.
 func TestPublisherWaits(t *testing.T) {
-	resources := newPlan(t, settings()).resources
+	resources := newPlan(t, variables()).resources
 	publisher := resources["google_pubsub_topic_iam_member"]["changes_ingest"]
 	for name, s := range resources["google_pubsub_subscription"] {
 		if refers(s.Attributes["topic"].Expr, "google_pubsub_topic", "changes") && !refers(publisher.Attributes["depends_on"].Expr, "google_pubsub_subscription", name) {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"github.com/aerosink/aerosink/function/google"
 	"io"
 	"net"
 	"net/http"
@@ -83,12 +84,13 @@ func TestConnector_endToEnd(t *testing.T) {
 			w.WriteHeader(http.StatusForbidden)
 		}
 	})
+	receive := function.Entry(google.Sinks())
 	there := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		requests.Add(1)
 		if r.ProtoMajor != 2 {
 			t.Errorf("a request over %s", r.Proto)
 		}
-		function.Receive(w, r)
+		receive(w, r)
 	}))
 	there.Config.Protocols = new(http.Protocols)
 	there.Config.Protocols.SetUnencryptedHTTP2(true)

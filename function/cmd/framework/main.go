@@ -11,8 +11,11 @@ import (
 
 	"github.com/GoogleCloudPlatform/functions-framework-go/funcframework"
 
+	_ "github.com/aerosink/aerosink" // registers Receive
 	"github.com/aerosink/aerosink/connector/cli"
-	"github.com/aerosink/aerosink/function"
+	"github.com/aerosink/aerosink/function/google"
+	"github.com/aerosink/aerosink/function/settings"
+	"github.com/aerosink/aerosink/function/sink"
 )
 
 // stamp is the version, set by the linker: -X main.stamp=v1.2.3.
@@ -50,7 +53,7 @@ func serve(ctx context.Context, stderr io.Writer) error {
 			}
 		}
 	}
-	c, err := function.ParseConfig(os.Getenv, io.Discard)
+	c, err := settings.Environment{Getenv: os.Getenv, Sinks: google.Sinks()}.Parse(sink.Options{})
 	if err != nil {
 		return fmt.Errorf("read the environment:\n%w", err)
 	}

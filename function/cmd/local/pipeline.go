@@ -4,13 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"github.com/aerosink/aerosink/connector/deliver/post"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/url"
 	"time"
+
+	"github.com/aerosink/aerosink/connector/deliver/post"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -22,6 +23,9 @@ import (
 	"github.com/aerosink/aerosink/connector/route"
 	"github.com/aerosink/aerosink/connector/xdr"
 	"github.com/aerosink/aerosink/function"
+	"github.com/aerosink/aerosink/function/google"
+	"github.com/aerosink/aerosink/function/settings"
+	"github.com/aerosink/aerosink/function/sink"
 )
 
 // pipeline is the function and the connector, each served as in production.
@@ -78,12 +82,12 @@ func formatOf(name string) (format.Format, error) {
 // the connector.
 func (p *pipeline) startFunction(log *slog.Logger) error {
 	environment := map[string]string{"SINKS": sinks}
-	getenv := func(name string) string { return environment[name] }
-	c, err := function.ParseConfig(getenv, io.Discard)
+	e := settings.Environment{Getenv: func(name string) string { return environment[name] }, Sinks: google.Sinks()}
+	c, err := e.Parse(sink.Options{})
 	if err != nil {
 		return err
 	}
-	p.receiver = function.New(getenv, log)
+	p.receiver = function.New(e, log)
 	var ctx context.Context
 	ctx, p.stopFunction = context.WithCancel(context.Background())
 	go func() { p.functionEnd <- function.Serve(ctx, p.function, p.receiver, c.Limits, log) }()

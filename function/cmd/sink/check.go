@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"github.com/aerosink/aerosink/connector/cli"
-	"github.com/aerosink/aerosink/function"
 )
 
 // check prints the effective settings, and the errors and warnings about the
@@ -19,18 +18,18 @@ func check(ctx context.Context, getenv func(string) string, environ []string, co
 	for i, variable := range environ {
 		names[i], _, _ = strings.Cut(variable, "=")
 	}
-	found := function.Examine(getenv, names)
+	found := newEnvironment(getenv).Examine(names)
 	var text strings.Builder
-	for _, s := range found.Settings {
+	for _, s := range found.Values {
 		fmt.Fprintf(&text, "%-20s  %s\n", s.Variable, s.Text)
 	}
-	for _, err := range found.Faults {
+	for _, err := range found.Errors {
 		fmt.Fprintf(&text, "error: %s\n", err)
 	}
 	for _, w := range found.Warnings {
 		fmt.Fprintf(&text, "warning: %s\n", w)
 	}
-	failed := len(found.Faults)
+	failed := len(found.Errors)
 	if connect {
 		for _, c := range found.Connect(ctx) {
 			result := "ok"
@@ -38,7 +37,7 @@ func check(ctx context.Context, getenv func(string) string, environ []string, co
 				result = c.Err.Error()
 				failed++
 			}
-			fmt.Fprintf(&text, "connect: %s: %s: %s\n", c.Variable, c.Place, result)
+			fmt.Fprintf(&text, "connect: %s: %s: %s\n", c.Variable, c.URL, result)
 		}
 	}
 	if _, err := io.WriteString(stdout, text.String()); err != nil {

@@ -53,7 +53,7 @@ func TestCheck_exitStatus(t *testing.T) {
 	}{
 		{"check", "", 0, "sink check: no errors, 1 warning\n"},
 		{"check -connect", "gs://archive/dead", 0, "connect: DEAD_LETTERS: gs://archive/dead: ok\n"},
-		{"check", "log:", 1, "error: DEAD_LETTERS: a log is no place that lasts"},
+		{"check", "log:", 1, "error: DEAD_LETTERS: a log is not durable"},
 	} {
 		t.Setenv("DEAD_LETTERS", tt.deadLetters)
 		process := changetest.Command(t, strings.Fields(tt.args)...)

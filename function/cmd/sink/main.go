@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/aerosink/aerosink/connector/cli"
-	"github.com/aerosink/aerosink/function"
+	"github.com/aerosink/aerosink/function/settings"
 )
 
 // stamp is the version, set by the linker: -X main.stamp=v1.2.3.
@@ -91,7 +91,7 @@ func program(getenv func(string) string, environ []string) *cli.Program {
 // printVariables prints all variables.
 func printVariables(stdout io.Writer) error {
 	rows := [][]string{{"VARIABLE", "DEFAULT", "UNIT", "MEANING"}}
-	for _, v := range function.Variables() {
+	for _, v := range settings.Variables() {
 		rows = append(rows, []string{v.Name, v.Default, v.Unit, plainText(v.Meaning)})
 	}
 	_, err := io.WriteString(stdout, cli.Table(rows)+
@@ -104,7 +104,7 @@ func printVariables(stdout io.Writer) error {
 func variableTable(names ...string) string {
 	var rows [][]string
 	for _, name := range names {
-		for _, v := range function.Variables() {
+		for _, v := range settings.Variables() {
 			if v.Name != name {
 				continue
 			}

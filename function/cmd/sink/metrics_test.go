@@ -13,7 +13,7 @@ import (
 )
 
 // The metrics port serves the metrics of the function, its sinks and the process until
-// the server stops.
+// the server is stopping.
 func TestMetricsPort(t *testing.T) {
 	sinktest.New(t)
 	ctx, stop := context.WithCancel(t.Context())

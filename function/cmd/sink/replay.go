@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/aerosink/aerosink/connector/cli"
-	"github.com/aerosink/aerosink/function"
 	"github.com/aerosink/aerosink/function/replay"
 	"github.com/aerosink/aerosink/function/sink"
 )
@@ -64,7 +63,7 @@ func (o *replayOptions) options(from string, getenv func(string) string, streams
 	if err != nil {
 		return replay.Options{}, err
 	}
-	c, err := function.LoadConfig(replayEnvironment(getenv, sinks), streams.Stdout)
+	c, err := newEnvironment(replayEnvironment(getenv, sinks)).Load(sink.Options{Log: streams.Stdout})
 	if err != nil {
 		return replay.Options{}, err
 	}

@@ -12,16 +12,25 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/aerosink/aerosink/function"
+	"github.com/aerosink/aerosink/function/google"
+	"github.com/aerosink/aerosink/function/settings"
+	"github.com/aerosink/aerosink/function/sink"
 )
+
+// newEnvironment returns the environment, with the sinks that this program offers.
+func newEnvironment(getenv func(string) string) settings.Environment {
+	return settings.Environment{Getenv: getenv, Sinks: google.Sinks()}
+}
 
 // serve serves the function until ctx ends.
 func serve(ctx context.Context, getenv func(string) string, stderr io.Writer) error {
-	c, err := function.ParseConfig(getenv, io.Discard)
+	environment := newEnvironment(getenv)
+	c, err := environment.Parse(sink.Options{})
 	if err != nil {
 		return fmt.Errorf("read the environment:\n%w", err)
 	}
-	log := function.NewLogger(stderr, getenv)
-	receiver := function.New(getenv, log)
+	log := function.NewLogger(stderr, environment)
+	receiver := function.New(environment, log)
 	if err := receiver.Open(); err != nil {
 		log.Error("cannot open the sinks yet; each request tries again", "error", err)
 	}
@@ -41,7 +50,7 @@ func serve(ctx context.Context, getenv func(string) string, stderr io.Writer) er
 }
 
 // serveMetrics serves /metrics on its own port until ctx ends.
-func serveMetrics(ctx context.Context, c function.Config, metrics http.Handler, log *slog.Logger) error {
+func serveMetrics(ctx context.Context, c settings.Settings, metrics http.Handler, log *slog.Logger) error {
 	l, err := listen(ctx, c.MetricsPort, "METRICS_PORT")
 	if err != nil {
 		return err

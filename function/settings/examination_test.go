@@ -1,4 +1,4 @@
-package function_test
+package settings_test
 
 import (
 	"context"
@@ -8,75 +8,75 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/aerosink/aerosink/function"
+	"github.com/aerosink/aerosink/function/settings"
 	"github.com/aerosink/aerosink/function/sink/sinktest"
 )
 
 // lasting are sinks and dead letters that there is nothing to say about.
 var lasting = []string{"SINKS", "pubsub://shop/changes?ordering=256,gs://archive/changes", "DEAD_LETTERS", "gs://archive/dead"}
 
-func TestExamine(t *testing.T) {
+func TestExamine_errorsAndWarnings(t *testing.T) {
 	for _, tt := range []struct {
-		name, value string
-		fault, says string // "" is none
+		name, value  string
+		err, warning string // "" is none
 	}{
 		{"LOG_LEVEL", "debug", "", ""},
 		{"PATH", "/bin", "", ""},
 		{"SORT", "up", "", ""},
 		{"HTTP_TIMEOUT", "1s", "", ""},
-		{"TIMEOUT", "x", `TIMEOUT: "x" is no duration; write for example 9s`, ""},
+		{"TIMEOUT", "x", `TIMEOUT: invalid duration "x": want for example 9s`, ""},
 		{"METRICS_PORT", "8080", "METRICS_PORT: 8080 is PORT too; set another", ""},
 		{"AUTH_TOKENS_FILE", "nowhere", "AUTH_TOKENS_FILE: open nowhere: no such file", ""},
-		{"AUTH_TOKENS_FILE", "findings_test.go", "AUTH_TOKENS_FILE: findings_test.go: token 1 has white space in it", ""},
+		{"AUTH_TOKENS_FILE", "examination_test.go", "AUTH_TOKENS_FILE: examination_test.go: token 1 contains white space", ""},
 		{"DEAD_LETTERS", "", "", "DEAD_LETTERS: not set, so a change that can never be stored is refused"},
-		{"DEAD_LETTERS", "log:", "DEAD_LETTERS: a log is no place that lasts", ""},
-		{"DEAD_LETTERS", "pubsub://shop/dead", "", "DEAD_LETTERS: pubsub://shop/dead: a topic takes no message over 10 MB"},
+		{"DEAD_LETTERS", "log:", "DEAD_LETTERS: a log is not durable", ""},
+		{"DEAD_LETTERS", "pubsub://shop/dead", "", "DEAD_LETTERS: pubsub://shop/dead: a topic takes messages up to 10 MB"},
 		{"TIMEOUT", "10s", "", "TIMEOUT: 10s, but XDR waits 10s for a reply"},
 		{"MAX_BODY", "33MiB", "", "MAX_BODY: more than 33554432 bytes reach a service on Cloud Run only with HTTP/2"},
 		{"SINKS", "pubsub://shop/changes", "", "SINKS: pubsub://shop/changes: without ordering"},
-		{"SINKS", "log:", "", "SINKS: log:: a log is no place that lasts"},
-		{"MAX_BODYS", "1", "", "MAX_BODYS: no variable of ours; did you mean MAX_BODY?"},
+		{"SINKS", "log:", "", "SINKS: log:: a log is not durable"},
+		{"MAX_BODYS", "1", "", "MAX_BODYS: unknown variable; did you mean MAX_BODY?"},
 		{"DEADLETTER", "1", "", "did you mean DEAD_LETTERS?"},
-		{"sinks", "1", "", "sinks: no variable of ours; did you mean SINKS?"},
-		{"AEROSINK_SINKS", "1", "", "AEROSINK_SINKS: no variable of ours; did you mean SINKS?"},
-		{"AEROSINK_COLOUR", "1", "", "AEROSINK_COLOUR: no variable of ours"},
+		{"sinks", "1", "", "sinks: unknown variable; did you mean SINKS?"},
+		{"AEROSINK_SINKS", "1", "", "AEROSINK_SINKS: unknown variable; did you mean SINKS?"},
+		{"AEROSINK_COLOUR", "1", "", "AEROSINK_COLOUR: unknown variable"},
 	} {
-		f := function.Examine(env(append([]string{tt.name, tt.value}, lasting...)...), []string{"SINKS", "DEAD_LETTERS", tt.name})
-		if got := fmt.Sprint(errors.Join(f.Faults...)); (tt.fault == "") != (len(f.Faults) == 0) || !strings.Contains(got, tt.fault) {
-			t.Errorf("%s=%s: faults %s, want %q", tt.name, tt.value, got, tt.fault)
+		f := environment(env(append([]string{tt.name, tt.value}, lasting...)...)).Examine([]string{"SINKS", "DEAD_LETTERS", tt.name})
+		if got := fmt.Sprint(errors.Join(f.Errors...)); (tt.err == "") != (len(f.Errors) == 0) || !strings.Contains(got, tt.err) {
+			t.Errorf("%s=%s: faults %s, want %q", tt.name, tt.value, got, tt.err)
 		}
-		if got := fmt.Sprint(f.Warnings); (tt.says == "") != (len(f.Warnings) == 0) || !strings.Contains(got, tt.says) {
-			t.Errorf("%s=%s: warnings %s, want %q", tt.name, tt.value, got, tt.says)
+		if got := fmt.Sprint(f.Warnings); (tt.warning == "") != (len(f.Warnings) == 0) || !strings.Contains(got, tt.warning) {
+			t.Errorf("%s=%s: warnings %s, want %q", tt.name, tt.value, got, tt.warning)
 		}
 	}
 }
 
 // Every variable is shown with what it was understood as, and no token is.
-func TestExamineSettings(t *testing.T) {
-	f := function.Examine(env("SINKS", " log: ,gs://a/b", "MAX_BODY", "1MiB", "AUTH_TOKENS", "secret-secret-secret,other-secret-secret"), nil)
-	shown := fmt.Sprint(f.Settings)
+func TestExamine_values(t *testing.T) {
+	f := environment(env("SINKS", " log: ,gs://a/b", "MAX_BODY", "1MiB", "AUTH_TOKENS", "secret-secret-secret,other-secret-secret")).Examine(nil)
+	shown := fmt.Sprint(f.Values)
 	for _, want := range []string{"SINKS: log:, gs://a/b ", "MAX_BODY: 1MiB (1048576 bytes) ", "MAX_CHANGES: 10000, by default ", "AUTH_TOKENS: 2, not shown ", "METRICS_PORT: not set "} {
 		if !strings.Contains(shown, want) {
 			t.Errorf("%s\ndoes not say %q", shown, want)
 		}
 	}
-	if len(f.Settings) != len(function.Variables()) || strings.Contains(shown, "secret") {
+	if len(f.Values) != len(settings.Variables()) || strings.Contains(shown, "secret") {
 		t.Errorf("settings %s", shown)
 	}
 }
 
 // What the Functions Framework does by itself is not ours to set.
-func TestExamineForFramework(t *testing.T) {
-	f := function.Examine(env(append([]string{"FUNCTION_TARGET", "Receive", "METRICS_PORT", "9090", "HEADER_TIMEOUT", "1s"}, lasting...)...), nil)
-	if len(f.Warnings) != 2 || !strings.Contains(f.Warnings[0].Text, "means nothing under the Functions Framework") {
+func TestExamine_underTheFunctionsFramework(t *testing.T) {
+	f := environment(env(append([]string{"FUNCTION_TARGET", "Receive", "METRICS_PORT", "9090", "HEADER_TIMEOUT", "1s"}, lasting...)...)).Examine(nil)
+	if len(f.Warnings) != 2 || !strings.Contains(f.Warnings[0].Text, "has no effect under the Functions Framework") {
 		t.Errorf("warnings %v", f.Warnings)
 	}
 }
 
 // Every place is looked for, and what is wrong with one says what to do.
-func TestConnect(t *testing.T) {
+func TestConnect_resultOfEachSink(t *testing.T) {
 	sinktest.New(t)
-	f := function.Examine(env("SINKS", sinktest.PubSubSink+",pubsub://test-project/nowhere,"+sinktest.ArchiveSink+",log:", "DEAD_LETTERS", "gs://nowhere/dead"), nil)
+	f := environment(env("SINKS", sinktest.PubSubSink+",pubsub://test-project/nowhere,"+sinktest.ArchiveSink+",log:", "DEAD_LETTERS", "gs://nowhere/dead")).Examine(nil)
 	want := map[string]string{
 		sinktest.PubSubSink:             "",
 		"pubsub://test-project/nowhere": "nowhere",
@@ -86,9 +86,9 @@ func TestConnect(t *testing.T) {
 	}
 	found := f.Connect(t.Context())
 	for _, c := range found {
-		says, ok := want[c.Place]
+		says, ok := want[c.URL]
 		if !ok || (c.Err == nil) != (says == "") || c.Err != nil && !strings.Contains(c.Err.Error(), says) {
-			t.Errorf("%s: %s: %v, want an error that says %q", c.Variable, c.Place, c.Err, says)
+			t.Errorf("%s: %s: %v, want an error that says %q", c.Variable, c.URL, c.Err, says)
 		}
 	}
 	if len(found) != len(want) || found[4].Variable != "DEAD_LETTERS" {
@@ -97,7 +97,7 @@ func TestConnect(t *testing.T) {
 }
 
 // A place that does not answer is not waited for any longer than the caller does.
-func TestConnectInTime(t *testing.T) {
+func TestConnect_timeout(t *testing.T) {
 	cloud := sinktest.New(t)
 	cloud.FailStorage(func(w http.ResponseWriter, req *http.Request) {
 		<-req.Context().Done()
@@ -105,7 +105,7 @@ func TestConnectInTime(t *testing.T) {
 	})
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	f := function.Examine(env("SINKS", sinktest.ArchiveSink), nil)
+	f := environment(env("SINKS", sinktest.ArchiveSink)).Examine(nil)
 	if c := f.Connect(ctx)[0]; !errors.Is(c.Err, context.Canceled) {
 		t.Errorf("%v", c.Err)
 	}

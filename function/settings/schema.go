@@ -1,4 +1,4 @@
-package function
+package settings
 
 import (
 	"context"
@@ -8,11 +8,10 @@ import (
 	"time"
 
 	"github.com/aerosink/aerosink/connector/format/avro"
-	"github.com/aerosink/aerosink/function/sink/archive"
 )
 
-// schemaReader returns the text of the schema at a path or gs: URL; nil where it is
-// not to be read yet.
+// schemaReader returns the text of the schema at a path or URL, nil if it is not to be read
+// yet.
 type schemaReader func(path string) ([]byte, error)
 
 const (
@@ -20,27 +19,28 @@ const (
 	schemaLimit   = 1 << 20 // bytes
 )
 
-func inCloud(path string) bool { return strings.HasPrefix(path, "gs://") }
+// isURL reports whether a schema is an object in the cloud.
+func isURL(path string) bool { return strings.Contains(path, "://") }
 
-// fetchSchema reads a schema wherever it is.
-func fetchSchema(path string) ([]byte, error) {
-	if !inCloud(path) {
+// readSchema reads a schema wherever it is.
+func (e Environment) readSchema(path string) ([]byte, error) {
+	if !isURL(path) {
 		return os.ReadFile(path)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), schemaTimeout)
 	defer cancel()
-	return archive.ReadObject(ctx, path, schemaLimit)
+	return e.Sinks.ReadObject(ctx, path, schemaLimit)
 }
 
-// localSchema leaves a schema in Cloud Storage for later.
-func localSchema(path string) ([]byte, error) {
-	if inCloud(path) {
+// readLocalSchema leaves a schema in the cloud for later.
+func (e Environment) readLocalSchema(path string) ([]byte, error) {
+	if isURL(path) {
 		return nil, nil
 	}
-	return fetchSchema(path)
+	return e.readSchema(path)
 }
 
-// parseSchema returns the schema at the path; without a path there is none.
+// parseSchema returns the schema at the path; nil without a path.
 func parseSchema(path, metadataKey string, read schemaReader) (*avro.Format, error) {
 	if path == "" {
 		return nil, nil

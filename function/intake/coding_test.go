@@ -1,4 +1,4 @@
-package function
+package intake
 
 import (
 	"bytes"
@@ -10,6 +10,9 @@ import (
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
+
+	_ "github.com/aerosink/aerosink/connector/change/changetest" // for the flag -update
+	"github.com/aerosink/aerosink/function/problem"
 )
 
 func compress(t testing.TB, codings []*coding, body []byte) []byte {
@@ -34,8 +37,8 @@ func compress(t testing.TB, codings []*coding, body []byte) []byte {
 	return body
 }
 
-// FuzzCodings holds that a header is understood or refused as a whole, and that what
-// is compressed as it says comes back.
+// FuzzCodings checks that a header is accepted or refused as a whole, and that what is
+// compressed as it says comes back.
 func FuzzCodings(f *testing.F) {
 	f.Add("gzip", "[]")
 	f.Add("identity , X-GZip,\tzstd", "{}")
@@ -43,26 +46,26 @@ func FuzzCodings(f *testing.F) {
 	f.Fuzz(func(t *testing.T, header, body string) {
 		codings, err := codingsOf(http.Header{"Content-Encoding": {header}})
 		if err != nil {
-			var p *problem
+			var p *problem.Problem
 			if codings != nil || !errors.As(err, &p) || p.Status != http.StatusUnsupportedMediaType {
-				t.Errorf("%d codings and %v", len(codings), err)
+				t.Errorf("%d codings, error %v", len(codings), err)
 			}
 			return
 		}
 		if known := strings.Count(strings.ToLower(header), "gzip") + strings.Count(strings.ToLower(header), "zstd"); len(codings) != known {
-			t.Errorf("%d codings of %q", len(codings), header)
+			t.Errorf("%d codings for %q", len(codings), header)
 		}
 		limits := Limits{Body: 1 << 20, Inflated: 1 << 20}
-		b := buffer{gauge: &gauge{limit: 4 << 20}, most: limits.Inflated}
+		b := Buffer{counter: &memoryCounter{limit: 4 << 20}, max: limits.Inflated}
 		err = inflate(bytes.NewReader(compress(t, codings, []byte(body))), codings, &limits, func(r io.Reader) error { return b.readAll(r, 0) })
-		if err != nil || string(b.bytes()) != body {
-			t.Errorf("%q as %q: %q, %v", body, header, b.bytes(), err)
+		if err != nil || string(b.Bytes()) != body {
+			t.Errorf("%q as %q: %q, %v", body, header, b.Bytes(), err)
 		}
 	})
 }
 
-// FuzzInflate holds that whatever comes, no more is held than the limits say, and
-// nothing at the end.
+// FuzzInflate checks that whatever arrives, no more memory is held than the limits allow, and
+// none at the end.
 func FuzzInflate(f *testing.F) {
 	one := []byte(`{"msg":"delete"}`)
 	for _, codings := range [][]*coding{{gzipCoding}, {zstdCoding}, {gzipCoding, zstdCoding}, {zstdCoding, gzipCoding}} {
@@ -79,14 +82,14 @@ func FuzzInflate(f *testing.F) {
 			codings = codings[:1]
 		}
 		limits := Limits{Body: 1 << 16, Inflated: 1 << 14}
-		g := &gauge{limit: 1 << 14}
-		b := buffer{gauge: g, most: limits.Inflated}
+		g := &memoryCounter{limit: 1 << 14}
+		b := Buffer{counter: g, max: limits.Inflated}
 		err := inflate(bytes.NewReader(body), codings, &limits, func(r io.Reader) error { return b.readAll(r, 0) })
-		if n := int64(len(b.bytes())); n > limits.Inflated || g.held.Load() > 1<<14 || g.held.Load() < n {
+		if n := int64(len(b.Bytes())); n > limits.Inflated || g.held.Load() > 1<<14 || g.held.Load() < n {
 			t.Errorf("%d bytes, %d held: %v", n, g.held.Load(), err)
 		}
-		b.free()
-		if b.free(); g.held.Load() != 0 {
+		b.Free()
+		if b.Free(); g.held.Load() != 0 {
 			t.Errorf("%d bytes are still held", g.held.Load())
 		}
 	})

@@ -8,7 +8,6 @@ import (
 	"cloud.google.com/go/storage"
 
 	"github.com/aerosink/aerosink/connector/change/changetest"
-	"github.com/aerosink/aerosink/function"
 	"github.com/aerosink/aerosink/function/sink/sinktest"
 )
 
@@ -38,9 +37,9 @@ func TestSchemaInCloud(t *testing.T) {
 	r, _ := newReceiver(t, getenv)
 	datum := sample(t, "avro-map-write.avro.hex")
 	checkProblem(t, post(r, "application/avro", datum), http.StatusServiceUnavailable, "environment: AVRO_SCHEMA: read "+path)
-	found := function.Examine(getenv, nil)
-	if c := found.Connect(t.Context())[0]; len(found.Faults) > 0 || c.Place != path || c.Err == nil {
-		t.Errorf("faults %v, connection %+v", found.Faults, c)
+	found := environment(getenv).Examine(nil)
+	if c := found.Connect(t.Context())[0]; len(found.Errors) > 0 || c.URL != path || c.Err == nil {
+		t.Errorf("errors %v, connection %+v", found.Errors, c)
 	}
 
 	text, err := os.ReadFile(changetest.Testdata(t, "payloads", "schema-map.avsc"))

@@ -1,14 +1,14 @@
-package function_test
+package google
 
 import (
 	"strings"
 	"testing"
 
-	"github.com/aerosink/aerosink/function"
+	_ "github.com/aerosink/aerosink/connector/change/changetest" // for the flag -update
 	"github.com/aerosink/aerosink/function/sink"
 )
 
-func TestParseSink(t *testing.T) {
+func TestSinks_Parse(t *testing.T) {
 	for _, tt := range []struct{ url, err string }{
 		{"pubsub://my-project/changes", ""},
 		{"pubsub://my-project/changes?ordering=4096", ""},
@@ -17,8 +17,8 @@ func TestParseSink(t *testing.T) {
 		{"log:", ""},
 		{"log:?data=true", ""},
 		{"", "unknown kind of sink"},
-		{"kafka://a/b", "the kinds are log:, pubsub://PROJECT/TOPIC and gs://BUCKET/PREFIX"},
-		{"::", "is no URL"},
+		{"kafka://a/b", "want one of log:, pubsub://PROJECT/TOPIC and gs://BUCKET/PREFIX"},
+		{"::", "is not a URL"},
 		{"pubsub://my-project", "want pubsub://PROJECT/TOPIC"},
 		{"pubsub:///topic", "want pubsub://PROJECT/TOPIC"},
 		{"pubsub://my-project/a/b", "want pubsub://PROJECT/TOPIC"},
@@ -33,7 +33,7 @@ func TestParseSink(t *testing.T) {
 		{"log:?data=maybe", "data=maybe is none of false, true"},
 		{"log://host", "write log:"},
 	} {
-		spec, err := function.ParseSink(tt.url, sink.Options{})
+		spec, err := Sinks().Parse(tt.url, sink.Options{})
 		switch {
 		case tt.err == "" && (err != nil || spec.String() != tt.url):
 			t.Errorf("%q: %v, %v", tt.url, spec, err)

@@ -1,0 +1,146 @@
+package intake
+
+import (
+	"errors"
+	"io"
+	"math/bits"
+	"sync"
+	"sync/atomic"
+)
+
+// errTooMuchInFlight says that the bodies of all requests together would be too large.
+var errTooMuchInFlight = errors.New("too much in flight")
+
+// memoryCounter counts the bytes of memory that all requests hold.
+type memoryCounter struct {
+	limit int64
+	held  atomic.Int64
+}
+
+// claim adds n bytes for a request that already holds own. It fails, and adds nothing, if
+// that exceeds the limit; but a request that is alone always gets its memory.
+func (c *memoryCounter) claim(n, own int64) error {
+	if held := c.held.Add(n); held > c.limit && held > own+n {
+		c.held.Add(-n)
+		return errTooMuchInFlight
+	}
+	return nil
+}
+
+// Memory comes in powers of two from minBuffer on. It is pooled up to maxPooled, which few
+// bodies exceed. What is pooled was counted before, so it cannot be more than the limit.
+const (
+	minBuffer = 4 << 10
+	maxPooled = 4 << 20
+)
+
+// sizeClass is the logarithm of the size of memory with room for n bytes.
+func sizeClass(n int64) int { return bits.Len64(uint64(max(n, minBuffer) - 1)) }
+
+var pools [64]sync.Pool // of *[]byte, by size class
+
+// newMemory returns memory of a size class.
+func newMemory(class int) *[]byte {
+	if b, ok := pools[class].Get().(*[]byte); ok {
+		return b
+	}
+	b := make([]byte, 0, 1<<class)
+	return &b
+}
+
+func freeMemory(b *[]byte) {
+	if cap(*b) > maxPooled {
+		return
+	}
+	*b = (*b)[:0]
+	pools[sizeClass(int64(cap(*b)))].Put(b)
+}
+
+// Buffer holds a body. It grows with the bytes that arrive, never with those that are
+// announced. Get one from [Reader.Buffer].
+type Buffer struct {
+	counter *memoryCounter
+	max     int64   // bytes to expect; it does not grow for more
+	memory  *[]byte // nil while empty
+}
+
+// Bytes returns what was read. It is valid until Free.
+func (b *Buffer) Bytes() []byte {
+	if b.memory == nil {
+		return nil
+	}
+	return *b.memory
+}
+
+func (b *Buffer) size() int64 {
+	if b.memory == nil {
+		return 0
+	}
+	return int64(cap(*b.memory))
+}
+
+// Free gives the memory back. It may be called twice.
+func (b *Buffer) Free() {
+	if b.memory == nil {
+		return
+	}
+	b.counter.held.Add(-b.size())
+	freeMemory(b.memory)
+	b.memory = nil
+}
+
+// readAll reads r to its end, for a request that already holds other bytes.
+func (b *Buffer) readAll(r io.Reader, other int64) error {
+	var next [1]byte
+	for {
+		if free := b.Bytes(); len(free) < cap(free) {
+			n, err := r.Read(free[len(free):cap(free)])
+			*b.memory = free[:len(free)+n]
+			if err != nil {
+				return ignoreEOF(err)
+			}
+			continue
+		}
+		// Find out whether there is more before growing.
+		n, err := r.Read(next[:])
+		if n > 0 {
+			if err := b.grow(other); err != nil {
+				return err
+			}
+			*b.memory = append(*b.memory, next[0])
+		}
+		if err != nil {
+			return ignoreEOF(err)
+		}
+	}
+}
+
+// grow makes the buffer twice as large, a large one four times, so that all the memory it
+// has outgrown is together less than itself.
+func (b *Buffer) grow(other int64) error {
+	old := b.size()
+	next := sizeClass(2 * old)
+	if old >= maxPooled {
+		next++
+	}
+	if most := sizeClass(b.max); 1<<most > old {
+		next = min(next, most)
+	}
+	if err := b.counter.claim(1<<next-old, other+old); err != nil {
+		return err
+	}
+	larger := newMemory(next)
+	*larger = append(*larger, b.Bytes()...)
+	if b.memory != nil {
+		freeMemory(b.memory)
+	}
+	b.memory = larger
+	return nil
+}
+
+func ignoreEOF(err error) error {
+	if errors.Is(err, io.EOF) {
+		return nil
+	}
+	return err
+}

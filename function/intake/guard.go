@@ -1,0 +1,178 @@
+package intake
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/aerosink/aerosink/function/problem"
+)
+
+// Token is the SHA-256 of a bearer token: enough to recognise it, without keeping it.
+type Token [sha256.Size]byte
+
+// minToken is the minimum length of a token in bytes. A shorter one could be guessed.
+const minToken = 16
+
+// ParseTokens parses one token from each line. Empty lines and those that begin with # are
+// skipped; it is an error if no line is left. Errors never hold a token.
+func ParseTokens(lines []string) ([]Token, error) {
+	var tokens []Token
+	for i, line := range lines {
+		line = strings.TrimSpace(line)
+		switch {
+		case line == "" || line[0] == '#':
+			continue
+		case strings.ContainsAny(line, " \t"):
+			return nil, fmt.Errorf("token %d contains white space; a token is one word", i+1)
+		case len(line) < minToken:
+			return nil, fmt.Errorf("token %d has %d bytes, fewer than %d; create one with: openssl rand -hex 32", i+1, len(line), minToken)
+		}
+		tokens = append(tokens, sha256.Sum256([]byte(line)))
+	}
+	if tokens == nil {
+		return nil, errors.New("no tokens found; create one with: openssl rand -hex 32")
+	}
+	return tokens, nil
+}
+
+// ReadTokens reads the tokens in a file, one a line.
+func ReadTokens(path string) ([]Token, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	tokens, err := ParseTokens(strings.Split(string(text), "\n"))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return tokens, nil
+}
+
+const (
+	// checkInterval is how often the file of tokens is checked for changes.
+	checkInterval = time.Second
+
+	// rereadInterval is how often it is read even if it looks the same: a mounted secret
+	// may change without a new modification time.
+	rereadInterval = time.Minute
+)
+
+// tokenFile is a file of tokens that is read again when it changes. While it cannot be
+// read, the last tokens stay valid.
+type tokenFile struct {
+	path string
+	log  *slog.Logger
+
+	mu      sync.Mutex
+	tokens  []Token
+	logged  string // last error that was logged; "" after a success
+	checked time.Time
+	read    time.Time
+	info    os.FileInfo // when it was read
+}
+
+// current returns the tokens, nil until the file could be read.
+func (f *tokenFile) current() []Token {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	now := time.Now()
+	if !f.checked.IsZero() && now.Sub(f.checked) < checkInterval {
+		return f.tokens
+	}
+	f.checked = now
+	info, err := os.Stat(f.path)
+	if err == nil && f.tokens != nil && f.logged == "" && now.Sub(f.read) < rereadInterval && same(info, f.info) {
+		return f.tokens
+	}
+	tokens, err := ReadTokens(f.path)
+	f.logOnce(err)
+	if err == nil {
+		f.tokens, f.info, f.read = tokens, info, now
+	}
+	return f.tokens
+}
+
+func same(a, b os.FileInfo) bool {
+	return os.SameFile(a, b) && a.Size() == b.Size() && a.ModTime().Equal(b.ModTime())
+}
+
+// logOnce logs each error once.
+func (f *tokenFile) logOnce(err error) {
+	text := ""
+	if err != nil {
+		text = err.Error()
+	}
+	switch text {
+	case f.logged:
+	case "":
+		f.log.Info("tokens can be read again", slog.String("variable", TokensFile))
+	default:
+		f.log.Error("cannot read tokens", slog.String("variable", TokensFile), slog.String("error", text), slog.Bool("keeping_previous", f.tokens != nil))
+	}
+	f.logged = text
+}
+
+// Guard admits requests that carry one of its tokens. With no tokens it admits all.
+type Guard struct {
+	own  []Token
+	file *tokenFile // nil is none
+}
+
+// NewGuard returns a Guard for the tokens own and those in a file; "" is no file.
+func NewGuard(own []Token, file string, log *slog.Logger) Guard {
+	g := Guard{own: own}
+	if file != "" {
+		g.file = &tokenFile{path: file, log: log}
+	}
+	return g
+}
+
+// Admit returns the problem of a request that is not admitted, nil for one that is.
+func (g Guard) Admit(req *http.Request) error {
+	if g.file == nil && len(g.own) == 0 {
+		return nil
+	}
+	var read []Token
+	if g.file != nil {
+		if read = g.file.current(); read == nil {
+			return &problem.Problem{Status: http.StatusServiceUnavailable, Detail: "the file of " + TokensFile + " cannot be read; see the log"}
+		}
+	}
+	if token, ok := bearerToken(req.Header["Authorization"]); ok && isAmong(token, g.own, read) {
+		return nil
+	}
+	return &problem.Problem{
+		Status: http.StatusUnauthorized,
+		Detail: "the request needs a header Authorization: Bearer TOKEN with a valid token",
+		Header: http.Header{"Www-Authenticate": {"Bearer"}},
+	}
+}
+
+// bearerToken returns the token in the only value of the header.
+func bearerToken(values []string) (string, bool) {
+	if len(values) != 1 {
+		return "", false
+	}
+	scheme, token, _ := strings.Cut(values[0], " ")
+	return strings.TrimLeft(token, " "), strings.EqualFold(scheme, "Bearer")
+}
+
+// isAmong reports whether text is one of the tokens, in the same time whichever it is.
+func isAmong(text string, lists ...[]Token) bool {
+	given := sha256.Sum256([]byte(text))
+	found := 0
+	for _, tokens := range lists {
+		for _, t := range tokens {
+			found |= subtle.ConstantTimeCompare(given[:], t[:])
+		}
+	}
+	return found == 1
+}

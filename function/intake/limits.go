@@ -1,0 +1,24 @@
+package intake
+
+import "time"
+
+// Limits bound what a request may bring, and how slowly.
+type Limits struct {
+	Body     int64 // bytes as sent
+	Inflated int64 // bytes
+	InFlight int64 // bytes of all bodies together, as sent and inflated
+	Header   int   // bytes
+
+	HeaderTimeout, BodyTimeout time.Duration
+}
+
+// Names of the environment variables that the limits and tokens come from. Errors name the
+// one to change.
+const (
+	MaxBody     = "MAX_BODY"
+	MaxInflated = "MAX_INFLATED"
+	MaxInFlight = "MAX_IN_FLIGHT"
+	MaxHeader   = "MAX_HEADER"
+	BodyTimeout = "BODY_TIMEOUT"
+	TokensFile  = "AUTH_TOKENS_FILE"
+)

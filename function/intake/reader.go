@@ -1,0 +1,146 @@
+// Package intake decides which requests come in, and reads their bodies into memory. A
+// request comes in; its inflated body goes out, or a [problem.Problem] that says why not.
+//
+//  1. [Guard.Admit] checks the bearer token (guard.go).
+//  2. [Reader.Read] reads the body as sent, within the limits of size, memory and time
+//     (reader.go), into a [Buffer] whose memory is counted and pooled (buffer.go).
+//  3. It inflates the body if it has a Content-Encoding (coding.go).
+//
+// What the bytes mean the package does not know.
+package intake
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"runtime"
+	"time"
+
+	"github.com/aerosink/aerosink/function/problem"
+)
+
+// ErrStopping is the cause with which the contexts of requests end that are too slow when
+// the server stops.
+var ErrStopping = errors.New("the server is stopping")
+
+// Reader reads the bodies of requests into memory. It bounds how much memory and time they
+// take, each and all together. It may be used by several goroutines at once.
+type Reader struct {
+	limits  Limits
+	counter memoryCounter
+
+	// inflating is a semaphore for bodies being inflated: more at once would be no
+	// faster, and take more memory.
+	inflating chan struct{}
+}
+
+// NewReader returns a Reader with these limits.
+func NewReader(limits Limits) *Reader {
+	return &Reader{limits: limits, counter: memoryCounter{limit: limits.InFlight}, inflating: make(chan struct{}, runtime.GOMAXPROCS(0))}
+}
+
+// InFlight returns how many bytes of memory hold bodies.
+func (r *Reader) InFlight() int64 { return r.counter.held.Load() }
+
+// Buffer returns an empty buffer for the body of a request.
+func (r *Reader) Buffer() *Buffer { return &Buffer{counter: &r.counter, max: r.limits.Inflated} }
+
+// Read reads the whole body, inflated, into body. The caller frees body, even after an
+// error. Errors are problems.
+func (r *Reader) Read(w http.ResponseWriter, req *http.Request, body *Buffer) error {
+	codings, err := codingsOf(req.Header)
+	switch {
+	case err != nil:
+		return err
+	case req.ContentLength > r.limits.Body:
+		return r.tooLarge()
+	case len(codings) == 0:
+		return r.receive(w, req, body)
+	}
+	wire := r.Buffer()
+	defer wire.Free()
+	if err := r.receive(w, req, wire); err != nil || len(wire.Bytes()) == 0 {
+		return err
+	}
+	return r.inflate(req.Context(), codings, wire, body)
+}
+
+// receive reads the body as sent, until it is too slow or the server stops.
+func (r *Reader) receive(w http.ResponseWriter, req *http.Request, wire *Buffer) error {
+	ctx, control := req.Context(), http.NewResponseController(w)
+	wire.max = r.limits.Body
+	if req.ContentLength >= 0 {
+		wire.max = req.ContentLength
+	}
+	_ = control.SetReadDeadline(time.Now().Add(r.limits.BodyTimeout)) // a test's recorder has none
+	ended := make(chan struct{})
+	watch := context.AfterFunc(ctx, func() {
+		defer close(ended)
+		_ = control.SetReadDeadline(time.Now())
+	})
+	err := wire.readAll(http.MaxBytesReader(w, req.Body, r.limits.Body), 0)
+	if !watch() {
+		<-ended // control must not be used after the request
+	}
+	var over *http.MaxBytesError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &over):
+		return r.tooLarge()
+	case errors.Is(err, errTooMuchInFlight):
+		return r.overloaded()
+	case errors.Is(context.Cause(ctx), ErrStopping):
+		return &problem.Problem{Status: http.StatusServiceUnavailable, Detail: ErrStopping.Error() + " before the body has arrived"}
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return &problem.Problem{
+			Status: http.StatusRequestTimeout,
+			Detail: fmt.Sprintf("the body has not arrived within %s, the limit of %s; got %d bytes", r.limits.BodyTimeout, BodyTimeout, len(wire.Bytes())),
+		}
+	}
+	return &problem.Problem{Status: http.StatusBadRequest, Detail: fmt.Sprintf("the body ends after %d bytes: %v", len(wire.Bytes()), err)}
+}
+
+// inflate inflates wire into body, when its turn comes.
+func (r *Reader) inflate(ctx context.Context, codings []*coding, wire, body *Buffer) error {
+	wait, cancel := context.WithTimeout(ctx, r.limits.BodyTimeout)
+	defer cancel()
+	select {
+	case r.inflating <- struct{}{}:
+		defer func() { <-r.inflating }()
+	case <-wait.Done():
+		return r.overloaded()
+	}
+	err := inflate(bytes.NewReader(wire.Bytes()), codings, &r.limits, func(in io.Reader) error {
+		return body.readAll(in, wire.size())
+	})
+	var over *sizeError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &over):
+		return &problem.Problem{Status: http.StatusRequestEntityTooLarge, Detail: fmt.Sprintf("the body inflates to %v; send fewer changes at once", over)}
+	case errors.Is(err, errTooMuchInFlight):
+		return r.overloaded()
+	}
+	return &problem.Problem{Status: http.StatusBadRequest, Detail: fmt.Sprintf("the body does not inflate: %v", err)}
+}
+
+func (r *Reader) tooLarge() error {
+	return &problem.Problem{
+		Status: http.StatusRequestEntityTooLarge,
+		Detail: fmt.Sprintf("the body has more than %d bytes, the limit of %s; send fewer changes at once", r.limits.Body, MaxBody),
+	}
+}
+
+func (r *Reader) overloaded() error {
+	return &problem.Problem{
+		Status: http.StatusTooManyRequests,
+		Detail: fmt.Sprintf("the requests in flight hold %d bytes, the limit of %s; send this one again a little later", r.limits.InFlight, MaxInFlight),
+		Header: http.Header{"Retry-After": {"1"}},
+	}
+}

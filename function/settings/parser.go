@@ -1,0 +1,151 @@
+package settings
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/aerosink/aerosink/function/intake"
+	"github.com/aerosink/aerosink/function/sink"
+)
+
+// parser parses variables and collects their errors.
+type parser struct {
+	Environment
+	errs []error
+}
+
+// fail adds an error of a variable, unless it is nil.
+func (p *parser) fail(v Variable, err error) {
+	if err != nil {
+		p.errs = append(p.errs, fmt.Errorf("%s: %w", v.Name, err))
+	}
+}
+
+func (p *parser) limits() intake.Limits {
+	return intake.Limits{
+		Body: p.size(maxBody), Inflated: p.size(maxInflated), InFlight: p.size(maxInFlight), Header: int(p.size(maxHeader)),
+		HeaderTimeout: p.duration(headerTime), BodyTimeout: p.duration(bodyTime),
+	}
+}
+
+func (p *parser) tokens() []intake.Token {
+	text := tokens.in(p.Getenv)
+	if text == "" {
+		return nil
+	}
+	own, err := intake.ParseTokens(strings.Split(text, ","))
+	p.fail(tokens, err)
+	return own
+}
+
+func (p *parser) sinks(s *Settings, o sink.Options) {
+	empty := true
+	for text := range strings.SplitSeq(sinks.in(p.Getenv), ",") {
+		if text = strings.TrimSpace(text); text == "" {
+			continue
+		}
+		empty = false
+		spec, err := p.Sinks.Parse(text, o)
+		if err == nil && hasTarget(s.Sinks, spec) {
+			err = fmt.Errorf("%q twice; list each sink once", text)
+		}
+		if p.fail(sinks, err); err == nil {
+			s.Sinks = append(s.Sinks, spec)
+			s.Parser.Bins = s.Parser.Bins || spec.Bins
+		}
+	}
+	if empty {
+		p.fail(sinks, errors.New("not set, so changes have nowhere to go; set for example pubsub://PROJECT/TOPIC"))
+	}
+}
+
+func (p *parser) deadLetters(s *Settings, o sink.Options) {
+	text := deadLetters.in(p.Getenv)
+	if text == "" {
+		return
+	}
+	spec, err := p.Sinks.Parse(text, o)
+	switch {
+	case err != nil:
+	case strings.HasPrefix(spec.URL, "log:"):
+		err = errors.New("a log is not durable; set for example gs://BUCKET/dead-letters")
+	case hasTarget(s.Sinks, spec):
+		err = fmt.Errorf("%q is one of %s, whose readers expect changes; name another one", text, sinks.Name)
+	}
+	if p.fail(deadLetters, err); err == nil {
+		s.DeadLetters = &spec
+	}
+}
+
+// hasTarget reports whether one of specs stores in the same place as s.
+func hasTarget(specs []sink.Spec, s sink.Spec) bool {
+	target := func(s sink.Spec) string {
+		url, _, _ := strings.Cut(s.URL, "?")
+		return strings.TrimRight(url, "/")
+	}
+	return slices.ContainsFunc(specs, func(other sink.Spec) bool { return target(other) == target(s) })
+}
+
+// port parses the number of a port; "" stays.
+func (p *parser) port(v Variable) string {
+	text := v.in(p.Getenv)
+	if text == "" {
+		return ""
+	}
+	n, err := strconv.ParseUint(text, 10, 16)
+	if err != nil {
+		p.fail(v, fmt.Errorf("invalid port %q: want 0 to %d", text, math.MaxUint16))
+	}
+	return strconv.FormatUint(n, 10)
+}
+
+// ports parses both ports. Port 0 is any free one.
+func (p *parser) ports() (main, metrics string) {
+	main, metrics = p.port(port), p.port(metricsPort)
+	if main == metrics && main != "0" {
+		p.fail(metricsPort, fmt.Errorf("%s is %s too; set another", metrics, port.Name))
+	}
+	return main, metrics
+}
+
+// Larger values are a mistake, and could overflow when used in calculations.
+const (
+	maxSize     = int64(1) << 40 // bytes
+	maxDuration = 24 * time.Hour
+)
+
+func (p *parser) size(v Variable) int64 {
+	text := v.in(p.Getenv)
+	n, err := sink.ParseSize(text)
+	if n > maxSize {
+		err = fmt.Errorf("%s is more than %d bytes", text, maxSize)
+	}
+	p.fail(v, err)
+	return n
+}
+
+func (p *parser) number(v Variable) int {
+	text := v.in(p.Getenv)
+	n, err := strconv.ParseUint(text, 10, 31)
+	if err != nil || n == 0 {
+		p.fail(v, fmt.Errorf("invalid number %q: want 1 to %d", text, math.MaxInt32))
+	}
+	return int(n)
+}
+
+func (p *parser) duration(v Variable) time.Duration {
+	text := v.in(p.Getenv)
+	d, err := time.ParseDuration(text)
+	switch {
+	case err != nil || d <= 0:
+		p.fail(v, fmt.Errorf("invalid duration %q: want for example 9s", text))
+	case d > maxDuration:
+		p.fail(v, fmt.Errorf("%s is more than %s", text, maxDuration))
+	}
+	return d
+}

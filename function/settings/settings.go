@@ -1,0 +1,143 @@
+// Package settings reads the function's environment variables: a table of variables, what
+// their values mean, and what is wrong or questionable about them.
+//
+//  1. [Environment.Parse] and [Environment.Load] turn the environment into [Settings].
+//  2. [Environment.Examine] does the same for people: every value, every error, every
+//     warning, and whether the sinks can be reached.
+//
+// The variables are declared once, below.
+package settings
+
+import (
+	"errors"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/aerosink/aerosink/connector/format"
+	"github.com/aerosink/aerosink/connector/format/formats"
+	"github.com/aerosink/aerosink/function/intake"
+	"github.com/aerosink/aerosink/function/sink"
+)
+
+// Variable is one environment variable.
+type Variable struct {
+	Name    string
+	Default string // what an empty or absent one means; "" is nothing
+	Unit    string // what its value is: a size in bytes, a duration, a URL …
+	Meaning string
+}
+
+// The variables that the function reads.
+var (
+	port        = Variable{"PORT", "8080", "port", "port of the server"}
+	metricsPort = Variable{"METRICS_PORT", "", "port", "port of `/metrics` for Prometheus; without it there is none"}
+	sinks       = Variable{"SINKS", "", "URLs", "where changes go, all of them: URLs separated by commas; required"}
+	deadLetters = Variable{"DEAD_LETTERS", "", "URL", "where changes go that can never be stored: a URL of `gs:` or `pubsub:`; without it they are refused"}
+	metadataKey = Variable{"METADATA_KEY", "metadata", "name", "member of flat JSON, or field or entry of Avro, that holds the metadata"}
+	avroSchema  = Variable{"AVRO_SCHEMA", "", "path, URL", "path, or `gs:` URL, of the schema of Avro data that come alone; container files bring their own"}
+	tokensFile  = Variable{intake.TokensFile, "", "path", "path of a file of bearer tokens, one a line, any of which a request must have; read again when it changes"}
+	tokens      = Variable{"AUTH_TOKENS", "", "tokens", "the same, separated by commas; beside a file both count"}
+	maxBody     = Variable{intake.MaxBody, "32MiB", "size", "largest request body, as it is sent"}
+	maxInflated = Variable{intake.MaxInflated, "64MiB", "size", "most that it may inflate to"}
+	maxInFlight = Variable{intake.MaxInFlight, "128MiB", "size", "most of all bodies at once, as they are sent and inflated; beyond it the answer is 429"}
+	maxChanges  = Variable{"MAX_CHANGES", "10000", "number", "most changes in a request"}
+	maxChange   = Variable{"MAX_CHANGE", "16MiB", "size", "largest change"}
+	maxDepth    = Variable{"MAX_DEPTH", "64", "number", "most lists and maps in each other"}
+	maxHeader   = Variable{intake.MaxHeader, "64KiB", "size", "largest request header"}
+	headerTime  = Variable{"HEADER_TIMEOUT", "5s", "duration", "for a request's header to come"}
+	bodyTime    = Variable{intake.BodyTimeout, "10s", "duration", "for its body to come"}
+	timeout     = Variable{"TIMEOUT", "9s", "duration", "for making a request's changes durable; XDR waits 10s"}
+	logLevel    = Variable{"LOG_LEVEL", "info", "level", "least of `debug`, `info`, `warn`, `error` that is logged; users' keys only with `debug`"}
+	project     = Variable{"GOOGLE_CLOUD_PROJECT", "", "name", "project that log lines name in their trace; on Cloud Run it is found out"}
+)
+
+// Variables returns all variables that the function reads itself. Google's clients read
+// more, PUBSUB_EMULATOR_HOST and STORAGE_EMULATOR_HOST among them.
+func Variables() []Variable {
+	return []Variable{
+		port, metricsPort, sinks, deadLetters, metadataKey, avroSchema, tokensFile, tokens,
+		maxBody, maxInflated, maxInFlight, maxChanges, maxChange, maxDepth, maxHeader, headerTime, bodyTime, timeout, logLevel, project,
+	}
+}
+
+// in returns the variable's value in an environment, or its default.
+func (v Variable) in(getenv func(string) string) string {
+	if value := strings.TrimSpace(getenv(v.Name)); value != "" {
+		return value
+	}
+	return v.Default
+}
+
+// Settings is what the environment says. It is valid by construction.
+type Settings struct {
+	Port        string
+	MetricsPort string // "" is none
+	Sinks       []sink.Spec
+	DeadLetters *sink.Spec // nil is none
+	Parser      formats.Parser
+	Limits      intake.Limits
+	TokensFile  string
+	Tokens      []intake.Token
+	Timeout     time.Duration
+	LogLevel    slog.Level
+}
+
+// Environment is where settings come from: the variables, and the kinds of sinks that they
+// may name.
+type Environment struct {
+	Getenv func(string) string
+	Sinks  sink.Registry
+}
+
+// Parse reads the settings. The error joins all errors, each with the name of its variable.
+// A schema in the cloud is not read; Parser.Avro is nil then. Of the options, Parse sets
+// those that follow from the environment.
+func (e Environment) Parse(o sink.Options) (Settings, error) { return e.parse(o, e.readLocalSchema) }
+
+// Load is like Parse, but also reads a schema in the cloud.
+func (e Environment) Load(o sink.Options) (Settings, error) { return e.parse(o, e.readSchema) }
+
+func (e Environment) parse(o sink.Options, read schemaReader) (Settings, error) {
+	p := parser{Environment: e}
+	s := Settings{
+		TokensFile: tokensFile.in(e.Getenv),
+		Timeout:    p.duration(timeout),
+		Tokens:     p.tokens(),
+		Limits:     p.limits(),
+		Parser: formats.Parser{
+			MetadataKey: metadataKey.in(e.Getenv),
+			Limits: format.Limits{
+				Inflated: int(p.size(maxInflated)), Changes: p.number(maxChanges), Change: int(p.size(maxChange)), Depth: p.number(maxDepth),
+			},
+		},
+	}
+	s.Port, s.MetricsPort = p.ports()
+	p.fail(logLevel, s.LogLevel.UnmarshalText([]byte(logLevel.in(e.Getenv))))
+	var err error
+	s.Parser.Avro, err = parseSchema(avroSchema.in(e.Getenv), s.Parser.MetadataKey, read)
+	p.fail(avroSchema, err)
+	o.Timeout, o.Avro, o.MetadataKey = s.Timeout, s.Parser.Avro, s.Parser.MetadataKey
+	p.sinks(&s, o)
+	p.deadLetters(&s, o)
+	return s, errors.Join(p.errs...)
+}
+
+// Entry reads only the settings that decide who may send how much, so that whoever may not
+// learns nothing of the others.
+func (e Environment) Entry() (limits intake.Limits, file string, own []intake.Token, err error) {
+	p := parser{Environment: e}
+	limits, own = p.limits(), p.tokens()
+	return limits, tokensFile.in(e.Getenv), own, errors.Join(p.errs...)
+}
+
+// LogLevel returns the level to log at; the default if the variable is invalid.
+func (e Environment) LogLevel() slog.Level {
+	var level slog.Level // the zero value is info
+	_ = level.UnmarshalText([]byte(logLevel.in(e.Getenv)))
+	return level
+}
+
+// Project returns the name of the Google Cloud project, "" if the environment does not
+// have it.
+func (e Environment) Project() string { return project.in(e.Getenv) }

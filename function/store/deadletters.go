@@ -1,0 +1,103 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/aerosink/aerosink/connector/change"
+	"github.com/aerosink/aerosink/connector/format"
+	"github.com/aerosink/aerosink/connector/format/formats"
+	"github.com/aerosink/aerosink/connector/report"
+	"github.com/aerosink/aerosink/function/sink"
+)
+
+// deadLetters is where changes go that can never be stored.
+type deadLetters struct {
+	target   *target
+	refusals report.Refusals // requests in a row whose changes all became dead letters
+}
+
+// deadLetterBatch is a batch of dead letters and the verdicts on them.
+type deadLetterBatch struct {
+	sink.Batch
+	verdicts sink.Verdicts
+}
+
+// put stores the changes with a permanent verdict as dead letters. If that fails, their
+// verdict becomes the failure, which can be retried; so it does after too many requests in a
+// row whose changes were all refused. put returns nil if it stored nothing. It also returns
+// the sink's panic.
+func (d *deadLetters) put(ctx context.Context, r Request, b sink.Batch, verdicts sink.Verdicts) (*deadLetterBatch, *SinkPanic) {
+	dead := d.permanent(len(b.Changes), verdicts)
+	if len(dead) == 0 {
+		return nil, nil
+	}
+	if d.refusals.TooMany() {
+		for _, i := range dead {
+			verdicts[i] = tooManyRefused(verdicts[i])
+		}
+		return nil, nil
+	}
+	batch := deadLetterBatch{Batch: sink.Batch{TraceParent: b.TraceParent}}
+	for _, i := range dead {
+		batch.Changes = append(batch.Changes, b.Changes[i])
+		batch.DeadLetters = append(batch.DeadLetters, r.deadLetter(&b.Changes[i], verdicts[i]))
+	}
+	var panicked *SinkPanic // a repeated dead letter may be stored already
+	batch.verdicts, panicked = d.target.put(ctx, batch.Batch, fingerprintsOf(batch.Changes))
+	all := len(dead) == len(b.Changes)
+	for n, err := range batch.verdicts {
+		if err != nil {
+			verdicts[dead[n]], all = notStored(err), false
+		}
+	}
+	if all {
+		d.refusals.Refused()
+	}
+	return &batch, panicked
+}
+
+// permanent returns the indexes of the changes with a permanent verdict, of a request of n
+// changes. If a change was stored, the row of refusals ends.
+func (d *deadLetters) permanent(n int, verdicts sink.Verdicts) (dead []int) {
+	stored := n
+	for i, err := range verdicts {
+		if err == nil {
+			continue
+		}
+		stored--
+		if change.IsPermanent(err) {
+			dead = append(dead, i)
+		}
+	}
+	if stored > 0 {
+		d.refusals.Accepted()
+	}
+	return dead
+}
+
+// deadLetter says why p is a dead letter.
+func (r *Request) deadLetter(p *format.Parsed, reason error) sink.DeadLetter {
+	mediaType := formats.MediaTypeOf(p.Format)
+	if mediaType == "" {
+		mediaType = r.MediaType
+	}
+	return sink.DeadLetter{MediaType: mediaType, Reason: reason.Error(), Offset: p.Offset, Request: r.ID, Received: r.Received}
+}
+
+// notStored returns the verdict on a change whose dead letter could not be stored, for
+// whatever reason: it can be retried.
+func notStored(err error) error {
+	if change.IsPermanent(err) {
+		return errors.New("dead letters: " + err.Error())
+	}
+	return fmt.Errorf("dead letters: %w", err)
+}
+
+// tooManyRefused returns the verdict on a change that is refused like all before it.
+func tooManyRefused(verdict error) error {
+	return fmt.Errorf("%s; all changes of the last %d requests were refused, so the configuration is probably wrong: "+
+		"check AVRO_SCHEMA, METADATA_KEY and the sinks; no more dead letters are written until a change is stored",
+		verdict, report.MaxRefusals)
+}

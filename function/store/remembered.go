@@ -1,0 +1,109 @@
+package store
+
+import (
+	"crypto/sha256"
+	"sync"
+	"time"
+
+	"github.com/aerosink/aerosink/connector/format"
+	"github.com/aerosink/aerosink/function/sink"
+)
+
+// fingerprint is the SHA-256 of a change's bytes and of its digest.
+type fingerprint [sha256.Size]byte
+
+// fingerprintsOf returns the fingerprints of the changes.
+func fingerprintsOf(changes []format.Parsed) []fingerprint {
+	prints := make([]fingerprint, len(changes))
+	hash := sha256.New()
+	for i := range changes {
+		hash.Reset()
+		hash.Write(changes[i].Data)
+		hash.Write(changes[i].Change.Digest[:])
+		hash.Sum(prints[i][:0])
+	}
+	return prints
+}
+
+// Limits on what is remembered: what is forgotten is stored twice at worst. There are two
+// generations, each with at most this many changes and this old.
+const (
+	maxRemembered    = 50_000
+	maxGenerationAge = 5 * time.Minute
+)
+
+// remembered has the fingerprints of changes that a target has already, although the
+// requests that brought them will come again: a request that was not answered with 200 is
+// often repeated as a whole. While nothing fails nothing is remembered. The zero value is
+// ready to use, by several goroutines at once.
+type remembered struct {
+	mu         sync.Mutex
+	young, old map[fingerprint]struct{}
+	since      time.Time // when young was started
+}
+
+// isEmpty reports whether nothing is remembered.
+func (r *remembered) isEmpty() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.young)+len(r.old) == 0
+}
+
+// among reports, for each of prints, whether it is remembered. Nil means none is.
+func (r *remembered) among(prints []fingerprint) []bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.turn(time.Now())
+	if len(r.young)+len(r.old) == 0 {
+		return nil
+	}
+	var known []bool
+	for i, print := range prints {
+		_, young := r.young[print]
+		_, old := r.old[print]
+		if (young || old) && known == nil {
+			known = make([]bool, len(prints))
+		}
+		if young || old {
+			known[i] = true
+		}
+	}
+	return known
+}
+
+// add adds those of prints that are stored according to verdicts, and that may allows.
+func (r *remembered) add(prints []fingerprint, verdicts sink.Verdicts, may func(i int) bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	now := time.Now()
+	for i, print := range prints {
+		if verdicts != nil && verdicts[i] != nil || !may(i) {
+			continue
+		}
+		r.turn(now)
+		if r.young == nil {
+			r.young, r.since = map[fingerprint]struct{}{}, now
+		}
+		r.young[print] = struct{}{}
+	}
+}
+
+// forget removes prints, whose request will not come again.
+func (r *remembered) forget(prints []fingerprint) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, print := range prints {
+		delete(r.young, print)
+		delete(r.old, print)
+	}
+}
+
+// turn starts a new generation when the young one is full or old, and drops the old one.
+func (r *remembered) turn(now time.Time) {
+	switch age := now.Sub(r.since); {
+	case age >= 2*maxGenerationAge:
+		r.young, r.old = nil, nil
+	case age >= maxGenerationAge || len(r.young) >= maxRemembered:
+		r.young, r.old, r.since = map[fingerprint]struct{}{}, r.young, now
+	}
+}

@@ -1,0 +1,178 @@
+// Package store makes the changes of a request durable in every sink, and what can never
+// be stored as dead letters. A batch comes in, an [Outcome] goes out: what became of each
+// change.
+//
+//  1. [Store.Put] gives the batch to each target at once; a target leaves out what could
+//     not be read, and what it has already of an earlier attempt (target.go, remembered.go).
+//  2. The worst verdict on each change counts.
+//  3. Changes with a permanent verdict become dead letters (deadletters.go).
+//  4. If the request will come again, each target remembers what it has.
+//
+// The package knows no HTTP.
+package store
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/aerosink/aerosink/connector/change"
+	"github.com/aerosink/aerosink/function/sink"
+)
+
+// Config says where changes go.
+type Config struct {
+	Sinks       []sink.Spec // at least one
+	DeadLetters *sink.Spec  // nil is none
+}
+
+// Store stores changes in all sinks. The zero Store is not usable.
+type Store struct {
+	config      Config
+	targets     []*target
+	deadLetters *deadLetters // nil is none
+}
+
+// New returns a Store whose sinks are not open yet.
+func New(c Config) *Store { return &Store{config: c} }
+
+// Open opens the sinks that are not open yet. It may be called again after an error.
+func (s *Store) Open(ctx context.Context) error {
+	for _, spec := range s.config.Sinks[len(s.targets):] {
+		t, err := openTarget(ctx, spec)
+		if err != nil {
+			return err
+		}
+		s.targets = append(s.targets, t)
+	}
+	if s.config.DeadLetters == nil || s.deadLetters != nil {
+		return nil
+	}
+	t, err := openTarget(ctx, *s.config.DeadLetters)
+	if err != nil {
+		return err
+	}
+	s.deadLetters = &deadLetters{target: t}
+	return nil
+}
+
+// Close closes the sinks. All Puts must have returned.
+func (s *Store) Close() error {
+	var errs []error
+	for _, t := range s.all() {
+		errs = append(errs, t.sink.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// HasDeadLetters reports whether changes that can never be stored become dead letters.
+func (s *Store) HasDeadLetters() bool { return s.config.DeadLetters != nil }
+
+// all returns every open target, including that of the dead letters.
+func (s *Store) all() []*target {
+	if s.deadLetters == nil {
+		return s.targets
+	}
+	return append(s.targets[:len(s.targets):len(s.targets)], s.deadLetters.target)
+}
+
+// Request is what a dead letter tells about the request of its change.
+type Request struct {
+	MediaType string
+	ID        string // for people to find it by
+	Received  time.Time
+}
+
+// Put stores the changes of a request and returns what became of them. If a sink panics,
+// Put panics with a [*SinkPanic] once the other sinks have finished.
+func (s *Store) Put(ctx context.Context, r Request, b sink.Batch) Outcome {
+	var prints []fingerprint
+	if s.remembers() {
+		prints = fingerprintsOf(b.Changes)
+	}
+	verdicts, panicked := s.putAll(ctx, b, prints)
+	o := Outcome{changes: len(b.Changes), verdicts: worst(verdicts, len(b.Changes)), deadLetters: s.deadLetters != nil}
+	var dead *deadLetterBatch
+	if panicked == nil && s.deadLetters != nil {
+		dead, panicked = s.deadLetters.put(ctx, r, b, o.verdicts)
+	}
+	if panicked != nil {
+		s.remember(b, prints, verdicts, dead)
+		panic(panicked)
+	}
+	if o.IsSuccess() {
+		for _, t := range s.all() {
+			t.remembered.forget(prints)
+		}
+	} else {
+		s.remember(b, prints, verdicts, dead)
+	}
+	return o
+}
+
+// remembers reports whether a target remembers anything of a request that will come again.
+func (s *Store) remembers() bool {
+	return slices.ContainsFunc(s.all(), func(t *target) bool { return !t.remembered.isEmpty() })
+}
+
+// putAll gives the batch to every target at once. It returns the verdicts of each, and the
+// first panic.
+func (s *Store) putAll(ctx context.Context, b sink.Batch, prints []fingerprint) ([]sink.Verdicts, *SinkPanic) {
+	verdicts := make([]sink.Verdicts, len(s.targets))
+	panics := make([]*SinkPanic, len(s.targets))
+	var putting sync.WaitGroup
+	last := len(s.targets) - 1
+	for i, t := range s.targets[:last] {
+		putting.Go(func() { verdicts[i], panics[i] = t.put(ctx, b, prints) })
+	}
+	verdicts[last], panics[last] = s.targets[last].put(ctx, b, prints)
+	putting.Wait()
+	for _, p := range panics {
+		if p != nil {
+			return verdicts, p
+		}
+	}
+	return verdicts, nil
+}
+
+// remember notes what each target has of a request that will come again.
+func (s *Store) remember(b sink.Batch, prints []fingerprint, verdicts []sink.Verdicts, dead *deadLetterBatch) {
+	if prints == nil {
+		prints = fingerprintsOf(b.Changes)
+	}
+	for i, t := range s.targets {
+		t.remember(b, prints, verdicts[i])
+	}
+	if dead != nil {
+		s.deadLetters.target.remember(dead.Batch, fingerprintsOf(dead.Changes), dead.verdicts)
+	}
+}
+
+// worst returns the worst verdict on each of n changes, nil if all are stored everywhere.
+func worst(each []sink.Verdicts, n int) sink.Verdicts {
+	var all sink.Verdicts
+	for _, verdicts := range each {
+		for i, err := range verdicts {
+			if all == nil || badness(err) > badness(all[i]) {
+				all.Set(n, i, err)
+			}
+		}
+	}
+	return all
+}
+
+// badness orders verdicts. A failure that can be retried is worse than a permanent one,
+// which says nothing while there is one to retry; of those to retry, overload is the least.
+func badness(verdict error) int {
+	switch {
+	case verdict == nil:
+		return 0
+	case change.IsPermanent(verdict):
+		return 1
+	case errors.Is(verdict, sink.ErrOverloaded):
+		return 2
+	}
+	return 3
+}

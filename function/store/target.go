@@ -1,0 +1,99 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"runtime/debug"
+
+	"github.com/aerosink/aerosink/connector/change"
+	"github.com/aerosink/aerosink/function/sink"
+)
+
+// SinkPanic carries a sink's panic to the goroutine that answers the request.
+type SinkPanic struct {
+	Value any
+	Stack []byte
+}
+
+var errSinkPanicked = errors.New("the sink panicked")
+
+// target is an open sink, and what it has of requests that will come again.
+type target struct {
+	sink       sink.Sink
+	spec       sink.Spec
+	remembered remembered
+}
+
+func openTarget(ctx context.Context, spec sink.Spec) (*target, error) {
+	s, err := spec.Open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &target{sink: s, spec: spec}, nil
+}
+
+// put stores the changes of b that could be read and that the target does not have yet. It
+// returns the verdicts on all of b; that on a change that could not be read says why.
+// prints are the fingerprints of all changes, nil if no target remembers anything. put
+// also returns the sink's panic; then nothing is known to be stored.
+func (t *target) put(ctx context.Context, b sink.Batch, prints []fingerprint) (verdicts sink.Verdicts, panicked *SinkPanic) {
+	defer func() {
+		if value := recover(); value != nil {
+			verdicts, panicked = sink.All(len(b.Changes), errSinkPanicked), &SinkPanic{value, debug.Stack()}
+			if carried, ok := value.(*sink.Panic); ok {
+				panicked = &SinkPanic{carried.Value, carried.Stack}
+			}
+		}
+	}()
+	var has []bool
+	if prints != nil {
+		has = t.remembered.among(prints)
+	}
+	verdicts = unreadable(b)
+	if verdicts == nil && has == nil {
+		return t.sink.Put(ctx, b), nil
+	}
+	var part sink.Batch
+	var indexes []int // of part's changes in b
+	part.TraceParent = b.TraceParent
+	for i := range b.Changes {
+		if has != nil && has[i] || verdicts != nil && verdicts[i] != nil {
+			continue
+		}
+		indexes = append(indexes, i)
+		part.Changes = append(part.Changes, b.Changes[i])
+		if b.DeadLetters != nil {
+			part.DeadLetters = append(part.DeadLetters, b.DeadLetters[i])
+		}
+	}
+	if len(indexes) > 0 {
+		for i, err := range t.sink.Put(ctx, part) {
+			verdicts.Set(len(b.Changes), indexes[i], err)
+		}
+	}
+	return verdicts, nil
+}
+
+// unreadable returns a verdict on each change that could not be read, unless b holds dead
+// letters, which may be anything.
+func unreadable(b sink.Batch) (verdicts sink.Verdicts) {
+	if b.DeadLetters != nil {
+		return nil
+	}
+	for i := range b.Changes {
+		verdicts.Set(len(b.Changes), i, b.Changes[i].Err)
+	}
+	return verdicts
+}
+
+// remember notes what the target has of b, whose request will come again.
+func (t *target) remember(b sink.Batch, prints []fingerprint, verdicts sink.Verdicts) {
+	t.remembered.add(prints, verdicts, func(i int) bool {
+		return b.DeadLetters != nil || isUnique(&b.Changes[i].Change)
+	})
+}
+
+// isUnique reports whether no other change of the record can have the same bytes. Without
+// time and generation, two deletes of a record that was written in between are the same
+// bytes, and the second must not be taken for the first.
+func isUnique(c *change.Change) bool { return c.LUT > 0 && c.Generation > 0 }
