@@ -397,6 +397,21 @@ func (o *output) read() (text string, lines []string) {
 	return o.text.String(), lines
 }
 
+// TestDocuments_paths requires the files and folders that documents name to exist.
+func TestDocuments_paths(t *testing.T) {
+	named := regexp.MustCompile("`((?:connector|function|terraform|testdata|\\.ci)/[\\w./*-]+)")
+	for _, path := range documents(t) {
+		for _, m := range named.FindAllStringSubmatch(read(t, path), -1) {
+			if found, err := filepath.Glob(filepath.Join("..", m[1])); err != nil || len(found) == 0 && !slices.Contains(made, m[1]) {
+				t.Errorf("%s names %s, which does not exist", path, m[1])
+			}
+		}
+	}
+}
+
+// made are files that a person makes.
+var made = []string{"terraform/terraform.tfstate", "terraform/terraform.tfvars", "terraform/backend.tf"}
+
 // TestDocuments_links follows every link between documents, also to a heading.
 func TestDocuments_links(t *testing.T) {
 	link := regexp.MustCompile(`\]\(([^)\s]+)\)`)
