@@ -4,7 +4,7 @@ package google
 
 import (
 	"github.com/aerosink/aerosink/function/sink"
-	"github.com/aerosink/aerosink/function/sink/archive"
+	"github.com/aerosink/aerosink/function/sink/archive/gcs"
 	"github.com/aerosink/aerosink/function/sink/pubsub"
 )
 
@@ -13,6 +13,6 @@ func Sinks() sink.Registry {
 	return sink.NewRegistry(
 		sink.Kind{Scheme: "log", Example: "log:", Parse: sink.ParseLog},
 		sink.Kind{Scheme: "pubsub", Example: "pubsub://PROJECT/TOPIC", Parse: pubsub.Parse},
-		sink.Kind{Scheme: "gs", Example: "gs://BUCKET/PREFIX", Parse: archive.Parse, ReadObject: archive.ReadObject},
+		sink.Kind{Scheme: "gs", Example: "gs://BUCKET/PREFIX", Parse: gcs.Parse, ReadObject: gcs.ReadObject},
 	)
 }

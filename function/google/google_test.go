@@ -27,7 +27,7 @@ func TestSinks_Parse(t *testing.T) {
 		{"pubsub://my-project/changes?ordering=yes", "ordering=yes is no number"},
 		{"pubsub://my-project/changes?order=1", "unknown parameter order; known are ordering"},
 		{"pubsub://my-project/changes?ordering=1&ordering=2", "parameter ordering twice"},
-		{"gs:///prefix", "write gs://BUCKET/PREFIX"},
+		{"gs:///prefix", "want gs://BUCKET/PREFIX"},
 		{"gs://bucket?format=csv", "format=csv is none of ndjson"},
 		{"gs://bucket?compression=zip", "compression=zip is none of none, gzip"},
 		{"log:?data=maybe", "data=maybe is none of false, true"},

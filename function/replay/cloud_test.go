@@ -18,7 +18,7 @@ import (
 	"github.com/aerosink/aerosink/connector/format"
 	"github.com/aerosink/aerosink/connector/format/json"
 	"github.com/aerosink/aerosink/function/sink"
-	"github.com/aerosink/aerosink/function/sink/archive"
+	"github.com/aerosink/aerosink/function/sink/archive/gcs"
 	"github.com/aerosink/aerosink/function/sink/sinktest"
 )
 
@@ -47,7 +47,7 @@ func archiveSpec(t *testing.T, text string) sink.Spec {
 	if err != nil {
 		t.Fatal(err)
 	}
-	spec, err := archive.Parse(u, sink.Options{Timeout: 30 * time.Second})
+	spec, err := gcs.Parse(u, sink.Options{Timeout: 30 * time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,8 +1,17 @@
-// Package archive writes changes as objects of a bucket: a batch comes in, a verdict
-// on each change goes back, and nil means that its object was finalised.
+// Package archive writes changes as objects of a bucket. A batch comes in, a verdict on each
+// change goes back; a nil verdict means that the change's object exists. Buckets are those of
+// a cloud, in a package of its own: see gcs.
 //
-// A batch is sorted into parts by folder, parts of several Puts are grouped into
-// objects, an object is written under a name that follows from its content.
+// A batch takes these steps:
+//
+//  1. archive.Put admits the batch if not too much is in flight, and splits it into parts:
+//     a part is what one Put has for one folder (part.go, template.go).
+//  2. group.join puts each part into an object that is open for its folder, so that
+//     concurrent Puts share objects (group.go). The index knows parts that are in an object
+//     already (index.go).
+//  3. When the object is closed, group.run encodes its content (object.go, encoding.go) and
+//     the writer creates it, with retries (writer.go).
+//  4. group.finish ends the pendingWrite, which wakes the Puts that wait for the object.
 package archive
 
 import (
@@ -12,33 +21,32 @@ import (
 	"runtime"
 	"sync/atomic"
 
-	"cloud.google.com/go/storage"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/aerosink/aerosink/function/sink"
 )
 
-// archive writes changes to a bucket: those of a set in an hour, from all Puts of a
-// moment, make one object.
+// archive is the sink. By default the changes of a set in an hour, from all concurrent Puts,
+// make one object:
 //
 //	PREFIX/namespace=shop/set=orders/dt=2026-11-22/hour=12/1795348800000-9f86d081884c7d65.ndjson.gz
 //
-// Day and hour are of the changes' last update time, in UTC. The name follows from
-// the path and the content, and the object must not be there yet, so that what comes
-// again as it was changes nothing.
+// Day and hour are those of the changes' last update time, in UTC. The name follows from the
+// path and the content, and the object must not exist yet, so that a batch that is repeated
+// unchanged changes nothing.
 type archive struct {
-	*settings
-	client   *storage.Client
-	group    *group
-	metrics  *metrics
-	inFlight atomic.Int64 // bytes of the batches of all Puts
-	turns    turns        // at the processor
+	*config
+	bucket     Bucket
+	group      *group
+	metrics    *metrics
+	inFlight   atomic.Int64 // bytes of the batches of all Puts
+	processors semaphore    // at the processor
 }
 
-// turns lets only so many goroutines do something at once.
-type turns chan struct{}
+// semaphore is a counting semaphore.
+type semaphore chan struct{}
 
-func (t turns) take(ctx context.Context) error {
+func (t semaphore) acquire(ctx context.Context) error {
 	select {
 	case t <- struct{}{}:
 		return nil
@@ -47,33 +55,33 @@ func (t turns) take(ctx context.Context) error {
 	}
 }
 
-func (t turns) give() { <-t }
+func (t semaphore) release() { <-t }
 
-func open(ctx context.Context, s *settings, r prometheus.Registerer) (*archive, error) {
-	client, err := storage.NewClient(ctx)
+func open(ctx context.Context, s *config, cloud Cloud, r prometheus.Registerer) (*archive, error) {
+	b, err := cloud.Open(ctx, s.bucketName)
 	if err != nil {
 		return nil, err
 	}
-	a := &archive{settings: s, client: client, metrics: newMetrics(r, s.url), turns: make(turns, runtime.GOMAXPROCS(0))}
-	b := &bucket{settings: s, handle: client.Bucket(s.bucket), metrics: a.metrics, turns: make(turns, parallelWrites)}
-	a.group = newGroup(s, b.write, a.turns)
+	a := &archive{config: s, bucket: b, metrics: newMetrics(r, s.url), processors: make(semaphore, runtime.GOMAXPROCS(0))}
+	w := &writer{url: s.url, timeout: s.timeout, bucket: b, metrics: a.metrics, writes: make(semaphore, maxWrites)}
+	a.group = newGroup(s, w.write, a.processors)
 	return a, nil
 }
 
-// changeBytes is what a change takes up beside its bytes, roughly.
+// changeBytes is about how much memory a change takes besides its bytes.
 const changeBytes = 64
 
-// Put implements [sink.Sink]. It waits until every object is finalised.
+// Put implements [sink.Sink]. It waits until every object exists.
 func (a *archive) Put(ctx context.Context, b sink.Batch) sink.Verdicts {
 	n := len(b.Changes)
 	size := int64(n * changeBytes)
 	for i := range b.Changes {
 		size += int64(len(b.Changes[i].Data))
 	}
-	// A batch that is larger than all may be at once is let in when it is alone.
+	// A batch that is larger than the limit is admitted when it is alone.
 	if all := a.inFlight.Add(size); all > a.maxInFlight && all > size {
 		a.inFlight.Add(-size)
-		return sink.All(n, fmt.Errorf("archive in %s: %w: batches have more than max-in-flight=%d bytes", a.url, sink.ErrOverloaded, a.maxInFlight))
+		return sink.All(n, fmt.Errorf("archive in %s: %w: more than max-in-flight=%d bytes are in flight", a.url, sink.ErrOverloaded, a.maxInFlight))
 	}
 	a.metrics.inFlight.Add(float64(size))
 	defer func() {
@@ -86,35 +94,35 @@ func (a *archive) Put(ctx context.Context, b sink.Batch) sink.Verdicts {
 }
 
 func (a *archive) put(ctx context.Context, b sink.Batch) sink.Verdicts {
-	ticket := a.group.enter()
-	defer a.group.leave(ticket)
-	if err := a.turns.take(ctx); err != nil {
+	active := a.group.putStarted()
+	defer a.group.putDone(active)
+	if err := a.processors.acquire(ctx); err != nil {
 		return sink.All(len(b.Changes), fmt.Errorf("archive in %s: %w", a.url, err))
 	}
-	parts, verdicts := a.partitionInTurn(b)
-	var fell *sink.Panic
-	for i, r := range a.group.join(ctx, ticket, parts) {
+	parts, verdicts := a.splitInTurn(b)
+	var panicked *sink.Panic
+	for i, r := range a.group.join(ctx, active, parts) {
 		if r == nil {
 			continue
 		}
 		if err := a.group.await(ctx, r); err != nil {
-			errors.As(err, &fell)
+			errors.As(err, &panicked)
 			for _, change := range parts[i].changes {
 				verdicts.Set(len(b.Changes), change, err)
 			}
 		}
 	}
-	if fell != nil {
-		panic(fell)
+	if panicked != nil {
+		panic(panicked)
 	}
 	return verdicts
 }
 
-// partitionInTurn sorts the changes into parts, and ends the turn.
-func (a *archive) partitionInTurn(b sink.Batch) ([]*part, sink.Verdicts) {
-	defer a.turns.give()
-	return a.partition(b)
+// splitInTurn splits the batch into parts, and releases the processor.
+func (a *archive) splitInTurn(b sink.Batch) ([]*part, sink.Verdicts) {
+	defer a.processors.release()
+	return split(a.config, b)
 }
 
 // Close implements [sink.Sink].
-func (a *archive) Close() error { return a.client.Close() }
+func (a *archive) Close() error { return a.bucket.Close() }

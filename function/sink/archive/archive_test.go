@@ -15,13 +15,13 @@ import (
 	_ "github.com/aerosink/aerosink/connector/change/changetest" // the flag -update
 	"github.com/aerosink/aerosink/connector/format"
 	"github.com/aerosink/aerosink/function/sink"
-	"github.com/aerosink/aerosink/function/sink/archive"
+	"github.com/aerosink/aerosink/function/sink/archive/gcs"
 	"github.com/aerosink/aerosink/function/sink/sinktest"
 )
 
 func open(t *testing.T, text string, o sink.Options) sink.Sink {
 	t.Helper()
-	return sinktest.Open(t, sinktest.Parse(t, archive.Parse, text, o))
+	return sinktest.Open(t, sinktest.Parse(t, gcs.Parse, text, o))
 }
 
 func lines(t *testing.T, o sinktest.Object) string {

@@ -14,7 +14,7 @@ import (
 	"github.com/aerosink/aerosink/connector/format/formats"
 	"github.com/aerosink/aerosink/connector/format/json"
 	"github.com/aerosink/aerosink/function/sink"
-	"github.com/aerosink/aerosink/function/sink/archive"
+	"github.com/aerosink/aerosink/function/sink/archive/gcs"
 	"github.com/aerosink/aerosink/function/sink/sinktest"
 )
 
@@ -64,7 +64,7 @@ func BenchmarkArchive(b *testing.B) {
 			if err != nil {
 				b.Fatal(err)
 			}
-			spec, err := archive.Parse(u, sink.Options{Timeout: 30 * time.Second})
+			spec, err := gcs.Parse(u, sink.Options{Timeout: 30 * time.Second})
 			if err != nil {
 				b.Fatal(err)
 			}

@@ -17,8 +17,8 @@ type encoding struct {
 	format, compression string
 	suffix, mediaType   string
 
-	pack func(dst, lines []byte) []byte // nil leaves lines as they are
-	rows func(rows []row.Row) ([]byte, error)
+	compress func(dst, lines []byte) []byte // nil leaves lines as they are
+	rows     func(rows []row.Row) ([]byte, error)
 }
 
 // parseEncoding reads what the URL says about changes. Dead letters are lines in any
@@ -44,20 +44,20 @@ func parseEncoding(q *sink.Query) (changes, letters *encoding) {
 func lines(compression string) *encoding {
 	switch compression {
 	case "gzip":
-		return &encoding{format: "ndjson", compression: compression, suffix: ".ndjson.gz", mediaType: "application/gzip", pack: appendGzip}
+		return &encoding{format: "ndjson", compression: compression, suffix: ".ndjson.gz", mediaType: "application/gzip", compress: appendGzip}
 	case "zstd":
-		return &encoding{format: "ndjson", compression: compression, suffix: ".ndjson.zst", mediaType: "application/zstd", pack: appendZstd}
+		return &encoding{format: "ndjson", compression: compression, suffix: ".ndjson.zst", mediaType: "application/zstd", compress: appendZstd}
 	}
 	return &encoding{format: "ndjson", compression: "none", suffix: ".ndjson", mediaType: "application/x-ndjson"}
 }
 
-// seal makes the content of an object of its parts, which are in order. Its slices
+// join makes the content of an object of its parts, which are in order. Its slices
 // share the parts' memory.
 //
 // What was compressed already stays as it is, for a gzip file may have several
 // members and one of zstd several frames. What is small goes before it, together:
 // by itself it would hardly be compressed.
-func (e *encoding) seal(parts []*part) ([][]byte, error) {
+func (e *encoding) join(parts []*part) ([][]byte, error) {
 	if e.rows != nil {
 		var rows []row.Row
 		for _, p := range parts {
@@ -68,16 +68,16 @@ func (e *encoding) seal(parts []*part) ([][]byte, error) {
 	}
 	var plain, packed [][]byte
 	for _, p := range parts {
-		if p.packed != nil {
-			packed = append(packed, p.packed)
+		if p.compressed != nil {
+			packed = append(packed, p.compressed)
 		} else {
 			plain = append(plain, p.lines)
 		}
 	}
-	if e.pack == nil || len(plain) == 0 {
+	if e.compress == nil || len(plain) == 0 {
 		return append(plain, packed...), nil
 	}
-	return append([][]byte{e.pack(nil, slices.Concat(plain...))}, packed...), nil
+	return append([][]byte{e.compress(nil, slices.Concat(plain...))}, packed...), nil
 }
 
 var gzipWriters = sync.Pool{New: func() any {

@@ -2,52 +2,55 @@ package archive
 
 import (
 	"context"
+	"fmt"
+	"runtime/debug"
 	"sync"
 	"time"
+
+	"github.com/aerosink/aerosink/function/sink"
 )
 
-// group lets Puts that run at the same time share objects. An object takes the parts
-// of its folder while it is open. It is closed, and then written, when the first of
-// these comes:
+// group lets concurrent Puts share objects. An object takes the parts of its folder while it
+// is open. It is closed, and then written, when the first of these happens:
 //
-//   - it has lingered,
-//   - half of what one of its Puts has left of its time is over,
+//   - its linger is over,
+//   - half of the time that one of its Puts has left is over,
 //   - it has max-bytes or max-changes,
-//   - it is worthwhile and nobody is left to add to it: every Put that runs waits
-//     for an object that is open. Senders that wait for answers before they send more
-//     would otherwise linger with it.
+//   - it is large enough and nobody is left to add to it, because every running Put waits
+//     for an open object. Senders that wait for responses before they send more would
+//     otherwise wait for the linger.
 //
-// Goroutines run only while a Put waits for what they do; the last that gives up
-// ends them, and waits for that.
+// Goroutines run only while a Put waits for them. The last Put that gives up cancels them,
+// and waits for their end.
 type group struct {
-	*settings
-	write func(ctx context.Context, o *object) (outcome, error)
-	turns turns // at the processor
+	*config
+	write      func(ctx context.Context, o *object) (Outcome, error)
+	processors semaphore // semaphore for work that needs a processor
 
 	mu      sync.Mutex
-	open    map[target]*object
-	memory  memory
-	puts    int // that run
-	blocked int // of them, those that wait for an open object
+	open    map[folderKey]*object
+	index   index
+	puts    int // running
+	blocked int // running Puts that wait for an open object
 }
 
-// target is what parts that share an object have in common.
-type target struct {
+// folderKey is what parts that share an object have in common.
+type folderKey struct {
 	folder   string
 	encoding *encoding
 }
 
-// worthwhile is the size in bytes, uncompressed, from which an object may be closed
-// before it has lingered: from here on storing it for a month costs more than writing it.
+// worthwhile is the uncompressed size in bytes from which an object may be closed before its
+// linger is over: from here on storing it for a month costs more than writing it.
 const worthwhile = 4 << 20
 
-func newGroup(s *settings, write func(context.Context, *object) (outcome, error), processor turns) *group {
-	return &group{settings: s, write: write, turns: processor, open: map[target]*object{}, memory: memory{objects: map[key]*object{}}}
+func newGroup(s *config, write func(context.Context, *object) (Outcome, error), processor semaphore) *group {
+	return &group{config: s, write: write, processors: processor, open: map[folderKey]*object{}, index: index{objects: map[key]*object{}}}
 }
 
-// join brings the parts of a Put into objects, and returns what to wait for: for
-// each part a round, nil where the part is there already.
-func (g *group) join(ctx context.Context, t *ticket, parts []*part) []*round {
+// join puts the parts of a Put into objects, and returns what to wait for: a pendingWrite for
+// each part, nil if the part is stored already.
+func (g *group) join(ctx context.Context, active *activePut, parts []*part) []*pendingWrite {
 	now := time.Now()
 	linger := g.linger
 	if deadline, ok := ctx.Deadline(); ok {
@@ -55,43 +58,43 @@ func (g *group) join(ctx context.Context, t *ticket, parts []*part) []*round {
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.memory.forget(now)
-	rounds := make([]*round, len(parts))
+	g.index.evict(now)
+	pending := make([]*pendingWrite, len(parts))
 	for i, p := range parts {
 		o := g.objectOf(p, now)
-		if o.round == nil {
+		if o.pending == nil {
 			continue
 		}
-		rounds[i] = o.round
-		o.round.waiting++
+		pending[i] = o.pending
+		o.pending.puts++
 		if o.open {
-			g.wait(t, o, now.Add(linger))
+			g.waitFor(active, o, now.Add(linger))
 		}
 	}
 	g.closeWorthwhile()
-	return rounds
+	return pending
 }
 
-// objectOf returns the object that the part is in. It has no round if it is there.
+// objectOf returns the object that the part is in. Nothing is pending if it is stored.
 func (g *group) objectOf(p *part, now time.Time) *object {
-	o := g.memory.objects[p.key]
+	o := g.index.objects[p.key]
 	switch {
 	case o == nil:
-		o = g.place(p)
-	case o.round != nil: // it is open, or being written
+		o = g.addToOpen(p)
+	case o.pending != nil: // it is open or being written
 	case o.content == nil:
-		g.memory.touch(o, now)
-	default: // in doubt: as it was first, it is written again
-		g.memory.take(o)
-		o.begin(false)
-		g.start(o)
+		g.index.touch(o, now)
+	default: // in doubt: it is written again, unchanged
+		g.index.takeInDoubt(o)
+		o.beginWrite(false)
+		g.startWrite(o)
 	}
 	return o
 }
 
-// place adds the part to an open object.
-func (g *group) place(p *part) *object {
-	at := target{p.folder, p.encoding}
+// addToOpen adds the part to an open object.
+func (g *group) addToOpen(p *part) *object {
+	at := folderKey{p.folder, p.encoding}
 	o := g.open[at]
 	if o != nil && (o.size+p.size > g.maxBytes || o.changes+len(p.changes) > g.maxChanges) {
 		g.close(o)
@@ -99,18 +102,19 @@ func (g *group) place(p *part) *object {
 	}
 	if o == nil {
 		o = &object{folder: p.folder, encoding: p.encoding, open: true}
-		o.begin(p.rows != nil)
+		o.beginWrite(p.rows != nil)
 		g.open[at] = o
 	}
 	o.add(p)
-	g.memory.objects[p.key] = o
+	g.index.objects[p.key] = o
 	return o
 }
 
-// wait notes that a Put waits for an open object, which lingers until then at most.
-func (g *group) wait(t *ticket, o *object, until time.Time) {
-	o.round.blocked = append(o.round.blocked, t)
-	if t.open++; t.open == 1 {
+// waitFor notes that a Put waits for an open object, which is closed at that time at the
+// latest.
+func (g *group) waitFor(p *activePut, o *object, until time.Time) {
+	o.pending.blockedPuts = append(o.pending.blockedPuts, p)
+	if p.waitingFor++; p.waitingFor == 1 {
 		g.blocked++
 	}
 	switch {
@@ -118,15 +122,15 @@ func (g *group) wait(t *ticket, o *object, until time.Time) {
 		g.close(o)
 	case o.timer == nil:
 		o.closes = until
-		o.timer = time.AfterFunc(time.Until(until), func() { g.lapse(o) })
+		o.timer = time.AfterFunc(time.Until(until), func() { g.lingerOver(o) })
 	case until.Before(o.closes):
 		o.closes = until
 		o.timer.Reset(time.Until(until))
 	}
 }
 
-// lapse closes an object that has lingered.
-func (g *group) lapse(o *object) {
+// lingerOver closes an object whose linger is over.
+func (g *group) lingerOver(o *object) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if o.open {
@@ -134,7 +138,7 @@ func (g *group) lapse(o *object) {
 	}
 }
 
-// closeWorthwhile closes objects that nobody is left to add to.
+// closeWorthwhile closes large objects that nobody is left to add to.
 func (g *group) closeWorthwhile() {
 	if g.blocked < g.puts {
 		return
@@ -146,21 +150,138 @@ func (g *group) closeWorthwhile() {
 	}
 }
 
-// close takes an object off those that are open, and has it written.
+// close closes an object and starts to write it.
 func (g *group) close(o *object) {
-	g.shut(o)
-	g.start(o)
+	g.stopAdding(o)
+	g.startWrite(o)
 }
 
-func (g *group) shut(o *object) {
+func (g *group) stopAdding(o *object) {
 	o.open = false
-	delete(g.open, target{o.folder, o.encoding})
+	delete(g.open, folderKey{o.folder, o.encoding})
 	if o.timer != nil {
 		o.timer.Stop()
 	}
-	for _, t := range o.round.blocked {
-		if t.open--; t.open == 0 && !t.left {
+	for _, t := range o.pending.blockedPuts {
+		if t.waitingFor--; t.waitingFor == 0 && !t.done {
 			g.blocked--
 		}
 	}
+}
+
+// putStarted notes the start of a Put; call putDone at its end.
+func (g *group) putStarted() *activePut {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.puts++
+	return &activePut{}
+}
+
+func (g *group) putDone(p *activePut) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	p.done = true
+	g.puts--
+	if p.waitingFor > 0 {
+		g.blocked--
+	}
+	g.closeWorthwhile()
+}
+
+// startWrite starts to write a closed object.
+func (g *group) startWrite(o *object) {
+	ctx, cancel := context.WithCancel(context.Background()) // no Put may cancel what others wait for
+	o.pending.cancel = cancel
+	go g.run(ctx, o, o.pending)
+}
+
+func (g *group) run(ctx context.Context, o *object, w *pendingWrite) {
+	defer w.cancel()
+	out, err := Failed, error(nil)
+	defer func() {
+		if value := recover(); value != nil {
+			err = fmt.Errorf("archive in %s: %w", g.url, &sink.Panic{Value: value, Stack: debug.Stack()})
+			if o.content != nil {
+				out = Unknown
+			}
+		}
+		g.finish(w, out, err)
+	}()
+	if o.parts != nil {
+		err = g.encode(ctx, o, w)
+	}
+	if err == nil {
+		out, err = g.write(ctx, o)
+	}
+}
+
+// encode encodes the content, when a processor is free.
+func (g *group) encode(ctx context.Context, o *object, w *pendingWrite) error {
+	if o.encoding.rows != nil {
+		defer close(w.encoded)
+	}
+	if err := g.processors.acquire(ctx); err != nil {
+		return err
+	}
+	defer g.processors.release()
+	return o.encode()
+}
+
+// finish ends a pendingWrite.
+func (g *group) finish(w *pendingWrite, out Outcome, err error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	o := w.object
+	o.pending, w.err = nil, err
+	o.inDoubt = o.inDoubt || out == Unknown
+	switch {
+	case out == Created || out == Exists:
+		o.content = nil
+		g.index.add(o, time.Now())
+	case o.inDoubt:
+		g.index.add(o, time.Now())
+	default:
+		g.index.drop(o)
+	}
+	close(w.done)
+}
+
+// await returns when the pendingWrite has ended, or when ctx is done and the memory of the
+// Put's batch is no longer needed.
+func (g *group) await(ctx context.Context, w *pendingWrite) error {
+	select {
+	case <-w.done:
+		return w.err
+	case <-ctx.Done():
+	}
+	if !g.abandon(w) {
+		<-w.encoded
+		return fmt.Errorf("archive in %s: an object was not written in time: %w", g.url, ctx.Err())
+	}
+	<-w.done
+	if w.err == nil {
+		return nil
+	}
+	return fmt.Errorf("%w: %w", ctx.Err(), w.err)
+}
+
+// abandon notes that a Put waits no longer. It cancels what nobody waits for, and reports
+// whether that was the last.
+func (g *group) abandon(w *pendingWrite) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if w.puts--; w.puts > 0 {
+		return false
+	}
+	switch o := w.object; {
+	case o.pending != w: // it has ended
+	case o.open:
+		g.stopAdding(o)
+		g.index.drop(o)
+		o.pending, w.err = nil, fmt.Errorf("archive in %s: an object was abandoned before it was written", g.url)
+		close(w.done)
+	default:
+		w.cancel()
+	}
+	return true
 }

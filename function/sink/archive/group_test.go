@@ -27,15 +27,15 @@ type memoryBucket struct {
 
 	// fault, unless it is nil, says how a write ends, and whether the object is there
 	// nonetheless. Nil is success.
-	fault func(ctx context.Context, o *object) (out outcome, there bool, err error)
+	fault func(ctx context.Context, o *object) (out Outcome, there bool, err error)
 }
 
-func (b *memoryBucket) write(ctx context.Context, o *object) (outcome, error) {
+func (b *memoryBucket) write(ctx context.Context, o *object) (Outcome, error) {
 	b.mu.Lock()
 	b.writes++
 	fault := b.fault
 	b.mu.Unlock()
-	var out outcome
+	var out Outcome
 	var err error
 	there := true
 	if fault != nil {
@@ -53,10 +53,10 @@ func (b *memoryBucket) write(ctx context.Context, o *object) (outcome, error) {
 	if err != nil {
 		return out, err
 	}
-	return written, nil
+	return Created, nil
 }
 
-func (b *memoryBucket) setFault(fault func(context.Context, *object) (outcome, bool, error)) {
+func (b *memoryBucket) setFault(fault func(context.Context, *object) (Outcome, bool, error)) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.fault = fault
@@ -81,14 +81,14 @@ func openIn(t testing.TB, query string) (*archive, *memoryBucket) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := parseSettings(u)
+	s, err := parseConfig(u)
 	if err != nil {
 		t.Fatal(err)
 	}
 	s.timeout = 9 * time.Second
 	b := &memoryBucket{objects: map[string]string{}}
-	a := &archive{settings: s, metrics: newMetrics(nil, s.url), turns: make(turns, 2)}
-	a.group = newGroup(s, b.write, a.turns)
+	a := &archive{config: s, metrics: newMetrics(nil, s.url), processors: make(semaphore, 2)}
+	a.group = newGroup(s, b.write, a.processors)
 	return a, b
 }
 
@@ -150,13 +150,13 @@ func TestGroup(t *testing.T) {
 func putAll(t testing.TB, a *archive, batches []sink.Batch) []sink.Verdicts {
 	t.Helper()
 	verdicts := make([]sink.Verdicts, len(batches))
-	hold := a.group.enter() // so that none is the only one that runs
+	hold := a.group.putStarted() // so that none is the only one that runs
 	var putting sync.WaitGroup
 	for i, b := range batches {
 		putting.Go(func() { verdicts[i] = a.Put(t.Context(), b) })
 		synctest.Wait()
 	}
-	a.group.leave(hold)
+	a.group.putDone(hold)
 	putting.Wait()
 	return verdicts
 }
@@ -190,9 +190,9 @@ func TestGroupBudget(t *testing.T) {
 func TestGroupWaitsForWhoMayCome(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b := openIn(t, "?linger=4s")
-		b.fault = func(context.Context, *object) (outcome, bool, error) {
+		b.fault = func(context.Context, *object) (Outcome, bool, error) {
 			<-time.After(time.Second)
-			return written, true, nil
+			return Created, true, nil
 		}
 		began := time.Now()
 		var putting sync.WaitGroup
@@ -215,9 +215,9 @@ func TestGroupCancelled(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				a, b := openIn(t, "")
 				write := make(chan struct{})
-				b.fault = func(context.Context, *object) (outcome, bool, error) {
+				b.fault = func(context.Context, *object) (Outcome, bool, error) {
 					<-write
-					return written, true, nil
+					return Created, true, nil
 				}
 				var putting sync.WaitGroup
 				ctx, cancel := context.WithCancel(t.Context())
@@ -260,9 +260,9 @@ func TestGroupCancelledByAll(t *testing.T) {
 		t.Run(tt.phase, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				a, b := openIn(t, "")
-				b.fault = func(ctx context.Context, _ *object) (outcome, bool, error) {
+				b.fault = func(ctx context.Context, _ *object) (Outcome, bool, error) {
 					<-ctx.Done()
-					return doubted, false, ctx.Err()
+					return Unknown, false, ctx.Err()
 				}
 				ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 				defer cancel()

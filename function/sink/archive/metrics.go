@@ -7,7 +7,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// metrics count what an archive writes. Two archives of one URL share theirs.
+// metrics are the metrics of an archive. Two archives with the same URL share theirs.
 type metrics struct {
 	objects  *prometheus.CounterVec
 	bytes    prometheus.Histogram
@@ -20,24 +20,24 @@ type metrics struct {
 func newMetrics(r prometheus.Registerer, url string) *metrics {
 	labels := prometheus.Labels{"sink": url}
 	histogram := func(name, help string, buckets []float64) prometheus.Histogram {
-		return register(r, prometheus.NewHistogram(prometheus.HistogramOpts{Name: ours + name, Help: help, ConstLabels: labels, Buckets: buckets}))
+		return register(r, prometheus.NewHistogram(prometheus.HistogramOpts{Name: prefix + name, Help: help, ConstLabels: labels, Buckets: buckets}))
 	}
 	return &metrics{
 		objects: register(r, prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: ours + "objects_total", Help: "Objects, by what became of them; there are those that were written before.", ConstLabels: labels,
+			Name: prefix + "objects_total", Help: "Objects, by what became of them: written, there (it existed before) or failed.", ConstLabels: labels,
 		}, []string{"status"})),
-		bytes:   histogram("object_bytes", "Bytes of an object, as it is stored.", prometheus.ExponentialBuckets(1<<10, 4, 9)),
+		bytes:   histogram("object_bytes", "Bytes of an object as stored.", prometheus.ExponentialBuckets(1<<10, 4, 9)),
 		changes: histogram("object_changes", "Changes in an object.", prometheus.ExponentialBuckets(1, 8, 7)),
-		seconds: histogram("write_seconds", "Seconds that writing an object took, with all tries.", prometheus.ExponentialBuckets(0.01, 2, 11)),
+		seconds: histogram("write_seconds", "Seconds to write an object, with all attempts.", prometheus.ExponentialBuckets(0.01, 2, 11)),
 		inFlight: register(r, prometheus.NewGauge(prometheus.GaugeOpts{
-			Name: ours + "in_flight_bytes", Help: "Bytes of changes that wait for their object, as they came.", ConstLabels: labels,
+			Name: prefix + "in_flight_bytes", Help: "Bytes of changes that wait for their object, as received.", ConstLabels: labels,
 		})),
 	}
 }
 
-const ours = "aerosink_archive_"
+const prefix = "aerosink_archive_"
 
-// register registers c, or returns what was registered in its place.
+// register registers c, or returns what is registered already.
 func register[C prometheus.Collector](r prometheus.Registerer, c C) C {
 	if r == nil {
 		return c
@@ -55,11 +55,11 @@ func register[C prometheus.Collector](r prometheus.Registerer, c C) C {
 	return c
 }
 
-// done counts an object that was written, or was not.
-func (m *metrics) done(o *object, out outcome, took time.Duration) {
-	m.objects.WithLabelValues(map[outcome]string{written: "written", met: "there", failed: "failed"}[out]).Inc()
+// done counts an object.
+func (m *metrics) done(o *object, out Outcome, took time.Duration) {
+	m.objects.WithLabelValues(map[Outcome]string{Created: "written", Exists: "there", Failed: "failed"}[out]).Inc()
 	m.seconds.Observe(took.Seconds())
-	if out == written {
+	if out == Created {
 		m.bytes.Observe(float64(o.stored()))
 		m.changes.Observe(float64(o.changes))
 	}

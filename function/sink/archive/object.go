@@ -13,48 +13,48 @@ import (
 	"github.com/aerosink/aerosink/function/sink/row"
 )
 
-// object is what becomes one object in the bucket: parts of one folder. The group
-// that made it guards it until it is closed, and after that once it is settled.
+// object becomes one object in the bucket: parts of one folder. The group guards it, except
+// while it is encoded and written.
 type object struct {
 	folder   string
 	encoding *encoding
-	keys     []key // of its parts, in order once it is closed
+	keys     []key // of its parts; sorted once it is encoded
 	changes  int
 	size     int64 // bytes, uncompressed
-	span     span
+	luts     lutRange
 
-	parts  []*part // until content is made of them
-	open   bool
-	timer  *time.Timer // closes it at the time closes
-	closes time.Time
-	round  *round // nil while nobody waits for it
+	parts   []*part // until they are encoded as content
+	open    bool
+	timer   *time.Timer // closes the object, at the time closes
+	closes  time.Time
+	pending *pendingWrite // nil while nobody waits for the object
 
 	name    string
-	content [][]byte // nil once the object is there
+	content [][]byte // nil once the object exists
 	crc     uint32   // CRC32C of content
-	doubt   bool     // a write was sent that had no answer
+	inDoubt bool     // a write got no response
 
-	touched time.Time     // while it is settled
-	element *list.Element // of the memory
+	lastUsed time.Time     // while nothing is pending
+	element  *list.Element // in the index
 }
 
-// round is from when an object is waited for until it is settled: there, failed, or
-// in doubt.
-type round struct {
-	object  *object
-	waiting int           // Puts
-	blocked []*ticket     // those that came while the object was open
-	taken   chan struct{} // closed when the memory of batches is no longer needed
-	settled chan struct{} // closed when err says how it ended
-	err     error
-	cancel  func() // ends the writing
+// pendingWrite is what Puts wait for: the writing of an object, from the first part until it
+// exists, has failed, or is in doubt.
+type pendingWrite struct {
+	object      *object
+	puts        int           // Puts
+	blockedPuts []*activePut  // Puts that joined while the object was open
+	encoded     chan struct{} // closed when the memory of the batches is no longer needed
+	done        chan struct{} // closed when err is set
+	err         error
+	cancel      func() // cancels the write
 }
 
-// begin makes a round of o, which borrows the memory of batches or does not.
-func (o *object) begin(borrows bool) {
-	o.round = &round{object: o, taken: make(chan struct{}), settled: make(chan struct{})}
+// beginWrite sets o.pending. borrows says whether the parts use the memory of batches.
+func (o *object) beginWrite(borrows bool) {
+	o.pending = &pendingWrite{object: o, encoded: make(chan struct{}), done: make(chan struct{})}
 	if !borrows {
-		close(o.round.taken)
+		close(o.pending.encoded)
 	}
 }
 
@@ -63,22 +63,22 @@ func (o *object) add(p *part) {
 	o.keys = append(o.keys, p.key)
 	o.changes += len(p.changes)
 	o.size += p.size
-	o.span.add(p.span)
+	o.luts.add(p.luts)
 }
 
-// hashBytes is how much of a hash is in a name.
+// hashBytes is how much of the hash is in a name.
 const hashBytes = 16
 
-// seal makes name and content. Parts are put in the order of their keys, so that
-// both are the same in whatever order they came.
-func (o *object) seal() error {
+// encode makes the name and the content. Parts are sorted by key, so that both are the same
+// whatever order the parts came in.
+func (o *object) encode() error {
 	slices.SortFunc(o.parts, func(a, b *part) int { return bytes.Compare(a.key[:], b.key[:]) })
 	h := sha256.New()
 	for _, p := range o.parts {
 		h.Write(p.key[:])
 	}
-	o.name = fmt.Sprintf("%s%013d-%x%s", o.folder, o.span.first, h.Sum(nil)[:hashBytes], o.encoding.suffix)
-	content, err := o.encoding.seal(o.parts)
+	o.name = fmt.Sprintf("%s%013d-%x%s", o.folder, o.luts.first, h.Sum(nil)[:hashBytes], o.encoding.suffix)
+	content, err := o.encoding.join(o.parts)
 	if err != nil {
 		return err
 	}
@@ -100,20 +100,26 @@ func (o *object) stored() int64 {
 	return int64(n)
 }
 
-// metadata returns what the object says of itself.
+// metadata returns the metadata of the object.
 func (o *object) metadata() map[string]string {
 	m := map[string]string{
 		"format":      o.encoding.format,
 		"compression": o.encoding.compression,
 		"changes":     strconv.Itoa(o.changes),
 		"crc32c":      fmt.Sprintf("%08x", o.crc),
-		"writer":      writer(),
+		"writer":      program(),
 	}
-	if o.span.first > 0 {
-		m["lut-min"], m["lut-max"] = strconv.FormatInt(o.span.first, 10), strconv.FormatInt(o.span.last, 10)
+	if o.luts.first > 0 {
+		m["lut-min"], m["lut-max"] = strconv.FormatInt(o.luts.first, 10), strconv.FormatInt(o.luts.last, 10)
 	}
 	if o.encoding.rows != nil {
 		m["schema"] = strconv.Itoa(row.Version)
 	}
 	return m
+}
+
+// activePut is a Put in the group.
+type activePut struct {
+	waitingFor int // open objects
+	done       bool
 }

@@ -24,9 +24,9 @@ func TestPanics(t *testing.T) {
 		faulty      func(a *archive, b *memoryBucket) (mend func())
 	}{
 		{"a part", "?compression=gzip", func(a *archive, _ *memoryBucket) func() {
-			pack := a.changes.pack
-			a.changes.pack = func(_, _ []byte) []byte { panic("pack") }
-			return func() { a.changes.pack = pack }
+			pack := a.changes.compress
+			a.changes.compress = func(_, _ []byte) []byte { panic("pack") }
+			return func() { a.changes.compress = pack }
 		}},
 		{"an object", "?format=parquet", func(a *archive, _ *memoryBucket) func() {
 			rows := a.changes.rows
@@ -34,7 +34,7 @@ func TestPanics(t *testing.T) {
 			return func() { a.changes.rows = rows }
 		}},
 		{"a write", "", func(_ *archive, b *memoryBucket) func() {
-			b.fault = func(context.Context, *object) (outcome, bool, error) { panic("write") }
+			b.fault = func(context.Context, *object) (Outcome, bool, error) { panic("write") }
 			return func() { b.setFault(nil) }
 		}},
 	} {

@@ -16,64 +16,64 @@ import (
 	"github.com/aerosink/aerosink/function/sink/row"
 )
 
-// part is what one Put brings for one folder: changes in the order of the batch.
+// part is what one Put has for one folder: changes in the order of the batch.
 type part struct {
 	key      key
 	folder   string
 	encoding *encoding
 
-	changes []int // in the batch
-	size    int64 // bytes, uncompressed
-	span    span
-	undated bool // a change says neither its time nor its generation
+	changes      []int // indexes in the batch
+	size         int64 // bytes, uncompressed
+	luts         lutRange
+	unidentified bool // a change has neither time nor generation
 
-	lines  []byte    // nil once they are packed
-	packed []byte    // lines, compressed
-	rows   []row.Row // they share the memory of the batch
+	lines      []byte    // nil once they are packed
+	compressed []byte    // lines, compressed
+	rows       []row.Row // they share the memory of the batch
 
 	hash        hash.Hash // until the key is there
 	head, datum []byte
 }
 
-// key says what a part holds and in which folder: the same changes of one request
-// have the same key when they come again. It is made of their bytes as they came,
-// for of what is written a bit may differ: the expiry of a record that came over XDR
-// is counted from its receipt.
+// key identifies what a part holds, and in which folder: the same changes of a repeated
+// request have the same key. It is made of the bytes as they came, because what is written
+// may differ a little: the expiry of a record that came over XDR is counted from its
+// receipt.
 //
-// Where a change says neither its time nor its generation, as deletes of ESP may, the
-// same bytes may be another change, and a key is like no other. Only where objects
-// are not shared does it stay, for replay to make the same objects each time.
+// If a change has neither time nor generation, as deletes of ESP may, the same bytes may be
+// another change, so the key is random. If objects are not shared it is not, so that a
+// replay makes the same objects each time.
 type key [sha256.Size]byte
 
-// span is from the first to the last update time that is known, in Unix
+// lutRange is from the first to the last update time that is known, in Unix
 // milliseconds. The zero span knows none.
-type span struct{ first, last int64 }
+type lutRange struct{ first, last int64 }
 
-func (s *span) add(o span) {
+func (s *lutRange) add(o lutRange) {
 	if o.first > 0 && (s.first == 0 || o.first < s.first) {
 		s.first = o.first
 	}
 	s.last = max(s.last, o.last)
 }
 
-// partition sorts the changes into parts. A change that the encoding has no form for
-// is in none, and has its verdict.
-func (s *settings) partition(b sink.Batch) (parts []*part, verdicts sink.Verdicts) {
+// split splits a batch into parts by folder. A change that the encoding cannot express is in
+// no part, and gets its verdict.
+func split(c *config, b sink.Batch) (parts []*part, verdicts sink.Verdicts) {
 	byFolder := map[string]*part{}
 	var folder []byte
-	var at place
+	var at folderValues
 	for i := range b.Changes {
 		parsed := &b.Changes[i]
-		encoding := s.changes
+		encoding := c.changes
 		at.c, at.time = &parsed.Change, parsed.Change.LUT
-		var letter *sink.DeadLetter
+		var dead *sink.DeadLetter
 		if b.DeadLetters != nil {
-			letter = &b.DeadLetters[i]
-			encoding, at.time = s.letters, letter.Received.UnixMilli()
+			dead = &b.DeadLetters[i]
+			encoding, at.time = c.deadLetters, dead.Received.UnixMilli()
 		}
 		var err error
-		if folder, err = s.folderOf(folder[:0], &at, letter); err != nil {
-			verdicts.Set(len(b.Changes), i, fmt.Errorf("archive in %s: %w", s.url, err))
+		if folder, err = c.path.folder(folder[:0], &at, dead != nil); err != nil {
+			verdicts.Set(len(b.Changes), i, fmt.Errorf("archive in %s: %w", c.url, err))
 			continue
 		}
 		p := byFolder[string(folder)]
@@ -81,8 +81,8 @@ func (s *settings) partition(b sink.Batch) (parts []*part, verdicts sink.Verdict
 			p = newPart(string(folder), encoding)
 			byFolder[p.folder] = p
 		}
-		if err := p.add(parsed, letter); err != nil {
-			verdicts.Set(len(b.Changes), i, fmt.Errorf("archive in %s: %w", s.url, err))
+		if err := p.add(parsed, dead); err != nil {
+			verdicts.Set(len(b.Changes), i, fmt.Errorf("archive in %s: %w", c.url, err))
 			continue
 		}
 		if len(p.changes) == 0 {
@@ -91,7 +91,7 @@ func (s *settings) partition(b sink.Batch) (parts []*part, verdicts sink.Verdict
 		p.changes = append(p.changes, i)
 	}
 	for _, p := range byFolder {
-		if p.undated && s.linger > 0 {
+		if p.unidentified && c.linger > 0 {
 			p.hash.Write([]byte(rand.Text()))
 		}
 		p.finish()
@@ -99,41 +99,41 @@ func (s *settings) partition(b sink.Batch) (parts []*part, verdicts sink.Verdict
 	return parts, verdicts
 }
 
-// buffers are for lines that are about to be compressed, and what becomes of them.
-var buffers = sync.Pool{New: func() any { return new([]byte) }}
+// lineBuffers is a pool of buffers for lines and for their compressed form.
+var lineBuffers = sync.Pool{New: func() any { return new([]byte) }}
 
-// mostPooled is the largest buffer that is kept for the next part, in bytes.
-const mostPooled = 8 << 20
+// maxPooled is the largest buffer that is pooled, in bytes.
+const maxPooled = 8 << 20
 
-func takeBuffer() []byte {
-	if b, ok := buffers.Get().(*[]byte); ok {
+func newLineBuffer() []byte {
+	if b, ok := lineBuffers.Get().(*[]byte); ok {
 		return (*b)[:0]
 	}
 	return nil
 }
 
-func giveBuffer(b []byte) {
-	if cap(b) <= mostPooled {
-		buffers.Put(&b)
+func freeLineBuffer(b []byte) {
+	if cap(b) <= maxPooled {
+		lineBuffers.Put(&b)
 	}
 }
 
 func newPart(folder string, e *encoding) *part {
 	p := &part{folder: folder, encoding: e, hash: sha256.New()}
-	if e.pack != nil {
-		p.lines = takeBuffer()
+	if e.compress != nil {
+		p.lines = newLineBuffer()
 	}
 	p.hash.Write([]byte(folder))
 	return p
 }
 
-// add adds a change, or the letter about it.
-func (p *part) add(parsed *format.Parsed, letter *sink.DeadLetter) error {
+// add adds a change, or a dead letter.
+func (p *part) add(parsed *format.Parsed, dead *sink.DeadLetter) error {
 	before, kind, source := len(p.lines), parsed.Format, parsed.Data
 	switch {
-	case letter != nil:
-		p.lines = letter.AppendLine(p.lines, parsed)
-		kind = letter.MediaType + "\x00" + letter.Reason
+	case dead != nil:
+		p.lines = dead.AppendLine(p.lines, parsed)
+		kind = dead.MediaType + "\x00" + dead.Reason
 	case p.encoding.rows != nil:
 		r, err := row.Of(parsed)
 		if err != nil {
@@ -154,39 +154,39 @@ func (p *part) add(parsed *format.Parsed, letter *sink.DeadLetter) error {
 			source = p.lines[before:]
 		}
 	}
-	p.mark(kind, source)
-	p.undated = p.undated || letter == nil && parsed.Change.LUT == 0 && parsed.Change.Generation == 0
+	p.addToKey(kind, source)
+	p.unidentified = p.unidentified || dead == nil && parsed.Change.LUT == 0 && parsed.Change.Generation == 0
 	p.size += int64(max(len(p.lines)-before, len(parsed.Data)))
-	p.span.add(span{parsed.Change.LUT, parsed.Change.LUT})
+	p.luts.add(lutRange{parsed.Change.LUT, parsed.Change.LUT})
 	return nil
 }
 
-// mark makes what the change was made of a part of the key.
-func (p *part) mark(kind string, source []byte) {
+// addToKey adds what a change was made of to the key.
+func (p *part) addToKey(kind string, source []byte) {
 	p.head = append(append(p.head[:0], kind...), 0)
 	p.head = binary.BigEndian.AppendUint64(p.head, uint64(len(source)))
 	p.hash.Write(p.head)
 	p.hash.Write(source)
 }
 
-// packedBytes is the least size of lines that are compressed by themselves, as soon
-// as they come: what is larger gains next to nothing from its neighbours.
-const packedBytes = 64 << 10
+// minCompressed is the size in bytes from which the lines of a part are compressed by
+// themselves, at once: larger ones gain next to nothing from their neighbours.
+const minCompressed = 64 << 10
 
-// finish makes the key, and leaves behind the least memory.
+// finish makes the key, and keeps as little memory as possible.
 func (p *part) finish() {
 	p.hash.Sum(p.key[:0])
 	p.hash, p.head, p.datum = nil, nil, nil
-	if p.encoding.pack == nil {
+	if p.encoding.compress == nil {
 		return
 	}
 	lines := p.lines
-	if len(lines) < packedBytes {
+	if len(lines) < minCompressed {
 		p.lines = bytes.Clone(lines)
 	} else {
-		packed := p.encoding.pack(takeBuffer(), lines)
-		p.packed, p.lines = bytes.Clone(packed), nil
-		giveBuffer(packed)
+		packed := p.encoding.compress(newLineBuffer(), lines)
+		p.compressed, p.lines = bytes.Clone(packed), nil
+		freeLineBuffer(packed)
 	}
-	giveBuffer(lines)
+	freeLineBuffer(lines)
 }

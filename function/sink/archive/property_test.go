@@ -52,9 +52,9 @@ func (s *sender) send(ctx context.Context, a *archive) {
 }
 
 // faultsInTurn makes writes end as faults say, one after another, and then well.
-func faultsInTurn(faults []string, slow time.Duration) func(context.Context, *object) (outcome, bool, error) {
+func faultsInTurn(faults []string, slow time.Duration) func(context.Context, *object) (Outcome, bool, error) {
 	var mu sync.Mutex
-	return func(ctx context.Context, o *object) (outcome, bool, error) {
+	return func(ctx context.Context, o *object) (Outcome, bool, error) {
 		mu.Lock()
 		fault := ""
 		if len(faults) > 0 {
@@ -64,7 +64,7 @@ func faultsInTurn(faults []string, slow time.Duration) func(context.Context, *ob
 		select {
 		case <-time.After(slow):
 		case <-ctx.Done():
-			return doubted, fault == "lost", ctx.Err()
+			return Unknown, fault == "lost", ctx.Err()
 		}
 		switch fault {
 		case "refused":
@@ -74,7 +74,7 @@ func faultsInTurn(faults []string, slow time.Duration) func(context.Context, *ob
 		case "unsent":
 			return lost(false)(ctx, o)
 		}
-		return written, true, nil
+		return Created, true, nil
 	}
 }
 
@@ -156,7 +156,7 @@ func TestOrderOfRequests(t *testing.T) {
 		var batches []sink.Batch
 		for i := range rapid.IntRange(2, 5).Draw(r, "requests") {
 			p := sinktest.One("s", i)
-			p.Data = fmt.Appendf(nil, `{"i":%d,"text":%q}`, i, strings.Repeat("x", rapid.SampledFrom([]int{1, packedBytes}).Draw(r, "size")))
+			p.Data = fmt.Appendf(nil, `{"i":%d,"text":%q}`, i, strings.Repeat("x", rapid.SampledFrom([]int{1, minCompressed}).Draw(r, "size")))
 			batches = append(batches, sink.Batch{Changes: []format.Parsed{p, sinktest.One("s", 100+i)}})
 		}
 		other := rapid.Permutation(batches).Draw(r, "order")
@@ -173,14 +173,14 @@ func sealed(t *testing.T, a *archive, batches []sink.Batch) *object {
 	t.Helper()
 	o := &object{encoding: a.changes}
 	for _, b := range batches {
-		parts, verdicts := a.partition(b)
+		parts, verdicts := split(a.config, b)
 		if verdicts != nil || len(parts) != 1 {
 			t.Fatalf("%d parts, verdicts %v", len(parts), verdicts)
 		}
 		o.folder = parts[0].folder
 		o.add(parts[0])
 	}
-	if err := o.seal(); err != nil {
+	if err := o.encode(); err != nil {
 		t.Fatal(err)
 	}
 	return o

@@ -38,7 +38,7 @@ func TestTemplate(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got := string(template.appendFolder(nil, &place{c: &tt.c, time: tt.c.LUT})); strings.TrimPrefix(got, "p/") != strings.TrimPrefix(tt.want, "p/") {
+			if got := string(template.appendFolder(nil, &folderValues{c: &tt.c, time: tt.c.LUT})); strings.TrimPrefix(got, "p/") != strings.TrimPrefix(tt.want, "p/") {
 				t.Errorf("%s, want %s", got, tt.want)
 			}
 		})
@@ -47,7 +47,7 @@ func TestTemplate(t *testing.T) {
 
 func TestURLFaults(t *testing.T) {
 	for _, tt := range []struct{ url, err string }{
-		{"gs:///changes", "write gs://BUCKET/PREFIX"},
+		{"gs:///changes", "want gs://BUCKET/PREFIX"},
 		{"gs://b/p?format=csv", "format=csv is none of ndjson, avro, parquet"},
 		{"gs://b/p?compression=snappy", "compression=snappy is none of none, gzip, zstd"},
 		{"gs://b/p?format=avro&compression=gzip", "compression=gzip is none of none, deflate, snappy, zstd"},
@@ -73,7 +73,7 @@ func TestURLFaults(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := Parse(u, sink.Options{}); err == nil || !strings.Contains(err.Error(), tt.err) {
+		if _, err := Parse(u, sink.Options{}, Cloud{}); err == nil || !strings.Contains(err.Error(), tt.err) {
 			t.Errorf("%s: %v, want %q", tt.url, err, tt.err)
 		}
 	}

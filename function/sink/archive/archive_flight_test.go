@@ -21,9 +21,9 @@ func TestOverload(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b := openIn(t, "?max-in-flight=8MiB&linger=0s")
 		write := make(chan struct{})
-		b.fault = func(context.Context, *object) (outcome, bool, error) {
+		b.fault = func(context.Context, *object) (Outcome, bool, error) {
 			<-write
-			return written, true, nil
+			return Created, true, nil
 		}
 		var putting sync.WaitGroup
 		putting.Go(func() {
@@ -69,7 +69,7 @@ func TestMemoryInFlight(t *testing.T) {
 			before := heap()
 			var all []*part
 			for _, batch := range batches {
-				parts, _ := a.partition(batch)
+				parts, _ := split(a.config, batch)
 				all = append(all, parts...)
 			}
 			if used := heap() - before; used > tt.most {

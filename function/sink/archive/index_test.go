@@ -19,11 +19,11 @@ import (
 var errLost = errors.New("connection lost")
 
 // lost is the fault of an answer that never comes, with the object there or not.
-func lost(there bool) func(context.Context, *object) (outcome, bool, error) {
-	return func(context.Context, *object) (outcome, bool, error) { return doubted, there, errLost }
+func lost(there bool) func(context.Context, *object) (Outcome, bool, error) {
+	return func(context.Context, *object) (Outcome, bool, error) { return Unknown, there, errLost }
 }
 
-func refused(context.Context, *object) (outcome, bool, error) { return failed, false, errLost }
+func refused(context.Context, *object) (Outcome, bool, error) { return Failed, false, errLost }
 
 // An object in doubt is written again as it was, when one of its parts comes again,
 // whatever comes beside it: nothing is there twice.
@@ -86,7 +86,7 @@ func TestNoDoubt(t *testing.T) {
 		a, b := openIn(t, "")
 		b.fault = refused
 		putAll(t, a, []sink.Batch{some(0, 2), some(2, 2)})
-		if n := len(a.group.memory.objects); n != 0 {
+		if n := len(a.group.index.objects); n != 0 {
 			t.Errorf("%d parts in memory", n)
 		}
 		b.setFault(nil)
@@ -101,11 +101,11 @@ func TestNoDoubt(t *testing.T) {
 func TestHalfFailed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b := openIn(t, "")
-		b.fault = func(_ context.Context, o *object) (outcome, bool, error) {
+		b.fault = func(_ context.Context, o *object) (Outcome, bool, error) {
 			if strings.Contains(o.name, "set=bad/") {
 				return refused(t.Context(), o)
 			}
-			return written, true, nil
+			return Created, true, nil
 		}
 		batch := sink.Batch{Changes: []format.Parsed{sinktest.One("good", 1), sinktest.One("bad", 2), sinktest.One("good", 3)}}
 		if v := a.Put(t.Context(), batch); len(v) != 3 || v[0] != nil || v[1] == nil || v[2] != nil {
@@ -128,9 +128,9 @@ func TestHalfFailed(t *testing.T) {
 func TestJoinWriting(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b := openIn(t, "")
-		b.fault = func(context.Context, *object) (outcome, bool, error) {
+		b.fault = func(context.Context, *object) (Outcome, bool, error) {
 			<-time.After(time.Second)
-			return written, true, nil
+			return Created, true, nil
 		}
 		began := time.Now()
 		var putting sync.WaitGroup
@@ -169,10 +169,10 @@ func TestMemoryBounds(t *testing.T) {
 		}
 
 		for i := range maxParts + 10 {
-			a.group.settle(roundOf(a.group, i), written, nil)
+			a.group.finish(roundOf(a.group, i), Created, nil)
 		}
-		if n := len(a.group.memory.objects); n != maxParts || a.group.memory.objects[key{9}] != nil {
-			t.Errorf("%d parts in memory, the oldest %v", n, a.group.memory.objects[key{9}])
+		if n := len(a.group.index.objects); n != maxParts || a.group.index.objects[key{9}] != nil {
+			t.Errorf("%d parts in memory, the oldest %v", n, a.group.index.objects[key{9}])
 		}
 
 		b.setFault(lost(false))
@@ -180,23 +180,23 @@ func TestMemoryBounds(t *testing.T) {
 		for i := range 3 * each {
 			put(large(i))
 		}
-		m := &a.group.memory
-		if m.doubtful.Len() != each || m.bytes > maxDoubtful {
-			t.Errorf("%d objects of %d bytes in doubt", m.doubtful.Len(), m.bytes)
+		m := &a.group.index
+		if m.inDoubt.Len() != each || m.bytes > maxInDoubt {
+			t.Errorf("%d objects of %d bytes in doubt", m.inDoubt.Len(), m.bytes)
 		}
 		<-time.After(maxAge + time.Second)
 		b.setFault(nil)
 		put(some(1, 1))
-		if m.doubtful.Len() != 0 || m.bytes != 0 || len(m.objects) != 1 {
-			t.Errorf("%d objects of %d bytes in doubt, %d parts", m.doubtful.Len(), m.bytes, len(m.objects))
+		if m.inDoubt.Len() != 0 || m.bytes != 0 || len(m.objects) != 1 {
+			t.Errorf("%d objects of %d bytes in doubt, %d parts", m.inDoubt.Len(), m.bytes, len(m.objects))
 		}
 	})
 }
 
 // roundOf returns the round of an object of one part, number i.
-func roundOf(g *group, i int) *round {
+func roundOf(g *group, i int) *pendingWrite {
 	o := &object{keys: []key{{byte(i), byte(i >> 8), byte(i >> 16)}}}
-	g.memory.objects[o.keys[0]] = o
-	o.begin(false)
-	return o.round
+	g.index.objects[o.keys[0]] = o
+	o.beginWrite(false)
+	return o.pending
 }

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -20,7 +19,6 @@ import (
 	"github.com/aerosink/aerosink/connector/change/changetest"
 	"github.com/aerosink/aerosink/connector/format"
 	"github.com/aerosink/aerosink/function/sink"
-	"github.com/aerosink/aerosink/function/sink/archive"
 	"github.com/aerosink/aerosink/function/sink/sinktest"
 )
 
@@ -212,47 +210,6 @@ func TestGivenUp(t *testing.T) {
 	cloud.FailStorage(nil)
 	if n := len(cloud.Objects(t)); n != 0 {
 		t.Errorf("%d objects, want none", n)
-	}
-}
-
-func TestProbe(t *testing.T) {
-	permissions := func(answer string) http.HandlerFunc {
-		return func(w http.ResponseWriter, r *http.Request) {
-			if strings.HasSuffix(r.URL.Path, "/iam/testPermissions") {
-				w.Header().Set("Content-Type", "application/json")
-				_, _ = io.WriteString(w, answer)
-			}
-		}
-	}
-	for _, tt := range []struct {
-		name, url string
-		fault     http.HandlerFunc
-		err       string
-	}{
-		{"may be written to", sinktest.ArchiveSink, permissions(`{"permissions":["storage.objects.create"]}`), ""},
-		{"may not", sinktest.ArchiveSink, permissions(`{}`), "grant roles/storage.objectCreator on it"},
-		{"not there", "gs://nowhere/changes", nil, "probe bucket nowhere: "},
-		{"of an emulator", sinktest.ArchiveSink, nil, ""},
-		{"not to be asked", sinktest.ArchiveSink, status(http.StatusForbidden), "is it there, under this name?"},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			cloud := sinktest.New(t)
-			cloud.FailStorage(tt.fault)
-			u, err := url.Parse(tt.url)
-			if err != nil {
-				t.Fatal(err)
-			}
-			spec, err := archive.Parse(u, sink.Options{})
-			if err != nil {
-				t.Fatal(err)
-			}
-			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
-			defer cancel()
-			err = spec.Probe(ctx)
-			if tt.err == "" && err != nil || tt.err != "" && (err == nil || !strings.Contains(err.Error(), tt.err)) {
-				t.Errorf("error %v, want %q", err, tt.err)
-			}
-		})
 	}
 }
 

@@ -1,0 +1,89 @@
+package gcs_test
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aerosink/aerosink/function/sink"
+	"github.com/aerosink/aerosink/function/sink/archive/gcs"
+	"github.com/aerosink/aerosink/function/sink/sinktest"
+)
+
+func TestReadObject(t *testing.T) {
+	cloud := sinktest.New(t)
+	if verdicts := sinktest.Open(t, sinktest.Parse(t, gcs.Parse, sinktest.ArchiveSink, sink.Options{})).Put(t.Context(), sinktest.Batch("s", 2)); verdicts != nil {
+		t.Fatal(verdicts)
+	}
+	object := cloud.Objects(t)[0]
+	there := "gs://" + sinktest.Bucket + "/" + object.Attrs.Name
+	for _, tt := range []struct {
+		name, url string
+		limit     int64
+		err       string
+	}{
+		{"as large as may be", there, int64(len(object.Content)), ""},
+		{"too large", there, int64(len(object.Content)) - 1, "it has more than 15 bytes"},
+		{"not there", "gs://" + sinktest.Bucket + "/nothing", 100, "read gs://archive/nothing: "},
+		{"no name", "gs://archive/", 100, `"gs://archive/" is not an object; want gs://BUCKET/NAME`},
+		{"no bucket", "gs:///schema.avsc", 100, "is not an object"},
+		{"of another kind", "https://archive/schema.avsc", 100, "is not an object"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+			defer cancel()
+			content, err := gcs.ReadObject(ctx, tt.url, tt.limit)
+			switch {
+			case tt.err == "" && (err != nil || string(content) != string(object.Content)):
+				t.Errorf("%q, %v", content, err)
+			case tt.err != "" && (err == nil || !strings.Contains(err.Error(), tt.err)):
+				t.Errorf("error %v, want %q", err, tt.err)
+			}
+		})
+	}
+}
+
+func TestProbe_permissions(t *testing.T) {
+	permissions := func(answer string) http.HandlerFunc {
+		return func(w http.ResponseWriter, r *http.Request) {
+			if strings.HasSuffix(r.URL.Path, "/iam/testPermissions") {
+				w.Header().Set("Content-Type", "application/json")
+				_, _ = io.WriteString(w, answer)
+			}
+		}
+	}
+	for _, tt := range []struct {
+		name, url string
+		fault     http.HandlerFunc
+		err       string
+	}{
+		{"granted", sinktest.ArchiveSink, permissions(`{"permissions":["storage.objects.create"]}`), ""},
+		{"not granted", sinktest.ArchiveSink, permissions(`{}`), "grant roles/storage.objectCreator on it"},
+		{"missing bucket", "gs://nowhere/changes", nil, "check bucket nowhere: "},
+		{"emulator", sinktest.ArchiveSink, nil, ""},
+		{"forbidden to ask", sinktest.ArchiveSink, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusForbidden) }, "check that it exists under this name"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			cloud := sinktest.New(t)
+			cloud.FailStorage(tt.fault)
+			u, err := url.Parse(tt.url)
+			if err != nil {
+				t.Fatal(err)
+			}
+			spec, err := gcs.Parse(u, sink.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+			defer cancel()
+			err = spec.Probe(ctx)
+			if tt.err == "" && err != nil || tt.err != "" && (err == nil || !strings.Contains(err.Error(), tt.err)) {
+				t.Errorf("error %v, want %q", err, tt.err)
+			}
+		})
+	}
+}
