@@ -10,27 +10,27 @@ import (
 
 // authSource reads how a destination knows the connector; nil is not at all.
 func authSource(s *section, urls []*url.URL) auth.Source {
-	a := s.sub("auth")
-	defer a.end()
-	mode := a.word("mode", "none", "google-id-token", "bearer", "none")
-	audience, token := a.text("audience", ""), a.secret("token-file")
-	a.hollow("audience", "name it")
-	if s.has("auth") && !a.has("mode") {
-		a.fault("mode", "missing; say google-id-token, bearer or none")
+	a := s.Sub("auth")
+	defer a.End()
+	mode := a.Word("mode", "none", "google-id-token", "bearer", "none")
+	audience, token := a.Text("audience", ""), a.secret("token-file")
+	a.CheckEmpty("audience", "name it")
+	if s.Has("auth") && !a.Has("mode") {
+		a.Error("mode", "missing; say google-id-token, bearer or none")
 	}
-	if a.has("audience") && mode != "google-id-token" {
-		a.fault("audience", "belongs to mode google-id-token")
+	if a.Has("audience") && mode != "google-id-token" {
+		a.Error("audience", "belongs to mode google-id-token")
 	}
-	if a.has("token-file") && mode != "bearer" {
-		a.fault("token-file", "belongs to mode bearer")
+	if a.Has("token-file") && mode != "bearer" {
+		a.Error("token-file", "belongs to mode bearer")
 	}
 	if mode == "none" {
 		return nil
 	}
 	checkCovered(a, "mode", urls)
-	for _, name := range s.dictionary("headers").order {
+	for _, name := range s.Dictionary("headers").Keys {
 		if strings.EqualFold(name, "authorization") {
-			a.fault("mode", "headers has %s too; keep one of the two", name)
+			a.Error("mode", "headers has %s too; keep one of the two", name)
 		}
 	}
 	if mode == "google-id-token" {
@@ -39,8 +39,8 @@ func authSource(s *section, urls []*url.URL) auth.Source {
 		}
 		return auth.NewGoogleIDToken(audience)
 	}
-	if a.nodes["token-file"] == nil {
-		a.fault("token-file", "missing; name the file that holds the token")
+	if a.Nodes["token-file"] == nil {
+		a.Error("token-file", "missing; name the file that holds the token")
 	}
 	if token == nil {
 		return nil
@@ -52,7 +52,7 @@ func authSource(s *section, urls []*url.URL) auth.Source {
 func checkCovered(s *section, key string, urls []*url.URL) {
 	for _, u := range urls {
 		if u.Scheme == "http" && !loopback(u.Hostname()) {
-			s.fault(key, "a secret would go to http://%s in clear text; write https", u.Host)
+			s.Error(key, "a secret would go to http://%s in clear text; write https", u.Host)
 		}
 	}
 }

@@ -25,17 +25,17 @@ type ownBatching struct {
 }
 
 func readBatching(s *section) *ownBatching {
-	defer s.end()
+	defer s.End()
 	b := batching{
-		records:  s.integer("max-records", defaultMaxBatchRecords, 1, math.MaxInt32),
-		bytes:    s.size("max-bytes", defaultMaxBatchBytes, 1, math.MaxInt64),
-		interval: s.duration("batch-interval", 0, 0, time.Hour, time.Millisecond),
+		records:  s.Int("max-records", defaultMaxBatchRecords, 1, math.MaxInt32),
+		bytes:    s.Size("max-bytes", defaultMaxBatchBytes, 1, math.MaxInt64),
+		interval: s.Duration("batch-interval", 0, 0, time.Hour, time.Millisecond),
 	}
-	if !s.boolean("enabled", true) {
+	if !s.Bool("enabled", true) {
 		return &ownBatching{batching: batching{records: 1, bytes: math.MaxInt}}
 	}
 	if b.interval >= Budget {
-		s.fault("batch-interval", "%s, but the connector gives up %s after a change came, and XDR after %s; leave the key out", b.interval, Budget, patience)
+		s.Error("batch-interval", "%s, but the connector gives up %s after a change came, and XDR after %s; leave the key out", b.interval, Budget, patience)
 		b.interval = 0
 	}
 	return &ownBatching{b, s}

@@ -15,8 +15,8 @@ const Budget = 9 * time.Second
 const patience = 10 * time.Second
 
 // each returns what the levels hold, one after another.
-func each(levels route.Levels[Treatment]) []Treatment {
-	list := []Treatment{levels.Root}
+func each(levels route.Levels[Pipeline]) []Pipeline {
+	list := []Pipeline{levels.Root}
 	for _, ns := range levels.Namespaces {
 		list = append(list, ns.Value)
 		for _, t := range ns.Sets {
@@ -29,13 +29,13 @@ func each(levels route.Levels[Treatment]) []Treatment {
 // checkUnused warns of destinations that nothing is sent to.
 func checkUnused(top *section, c *Config) {
 	used := []string{c.DeadLetters.Destination}
-	for _, t := range each(c.Treatments) {
+	for _, t := range each(c.Pipelines) {
 		used = append(used, t.Rule.Destinations...)
 	}
-	s := top.dictionary("destinations")
-	for _, name := range s.order {
+	s := top.Dictionary("destinations")
+	for _, name := range s.Keys {
 		if !slices.Contains(used, name) {
-			s.warn(name, "no routing names it; nothing is sent there")
+			s.Warn(name, "no routing names it; nothing is sent there")
 		}
 	}
 }
@@ -44,14 +44,14 @@ func checkUnused(top *section, c *Config) {
 // may be another's: nothing is routed to it.
 func checkShared(top *section, c *Config) {
 	owner := map[string]string{}
-	s := top.dictionary("destinations")
-	for _, name := range s.order {
+	s := top.Dictionary("destinations")
+	for _, name := range s.Keys {
 		if name == c.DeadLetters.Destination {
 			continue
 		}
 		for i, u := range c.Destinations[name].URLs {
 			if other, ok := owner[u.String()]; ok {
-				s.warn(name, "urls[%d] is also that of destination %s; what is routed to both comes twice", i, other)
+				s.Warn(name, "urls[%d] is also that of destination %s; what is routed to both comes twice", i, other)
 				continue
 			}
 			owner[u.String()] = name
@@ -72,7 +72,7 @@ func (r *levelReader) checkBatch(p parts) {
 		}
 		r.checked[check{s, name}] = true
 		if b.interval > 0 && b.interval+d.CallTimeout > Budget {
-			s.warn("batch-interval", "%s, and then destination %s may take %s (call-timeout), but the connector gives up %s after a change came, and XDR after %s; lower one of them",
+			s.Warn("batch-interval", "%s, and then destination %s may take %s (call-timeout), but the connector gives up %s after a change came, and XDR after %s; lower one of them",
 				b.interval, name, d.CallTimeout, Budget, patience)
 		}
 		queue := d.Queue * len(d.URLs)
@@ -81,7 +81,7 @@ func (r *levelReader) checkBatch(p parts) {
 			wait = ", so that a request waits for the whole batch-interval or max-bytes"
 		}
 		if b.records > queue {
-			s.warn("max-records", "%d, but destination %s queues only %d changes%s; lower it, or raise max-request-queued-per-endpoint", b.records, name, queue, wait)
+			s.Warn("max-records", "%d, but destination %s queues only %d changes%s; lower it, or raise max-request-queued-per-endpoint", b.records, name, queue, wait)
 		}
 	}
 	r.checkBounds(s, b)
@@ -94,13 +94,13 @@ func (r *levelReader) checkBounds(s *section, b batching) {
 	}
 	r.checked[check{s, ""}] = true
 	if most := r.config.Service.MaxRecords; b.records > most {
-		s.warn("max-records", "%d, but only %d changes are in flight at once; lower it, or raise service.max-concurrent-records", b.records, most)
+		s.Warn("max-records", "%d, but only %d changes are in flight at once; lower it, or raise service.max-concurrent-records", b.records, most)
 	}
 	if most := r.config.Service.MaxBytes; b.bytes > most {
-		s.warn("max-bytes", "%d, but only %d bytes are in flight at once; lower it, or raise service.max-concurrent-bytes", b.bytes, most)
+		s.Warn("max-bytes", "%d, but only %d bytes are in flight at once; lower it, or raise service.max-concurrent-bytes", b.bytes, most)
 	}
 	if b.records == 1 && b.interval > 0 {
-		s.warn("batch-interval", "means nothing with max-records: 1; a full request does not wait")
+		s.Warn("batch-interval", "means nothing with max-records: 1; a full request does not wait")
 	}
 }
 

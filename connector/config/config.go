@@ -1,19 +1,22 @@
-// Package config reads the connector's configuration: the YAML of Aerospike's
-// Connect for ESP in, the values out that the rooms are built from. Keys mean what
-// they mean there; unknown ones are refused. A [Config] is valid by construction.
-// What is done with it, config does not know.
+// Package config reads the connector's configuration: the YAML of Aerospike Connect for ESP
+// in, the values that the connector is built from out. Keys mean what they mean there;
+// unknown keys are errors. A [Config] is valid by construction.
+//
+//  1. [Parse] reads the YAML (package strict) and asks each section for its keys, in the
+//     file named after the section: service, destinations, routing, formats and so on.
+//  2. levelReader merges what the root, a namespace and a set say into one [Pipeline] each
+//     (levels.go).
+//  3. What contradicts itself or is never used is reported at the end (check.go).
+//
+// reference.yaml has every key, with its meaning, default and unit.
 package config
 
 import (
-	"bytes"
 	_ "embed" // the reference
 	"errors"
-	"fmt"
-	"io"
 	"time"
 
-	"go.yaml.in/yaml/v4"
-
+	"github.com/aerosink/aerosink/connector/config/strict"
 	"github.com/aerosink/aerosink/connector/deliver"
 	"github.com/aerosink/aerosink/connector/deliver/auth"
 	"github.com/aerosink/aerosink/connector/format"
@@ -25,93 +28,100 @@ type Config struct {
 	Service      Service
 	Logging      Logging
 	Destinations map[string]deliver.Config
-	Treatments   route.Levels[Treatment]
+	Pipelines    route.Levels[Pipeline]
 	DeadLetters  DeadLetters
 
-	// Warnings are what was accepted and is not as its writer may think, in the
-	// order of the file.
-	Warnings Faults
+	// Warnings lists settings that are accepted but are probably not what was meant, in
+	// file order.
+	Warnings strict.Errors
 
 	files   []tlsSection
-	secrets []string // paths; a deliver.Secret follows its file by itself
+	secrets []string // paths; an auth.Secret follows its file by itself
 }
 
-// Treatment is what happens to the changes of one level.
-type Treatment struct {
+// Pipeline is what happens to the changes of a set.
+type Pipeline struct {
 	Rule      route.Rule
-	Transform *route.Transform // nil leaves bins as they are
-	Ordering  *route.Ordering  // nil keeps no order beyond that of a lane
-	Format    format.Format    // nil when the rule skips
+	Transform *route.Transform // nil leaves bins unchanged
+	Ordering  *route.Ordering  // nil keeps only the order of a lane
+	Format    format.Format    // nil if the rule skips
 	Stream    *deliver.Stream
 }
 
-// DeadLetters says where changes go that can never be delivered. At most one field
-// is set; without any they are retried.
+// DeadLetters says where changes go that can never be delivered. At most one field is set; if
+// none is, they are retried.
 type DeadLetters struct {
 	Destination string // a name in Destinations
-	Directory   string // of a file that they are appended to
+	Directory   string // of the files that they are appended to
 }
 
 //go:embed reference.yaml
 var reference string
 
-// Reference returns a configuration that has every key, and says of each what it
-// means, its default and its unit.
+// Reference returns a configuration with every key, its meaning, its default and its unit.
 func Reference() string { return reference }
 
-// Parse reads a configuration. Relative paths in it start at folder. Errors are
-// Faults: all that is wrong with it.
+// Parse reads a configuration. Relative paths in it start at folder. The error is
+// [strict.Errors]: everything that is wrong with it.
 func Parse(text []byte, folder string) (*Config, error) {
-	return valid(parse(text, &document{folder: folder}))
+	return valid(parse(text, &found{folder: folder}))
 }
 
-// ParseElsewhere is Parse for a machine that the connector does not run on. Files
-// that the configuration names are not looked at, so that the Config can be read,
-// and nothing be built from it.
+// ParseElsewhere is like Parse, for a machine that the connector does not run on. It does not
+// read the files that the configuration names, so the Config cannot be used to deliver.
 func ParseElsewhere(text []byte, folder string) (*Config, error) {
-	return valid(parse(text, &document{folder: folder, elsewhere: true}))
+	return valid(parse(text, &found{folder: folder, elsewhere: true}))
 }
 
-func valid(c *Config, doc *document) (*Config, error) {
-	if len(doc.faults) > 0 {
-		return nil, doc.faults.sorted()
+func valid(c *Config, _ *strict.Document, findings strict.Findings) (*Config, error) {
+	if len(findings.Errors) > 0 {
+		return nil, findings.Errors
 	}
-	c.Warnings = doc.warnings.sorted()
+	c.Warnings = findings.Warnings
 	return c, nil
 }
 
-// Examine returns all there is to say about a configuration, which [Parse] takes
-// when there are no Faults.
-func Examine(text []byte, folder string) Findings {
-	_, doc := parse(text, &document{folder: folder})
-	return doc.findings()
+// Examine returns everything there is to say about a configuration. [Parse] accepts it if
+// there are no errors.
+func Examine(text []byte, folder string) strict.Findings {
+	_, _, findings := parse(text, &found{folder: folder})
+	return findings
 }
 
-// parse reads text as the document says. It returns no Config of what is no YAML.
-func parse(text []byte, doc *document) (*Config, *document) {
-	doc.asked = map[string]bool{}
-	root, err := parseYAML(text)
-	if err != nil {
-		doc.fault("", nil, "%v", err)
-		return nil, doc
+// parse reads text. The Config is complete only if there are no errors.
+func parse(text []byte, shared *found) (*Config, *strict.Document, strict.Findings) {
+	doc := &strict.Document{Examples: examples, Empty: "it needs at least destinations and routing"}
+	root := doc.Parse(text)
+	if root == nil {
+		return nil, doc, doc.Findings()
 	}
-	top := doc.mapping("", "", root)
+	top := &section{root, shared}
 	c := &Config{
-		Service:      service(top.sub("service")),
-		Logging:      logging(top.sub("logging")),
-		Destinations: destinations(top.dictionary("destinations")),
+		Service:      service(top.Sub("service")),
+		Logging:      logging(top.Sub("logging")),
+		Destinations: destinations(top.Dictionary("destinations")),
 	}
-	c.Treatments = treatments(top, c)
+	c.Pipelines = readPipelines(top, c)
 	c.DeadLetters = deadLetters(top, c)
 	checkUnused(top, c)
 	checkShared(top, c)
-	top.end()
-	c.files, c.secrets = doc.files, doc.secrets
-	return c, doc
+	top.End()
+	c.files, c.secrets = shared.files, shared.secrets
+	return c, doc, doc.Findings()
 }
 
-// Reload reads certificates, keys and secrets again. What cannot be read stays as
-// it was, and is in the error.
+// examples are of the mappings that are easily mistaken for lists, by their key.
+var examples = map[string]string{
+	"destinations": "{NAME: {urls: [\"https://HOST/PATH\"]}}",
+	"headers":      "{X-Team: data}",
+	"namespaces":   "{NAME: {routing: {mode: skip}}}",
+	"sets":         "{NAME: {routing: {mode: skip}}}",
+	"map":          "{OLD: NEW}",
+	"levels":       "{root: info}",
+}
+
+// Reload reads certificates, keys and secrets again. What cannot be read stays as it was; the
+// error says what.
 func (c *Config) Reload() error {
 	var errs []error
 	for _, f := range c.files {
@@ -124,30 +134,14 @@ func (c *Config) Reload() error {
 	return errors.Join(errs...)
 }
 
-// Certificates returns when the certificates end that others are shown, by the
-// sections that name them. They are those of now: after Reload, others perhaps.
+// Certificates returns when the connector's own certificates expire, by the section that
+// names them. After Reload they may be others.
 func (c *Config) Certificates() map[string]time.Time {
-	ends := map[string]time.Time{}
+	expiries := map[string]time.Time{}
 	for _, f := range c.files {
 		if end := f.Ends(); !end.IsZero() {
-			ends[f.path] = end
+			expiries[f.path] = end
 		}
 	}
-	return ends
-}
-
-func parseYAML(text []byte) (*yaml.Node, error) {
-	var doc yaml.Node
-	dec := yaml.NewDecoder(bytes.NewReader(text))
-	err := dec.Decode(&doc)
-	switch {
-	case errors.Is(err, io.EOF):
-		return nil, errors.New("the file is empty; it needs at least destinations and routing")
-	case err != nil:
-		return nil, fmt.Errorf("not YAML: %w", err)
-	}
-	if err := dec.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
-		return nil, errors.New("more than one YAML document; the configuration is one")
-	}
-	return doc.Content[0], nil
+	return expiries
 }

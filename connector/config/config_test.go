@@ -42,7 +42,7 @@ func TestSample(t *testing.T) {
 		t.Fatal(err)
 	}
 	d := c.Destinations["aws-lambda"]
-	level := c.Treatments.Of("any", "set")
+	level := c.Pipelines.Of("any", "set")
 	got := map[string]any{
 		"listen": c.Service.Listen, "manage": c.Service.Manage, "log": c.Logging.File,
 		"url": d.URLs[0].String(), "connections": d.Connections, "call": d.CallTimeout, "connect": d.ConnectTimeout,
@@ -73,8 +73,8 @@ func TestReadme(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(c.Warnings) > 0 || c.Treatments.Of("shop", "sessions").Format != nil || c.Treatments.Of("shop", "orders").Stream.MaxRecords != 500 {
-		t.Errorf("%v, %+v", c.Warnings, c.Treatments)
+	if len(c.Warnings) > 0 || c.Pipelines.Of("shop", "sessions").Format != nil || c.Pipelines.Of("shop", "orders").Stream.MaxRecords != 500 {
+		t.Errorf("%v, %+v", c.Warnings, c.Pipelines)
 	}
 }
 
@@ -222,7 +222,7 @@ namespaces:
 		{"shop", "orders", []string{"audit"}, json.Format{StringifyMapKeys: true}, 1},
 		{"shop", "sessions", nil, nil, 0},
 	} {
-		level := c.Treatments.Of(tt.namespace, tt.set)
+		level := c.Pipelines.Of(tt.namespace, tt.set)
 		records := 0
 		if level.Stream != nil {
 			records = level.Stream.MaxRecords
@@ -232,7 +232,7 @@ namespaces:
 			t.Errorf("%s/%s (-want +got):\n%s", tt.namespace, tt.set, diff)
 		}
 	}
-	if a, b := c.Treatments.Of("shop", ""), c.Treatments.Of("shop", "users"); a.Stream != b.Stream {
+	if a, b := c.Pipelines.Of("shop", ""), c.Pipelines.Of("shop", "users"); a.Stream != b.Stream {
 		t.Error("changes that are treated alike do not travel together")
 	}
 }
@@ -241,8 +241,8 @@ func TestAllFaultsAtOnce(t *testing.T) {
 	_, err := config.Parse([]byte("servce: {}\ndestinations: {a: {urls: [x], call-timeout: never}}\nrouting: {mode: static, destination: b}\nformat: json\n"), "")
 	want := []string{
 		"line 1: servce: unknown key; did you mean service?",
-		`line 2: destinations.a.urls[0]: "x" is no URL of http or https; write https://HOST/PATH`,
-		`line 2: destinations.a.call-timeout: "never" is no duration; write a number of milliseconds or, for example, 1500ms`,
+		`line 2: destinations.a.urls[0]: invalid URL "x": want https://HOST/PATH or http://HOST/PATH`,
+		`line 2: destinations.a.call-timeout: invalid duration "never": want a number of milliseconds or, for example, 1500ms`,
 		`line 3: routing.destination: no destination is called "b"; did you mean a?`,
 	}
 	if diff := cmp.Diff(want, strings.Split(err.Error(), "\n")); diff != "" {

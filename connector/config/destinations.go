@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/aerosink/aerosink/connector/config/strict"
+
 	"github.com/aerosink/aerosink/connector/deliver/post"
 
 	"github.com/aerosink/aerosink/connector/change"
@@ -27,44 +29,44 @@ const (
 
 func destinations(s *section) map[string]deliver.Config {
 	m := map[string]deliver.Config{}
-	for _, name := range s.order {
-		m[name] = destination(name, s.sub(name))
+	for _, name := range s.Keys {
+		m[name] = destination(name, s.Sub(name))
 	}
 	if len(m) == 0 {
-		s.doc.fault(s.path, nil, "none; name one and give it urls")
+		s.Doc.Error(s.Path, nil, "none; name one and give it urls")
 	}
 	return m
 }
 
 func destination(name string, s *section) deliver.Config {
-	defer s.end()
+	defer s.End()
 	c := deliver.Config{
 		Name: name,
 		URLs: urls(s),
 		Config: post.Config{
-			Gzip:           s.word("compression", "none", "none", "gzip") == "gzip",
-			GzipThreshold:  s.size("compression-threshold", 0, 0, math.MaxInt32),
-			Connections:    s.integer("max-connections-per-endpoint", defaultConnections, 1, math.MaxInt16),
-			Streams:        s.integer("http2-max-concurrent-streams", defaultStreams, 1, math.MaxInt16),
-			ConnectTimeout: s.timeout("connect-timeout", defaultConnectTimeout, time.Millisecond, time.Hour, 5*time.Millisecond),
+			Gzip:           s.Word("compression", "none", "none", "gzip") == "gzip",
+			GzipThreshold:  s.Size("compression-threshold", 0, 0, math.MaxInt32),
+			Connections:    s.Int("max-connections-per-endpoint", defaultConnections, 1, math.MaxInt16),
+			Streams:        s.Int("http2-max-concurrent-streams", defaultStreams, 1, math.MaxInt16),
+			ConnectTimeout: s.Timeout("connect-timeout", defaultConnectTimeout, time.Millisecond, time.Hour, 5*time.Millisecond),
 			ConnectionTTL:  connectionTTL(s),
-			Headers:        headers(s.dictionary("headers")),
+			Headers:        headers(s.Dictionary("headers")),
 			Success:        successCodes(s),
 		},
 		Health:      health(s),
-		Queue:       s.integer("max-request-queued-per-endpoint", defaultQueue, 1, math.MaxInt32),
-		CallTimeout: s.timeout("call-timeout", defaultCallTimeout, time.Millisecond, time.Hour, 20*time.Millisecond),
+		Queue:       s.Int("max-request-queued-per-endpoint", defaultQueue, 1, math.MaxInt32),
+		CallTimeout: s.Timeout("call-timeout", defaultCallTimeout, time.Millisecond, time.Hour, 20*time.Millisecond),
 	}
-	if s.word("protocol", "HTTP_2", "HTTP_1_1", "HTTP_2") == "HTTP_1_1" {
+	if s.Word("protocol", "HTTP_2", "HTTP_1_1", "HTTP_2") == "HTTP_1_1" {
 		c.Protocol = post.HTTP1
 	}
 	c.Auth = authSource(s, c.URLs)
-	if s.has("tls") {
-		t := s.sub("tls")
+	if s.Has("tls") {
+		t := s.Sub("tls")
 		if files := tlsFiles(t); files != nil {
 			c.TLS = files.Client(hosts(c.URLs))
 		}
-		t.end()
+		t.End()
 	}
 	checkDestination(s, c)
 	return c
@@ -72,27 +74,27 @@ func destination(name string, s *section) deliver.Config {
 
 func urls(s *section) []*url.URL {
 	var list []*url.URL
-	for i, text := range s.texts("urls") {
+	for i, text := range s.Texts("urls") {
 		key := fmt.Sprintf("urls[%d]", i)
 		u, err := url.Parse(text)
 		switch {
 		case err != nil: // which would show the URL, and a password in it
-			s.fault(key, "no URL; write https://HOST/PATH")
+			s.Error(key, "no URL; write https://HOST/PATH")
 		case u.Scheme != "http" && u.Scheme != "https" || u.Host == "":
-			s.fault(key, "%q is no URL of http or https; write https://HOST/PATH", shown(u))
+			s.Error(key, "invalid URL %q: want https://HOST/PATH or http://HOST/PATH", shown(u))
 		case u.User != nil:
-			s.fault(key, "a user or password in the URL; send it in a header instead")
+			s.Error(key, "a user or password in the URL; send it in a header instead")
 		case !isPort(u.Port()):
-			s.fault(key, "port %s is not between 1 and %d", u.Port(), math.MaxUint16)
+			s.Error(key, "port %s is not between 1 and %d", u.Port(), math.MaxUint16)
 		case slices.ContainsFunc(list, func(other *url.URL) bool { return other.String() == u.String() }):
-			s.warn(key, "the same URL twice; raise max-connections-per-endpoint for more connections to it")
+			s.Warn(key, "the same URL twice; raise max-connections-per-endpoint for more connections to it")
 			list = append(list, u)
 		default:
 			list = append(list, u)
 		}
 	}
-	if len(s.list("urls")) == 0 {
-		s.fault("urls", "missing; a destination needs at least one URL")
+	if len(s.List("urls")) == 0 {
+		s.Error("urls", "missing; a destination needs at least one URL")
 	}
 	return list
 }
@@ -118,20 +120,20 @@ func hosts(urls []*url.URL) []string {
 }
 
 func successCodes(s *section) func(status int) bool {
-	if !s.has("http-success-status-codes") {
+	if !s.Has("http-success-status-codes") {
 		return nil
 	}
 	var codes []int
-	for i, n := range s.list("http-success-status-codes") {
+	for i, n := range s.List("http-success-status-codes") {
 		key := fmt.Sprintf("http-success-status-codes[%d]", i)
 		if _, err := strconv.Atoi(n.Value); err != nil {
-			s.fault(key, "%s is no status code", describe(n))
+			s.Error(key, "%s, want a status code from 100 to 599", strict.Describe(n))
 			continue
 		}
-		codes = append(codes, s.parseInteger(key, n, 200, 100, 599))
+		codes = append(codes, s.ParseInt(key, n, 200, 100, 599))
 	}
 	if len(codes) == 0 {
-		s.fault("http-success-status-codes", "empty, so nothing would ever be delivered; leave the key out for 200 to 299")
+		s.Error("http-success-status-codes", "empty, so nothing would ever be delivered; leave the key out for 200 to 299")
 	}
 	return func(status int) bool { return slices.Contains(codes, status) }
 }
@@ -139,28 +141,28 @@ func successCodes(s *section) func(status int) bool {
 // checkDestination looks at keys together that are right alone.
 func checkDestination(s *section, c deliver.Config) {
 	if c.ConnectTimeout > c.CallTimeout {
-		s.warn("connect-timeout", "%s never passes, since the whole request has %s; lower it below call-timeout", c.ConnectTimeout, c.CallTimeout)
+		s.Warn("connect-timeout", "%s never passes, since the whole request has %s; lower it below call-timeout", c.ConnectTimeout, c.CallTimeout)
 	}
 	if c.CallTimeout > Budget {
-		s.warn("call-timeout", "%s never passes, since the connector gives up %s after a change came, and XDR after %s; 8s leaves time for the reply", c.CallTimeout, Budget, patience)
+		s.Warn("call-timeout", "%s never passes, since the connector gives up %s after a change came, and XDR after %s; 8s leaves time for the reply", c.CallTimeout, Budget, patience)
 	}
 	if c.GzipThreshold > 0 && !c.Gzip {
-		s.warn("compression-threshold", "means nothing without compression: gzip")
+		s.Warn("compression-threshold", "means nothing without compression: gzip")
 	}
-	if s.has("http2-max-concurrent-streams") && c.Protocol == post.HTTP1 {
-		s.warn("http2-max-concurrent-streams", "means nothing with protocol: HTTP_1_1; raise max-connections-per-endpoint")
+	if s.Has("http2-max-concurrent-streams") && c.Protocol == post.HTTP1 {
+		s.Warn("http2-max-concurrent-streams", "means nothing with protocol: HTTP_1_1; raise max-connections-per-endpoint")
 	}
 	requests := c.Connections * len(c.URLs)
 	if c.Protocol == post.HTTP2 {
 		requests *= c.Streams
 	}
 	if requests > change.Partitions {
-		s.warn("max-connections-per-endpoint", "%d requests at once, of which only %d are ever used, one for each partition", requests, change.Partitions)
+		s.Warn("max-connections-per-endpoint", "%d requests at once, of which only %d are ever used, one for each partition", requests, change.Partitions)
 	}
 	if slices.ContainsFunc(c.Headers, func(h post.Header) bool { return h.Of == post.FactSecret }) {
 		checkCovered(s, "headers", c.URLs)
 	}
-	if s.has("tls") && !slices.ContainsFunc(c.URLs, func(u *url.URL) bool { return u.Scheme == "https" }) {
-		s.warn("tls", "means nothing for URLs of http; write https")
+	if s.Has("tls") && !slices.ContainsFunc(c.URLs, func(u *url.URL) bool { return u.Scheme == "https" }) {
+		s.Warn("tls", "means nothing for URLs of http; write https")
 	}
 }

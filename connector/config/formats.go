@@ -22,17 +22,17 @@ var owners = map[string][]string{
 
 // readFormat reads format: json as well as format: {mode: json}.
 func readFormat(s *section) format.Format {
-	defer s.end()
-	if s.among("mode", "custom") {
+	defer s.End()
+	if s.IsOneOf("mode", "custom") {
 		return custom(s)
 	}
-	mode := s.word("mode", "", "json", "flat-json", "message-pack", "avro", "xdr")
-	stringify := s.boolean("stringify-map-keys", true)
-	key := s.text("metadata-key", "")
-	schema, path := s.text("schema", ""), s.file("schema-file")
-	for _, k := range s.order {
+	mode := s.Word("mode", "", "json", "flat-json", "message-pack", "avro", "xdr")
+	stringify := s.Bool("stringify-map-keys", true)
+	key := s.Text("metadata-key", "")
+	schema, path := s.Text("schema", ""), s.file("schema-file")
+	for _, k := range s.Keys {
 		if of := owners[k]; mode != "" && of != nil && !slices.Contains(of, mode) {
-			s.fault(k, "means nothing in mode %s; it belongs to %s", mode, of[0])
+			s.Error(k, "means nothing in mode %s; it belongs to %s", mode, of[0])
 		}
 	}
 	switch mode {
@@ -40,7 +40,7 @@ func readFormat(s *section) format.Format {
 		return json.Format{StringifyMapKeys: stringify}
 	case "flat-json":
 		if key == "" {
-			s.fault("metadata-key", "missing; flat-json needs the name of the member that holds the metadata")
+			s.Error("metadata-key", "missing; flat-json needs the name of the member that holds the metadata")
 		}
 		return json.Flat{MetadataKey: key, StringifyMapKeys: stringify}
 	case "message-pack":
@@ -48,8 +48,8 @@ func readFormat(s *section) format.Format {
 	case "avro":
 		return newAvro(s, schema, path, stringify)
 	case "":
-		if !s.has("mode") {
-			s.fault("mode", "missing; say json, flat-json, message-pack, avro or xdr")
+		if !s.Has("mode") {
+			s.Error("mode", "missing; say json, flat-json, message-pack, avro or xdr")
 		}
 	}
 	return raw.Format{}
@@ -57,9 +57,9 @@ func readFormat(s *section) format.Format {
 
 // custom refuses a format of Java.
 func custom(s *section) format.Format {
-	s.fault("mode", "Java classes cannot be loaded; choose json, flat-json, message-pack, avro or xdr")
+	s.Error("mode", "Java classes cannot be loaded; choose json, flat-json, message-pack, avro or xdr")
 	for _, k := range slices.Concat([]string{"class", "batch-formatter-class", "params", "payload-format"}, slices.Collect(maps.Keys(owners))) {
-		s.get(k)
+		s.Node(k)
 	}
 	return raw.Format{}
 }
@@ -69,17 +69,17 @@ func custom(s *section) format.Format {
 func newAvro(s *section, schema, path string, stringify bool) format.Format {
 	key := "schema"
 	switch {
-	case s.has("schema") == s.has("schema-file"):
-		s.fault("schema", "a schema or a schema-file, one of the two")
+	case s.Has("schema") == s.Has("schema-file"):
+		s.Error("schema", "a schema or a schema-file, one of the two")
 		return raw.Format{}
-	case s.has("schema-file"):
+	case s.Has("schema-file"):
 		key = "schema-file"
 		schema = readSchema(s, path)
 	}
-	s.hollow("metadata-key", "name it")
-	f, err := avro.New(schema, s.text("metadata-key", "metadata"), stringify)
+	s.CheckEmpty("metadata-key", "name it")
+	f, err := avro.New(schema, s.Text("metadata-key", "metadata"), stringify)
 	if err != nil && (path != "" || key == "schema") {
-		s.fault(key, "%v", err)
+		s.Error(key, "%v", err)
 	}
 	if err != nil {
 		return raw.Format{}
@@ -93,7 +93,7 @@ func readSchema(s *section, path string) string {
 	}
 	text, err := os.ReadFile(path)
 	if err != nil {
-		s.fault("schema-file", "%v", err)
+		s.Error("schema-file", "%v", err)
 	}
 	return string(text)
 }

@@ -26,18 +26,18 @@ var facts = map[string]post.Fact{
 // {file: PATH}.
 func headers(s *section) []post.Header {
 	var list []post.Header
-	for _, name := range s.order {
+	for _, name := range s.Keys {
 		canonical := http.CanonicalHeaderKey(name)
 		values := header(s, name, canonical)
 		if !httpguts.ValidHeaderFieldName(name) {
-			s.fault(name, "is no name of an HTTP header")
+			s.Error(name, "not a valid name of an HTTP header")
 			continue
 		}
 		switch {
 		case slices.Contains(ours, canonical):
-			s.fault(name, "is set by the connector itself")
+			s.Error(name, "is set by the connector itself")
 		case slices.Contains(connections, canonical):
-			s.fault(name, "is HTTP's own, for a connection; remove it")
+			s.Error(name, "is HTTP's own, for a connection; remove it")
 		}
 		list = append(list, values...)
 	}
@@ -45,31 +45,31 @@ func headers(s *section) []post.Header {
 }
 
 func header(s *section, name, canonical string) []post.Header {
-	if n := s.get(name); n != nil && n.Kind == yaml.MappingNode {
-		return told(s.sub(name), canonical)
+	if n := s.Node(name); n != nil && n.Kind == yaml.MappingNode {
+		return told(s.Sub(name), canonical)
 	}
 	var list []post.Header
-	for _, text := range s.texts(name) {
+	for _, text := range s.Texts(name) {
 		if !httpguts.ValidHeaderFieldValue(text) {
-			s.fault(name, "its value cannot stand in an HTTP header")
+			s.Error(name, "its value cannot stand in an HTTP header")
 		}
 		list = append(list, post.Header{Name: canonical, Text: text})
 	}
 	if slices.Contains([]string{"Authorization", "X-Api-Key", "X-Serverless-Authorization"}, canonical) {
-		s.warn(name, "a secret in the configuration; put it into a file, and say {file: PATH}")
+		s.Warn(name, "a secret in the configuration; put it into a file, and say {file: PATH}")
 	}
 	return list
 }
 
 // told reads a header that tells a fact or what a file holds.
 func told(s *section, canonical string) []post.Header {
-	defer s.end()
+	defer s.End()
 	h := post.Header{Name: canonical}
-	word := s.word("value", "", "namespace", "set", "count", "format")
+	word := s.Word("value", "", "namespace", "set", "count", "format")
 	switch {
-	case s.has("value") == s.has("file"):
-		s.doc.fault(s.path, s.node(), "says value or file, one of the two: {value: namespace} or {file: PATH}")
-	case s.has("value"):
+	case s.Has("value") == s.Has("file"):
+		s.Doc.Error(s.Path, s.Position(), "says value or file, one of the two: {value: namespace} or {file: PATH}")
+	case s.Has("value"):
 		h.Of = facts[word]
 	default:
 		h.Of, h.Secret = post.FactSecret, s.secret("file")

@@ -17,19 +17,19 @@ const (
 // health reads a destination's health check, which is on unless it is switched
 // off.
 func health(s *section) *deliver.HealthConfig {
-	h := s.sub("health-check")
-	defer h.end()
+	h := s.Sub("health-check")
+	defer h.End()
 	c := &deliver.HealthConfig{
-		Interval:           h.seconds("interval-seconds", defaultHealthInterval, time.Second, 24*time.Hour),
-		CallTimeout:        h.timeout("call-timeout", defaultHealthTimeout, time.Millisecond, time.Hour, 20*time.Millisecond),
-		HealthyThreshold:   h.integer("healthy-threshold", defaultHealthThreshold, 1, math.MaxInt32),
-		UnhealthyThreshold: h.integer("unhealthy-threshold", defaultHealthThreshold, 1, math.MaxInt32),
+		Interval:           h.Seconds("interval-seconds", defaultHealthInterval, time.Second, 24*time.Hour),
+		CallTimeout:        h.Timeout("call-timeout", defaultHealthTimeout, time.Millisecond, time.Hour, 20*time.Millisecond),
+		HealthyThreshold:   h.Int("healthy-threshold", defaultHealthThreshold, 1, math.MaxInt32),
+		UnhealthyThreshold: h.Int("unhealthy-threshold", defaultHealthThreshold, 1, math.MaxInt32),
 	}
-	if !h.boolean("enabled", true) {
+	if !h.Bool("enabled", true) {
 		return nil
 	}
 	if c.CallTimeout > c.Interval {
-		h.warn("call-timeout", "%s is longer than the %s between checks, which then come later; lower it below interval-seconds", c.CallTimeout, c.Interval)
+		h.Warn("call-timeout", "%s is longer than the %s between checks, which then come later; lower it below interval-seconds", c.CallTimeout, c.Interval)
 	}
 	return c
 }

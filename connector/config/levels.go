@@ -41,57 +41,57 @@ const (
 	maxBin       = 15
 )
 
-func treatments(top *section, c *Config) route.Levels[Treatment] {
+func readPipelines(top *section, c *Config) route.Levels[Pipeline] {
 	r := &levelReader{config: c, streams: map[streamKey]*deliver.Stream{}, checked: map[check]bool{}}
 	root := r.read(top, parts{})
-	levels := route.Levels[Treatment]{Root: r.treatment(root), Namespaces: map[string]route.Namespace[Treatment]{}}
-	namespaces := top.dictionary("namespaces")
+	levels := route.Levels[Pipeline]{Root: r.pipeline(root), Namespaces: map[string]route.Namespace[Pipeline]{}}
+	namespaces := top.Dictionary("namespaces")
 	switch {
-	case root.rule == nil && len(namespaces.order) == 0:
-		top.fault("routing", "missing; say where changes go, for example {mode: static, destination: NAME}")
+	case root.rule == nil && len(namespaces.Keys) == 0:
+		top.Error("routing", "missing; say where changes go, for example {mode: static, destination: NAME}")
 	case root.rule == nil:
 		top.warnSkipped("of other namespaces")
 	}
-	for _, name := range namespaces.order {
+	for _, name := range namespaces.Keys {
 		checkName(namespaces, name, maxNamespace, "namespace")
-		levels.Namespaces[name] = r.namespace(namespaces.sub(name), root)
+		levels.Namespaces[name] = r.namespace(namespaces.Sub(name), root)
 	}
 	return levels
 }
 
-func (r *levelReader) namespace(s *section, root parts) route.Namespace[Treatment] {
-	defer s.end()
+func (r *levelReader) namespace(s *section, root parts) route.Namespace[Pipeline] {
+	defer s.End()
 	own := r.read(s, root)
-	ns := route.Namespace[Treatment]{Value: r.treatment(own), Sets: map[string]Treatment{}}
-	sets := s.dictionary("sets")
-	for _, name := range sets.order {
+	ns := route.Namespace[Pipeline]{Value: r.pipeline(own), Sets: map[string]Pipeline{}}
+	sets := s.Dictionary("sets")
+	for _, name := range sets.Keys {
 		checkName(sets, name, maxSet, "set")
-		set := sets.sub(name)
+		set := sets.Sub(name)
 		p := r.read(set, own)
-		ns.Sets[name] = r.treatment(p)
+		ns.Sets[name] = r.pipeline(p)
 		if p.ordering != nil && p.splits(own) {
-			sets.warn(name, "goes another way than its namespace; a delete that comes without its set goes that of the namespace, and record-ordering does not hold between the two")
+			sets.Warn(name, "goes another way than its namespace; a delete that comes without its set goes that of the namespace, and record-ordering does not hold between the two")
 		}
 		if p == own {
-			sets.warn(name, "says nothing of its own; remove it")
+			sets.Warn(name, "says nothing of its own; remove it")
 		}
-		set.end()
+		set.End()
 	}
 	switch {
-	case own.rule == nil && len(sets.order) > 0:
+	case own.rule == nil && len(sets.Keys) > 0:
 		s.warnSkipped("of its other sets, and those without a set,")
 	case own.rule == nil:
 		s.warnSkipped("of this namespace")
 	}
-	if own == root && len(sets.order) == 0 {
-		s.doc.warn(s.path, s.node(), "says nothing of its own; remove it")
+	if own == root && len(sets.Keys) == 0 {
+		s.Doc.Warn(s.Path, s.Position(), "says nothing of its own; remove it")
 	}
 	return ns
 }
 
 // warnSkipped warns that changes go nowhere because no routing is said for them.
 func (s *section) warnSkipped(changes string) {
-	s.warn("routing", "missing; changes %s are skipped; say routing: {mode: skip} if that is meant", changes)
+	s.Warn("routing", "missing; changes %s are skipped; say routing: {mode: skip} if that is meant", changes)
 }
 
 // splits reports whether versions of one record, some treated as p and some as
@@ -105,37 +105,37 @@ func (p parts) splits(other parts) bool {
 
 func checkName(s *section, name string, most int, kind string) {
 	if len(name) == 0 || len(name) > most {
-		s.fault(name, "no %s is called so: a name has 1 to %d bytes, this one %d", kind, most, len(name))
+		s.Error(name, "no %s is called so: a name has 1 to %d bytes, this one %d", kind, most, len(name))
 	}
 }
 
 // read returns what s says, and of the rest what the level above has.
 func (r *levelReader) read(s *section, above parts) parts {
 	p := above
-	if s.has("routing") {
-		p.rule = r.rule(s.sub("routing"))
+	if s.Has("routing") {
+		p.rule = r.rule(s.Sub("routing"))
 	}
-	if s.has("format") {
-		p.format = readFormat(s.shorthand("format", "mode"))
+	if s.Has("format") {
+		p.format = readFormat(s.Shorthand("format", "mode"))
 	}
-	if s.has("batching") {
-		p.batching = readBatching(s.sub("batching"))
+	if s.Has("batching") {
+		p.batching = readBatching(s.Sub("batching"))
 	}
-	if s.has("bin-transforms") {
-		p.transform = transforms(s.sub("bin-transforms"))
+	if s.Has("bin-transforms") {
+		p.transform = transforms(s.Sub("bin-transforms"))
 	}
-	if s.has("record-ordering") {
-		p.ordering = ordering(s.sub("record-ordering"))
+	if s.Has("record-ordering") {
+		p.ordering = ordering(s.Sub("record-ordering"))
 	}
-	s.refused("custom-transformer", "Java classes cannot be loaded; choose and rename bins with bin-transforms, or transform what arrives at the destination")
+	s.Refused("custom-transformer", "Java classes cannot be loaded; choose and rename bins with bin-transforms, or transform what arrives at the destination")
 	r.checkBatch(p)
 	return p
 }
 
-// treatment makes the level's parts into what a change is treated with.
-func (r *levelReader) treatment(p parts) Treatment {
+// pipeline makes the level's parts into what a change is treated with.
+func (r *levelReader) pipeline(p parts) Pipeline {
 	if p.rule == nil || len(p.rule.Destinations) == 0 {
-		return Treatment{}
+		return Pipeline{}
 	}
 	if p.format == nil {
 		p.format = raw.Format{}
@@ -148,5 +148,5 @@ func (r *levelReader) treatment(p parts) Treatment {
 	if r.streams[key] == nil {
 		r.streams[key] = &deliver.Stream{Envelope: p.format, MaxRecords: b.records, MaxBytes: b.bytes, Interval: b.interval}
 	}
-	return Treatment{Rule: *p.rule, Transform: p.transform, Ordering: p.ordering, Format: p.format, Stream: r.streams[key]}
+	return Pipeline{Rule: *p.rule, Transform: p.transform, Ordering: p.ordering, Format: p.format, Stream: r.streams[key]}
 }

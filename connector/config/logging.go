@@ -17,22 +17,22 @@ type Logging struct {
 }
 
 func logging(s *section) Logging {
-	defer s.end()
+	defer s.End()
 	l := Logging{
 		File:    s.pathOf("file", "file"),
-		History: s.integer("max-history", 30, 0, math.MaxInt32),
-		Console: s.boolean("enable-console-logging", false),
-		JSON:    s.word("format", "simple", "simple", "json") == "json",
-		Level:   level(s.dictionary("levels")),
+		History: s.Int("max-history", 30, 0, math.MaxInt32),
+		Console: s.Bool("enable-console-logging", false),
+		JSON:    s.Word("format", "simple", "simple", "json") == "json",
+		Level:   level(s.Dictionary("levels")),
 	}
-	s.integer("ticker-interval", 10, 0, math.MaxInt32)
-	s.ignored("ticker-interval", "figures are metrics, not log lines")
+	s.Int("ticker-interval", 10, 0, math.MaxInt32)
+	s.Ignored("ticker-interval", "figures are metrics, not log lines")
 	if l.File == "" {
-		s.ignored("max-history", "there is no file to keep")
+		s.Ignored("max-history", "it needs logging.file")
 		return l
 	}
 	if info, err := os.Stat(l.File); err == nil && info.IsDir() {
-		s.fault("file", "%s is a folder; name a file in it", l.File)
+		s.Error("file", "%s is a folder; name a file in it", l.File)
 		return l
 	}
 	s.checkFolder("file", filepath.Dir(l.File))
@@ -45,10 +45,10 @@ func level(s *section) slog.Level {
 		"error": slog.LevelError, "warn": slog.LevelWarn, "info": slog.LevelInfo, "debug": slog.LevelDebug, "trace": slog.LevelDebug,
 	}
 	root := slog.LevelInfo
-	for _, logger := range s.order {
-		word := s.word(logger, "info", "error", "warn", "info", "debug", "trace")
+	for _, logger := range s.Keys {
+		word := s.Word(logger, "info", "error", "warn", "info", "debug", "trace")
 		if logger != "root" {
-			s.ignored(logger, "there is one level, that of root")
+			s.Ignored(logger, "there is one level, that of root")
 			continue
 		}
 		root = levels[word]

@@ -11,16 +11,16 @@ const defaultOrderingTTL = 30 * time.Second
 
 // ordering reads record-ordering; nil is off.
 func ordering(s *section) *route.Ordering {
-	defer s.end()
+	defer s.End()
 	o := &route.Ordering{
-		TTL:      s.seconds("lut-cache-ttl-seconds", defaultOrderingTTL, time.Second, 24*time.Hour),
-		AckStale: s.word("stale", "ack", "ack", "retry") == "ack",
+		TTL:      s.Seconds("lut-cache-ttl-seconds", defaultOrderingTTL, time.Second, 24*time.Hour),
+		AckStale: s.Word("stale", "ack", "ack", "retry") == "ack",
 	}
-	if !s.boolean("enable", true) {
+	if !s.Bool("enable", true) {
 		return nil
 	}
 	if o.TTL < patience {
-		s.warn("lut-cache-ttl-seconds", "%s is less than the %s in which XDR may still ship an older version; raise it", o.TTL, patience)
+		s.Warn("lut-cache-ttl-seconds", "%s is less than the %s in which XDR may still ship an older version; raise it", o.TTL, patience)
 	}
 	return o
 }

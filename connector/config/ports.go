@@ -5,10 +5,9 @@ import (
 	"math"
 	"net"
 	"net/netip"
-	"strconv"
 	"strings"
 
-	"go.yaml.in/yaml/v4"
+	"github.com/aerosink/aerosink/connector/config/strict"
 )
 
 // address is one that the connector is to listen on.
@@ -21,15 +20,15 @@ type address struct {
 // ports reads the ports of s, in clear text and over TLS. Where there are only
 // some over TLS, none is opened in clear text.
 func ports(s *section, port int) (clear []string, secure TLSPorts) {
-	if s.has("tls") {
-		t := s.sub("tls")
-		if !t.has("port") && !t.has("ports") {
-			t.fault("port", "missing; say on which port TLS is spoken")
+	if s.Has("tls") {
+		t := s.Sub("tls")
+		if !t.Has("port") && !t.Has("ports") {
+			t.Error("port", "missing; say on which port TLS is spoken")
 		}
 		secure = TLSPorts{Listen: listen(t, 0), Config: tlsServer(t)}
-		t.end()
-		if !s.has("port") && !s.has("ports") {
-			s.get("address")
+		t.End()
+		if !s.Has("port") && !s.Has("ports") {
+			s.Node("address")
 			return nil, secure
 		}
 	}
@@ -39,7 +38,7 @@ func ports(s *section, port int) (clear []string, secure TLSPorts) {
 // listen joins every address with every port. ESP's tables call the key port, and
 // its samples ports.
 func listen(s *section, port int) []string {
-	hosts := s.texts("address")
+	hosts := s.Texts("address")
 	for _, h := range hosts {
 		checkAddress(s, h)
 	}
@@ -49,14 +48,14 @@ func listen(s *section, port int) []string {
 	var joined []string
 	numbers := 0
 	for _, key := range []string{"port", "ports"} {
-		for i, n := range s.list(key) {
-			p := s.parseInteger(fmt.Sprintf("%s[%d]", key, i), n, port, 0, math.MaxUint16)
-			joined = append(joined, s.doc.open(hosts, p, join(s.path, key), n)...)
+		for i, n := range s.List(key) {
+			p := s.ParseInt(fmt.Sprintf("%s[%d]", key, i), n, port, 0, math.MaxUint16)
+			joined = append(joined, s.open(hosts, p, strict.Join(s.Path, key), n)...)
 			numbers++
 		}
 	}
 	if numbers == 0 {
-		joined = s.doc.open(hosts, port, join(s.path, "port"), s.node())
+		joined = s.open(hosts, port, strict.Join(s.Path, "port"), s.Position())
 	}
 	return joined
 }
@@ -70,11 +69,11 @@ func checkAddress(s *section, host string) {
 	switch {
 	case isAddress(host):
 	case alone == nil:
-		s.fault("address", "%q has a port in it; an address stands alone, and its port under port", host)
+		s.Error("address", "%q has a port in it; an address stands alone, and its port under port", host)
 	case isAddress(unbracketed):
-		s.fault("address", "%q has brackets, which only an address with a port needs; write %s", host, unbracketed)
+		s.Error("address", "%q has brackets, which only an address with a port needs; write %s", host, unbracketed)
 	case strings.Trim(host, nameLetters) != "" || strings.Trim(last, "0123456789") == "":
-		s.fault("address", "%q is no address and no name; write, for example, 127.0.0.1, or 0.0.0.0 for all", host)
+		s.Error("address", "invalid address %q: want, for example, 127.0.0.1, or 0.0.0.0 for all", host)
 	}
 }
 
@@ -85,22 +84,6 @@ func isAddress(host string) bool {
 
 // nameLetters are those of the names of machines.
 const nameLetters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_."
-
-// open notes that a port is to be opened on hosts, and reports when it is already.
-func (d *document) open(hosts []string, port int, path string, n *yaml.Node) []string {
-	var joined []string
-	for _, host := range hosts {
-		for _, a := range d.addresses {
-			if port != 0 && a.port == port && (a.host == host || everywhere(a.host) || everywhere(host)) {
-				d.fault(path, n, "%s is already the port of %s; choose another", net.JoinHostPort(host, strconv.Itoa(port)), a.path)
-				break
-			}
-		}
-		d.addresses = append(d.addresses, address{host, port, path})
-		joined = append(joined, net.JoinHostPort(host, strconv.Itoa(port)))
-	}
-	return joined
-}
 
 func everywhere(host string) bool {
 	ip := net.ParseIP(host)

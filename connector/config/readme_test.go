@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/aerosink/aerosink/connector/config/strict"
+
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/aerosink/aerosink/connector/change/changetest"
@@ -35,7 +37,7 @@ func TestReadmeTable(t *testing.T) {
 		section := sectionOf(row[1])
 		for i, kind := range []string{"ESP", "ours", "ignored"} {
 			for _, key := range quoted.FindAllStringSubmatch(row[2+i], -1) {
-				path := join(section, key[1])
+				path := strict.Join(section, key[1])
 				if got[path] != "" {
 					t.Errorf("%s is in the table twice", path)
 				}

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/aerosink/aerosink/connector/config/strict"
+
 	"github.com/google/go-cmp/cmp"
 	"go.yaml.in/yaml/v4"
 )
@@ -49,7 +51,7 @@ func TestReferenceDefaults(t *testing.T) {
 		[]any{e.Protocol, e.Gzip, e.GzipThreshold, e.Health, e.Connections, e.Streams, e.Queue, e.CallTimeout, e.ConnectTimeout, e.ConnectionTTL}); diff != "" {
 		t.Errorf("destination (-default +reference):\n%s", diff)
 	}
-	if p, r := plain.Treatments.Root, c.Treatments.Root; p.Format != r.Format {
+	if p, r := plain.Pipelines.Root, c.Pipelines.Root; p.Format != r.Format {
 		t.Errorf("format %v, by default %v", r.Format, p.Format)
 	}
 }
@@ -78,8 +80,8 @@ func asked(t *testing.T) []string {
 	t.Helper()
 	keys := map[string]bool{}
 	for _, text := range []string{reference, whole(t)} {
-		_, doc := parse([]byte(text), &document{folder: Folder(t)})
-		for pattern := range doc.asked {
+		_, doc, _ := parse([]byte(text), &found{folder: Folder(t)})
+		for pattern := range doc.Known {
 			keys[levelled(pattern)] = true
 		}
 	}
@@ -131,8 +133,8 @@ func comments(t *testing.T) map[string]string {
 	if err := yaml.Unmarshal([]byte(text), &node); err != nil {
 		t.Fatal(err)
 	}
-	_, doc := parse([]byte(text), &document{folder: Folder(t)})
-	c := collector{lines: strings.Split(text, "\n"), asked: doc.asked, comments: map[string]string{}}
+	_, doc, _ := parse([]byte(text), &found{folder: Folder(t)})
+	c := collector{lines: strings.Split(text, "\n"), asked: doc.Known, comments: map[string]string{}}
 	c.collect(node.Content[0], "")
 	return c.comments
 }
@@ -152,8 +154,8 @@ func (c *collector) collect(n *yaml.Node, pattern string) {
 		return
 	}
 	for i := 0; i+1 < len(n.Content) && n.Kind == yaml.MappingNode; i += 2 {
-		key := join(pattern, n.Content[i].Value)
-		if name := join(pattern, "*"); c.asked[name] {
+		key := strict.Join(pattern, n.Content[i].Value)
+		if name := strict.Join(pattern, "*"); c.asked[name] {
 			key = name
 		}
 		_, comment, _ := strings.Cut(c.lines[n.Content[i].Line-1], "# ")

@@ -1,211 +1,166 @@
 package config
 
 import (
-	"fmt"
-	"slices"
+	"errors"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
 	"strconv"
-	"strings"
 
 	"go.yaml.in/yaml/v4"
+	"golang.org/x/net/http/httpguts"
+
+	"github.com/aerosink/aerosink/connector/config/strict"
+	"github.com/aerosink/aerosink/connector/deliver/auth"
 )
 
-// section reads one mapping of the document. It remembers which keys it was asked
-// for: those are the known ones, and any other is a fault.
+// section is a section of the configuration, with what the whole configuration shares.
 type section struct {
-	path    string
-	pattern string // of path
-	names   bool   // its keys are names that users choose
-	line    int
-	doc     *document
-	nodes   map[string]*yaml.Node
-	order   []string
-	asked   []string
-	subs    map[string]*section
+	*strict.Section
+	found *found
 }
 
-// has reports whether key is there and not null.
-func (s *section) has(key string) bool { return !isNull(s.get(key)) }
+// found is what the sections of a configuration share, and what was found in them.
+type found struct {
+	folder    string // where relative paths start
+	elsewhere bool   // files are on another machine, and are not read
 
-// hollow reports whether key is there and holds nothing, as where a template had no
-// value for it, and makes that a fault. The text instead says what to write.
-func (s *section) hollow(key, instead string) bool {
-	n := s.get(key)
-	if n == nil || n.Kind == yaml.MappingNode || len(n.Content) > 0 || n.Value != "" && !isNull(n) {
-		return false
+	addresses []address
+	files     []tlsSection
+	secrets   []string // paths
+}
+
+// Sub returns the mapping under key.
+func (s *section) Sub(key string) *section { return &section{s.Section.Sub(key), s.found} }
+
+// Dictionary returns the mapping under key, whose own keys are names that users choose.
+func (s *section) Dictionary(key string) *section {
+	return &section{s.Section.Dictionary(key), s.found}
+}
+
+// Shorthand returns the mapping under key, or one with a single value under inner.
+func (s *section) Shorthand(key, inner string) *section {
+	return &section{s.Section.Shorthand(key, inner), s.found}
+}
+
+// maxFile is the size of the largest file that a configuration may name, in bytes.
+const maxFile = 1 << 20
+
+// pathOf returns the path under key of a file or directory (kind), relative to the
+// configuration's folder. It returns "" if there is none.
+func (s *section) pathOf(key, kind string) string {
+	if s.CheckEmpty(key, "name a "+kind) {
+		return ""
 	}
-	s.fault(key, "empty; %s, or leave the key out", instead)
-	return true
-}
-
-func (s *section) get(key string) *yaml.Node {
-	s.asked = append(s.asked, key)
-	s.doc.asked[s.patternOf(key)] = true
-	return resolve(s.nodes[key])
-}
-
-// fault reports what is wrong with the value of key, or with its absence.
-func (s *section) fault(key, what string, args ...any) {
-	s.doc.fault(join(s.path, key), s.at(key), what, args...)
-}
-
-// warn says what is noteworthy about the value of key.
-func (s *section) warn(key, what string, args ...any) {
-	s.doc.warn(join(s.path, key), s.at(key), what, args...)
-}
-
-// note says what the absence of key means.
-func (s *section) note(key, what string, args ...any) {
-	s.doc.note(join(s.path, key), s.at(key), what, args...)
-}
-
-func (s *section) patternOf(key string) string {
-	if s.names {
-		key = "*"
+	path := s.Text(key, "")
+	if path == "" || filepath.IsAbs(path) {
+		return path
 	}
-	return join(s.pattern, key)
+	return filepath.Join(s.found.folder, path)
 }
 
-// sub returns the mapping under key, the same each time.
-func (s *section) sub(key string) *section {
-	n := s.get(key)
-	if s.subs[key] == nil {
-		s.subs[key] = s.doc.mapping(join(s.path, key), s.patternOf(key), n)
-	}
-	return s.subs[key]
+// file returns the path under key of a readable file, "" if there is none, or if it is
+// elsewhere.
+func (s *section) file(key string) string {
+	path, _ := s.stat(key)
+	return path
 }
 
-// dictionary returns the mapping under key, whose own keys are names.
-func (s *section) dictionary(key string) *section {
-	d := s.sub(key)
-	d.names = true
-	return d
+// private is like file, for what nobody else should read.
+func (s *section) private(key string) string {
+	path, info := s.stat(key)
+	if info != nil && info.Mode().Perm()&0o004 != 0 {
+		s.Warn(key, "every user of this machine can read it; run chmod o-r %s", path)
+	}
+	return path
 }
 
-// shorthand returns the mapping under key. A single value there is short for a
-// mapping that has it under inner.
-func (s *section) shorthand(key, inner string) *section {
-	n := s.get(key)
-	if n == nil || n.Kind != yaml.ScalarNode || isNull(n) {
-		return s.sub(key)
+func (s *section) stat(key string) (string, fs.FileInfo) {
+	path := s.pathOf(key, "file")
+	if path == "" || s.found.elsewhere {
+		return "", nil
 	}
-	return &section{
-		path: join(s.path, key), pattern: s.patternOf(key), line: n.Line, doc: s.doc,
-		nodes: map[string]*yaml.Node{inner: n}, order: []string{inner}, subs: map[string]*section{},
-	}
-}
-
-// scalar returns the value of key, and false when it is absent or none.
-func (s *section) scalar(key string) (*yaml.Node, bool) {
-	n := s.get(key)
-	if isNull(n) {
-		return nil, false
-	}
-	if n.Kind != yaml.ScalarNode {
-		s.fault(key, "%s where a single value should be", describe(n))
-		return nil, false
-	}
-	return n, true
-}
-
-func (s *section) text(key, absent string) string {
-	if n, ok := s.scalar(key); ok {
-		return n.Value
-	}
-	return absent
-}
-
-func (s *section) boolean(key string, absent bool) bool {
-	n, ok := s.scalar(key)
-	if !ok {
-		return absent
-	}
-	b, err := strconv.ParseBool(n.Value)
-	if err != nil || n.Tag != "!!bool" {
-		s.fault(key, "%q is neither true nor false", n.Value)
-		return absent
-	}
-	return b
-}
-
-func (s *section) integer(key string, absent, least, most int) int {
-	n, ok := s.scalar(key)
-	if !ok {
-		return absent
-	}
-	return s.parseInteger(key, n, absent, least, most)
-}
-
-func (s *section) parseInteger(key string, n *yaml.Node, absent, least, most int) int {
-	i, err := strconv.ParseInt(strings.ReplaceAll(n.Value, "_", ""), 10, 64)
-	if err != nil {
-		s.doc.fault(join(s.path, key), n, "%q is no whole number", n.Value)
-		return absent
-	}
-	if i < int64(least) || i > int64(most) {
-		s.doc.fault(join(s.path, key), n, "%d is not between %d and %d", i, least, most)
-		return absent
-	}
-	return int(i)
-}
-
-// list returns the elements of key; a single value is a list of one.
-func (s *section) list(key string) []*yaml.Node {
-	n := s.get(key)
+	info, err := os.Stat(path)
 	switch {
-	case isNull(n):
+	case err != nil:
+		s.Error(key, "%v; relative paths start at the folder of the configuration", err)
+		return "", nil
+	case !info.Mode().IsRegular():
+		s.Error(key, "%s is not a regular file", path)
+		return "", nil
+	case info.Size() > maxFile:
+		s.Error(key, "%s has %d bytes, more than %d", path, info.Size(), maxFile)
+		return "", nil
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		s.Error(key, "%v; make it readable for the user of the connector", err)
+		return "", nil
+	}
+	_ = f.Close() // nothing was written to it
+	return path, info
+}
+
+// checkFolder reports a directory in which no file can be created. One that does not exist is
+// created when the connector starts, if its parent allows that.
+func (s *section) checkFolder(key, folder string) {
+	if s.found.elsewhere {
+		return
+	}
+	tried := folder
+	info, err := os.Stat(folder)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		tried = filepath.Dir(folder)
+	case err == nil && !info.IsDir():
+		s.Error(key, "%s is not a directory", folder)
+		return
+	}
+	f, err := os.CreateTemp(tried, ".aerosink-check-*")
+	if err != nil {
+		var reason *fs.PathError
+		if errors.As(err, &reason) {
+			err = reason.Err // without the name of the file
+		}
+		s.Error(key, "cannot create files in %s: %v; create it if it is missing, and make it writable for the user of the connector", tried, err)
+		return
+	}
+	_ = f.Close() // nothing was written to it
+	_ = os.Remove(f.Name())
+}
+
+// secret returns the secret in the file under key, nil if there is none.
+func (s *section) secret(key string) *auth.Secret {
+	path := s.private(key)
+	if path == "" {
 		return nil
-	case n.Kind == yaml.SequenceNode:
-		for i := range n.Content {
-			n.Content[i] = resolve(n.Content[i])
+	}
+	secret, err := auth.ReadSecret(path)
+	if err != nil {
+		s.Error(key, "%v", err)
+		return nil
+	}
+	if text, err := secret.Text(); err != nil || !httpguts.ValidHeaderFieldValue(text) {
+		s.Error(key, "%s has several lines, or characters that an HTTP header cannot have; it must hold only the secret", path)
+		return nil
+	}
+	s.found.secrets = append(s.found.secrets, path)
+	return secret
+}
+
+// open notes that a port is opened on hosts, and reports an error if it is already.
+func (s *section) open(hosts []string, port int, path string, n *yaml.Node) []string {
+	var joined []string
+	for _, host := range hosts {
+		for _, a := range s.found.addresses {
+			if port != 0 && a.port == port && (a.host == host || everywhere(a.host) || everywhere(host)) {
+				s.Doc.Error(path, n, "%s is already the port of %s; choose another", net.JoinHostPort(host, strconv.Itoa(port)), a.path)
+				break
+			}
 		}
-		return n.Content
+		s.found.addresses = append(s.found.addresses, address{host, port, path})
+		joined = append(joined, net.JoinHostPort(host, strconv.Itoa(port)))
 	}
-	return []*yaml.Node{n}
+	return joined
 }
-
-// texts returns the elements of key, which must be single values.
-func (s *section) texts(key string) []string {
-	var texts []string
-	for i, n := range s.list(key) {
-		if n.Kind != yaml.ScalarNode || isNull(n) {
-			s.doc.fault(fmt.Sprintf("%s[%d]", join(s.path, key), i), n, "%s where a single value should be", describe(n))
-			continue
-		}
-		texts = append(texts, n.Value)
-	}
-	return texts
-}
-
-// ignored warns that key is accepted and means nothing here.
-func (s *section) ignored(key, why string) {
-	if s.has(key) {
-		s.warn(key, "ignored: %s", why)
-	}
-}
-
-// refused reports that key is known and cannot be used.
-func (s *section) refused(key, why string) {
-	if s.has(key) {
-		s.fault(key, "%s", why)
-	}
-}
-
-// end reports the keys that nobody asked for.
-func (s *section) end() {
-	for _, key := range s.order {
-		if !slices.Contains(s.asked, key) {
-			s.fault(key, "unknown key%s", hint(key, s.asked))
-		}
-	}
-}
-
-// at returns where the value of key is, or s itself.
-func (s *section) at(key string) *yaml.Node {
-	if n := s.nodes[key]; n != nil {
-		return n
-	}
-	return s.node()
-}
-
-// node returns where s is.
-func (s *section) node() *yaml.Node { return &yaml.Node{Line: s.line} }

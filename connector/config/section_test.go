@@ -57,8 +57,8 @@ logging: {enable-console-logging: true, levels: {root: info}}
 func TestHelm(t *testing.T) {
 	c := read(t, helm, "")
 	d := c.Destinations["origin"]
-	if c.Treatments.Root.Ordering != nil || d.Connections != 20 || d.ConnectionTTL != 5*time.Minute || d.Health.CallTimeout != 5100*time.Millisecond {
-		t.Errorf("%+v, %+v", d, c.Treatments.Root)
+	if c.Pipelines.Root.Ordering != nil || d.Connections != 20 || d.ConnectionTTL != 5*time.Minute || d.Health.CallTimeout != 5100*time.Millisecond {
+		t.Errorf("%+v, %+v", d, c.Pipelines.Root)
 	}
 	if len(c.Warnings) != 1 || !strings.Contains(c.Warnings.Error(), "health-check.call-timeout") {
 		t.Errorf("warnings:\n%v", c.Warnings)
@@ -136,16 +136,16 @@ bin-transforms: {exclude: {bins: [secret]}, map: {n: name}, transforms: [{regex:
 record-ordering: {lut-cache-ttl-seconds: 60, stale: retry}
 namespaces: {a: {bin-transforms: {include: none}, record-ordering: {enable: false}, format: message-pack}}
 `), "")
-	root := c.Treatments.Root
+	root := c.Pipelines.Root
 	if diff := cmp.Diff(&route.Ordering{TTL: time.Minute}, root.Ordering); diff != "" {
 		t.Errorf("ordering (-want +got):\n%s", diff)
 	}
-	if root.Format != (raw.Format{}) || c.Treatments.Of("a", "").Format != (msgpack.Format{}) {
-		t.Errorf("formats %v", c.Treatments)
+	if root.Format != (raw.Format{}) || c.Pipelines.Of("a", "").Format != (msgpack.Format{}) {
+		t.Errorf("formats %v", c.Pipelines)
 	}
 	for _, tt := range []struct{ namespace, want string }{{"b", "name AGE"}, {"a", ""}} {
 		n := &change.Change{Bins: []change.Bin{{Name: "n"}, {Name: "u_age"}, {Name: "secret"}}}
-		if err := c.Treatments.Of(tt.namespace, "").Transform.Apply(n); err != nil {
+		if err := c.Pipelines.Of(tt.namespace, "").Transform.Apply(n); err != nil {
 			t.Fatal(err)
 		}
 		var names []string
@@ -156,10 +156,10 @@ namespaces: {a: {bin-transforms: {include: none}, record-ordering: {enable: fals
 			t.Errorf("namespace %s: bins %q, want %q", tt.namespace, got, tt.want)
 		}
 	}
-	if o := c.Treatments.Of("a", "").Ordering; o != nil {
+	if o := c.Pipelines.Of("a", "").Ordering; o != nil {
 		t.Errorf("switched off, and %+v", o)
 	}
-	if o := read(t, to("", "record-ordering: {}"), "").Treatments.Root.Ordering; o == nil || o.TTL != 30*time.Second || !o.AckStale {
+	if o := read(t, to("", "record-ordering: {}"), "").Pipelines.Root.Ordering; o == nil || o.TTL != 30*time.Second || !o.AckStale {
 		t.Errorf("by default %+v", o)
 	}
 }
@@ -167,7 +167,7 @@ namespaces: {a: {bin-transforms: {include: none}, record-ordering: {enable: fals
 func TestAvro(t *testing.T) {
 	folder := config.Folder(t)
 	for _, text := range []string{"schema-file: change.avsc", "schema: '" + config.Schema + "', metadata-key: m"} {
-		if f := read(t, to("", "format: {mode: avro, "+text+"}"), folder).Treatments.Root.Format; f.Name() != "avro" {
+		if f := read(t, to("", "format: {mode: avro, "+text+"}"), folder).Pipelines.Root.Format; f.Name() != "avro" {
 			t.Errorf("%s: format %s", text, f.Name())
 		}
 	}

@@ -30,7 +30,7 @@ func tlsServer(s *section) *tls.Config {
 	}
 	config, err := files.Server()
 	if err != nil {
-		s.doc.fault(s.path, s.node(), "%v; say it with key-store, trust-store, or the PEM keys cert-file, key-file, ca-file", err)
+		s.Doc.Error(s.Path, s.Position(), "%v; say it with key-store, trust-store, or the PEM keys cert-file, key-file, ca-file", err)
 	}
 	return config
 }
@@ -38,29 +38,29 @@ func tlsServer(s *section) *tls.Config {
 // tlsFiles reads what all TLS sections have. It returns nil when there is a fault,
 // or when the files are elsewhere.
 func tlsFiles(s *section) *tlsfile.Files {
-	before := len(s.doc.faults)
+	before := s.Doc.ErrorCount()
 	source := tlsfile.Source{
 		CertFile: s.file("cert-file"), KeyFile: s.private("key-file"), CAFile: s.file("ca-file"),
 		KeyStore: store(s, "key-store"), TrustStore: store(s, "trust-store"),
 		PeerNames: peerNames(s), Ciphers: ciphers(s),
 	}
 	var err error
-	source.MinVersion, source.MaxVersion, err = tlsfile.Versions(s.texts("protocols"))
+	source.MinVersion, source.MaxVersion, err = tlsfile.Versions(s.Texts("protocols"))
 	if err != nil {
-		s.fault("protocols", "%v", err)
+		s.Error("protocols", "%v", err)
 	}
-	if len(s.doc.faults) > before || s.doc.elsewhere {
+	if s.Doc.ErrorCount() > before || s.found.elsewhere {
 		return nil
 	}
 	files, err := tlsfile.Open(source)
 	if err != nil {
-		s.doc.fault(s.path, s.node(), "%v", err)
+		s.Doc.Error(s.Path, s.Position(), "%v", err)
 		return nil
 	}
 	if leaf := files.Leaf(); leaf != nil {
 		checkTime(s, leaf)
 	}
-	s.doc.files = append(s.doc.files, tlsSection{s.path, files})
+	s.found.files = append(s.found.files, tlsSection{s.Path, files})
 	return files
 }
 
@@ -70,38 +70,38 @@ func checkTime(s *section, c *x509.Certificate) {
 	const minute = "2006-01-02 15:04 MST"
 	switch now := time.Now(); {
 	case now.After(c.NotAfter):
-		s.doc.warn(s.path, s.node(), "the certificate ended on %s, and whoever sees it refuses it; renew it", c.NotAfter.UTC().Format(minute))
+		s.Doc.Warn(s.Path, s.Position(), "the certificate ended on %s, and whoever sees it refuses it; renew it", c.NotAfter.UTC().Format(minute))
 	case now.Before(c.NotBefore):
-		s.doc.warn(s.path, s.node(), "the certificate begins only on %s, and is refused until then; look at the clock", c.NotBefore.UTC().Format(minute))
+		s.Doc.Warn(s.Path, s.Position(), "the certificate begins only on %s, and is refused until then; look at the clock", c.NotBefore.UTC().Format(minute))
 	}
 }
 
 // peerNames returns names of peers. An empty one would be that of every certificate
 // without a common name.
 func peerNames(s *section) []string {
-	if s.hollow("allowed-peer-names", "list the names") {
+	if s.CheckEmpty("allowed-peer-names", "list the names") {
 		return nil
 	}
-	names := s.texts("allowed-peer-names")
+	names := s.Texts("allowed-peer-names")
 	if slices.Contains(names, "") {
-		s.fault("allowed-peer-names", "one of the names is empty; remove it")
+		s.Error("allowed-peer-names", "one of the names is empty; remove it")
 	}
 	return names
 }
 
 func store(s *section, key string) tlsfile.Store {
-	if s.hollow(key, "name its store-file") || !s.has(key) {
+	if s.CheckEmpty(key, "name its store-file") || !s.Has(key) {
 		return tlsfile.Store{}
 	}
-	t := s.sub(key)
-	defer t.end()
-	if t.among("store-type", "PKCS11", "DKS", "Windows_MY", "BKS") {
-		t.fault("store-type", "only Java reads this kind; export to PKCS12, or to PEM and use cert-file, key-file, ca-file")
+	t := s.Sub(key)
+	defer t.End()
+	if t.IsOneOf("store-type", "PKCS11", "DKS", "Windows_MY", "BKS") {
+		t.Error("store-type", "only Java reads this kind; export to PKCS12, or to PEM and use cert-file, key-file, ca-file")
 	} else {
-		t.word("store-type", "PKCS12", "PKCS12", "JKS", "JCEKS")
+		t.Word("store-type", "PKCS12", "PKCS12", "JKS", "JCEKS")
 	}
-	if t.nodes["store-file"] == nil {
-		t.fault("store-file", "missing; name the file of the store")
+	if t.Nodes["store-file"] == nil {
+		t.Error("store-file", "missing; name the file of the store")
 	}
 	read := t.private
 	if key == "trust-store" {
@@ -115,7 +115,7 @@ func store(s *section, key string) tlsfile.Store {
 func ciphers(s *section) []uint16 {
 	var ids []uint16
 	fixed := 0
-	names := s.texts("ciphers")
+	names := s.Texts("ciphers")
 	for _, name := range names {
 		id, err := tlsfile.Cipher(name)
 		switch {
@@ -123,13 +123,13 @@ func ciphers(s *section) []uint16 {
 			ids = append(ids, id)
 		case tlsfile.IsFixedCipher(err):
 			fixed++
-			s.warn("ciphers", "%s is ignored: %v", name, err)
+			s.Warn("ciphers", "%s is ignored: %v", name, err)
 		default:
-			s.warn("ciphers", "ignored: %v", err)
+			s.Warn("ciphers", "ignored: %v", err)
 		}
 	}
 	if len(names) > 0 && len(ids)+fixed == 0 {
-		s.fault("ciphers", "none of %s can be had; leave the key out for a good choice", strings.Join(names, ", "))
+		s.Error("ciphers", "none of %s can be had; leave the key out for a good choice", strings.Join(names, ", "))
 	}
 	return ids
 }

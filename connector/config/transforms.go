@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/aerosink/aerosink/connector/config/strict"
+
 	"go.yaml.in/yaml/v4"
 
 	"github.com/aerosink/aerosink/connector/route"
@@ -12,62 +14,62 @@ import (
 
 // transforms reads which bins go on, and under what names.
 func transforms(s *section) *route.Transform {
-	defer s.end()
+	defer s.End()
 	t := route.Transforms{
 		Include: selection(s, "include", "all"),
 		Exclude: selection(s, "exclude", "none"),
-		Renames: renames(s.dictionary("map")),
+		Renames: renames(s.Dictionary("map")),
 		Steps:   steps(s),
 	}
 	for _, name := range t.Exclude.Names {
 		if slices.Contains(t.Include.Names, name) {
-			s.warn("include", "bin %s is excluded too; exclude wins", name)
+			s.Warn("include", "bin %s is excluded too; exclude wins", name)
 		}
 	}
 	if t.Exclude.All || !t.Include.All && len(t.Include.Names) == 0 {
-		s.warn("include", "no bin goes on, only metadata")
+		s.Warn("include", "no bin goes on, only metadata")
 	}
 	return route.NewTransform(t)
 }
 
 // selection reads {type: specified, bins: [a, b]}, or all, or none.
 func selection(s *section, key, absent string) route.Selection {
-	c := s.shorthand(key, "type")
-	defer c.end()
-	if c.has("bins") {
+	c := s.Shorthand(key, "type")
+	defer c.End()
+	if c.Has("bins") {
 		absent = "specified"
 	}
-	kind := c.word("type", absent, "all", "none", "specified")
-	names := c.texts("bins")
+	kind := c.Word("type", absent, "all", "none", "specified")
+	names := c.Texts("bins")
 	for _, name := range names {
 		checkBin(c, "bins", name)
 	}
 	switch {
 	case kind == "specified" && len(names) == 0:
-		c.fault("bins", "missing; list the bins, or say type: all or none")
+		c.Error("bins", "missing; list the bins, or say type: all or none")
 	case kind != "specified" && len(names) > 0:
-		c.warn("bins", "means nothing with type: %s; say type: specified", kind)
+		c.Warn("bins", "means nothing with type: %s; say type: specified", kind)
 	}
 	return route.Selection{All: kind == "all", Names: names}
 }
 
 func checkBin(s *section, key, name string) {
 	if len(name) == 0 || len(name) > maxBin {
-		s.fault(key, "no bin is called %q: a name has 1 to %d bytes, this one %d", name, maxBin, len(name))
+		s.Error(key, "no bin is called %q: a name has 1 to %d bytes, this one %d", name, maxBin, len(name))
 	}
 }
 
 func renames(s *section) map[string]string {
 	m := map[string]string{}
 	owner := map[string]string{}
-	for _, name := range s.order {
+	for _, name := range s.Keys {
 		checkBin(s, name, name)
-		renamed := s.text(name, "")
+		renamed := s.Text(name, "")
 		if renamed == "" {
-			s.fault(name, "no name; to leave the bin out put it under exclude")
+			s.Error(name, "no name; to leave the bin out put it under exclude")
 		}
 		if other, ok := owner[renamed]; ok {
-			s.warn(name, "becomes %s, and so does %s; a change that has both cannot be delivered", renamed, other)
+			s.Warn(name, "becomes %s, and so does %s; a change that has both cannot be delivered", renamed, other)
 		}
 		m[name], owner[renamed] = renamed, name
 	}
@@ -79,16 +81,16 @@ func renames(s *section) map[string]string {
 func steps(s *section) []route.Step {
 	plain := map[string]route.Step{"uppercase": strings.ToUpper, "lowercase": strings.ToLower, "trim": strings.TrimSpace}
 	var list []route.Step
-	for i, n := range s.list("transforms") {
-		path := fmt.Sprintf("%s[%d]", join(s.path, "transforms"), i)
+	for i, n := range s.List("transforms") {
+		path := fmt.Sprintf("%s[%d]", strict.Join(s.Path, "transforms"), i)
 		if n.Kind != yaml.ScalarNode {
-			list = append(list, regexStep(s.doc.mapping(path, s.patternOf("transforms"), n)))
+			list = append(list, regexStep(&section{s.Doc.Mapping(path, s.PatternOf("transforms"), n), s.found}))
 			continue
 		}
 		step, ok := plain[strings.ToLower(n.Value)]
 		if !ok {
 			known := []string{"uppercase", "lowercase", "trim", "regex"}
-			s.doc.fault(path, n, "%q is none of uppercase, lowercase, trim, {regex: {pattern: P, replacement: R}}%s", n.Value, hint(n.Value, known))
+			s.Doc.Error(path, n, "invalid value %q: want one of uppercase, lowercase, trim, {regex: {pattern: P, replacement: R}}%s", n.Value, strict.Hint(n.Value, known))
 			continue
 		}
 		list = append(list, step)
@@ -97,15 +99,15 @@ func steps(s *section) []route.Step {
 }
 
 func regexStep(s *section) route.Step {
-	defer s.end()
-	r := s.sub("regex")
-	defer r.end()
-	if !r.has("pattern") || !r.has("replacement") {
-		s.fault("regex", "needs a pattern and a replacement, for example {pattern: ^x_, replacement: \"\"}")
+	defer s.End()
+	r := s.Sub("regex")
+	defer r.End()
+	if !r.Has("pattern") || !r.Has("replacement") {
+		s.Error("regex", "needs a pattern and a replacement, for example {pattern: ^x_, replacement: \"\"}")
 	}
-	step, err := route.Regex(r.text("pattern", ""), r.text("replacement", ""))
+	step, err := route.Regex(r.Text("pattern", ""), r.Text("replacement", ""))
 	if err != nil {
-		r.doc.fault(r.path, r.node(), "%v", err)
+		r.Doc.Error(r.Path, r.Position(), "%v", err)
 	}
 	return step
 }

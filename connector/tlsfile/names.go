@@ -17,7 +17,7 @@ func Versions(words []string) (oldest, newest uint16, err error) {
 		number := strings.TrimPrefix(strings.TrimPrefix(strings.ToLower(word), "tls"), "v")
 		v, ok := known[number]
 		if !ok {
-			return 0, 0, fmt.Errorf("%q is none of TLSv1.2, TLSv1.3; older ones are broken", word)
+			return 0, 0, fmt.Errorf("invalid protocol %q: want TLSv1.2 or TLSv1.3; older ones are insecure", word)
 		}
 		if oldest == 0 || v < oldest {
 			oldest = v
@@ -51,5 +51,5 @@ func Cipher(name string) (uint16, error) {
 			return 0, fmt.Errorf("%s is broken", name)
 		}
 	}
-	return 0, fmt.Errorf("%q is no cipher suite of TLS 1.2 that can be had here", name)
+	return 0, fmt.Errorf("unsupported cipher suite %q of TLS 1.2", name)
 }

@@ -182,8 +182,8 @@ func TestWhatXDRHasNoRoomFor(t *testing.T) {
 	}{
 		{"bin name too long", change.Change{Bins: []change.Bin{{Name: strings.Repeat("b", 256)}}}, "bin 0: name of 256 bytes"},
 		{"bin above the largest integer", change.Change{Bins: []change.Bin{{Value: change.UnsignedValue(1 << 63)}}}, "unsigned is not the value of a bin"},
-		{"key that is a bool", change.Change{Key: change.BoolValue(true)}, "bool is no user key"},
-		{"key above the largest integer", change.Change{Key: change.UnsignedValue(1 << 63)}, "unsigned is no user key"},
+		{"key that is a bool", change.Change{Key: change.BoolValue(true)}, "bool cannot be a user key"},
+		{"key above the largest integer", change.Change{Key: change.UnsignedValue(1 << 63)}, "unsigned cannot be a user key"},
 		{"LUT in seconds", change.Change{LUT: 1735689600}, "not in milliseconds after 2010"},
 		{"too many bins", change.Change{Bins: make([]change.Bin, 1<<16)}, "65536 bins"},
 	} {

@@ -44,7 +44,7 @@ func expressible(c *change.Change) error {
 	case len(c.Bins) > math.MaxUint16:
 		return fmt.Errorf("%d bins, at most %d fit", len(c.Bins), math.MaxUint16)
 	case kind > math.MaxUint8 || notKey(kind) && kind != change.KindNil:
-		return fmt.Errorf("%s is no user key", kind)
+		return fmt.Errorf("%s cannot be a user key", kind)
 	case c.LUT != 0 && uint64(c.LUT-citrusleafEpoch) > lutMask:
 		return fmt.Errorf("last update time %d is not in milliseconds after 2010 and before 2044", c.LUT)
 	}

@@ -66,7 +66,7 @@ func key(v *change.Value, b []byte, at int) error {
 	}
 	kind := change.Kind(b[0])
 	if notKey(kind) {
-		return faulty(BadKey, at, "particle type %d is no user key", b[0])
+		return faulty(BadKey, at, "particle type %d cannot be a user key", b[0])
 	}
 	if err := particle(v, kind, b[1:]); err != nil {
 		return faulty(BadKey, at, "particle type %d: %v", b[0], err)

@@ -23,15 +23,15 @@ func TestSinks_Parse(t *testing.T) {
 		{"pubsub:///topic", "want pubsub://PROJECT/TOPIC"},
 		{"pubsub://my-project/a/b", "want pubsub://PROJECT/TOPIC"},
 		{"pubsub://my-project/ab", "want pubsub://PROJECT/TOPIC"},
-		{"pubsub://my-project/changes?ordering=5000", "ordering=5000 is no number between 0 and 4096"},
-		{"pubsub://my-project/changes?ordering=yes", "ordering=yes is no number"},
+		{"pubsub://my-project/changes?ordering=5000", "invalid number ordering=5000: want 0 to 4096"},
+		{"pubsub://my-project/changes?ordering=yes", "invalid number ordering=yes"},
 		{"pubsub://my-project/changes?order=1", "unknown parameter order; known are ordering"},
 		{"pubsub://my-project/changes?ordering=1&ordering=2", "parameter ordering twice"},
 		{"gs:///prefix", "want gs://BUCKET/PREFIX"},
-		{"gs://bucket?format=csv", "format=csv is none of ndjson"},
-		{"gs://bucket?compression=zip", "compression=zip is none of none, gzip"},
-		{"log:?data=maybe", "data=maybe is none of false, true"},
-		{"log://host", "write log:"},
+		{"gs://bucket?format=csv", "invalid format=csv: want one of ndjson"},
+		{"gs://bucket?compression=zip", "invalid compression=zip: want one of none, gzip"},
+		{"log:?data=maybe", "invalid data=maybe: want one of false, true"},
+		{"log://host", "want log:"},
 	} {
 		spec, err := Sinks().Parse(tt.url, sink.Options{})
 		switch {

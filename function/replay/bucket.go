@@ -101,7 +101,7 @@ func (b *bucket) copy(ctx context.Context, file io.Writer, handle *storage.Objec
 	sum := crc32.New(crc32.MakeTable(crc32.Castagnoli))
 	n, err := io.Copy(io.MultiWriter(file, sum), r)
 	if n == r.Attrs.Size && sum.Sum32() != r.Attrs.CRC32C && r.Attrs.CRC32C != 0 {
-		return change.Permanent(fmt.Errorf("its CRC32C is %08x, of what was stored it is %08x", sum.Sum32(), r.Attrs.CRC32C))
+		return change.Permanent(fmt.Errorf("its CRC32C is %08x, but that of what was stored is %08x", sum.Sum32(), r.Attrs.CRC32C))
 	}
 	return err
 }

@@ -41,10 +41,10 @@ func begin(o Options) (*checkpoint, error) {
 	}
 	left := &checkpoint{path: o.Checkpoint}
 	if err := json.Unmarshal(text, left); err != nil {
-		return nil, fmt.Errorf("%s is no checkpoint: %w; name another file", o.Checkpoint, err)
+		return nil, fmt.Errorf("%s is not a checkpoint: %w; name another file", o.Checkpoint, err)
 	}
 	if left.Fingerprint != c.Fingerprint {
-		return nil, fmt.Errorf("the checkpoint %s is of a replay with other arguments; give the same, or name another file", o.Checkpoint)
+		return nil, fmt.Errorf("the checkpoint %s belongs to a replay with other arguments; give the same arguments, or name another file", o.Checkpoint)
 	}
 	return left, nil
 }

@@ -47,7 +47,7 @@ func TestInterrupted(t *testing.T) {
 			if err == nil {
 				break
 			}
-			if runs > 5 || !strings.Contains(err.Error(), "interrupted; the same arguments go on from "+o.Checkpoint) {
+			if runs > 5 || !strings.Contains(err.Error(), "interrupted; run it with the same arguments to go on from "+o.Checkpoint) {
 				t.Fatalf("interrupted in %05b: error %v\n%s", stops, err, out.String())
 			}
 		}
@@ -133,11 +133,11 @@ func TestWrongCheckpoint(t *testing.T) {
 	for _, name := range slices.Sorted(maps.Keys(others)) {
 		other := o
 		others[name](&other)
-		if _, err := runOnce(t, other); err == nil || !strings.Contains(err.Error(), "is of a replay with other arguments") {
+		if _, err := runOnce(t, other); err == nil || !strings.Contains(err.Error(), "belongs to a replay with other arguments") {
 			t.Errorf("%s: error %v", name, err)
 		}
 	}
-	for path, want := range map[string]string{filepath.Join(from, "1.ndjson"): "is no checkpoint", from: "read checkpoint", filepath.Join(from, "no", "file"): "write checkpoint"} {
+	for path, want := range map[string]string{filepath.Join(from, "1.ndjson"): "is not a checkpoint", from: "read checkpoint", filepath.Join(from, "no", "file"): "write checkpoint"} {
 		o.Checkpoint = path
 		if _, err := runOnce(t, o); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: error %v, want %q", path, err, want)

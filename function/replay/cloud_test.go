@@ -120,7 +120,7 @@ func TestChecksum(t *testing.T) {
 	var m memory
 	o, out := options("gs://"+sinktest.Bucket+"/a", m.spec())
 	s, err := runOnce(t, o)
-	if err != nil || s.Damaged != 1 || s.Objects != 3 || !strings.Contains(out.String(), "a/2.ndjson: it is damaged, or gone: its CRC32C is") {
+	if err != nil || s.Damaged != 1 || s.Objects != 3 || !strings.Contains(out.String(), "a/2.ndjson: damaged, or deleted meanwhile: its CRC32C is") {
 		t.Errorf("%s; error %v\n%s", s, err, out.String())
 	}
 	if diff := cmp.Diff(describe(slices.Concat(changes[:10], changes[20:])), m.got); diff != "" {
@@ -146,7 +146,7 @@ func TestReadAgain(t *testing.T) {
 	var m memory
 	o, out := options("gs://"+sinktest.Bucket+"/a", m.spec())
 	s, err := runOnce(t, o)
-	if err != nil || s.Damaged != 1 || fetches.Load() != 2 || !strings.Contains(out.String(), "read a/2.ndjson: again in 500ms: ") {
+	if err != nil || s.Damaged != 1 || fetches.Load() != 2 || !strings.Contains(out.String(), "read a/2.ndjson: retrying in 500ms: ") {
 		t.Errorf("%s; error %v; %d fetches\n%s", s, err, fetches.Load(), out.String())
 	}
 	if diff := cmp.Diff(describe(changes[10:]), m.got); diff != "" {

@@ -26,8 +26,8 @@ func TestDamaged(t *testing.T) {
 		"gzip checksum":   {"m.ndjson.gz", flipped, "gzip: invalid checksum", 1500},
 		"gzip header":     {"m.ndjson.gz", []byte{0x1f, 0x8b, 1}, "", 0},
 		"zstd cut off":    {"m.ndjson.zst", archives[".ndjson.zst"](t, changes)[:200], "unexpected EOF", 0},
-		"not compressed":  {"m.ndjson.gz", many, "it is called .gz and is not compressed so", 0},
-		"empty":           {"m.ndjson.zst", nil, "it is called .zst and is not compressed so", 0},
+		"not compressed":  {"m.ndjson.gz", many, "its name ends in .gz, but it is not compressed so", 0},
+		"empty":           {"m.ndjson.zst", nil, "its name ends in .zst, but it is not compressed so", 0},
 		"no Avro":         {"m.avro", many, "read an Avro file: ", 0},
 		"Avro cut off":    {"m.avro", archives[".avro"](t, changes)[:2000], "read an Avro file: ", 0},
 		"no Parquet":      {"m.parquet", many, "read a Parquet file: ", 0},
@@ -40,7 +40,7 @@ func TestDamaged(t *testing.T) {
 			if err != nil || s.Objects != 3 || s.Damaged != 1 || s.Err() == nil || s.Changes != tt.changes+2 {
 				t.Errorf("%s; errors %v, %v", s, err, s.Err())
 			}
-			if !strings.Contains(out.String(), tt.file+": it is damaged, or gone: ") || !strings.Contains(out.String(), tt.want) {
+			if !strings.Contains(out.String(), tt.file+": damaged, or deleted meanwhile: ") || !strings.Contains(out.String(), tt.want) {
 				t.Errorf("nothing said of %q:\n%s", tt.want, out.String())
 			}
 			all := describe(changes)

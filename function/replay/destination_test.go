@@ -178,7 +178,7 @@ func TestSentAgain(t *testing.T) {
 	if waited := times[1].Sub(times[0]); waited < time.Second {
 		t.Errorf("tried again after %s", waited)
 	}
-	if want := "store changes: again in 1s: the destination answers 429 Too Many Requests"; !strings.Contains(out.String(), want) {
+	if want := "store changes: retrying in 1s: the destination answers 429 Too Many Requests"; !strings.Contains(out.String(), want) {
 		t.Errorf("nothing said of %q:\n%s", want, out.String())
 	}
 }
@@ -186,11 +186,11 @@ func TestSentAgain(t *testing.T) {
 // The date in Retry-After is understood, and what is beyond reason is not waited for.
 func TestRetryAfter(t *testing.T) {
 	for name, tt := range map[string]struct{ header, want string }{
-		"a date":     {time.Now().Add(time.Hour).UTC().Format(http.TimeFormat), "again in 5m0s"},
-		"long":       {"86400", "again in 5m0s"},
-		"long ago":   {"Mon, 02 Jan 2006 15:04:05 GMT", "again in 500ms"},
-		"negative":   {"-1", "again in 500ms"},
-		"no seconds": {"soon", "again in 500ms"},
+		"a date":     {time.Now().Add(time.Hour).UTC().Format(http.TimeFormat), "retrying in 5m0s"},
+		"long":       {"86400", "retrying in 5m0s"},
+		"long ago":   {"Mon, 02 Jan 2006 15:04:05 GMT", "retrying in 500ms"},
+		"negative":   {"-1", "retrying in 500ms"},
+		"no seconds": {"soon", "retrying in 500ms"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			spec, _ := serve(t, "", func(w http.ResponseWriter, _ string) {
@@ -198,7 +198,7 @@ func TestRetryAfter(t *testing.T) {
 				w.WriteHeader(http.StatusServiceUnavailable)
 			})
 			o, out := options(store(t, map[string][]byte{"a.ndjson": lines(t, orders(1))}), spec)
-			stop := interruptWhen(t, func() bool { return strings.Contains(out.String(), "again in ") })
+			stop := interruptWhen(t, func() bool { return strings.Contains(out.String(), "retrying in ") })
 			if _, err := replay.Run(stop, o); err == nil {
 				t.Error("it ended")
 			}

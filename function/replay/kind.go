@@ -66,7 +66,7 @@ func inflated(file *os.File, name string) (io.Reader, func(), error) {
 		}
 		return inflater{r}, r.Close, nil
 	case path.Ext(name) != kindLines:
-		return nil, nil, damaged(fmt.Errorf("it is called %s and is not compressed so", path.Ext(name)))
+		return nil, nil, damaged(fmt.Errorf("its name ends in %s, but it is not compressed so", path.Ext(name)))
 	}
 	return buffered, func() {}, nil
 }

@@ -151,7 +151,7 @@ func TestLettersThatAreNoChange(t *testing.T) {
 		t.Errorf("%s; errors %v, %v", s, err, s.Err())
 	}
 	for i := range 6 {
-		if want := fmt.Sprintf("a.ndjson:%d: it is no change: ", i+1); !strings.Contains(out.String(), want) {
+		if want := fmt.Sprintf("a.ndjson:%d: not a change: ", i+1); !strings.Contains(out.String(), want) {
 			t.Errorf("nothing said of %q:\n%s", want, out.String())
 		}
 	}

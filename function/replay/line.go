@@ -95,7 +95,7 @@ func (r *run) letter(items []item, l line) []item {
 		parsed, err = r.parser(letter.Time).Parse(letter.MediaType, letter.Message)
 	}
 	if err == nil && len(parsed) == 0 {
-		err = errors.New("a dead letter without a change")
+		err = errors.New("the dead letter has no change")
 	}
 	if err != nil {
 		parsed = []format.Parsed{{Data: letter.Message, Err: err}}

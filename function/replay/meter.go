@@ -105,7 +105,7 @@ func (m *meter) complain(line string, args ...any) {
 	case n <= mostComplaints:
 		m.tell(line, args...)
 	case n == mostComplaints+1:
-		m.tell("more of these are only counted")
+		m.tell("further ones are only counted")
 	}
 }
 

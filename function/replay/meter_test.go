@@ -122,7 +122,7 @@ func TestProgressOnTerminal(t *testing.T) {
 		}
 		text := regexp.MustCompile(`\d+/s(, 0s left)?`).ReplaceAllString(out.String(), "N/s")
 		line := "0 of 2 objects, 1000 changes, N/s"
-		complaint := fmt.Sprintf("%s/b.ndjson:1: it is no change: ", from)
+		complaint := fmt.Sprintf("%s/b.ndjson:1: not a change: ", from)
 		if !strings.HasPrefix(text, line+"\r\x1b[K"+line+"\r\x1b[K") || !strings.Contains(text, "\x1b[K"+complaint) {
 			t.Errorf("%q", text)
 		}

@@ -36,7 +36,7 @@ func (r *run) object(ctx context.Context, o object) error {
 }
 
 func (r *run) damaged(o object, err error) {
-	r.meter.tell("%s: it is damaged, or gone: %v", o.name, err)
+	r.meter.tell("%s: damaged, or deleted meanwhile: %v", o.name, err)
 	r.meter.count(Summary{Damaged: 1})
 }
 
@@ -81,7 +81,7 @@ func (r *run) chunk(ctx context.Context, o object, chunk []item) error {
 			sum.LeftOut++
 		case p.Err != nil:
 			sum.Unreadable++
-			r.meter.complain("%s:%d: it is no change: %v", o.name, line, p.Err)
+			r.meter.complain("%s:%d: not a change: %v", o.name, line, p.Err)
 		default:
 			sum.Changes++
 			lines = append(lines, line)
@@ -96,7 +96,7 @@ func (r *run) chunk(ctx context.Context, o object, chunk []item) error {
 		for i, verdict := range verdicts {
 			if verdict != nil {
 				sum.Refused++
-				r.meter.complain("%s:%d: it is refused: %v", o.name, lines[i], verdict)
+				r.meter.complain("%s:%d: refused: %v", o.name, lines[i], verdict)
 			}
 		}
 	}

@@ -94,9 +94,9 @@ func (r *run) all(ctx context.Context) (Summary, error) {
 	stop()
 	switch {
 	case ctx.Err() != nil && r.Checkpoint != "":
-		return r.meter.summary(), fmt.Errorf("replay: interrupted; the same arguments go on from %s", r.Checkpoint)
+		return r.meter.summary(), fmt.Errorf("replay: interrupted; run it with the same arguments to go on from %s", r.Checkpoint)
 	case ctx.Err() != nil:
-		return r.meter.summary(), errors.New("replay: interrupted; name a -checkpoint file next time, to go on from there")
+		return r.meter.summary(), errors.New("replay: interrupted; with -checkpoint FILE the next one can go on from where it stopped")
 	case err != nil:
 		return r.meter.summary(), fmt.Errorf("replay: %w", err)
 	}
@@ -115,7 +115,7 @@ func (r *run) measure(ctx context.Context) error {
 		}
 	}
 	if at := r.progress; at.Object != "" {
-		r.meter.tell("going on after chunk %d of %s", at.Chunk, at.Object)
+		r.meter.tell("continuing after chunk %d of %s", at.Chunk, at.Object)
 	}
 	return nil
 }

@@ -208,7 +208,7 @@ func TestFileIsGone(t *testing.T) {
 	}}
 	o, out := options(from, m.spec())
 	s, err := runOnce(t, o)
-	if err != nil || s.Damaged != 1 || s.Changes != 2 || !strings.Contains(out.String(), "b.ndjson: it is damaged, or gone: ") {
+	if err != nil || s.Damaged != 1 || s.Changes != 2 || !strings.Contains(out.String(), "b.ndjson: damaged, or deleted meanwhile: ") {
 		t.Errorf("%s; error %v\n%s", s, err, out.String())
 	}
 }
@@ -292,7 +292,7 @@ func TestDryRun(t *testing.T) {
 func TestNothingToReadFrom(t *testing.T) {
 	for _, from := range []string{"", "gs:", "gs:///x", "gs://b/x?format=avro", filepath.Join(t.TempDir(), "no")} {
 		o, _ := options(from)
-		if _, err := runOnce(t, o); err == nil || !strings.Contains(err.Error(), "write gs://BUCKET/PREFIX") {
+		if _, err := runOnce(t, o); err == nil || !strings.Contains(err.Error(), "want gs://BUCKET/PREFIX") {
 			t.Errorf("%q: error %v", from, err)
 		}
 	}
@@ -335,7 +335,7 @@ func TestRefused(t *testing.T) {
 	if diff := cmp.Diff(all, taking.got); diff != "" || len(taking.puts) != 1 {
 		t.Errorf("%d puts (-want +got):\n%s", len(taking.puts), diff)
 	}
-	for _, want := range []string{"a.ndjson:2: it is refused: too large", "store changes: again in 500ms: unavailable"} {
+	for _, want := range []string{"a.ndjson:2: refused: too large", "store changes: retrying in 500ms: unavailable"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("nothing said of %q:\n%s", want, out.String())
 		}
@@ -353,7 +353,7 @@ func TestManyComplaints(t *testing.T) {
 	if err != nil || s.Unreadable != 300 {
 		t.Errorf("%s; error %v", s, err)
 	}
-	if n := strings.Count(out.String(), "\n"); n != 101 || !strings.Contains(out.String(), "more of these are only counted") {
+	if n := strings.Count(out.String(), "\n"); n != 101 || !strings.Contains(out.String(), "further ones are only counted") {
 		t.Errorf("%d lines", n)
 	}
 }

@@ -42,12 +42,12 @@ func open(ctx context.Context, from string) (source, error) {
 	if strings.HasPrefix(from, "gs:") {
 		u, err := url.Parse(from)
 		if err != nil || u.Host == "" || u.RawQuery != "" {
-			return nil, fmt.Errorf("%q is no place to read from; write gs://BUCKET/PREFIX, without parameters", from)
+			return nil, fmt.Errorf("cannot read from %q; want gs://BUCKET/PREFIX, without parameters", from)
 		}
 		return openBucket(ctx, u.Host, strings.TrimPrefix(u.Path, "/"))
 	}
 	if _, err := os.Stat(from); err != nil {
-		return nil, fmt.Errorf("%w; write gs://BUCKET/PREFIX, or the path of a folder or file", err)
+		return nil, fmt.Errorf("%w; want gs://BUCKET/PREFIX, or the path of a directory or file", err)
 	}
 	return folder(from), nil
 }

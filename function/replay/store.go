@@ -92,7 +92,7 @@ func (r *run) persist(ctx context.Context, what string, try func() error) error 
 		if later := (*laterError)(nil); errors.As(err, &later) {
 			wait = max(wait, later.wait)
 		}
-		r.meter.tell("%s: again in %s: %v", what, wait, err)
+		r.meter.tell("%s: retrying in %s: %v", what, wait, err)
 		select {
 		case <-ctx.Done():
 			return ctx.Err()

@@ -15,7 +15,7 @@ type Summary struct {
 	Unreadable int   // lines that are no change
 	LeftOut    int   // changes, by the filter
 	Damaged    int   // objects that could not be read to their end, or are gone
-	PassedOver int   // objects that are none of an archive's
+	PassedOver int   // other objects skipped
 }
 
 func (s Summary) plus(t Summary) Summary {
@@ -36,7 +36,7 @@ func (s Summary) String() string {
 		{s.LeftOut, "left out by the filter"},
 		{s.Unreadable, "lines unreadable"},
 		{s.Damaged, "objects damaged"},
-		{s.PassedOver, "objects that are none of an archive's"},
+		{s.PassedOver, "other objects skipped"},
 	} {
 		if part.n > 0 {
 			text += fmt.Sprintf(", %d %s", part.n, part.text)
@@ -52,7 +52,7 @@ func (s Summary) Err() error {
 		n    int
 		text string
 	}{
-		{s.Refused, "changes were refused"}, {s.Unreadable, "lines are no changes"}, {s.Damaged, "objects are damaged"},
+		{s.Refused, "changes were refused"}, {s.Unreadable, "lines are not changes"}, {s.Damaged, "objects are damaged"},
 	} {
 		if part.n > 0 {
 			parts = append(parts, fmt.Sprintf("%d %s", part.n, part.text))
@@ -61,5 +61,5 @@ func (s Summary) Err() error {
 	if parts == nil {
 		return nil
 	}
-	return errors.New("replay: not all of it: " + strings.Join(parts, ", ") + "; see above")
+	return errors.New("replay: not everything was replayed: " + strings.Join(parts, ", ") + "; see above")
 }

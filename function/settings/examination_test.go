@@ -82,7 +82,7 @@ func TestConnect_resultOfEachSink(t *testing.T) {
 		"pubsub://test-project/nowhere": "nowhere",
 		sinktest.ArchiveSink:            "",
 		"log:":                          "",
-		"gs://nowhere/dead":             "probe bucket nowhere",
+		"gs://nowhere/dead":             "check bucket nowhere",
 	}
 	found := f.Connect(t.Context())
 	for _, c := range found {

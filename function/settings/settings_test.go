@@ -51,9 +51,9 @@ func TestParse_errors(t *testing.T) {
 	}{
 		{"PORT", "http", `PORT: invalid port "http"`},
 		{"PORT", "70000", `PORT: invalid port "70000"`},
-		{"MAX_BODY", "lots", `MAX_BODY: "lots" is no size; write for example 32MiB`},
-		{"MAX_BODY", "-1", `MAX_BODY: "-1" is no size`},
-		{"MAX_BODY", "99999999999GiB", "is no size"},
+		{"MAX_BODY", "lots", `MAX_BODY: invalid size "lots": want for example 32MiB`},
+		{"MAX_BODY", "-1", `MAX_BODY: invalid size "-1"`},
+		{"MAX_BODY", "99999999999GiB", "invalid size"},
 		{"MAX_INFLATED", "1025GiB", "MAX_INFLATED: 1025GiB is more than 1099511627776 bytes"},
 		{"MAX_HEADER", "8589934591GiB", "MAX_HEADER: 8589934591GiB is more than"},
 		{"METRICS_PORT", "x", `METRICS_PORT: invalid port "x"`},

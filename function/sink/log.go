@@ -25,7 +25,7 @@ type logSink struct {
 func ParseLog(u *url.URL, o Options) (Spec, error) {
 	q := NewQuery(u)
 	if u.Host != "" || u.Path != "" || u.Opaque != "" {
-		return Spec{}, errors.New("write log: or log:?data=true")
+		return Spec{}, errors.New("want log: or log:?data=true")
 	}
 	data := q.Word("data", "false", "false", "true") == "true"
 	return Spec{Bins: data, New: func(context.Context) (Sink, error) {

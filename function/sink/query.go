@@ -39,7 +39,7 @@ func (q *Query) Word(name, absent string, words ...string) string {
 			return word
 		}
 	}
-	q.Fail("%s=%s is none of %s", name, word, strings.Join(words, ", "))
+	q.Fail("invalid %s=%s: want one of %s", name, word, strings.Join(words, ", "))
 	return absent
 }
 
@@ -48,7 +48,7 @@ func (q *Query) Integer(name string, absent, least, most int) int {
 	text := q.Text(name, strconv.Itoa(absent))
 	i, err := strconv.Atoi(text)
 	if err != nil || i < least || i > most {
-		q.Fail("%s=%s is no number between %d and %d", name, text, least, most)
+		q.Fail("invalid number %s=%s: want %d to %d", name, text, least, most)
 		return absent
 	}
 	return i
@@ -59,7 +59,7 @@ func (q *Query) Duration(name string, absent, least, most time.Duration) time.Du
 	text := q.Text(name, absent.String())
 	d, err := time.ParseDuration(text)
 	if err != nil || d < least || d > most {
-		q.Fail("%s=%s is no duration between %s and %s", name, text, least, most)
+		q.Fail("invalid duration %s=%s: want %s to %s", name, text, least, most)
 		return absent
 	}
 	return d
@@ -71,7 +71,7 @@ func (q *Query) Size(name string, absent, least, most int64) int64 {
 	text := q.Text(name, strconv.FormatInt(absent, 10))
 	n, err := ParseSize(text)
 	if err != nil || n < least || n > most {
-		q.Fail("%s=%s is no size between %d and %d bytes", name, text, least, most)
+		q.Fail("invalid size %s=%s: want %d to %d bytes", name, text, least, most)
 		return absent
 	}
 	return n
@@ -105,7 +105,7 @@ func ParseSize(text string) (int64, error) {
 	}
 	n, err := strconv.ParseInt(strings.TrimSpace(digits), 10, 64)
 	if err != nil || n <= 0 || n > math.MaxInt64>>shift {
-		return 0, fmt.Errorf("%q is no size; write for example 32MiB", text)
+		return 0, fmt.Errorf("invalid size %q: want for example 32MiB", text)
 	}
 	return n << shift, nil
 }

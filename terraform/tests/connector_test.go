@@ -73,7 +73,7 @@ func TestConnectorConfig(t *testing.T) {
 			text := connectorPlan(t, choice).local("connector_config").AsString()
 			path := writeConfig(t, text)
 			out, err := exec.Command(binary, "check", "-config", path).CombinedOutput()
-			if err != nil || !strings.HasSuffix(string(out), "no faults, no warnings\n") {
+			if err != nil || !strings.HasSuffix(string(out), "no errors, no warnings\n") {
 				t.Errorf("%v\n%s\nof\n%s", err, out, text)
 			}
 			runConnector(t, binary, path)

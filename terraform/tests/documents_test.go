@@ -344,11 +344,16 @@ func replaceNumbers(text string, pairs []string) string {
 	})
 }
 
+// objectCount is how many objects the archive has: it writes more of them where posts
+// come slowly.
+var objectCount = regexp.MustCompile(`\b\d+ objects\b`)
+
 // matches says whether output is what a document shows.
 func matches(want, got string) bool {
 	if want == "" {
 		return true
 	}
+	want, got = objectCount.ReplaceAllString(want, "N objects"), objectCount.ReplaceAllString(got, "N objects")
 	var expression strings.Builder
 	expression.WriteString(`\A`)
 	for _, line := range strings.SplitAfter(strings.TrimSuffix(want, "\n"), "\n") {

@@ -137,7 +137,7 @@ func TestGKEConfig(t *testing.T) {
 		t.Fatal(err)
 	}
 	out, err := exec.Command(program(t, "connector"), "check", "-config", path).CombinedOutput()
-	if err != nil || !strings.HasSuffix(string(out), "no faults, no warnings\n") {
+	if err != nil || !strings.HasSuffix(string(out), "no errors, no warnings\n") {
 		t.Errorf("%v\n%s", err, out)
 	}
 }

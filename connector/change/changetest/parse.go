@@ -94,7 +94,7 @@ func pack(p *change.Packer, kind change.Kind, order change.Order, elements []any
 		}
 		values, ok := e.([]any)
 		if !ok || kind == change.KindMap && len(values) != 2 {
-			return fmt.Errorf("%v is no pair of key and value", e)
+			return fmt.Errorf("%v is not a pair of key and value", e)
 		}
 		for _, x := range values {
 			if err := packElement(p, x); err != nil {
@@ -138,7 +138,7 @@ func parseScalar(x any) (change.Value, error) {
 	case map[string]any:
 		return parseTagged(x)
 	}
-	return change.Value{}, fmt.Errorf("%T is no value", x)
+	return change.Value{}, fmt.Errorf("%T is not a value", x)
 }
 
 func parseTagged(m map[string]any) (change.Value, error) {

@@ -6,6 +6,8 @@ import (
 	"io"
 	"path/filepath"
 
+	"github.com/aerosink/aerosink/connector/config/strict"
+
 	"github.com/aerosink/aerosink/connector/cli"
 	"github.com/aerosink/aerosink/connector/config"
 )
@@ -20,16 +22,16 @@ func check(path string, stdout io.Writer) error {
 	found := config.Examine(text, filepath.Dir(path))
 	for _, kind := range []struct {
 		name string
-		list config.Faults
-	}{{"error", found.Faults}, {"warning", found.Warnings}, {"note", found.Notes}} {
+		list strict.Errors
+	}{{"error", found.Errors}, {"warning", found.Warnings}, {"note", found.Notes}} {
 		for _, f := range kind.list {
 			if _, err := fmt.Fprintf(stdout, "%s: %s\n", kind.name, f); err != nil {
 				return err
 			}
 		}
 	}
-	summary := fmt.Sprintf("%s: %s, %s", path, cli.Count(len(found.Faults), "error"), cli.Count(len(found.Warnings), "warning"))
-	if len(found.Faults) > 0 {
+	summary := fmt.Sprintf("%s: %s, %s", path, cli.Count(len(found.Errors), "error"), cli.Count(len(found.Warnings), "warning"))
+	if len(found.Errors) > 0 {
 		return errors.New(summary)
 	}
 	_, err = fmt.Fprintln(stdout, summary)

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"github.com/aerosink/aerosink/function/google"
 	"io"
 	"net"
 	"net/http"
@@ -16,6 +15,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/aerosink/aerosink/function/google"
 
 	"cloud.google.com/go/pubsub/v2/apiv1/pubsubpb"
 	"google.golang.org/grpc/codes"
@@ -200,7 +201,7 @@ func TestProgram_commands(t *testing.T) {
 		{"check -config " + good, "note: line 1: service.port: not said", ""},
 		{"check -config " + good, "good.yml: no errors, 2 warnings\n", ""},
 		{"--config " + good + " check", "good.yml: no errors, 2 warnings\n", ""},
-		{"check -config " + bad, "error: line 1: destinations.a.urls[0]: \"b\" is no URL", "connector check: " + bad + ": 2 errors, 1 warning"},
+		{"check -config " + bad, "error: line 1: destinations.a.urls[0]: invalid URL \"b\"", "connector check: " + bad + ": 2 errors, 1 warning"},
 		{"check -config " + bad, "destinations.a.c: unknown key\nwarning: line 1: destinations.a: no routing names it", "bad.yml: 2 errors"},
 		{"check -config " + bad, "\nnote: service.port: not said, so XDR is awaited on port 8901; ESP's default is 8080\n", "bad.yml: 2 errors"},
 		{"-config " + bad, "", "destinations.a.c: unknown key"},
@@ -269,7 +270,7 @@ func TestOpenLog(t *testing.T) {
 		t.Fatal(err)
 	}
 	for file, want := range map[string]string{
-		"/nonexistent/folder/log": "logging.file: nothing can be made in /nonexistent: no such file or directory",
+		"/nonexistent/folder/log": "logging.file: cannot create files in /nonexistent: no such file or directory",
 		"nowhere":                 "logging.file: open " + filepath.Join(folder, "nowhere") + ": no such file or directory; name another",
 	} {
 		path := write("none.yml", file, "json")

@@ -45,7 +45,7 @@ func newPipeline(c *config.Config, r prometheus.Registerer, logger *slog.Logger)
 	metrics := connector.NewMetrics(r, c.Service.ClusterName)
 	metrics.Certificates(c.Certificates)
 	p.server = connector.New(connector.Config{
-		Pipelines:       p.pipelines(c.Treatments),
+		Pipelines:       p.pipelines(c.Pipelines),
 		MaxRecords:      c.Service.MaxRecords,
 		MaxBytes:        c.Service.MaxBytes,
 		MaxMessageBytes: c.Service.MaxMessageBytes,
@@ -62,8 +62,8 @@ func newPipeline(c *config.Config, r prometheus.Registerer, logger *slog.Logger)
 
 // treatments replaces the names of destinations in the configuration by the
 // destinations.
-func (p *pipeline) pipelines(levels route.Levels[config.Treatment]) route.Levels[connector.Pipeline] {
-	return route.Map(levels, func(t config.Treatment) connector.Pipeline {
+func (p *pipeline) pipelines(levels route.Levels[config.Pipeline]) route.Levels[connector.Pipeline] {
+	return route.Map(levels, func(t config.Pipeline) connector.Pipeline {
 		bound := connector.Pipeline{Transform: t.Transform, Format: t.Format, Stream: t.Stream, Ordering: t.Ordering}
 		for _, name := range t.Rule.Destinations {
 			bound.Destinations = append(bound.Destinations, p.destinations[name])

@@ -37,7 +37,7 @@ func serve(ctx context.Context, path string, stderr io.Writer) error {
 	}
 	defer closeLog()
 	for _, w := range c.Warnings {
-		logger.Warn("configuration", "path", w.Path, "line", w.Line, "warning", w.What)
+		logger.Warn("configuration", "path", w.Path, "line", w.Line, "warning", w.Text)
 	}
 	xdr, err := listen(ctx, c.Service.Listen, c.Service.TLS)
 	if err != nil {

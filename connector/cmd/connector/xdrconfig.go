@@ -43,7 +43,7 @@ const dataCenter = "aerosink"
 // (https://aerospike.com/docs/database/manage/xdr/dynamic-xdr).
 func printXDRConfig(stdout io.Writer, c *config.Config, o xdrOptions) error {
 	if len(o.namespaces) == 0 {
-		o.namespaces = slices.Sorted(maps.Keys(c.Treatments.Namespaces))
+		o.namespaces = slices.Sorted(maps.Keys(c.Pipelines.Namespaces))
 	}
 	if len(o.namespaces) == 0 {
 		return cli.Usagef("the configuration names no namespace; name those to ship with -namespace")

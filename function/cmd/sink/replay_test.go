@@ -217,7 +217,7 @@ func TestReplay_killed(t *testing.T) {
 	c.entered = nil
 	c.mu.Unlock()
 	out, log, err := sinkCommand(t, map[string]string{"REPLAY_TOKEN": "secret"}, arguments...)
-	if err != nil || out != "replayed: 5 objects, 500 changes\n" || !strings.Contains(log, "going on after chunk 1 of "+filepath.Join(folder, "001.ndjson")) {
+	if err != nil || out != "replayed: 5 objects, 500 changes\n" || !strings.Contains(log, "continuing after chunk 1 of "+filepath.Join(folder, "001.ndjson")) {
 		t.Errorf("%q, %q, error %v", out, log, err)
 	}
 	if want := slices.Concat(lines[:300], lines[200:]); !slices.Equal(c.lines, want) {

@@ -111,7 +111,7 @@ func fieldNamed(name string) (func([]byte, *folderValues) []byte, error) {
 	if digits, ok := strings.CutPrefix(name, "shard:"); ok {
 		n, err := strconv.Atoi(digits)
 		if err != nil || n < 1 || n > change.Partitions {
-			return nil, fmt.Errorf("{%s} is no number of shards between 1 and %d", name, change.Partitions)
+			return nil, fmt.Errorf("invalid field {%s}: want a number of shards from 1 to %d", name, change.Partitions)
 		}
 		return shards(n), nil
 	}
@@ -122,7 +122,7 @@ func fieldNamed(name string) (func([]byte, *folderValues) []byte, error) {
 		}
 		names = append(names, "{"+f.name+"}")
 	}
-	return nil, errors.New("{" + name + "} is no field; the fields are " + strings.Join(names, ", ") + " and {shard:N}")
+	return nil, errors.New("unknown field {" + name + "}; the fields are " + strings.Join(names, ", ") + " and {shard:N}")
 }
 
 // shards returns the field that parts the partitions of the database into n, as

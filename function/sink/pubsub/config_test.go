@@ -117,10 +117,10 @@ func TestParse_URLs(t *testing.T) {
 		{"pubsub://my-project/changes?mode=packed&compression=gzip&packed=ndjson", ""},
 		{"pubsub://my-project/changes?mode=packed&data=json", "data=json is for mode=single"},
 		{"pubsub://my-project/changes?data=avro", ""},
-		{"pubsub://my-project/changes?data=csv", "data=csv is none of as-received, json"},
+		{"pubsub://my-project/changes?data=csv", "invalid data=csv: want one of as-received, json"},
 		{"pubsub://my-project/changes?endpoint=a/b", "want a region or HOST:PORT"},
-		{"pubsub://my-project/changes?max-bytes=1MiB", "max-bytes=1MiB is no size"},
-		{"pubsub://my-project/changes?linger=-1s", "linger=-1s is no duration"},
+		{"pubsub://my-project/changes?max-bytes=1MiB", "invalid size max-bytes=1MiB"},
+		{"pubsub://my-project/changes?linger=-1s", "invalid duration linger=-1s"},
 		{"pubsub://my-project", "want pubsub://PROJECT/TOPIC"},
 	} {
 		u, err := url.Parse(tt.url)

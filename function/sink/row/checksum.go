@@ -35,7 +35,7 @@ func sealed(file []byte) []byte {
 func checkSeal(file io.ReaderAt, size int64) error {
 	var tail [tailSize]byte
 	if size < int64(tailSize+sealSize) {
-		return fmt.Errorf("%d bytes are no file", size)
+		return fmt.Errorf("%d bytes are too few for a file", size)
 	}
 	if _, err := file.ReadAt(tail[:], size-tailSize); err != nil {
 		return err

@@ -174,7 +174,7 @@ func (b *bin) collection() (change.Value, error) {
 	}
 	v, err := json.ParseValue([]byte(*b.JSON), order)
 	if err == nil && v.Kind() != kind {
-		err = errors.New("its text is none of its type")
+		err = errors.New("its text does not fit its type")
 	}
 	return v, err
 }

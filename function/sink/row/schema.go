@@ -28,7 +28,7 @@ const versionKey = "aerosink.schema.version"
 func compact(text []byte) string {
 	var line bytes.Buffer
 	if err := json.Compact(&line, text); err != nil {
-		panic("row: the schema is no JSON: " + err.Error())
+		panic("row: the schema is not JSON: " + err.Error())
 	}
 	return line.String()
 }

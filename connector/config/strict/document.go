@@ -1,0 +1,150 @@
+// Package strict reads YAML strictly: every key must be asked for, every value must be of its
+// kind, and whatever is wrong is reported with its path, its line and what to do. It knows no
+// particular key.
+//
+//  1. [Document.Parse] parses the text and returns the top [Section].
+//  2. The caller asks each section for its keys (section.go), and calls End, which reports
+//     the keys that nobody asked for.
+//  3. [Document.Findings] returns all errors, warnings and notes.
+package strict
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v4"
+)
+
+// Document is one YAML document, and what was found in it.
+type Document struct {
+	// Known has the patterns of the keys that were asked for, with * for names that users
+	// choose.
+	Known map[string]bool
+
+	// Examples are of mappings that are easily mistaken for lists, by the last key of
+	// their pattern. Errors show them.
+	Examples map[string]string
+
+	// Empty says what an empty file lacks, for the error about one.
+	Empty string
+
+	errors, warnings, notes Errors
+}
+
+// Parse parses text and returns its mapping. It returns nil, and reports an error, if text
+// is not one YAML document.
+func (d *Document) Parse(text []byte) *Section {
+	d.Known = map[string]bool{}
+	var root yaml.Node
+	dec := yaml.NewDecoder(bytes.NewReader(text))
+	err := dec.Decode(&root)
+	switch {
+	case errors.Is(err, io.EOF):
+		d.Error("", nil, "the file is empty; %s", d.Empty)
+		return nil
+	case err != nil:
+		d.Error("", nil, "not YAML: %v", err)
+		return nil
+	}
+	if err := dec.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
+		d.Error("", nil, "more than one YAML document; want one")
+		return nil
+	}
+	return d.Mapping("", "", root.Content[0])
+}
+
+// ErrorCount returns the number of errors so far.
+func (d *Document) ErrorCount() int { return len(d.errors) }
+
+// Error reports an error at a path and node, which may be nil. It says what to do, too.
+func (d *Document) Error(path string, n *yaml.Node, what string, args ...any) {
+	d.errors = append(d.errors, Error{path, lineOf(n), fmt.Sprintf(what, args...)})
+}
+
+// Warn reports something that is accepted but probably not meant.
+func (d *Document) Warn(path string, n *yaml.Node, what string, args ...any) {
+	d.warnings = append(d.warnings, Error{path, lineOf(n), fmt.Sprintf(what, args...)})
+}
+
+// Note reports something that differs from what a reader may expect.
+func (d *Document) Note(path string, n *yaml.Node, what string, args ...any) {
+	d.notes = append(d.notes, Error{path, lineOf(n), fmt.Sprintf(what, args...)})
+}
+
+func lineOf(n *yaml.Node) int {
+	if n == nil {
+		return 0
+	}
+	return n.Line
+}
+
+// Mapping returns n as a section. Null is an empty one. The pattern is the path, with * for
+// names that users choose.
+func (d *Document) Mapping(path, pattern string, n *yaml.Node) *Section {
+	n = Resolve(n)
+	s := &Section{Path: path, pattern: pattern, Line: lineOf(n), Doc: d, Nodes: map[string]*yaml.Node{}, subs: map[string]*Section{}}
+	if IsNull(n) {
+		return s
+	}
+	if n.Kind != yaml.MappingNode {
+		what := Describe(n) + ", want a mapping of keys to values"
+		if example := d.Examples[pattern[strings.LastIndex(pattern, ".")+1:]]; example != "" {
+			what += ", for example " + example
+		}
+		d.Error(path, n, "%s", what)
+		return s
+	}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		key, value := n.Content[i], n.Content[i+1]
+		if s.Nodes[key.Value] != nil {
+			d.Error(Join(path, key.Value), key, "duplicate key, also on line %d; remove one", s.Nodes[key.Value].Line)
+			continue
+		}
+		s.Nodes[key.Value] = value
+		s.Keys = append(s.Keys, key.Value)
+	}
+	return s
+}
+
+// Resolve returns the node that an alias stands for.
+func Resolve(n *yaml.Node) *yaml.Node {
+	for n != nil && n.Kind == yaml.AliasNode {
+		n = n.Alias
+	}
+	return n
+}
+
+// IsNull reports whether n is absent or null.
+func IsNull(n *yaml.Node) bool { return n == nil || n.Kind == yaml.ScalarNode && n.Tag == "!!null" }
+
+// Describe describes a node for an error.
+func Describe(n *yaml.Node) string {
+	switch n.Kind {
+	case yaml.MappingNode:
+		return "a mapping"
+	case yaml.SequenceNode:
+		return "a list"
+	}
+	return fmt.Sprintf("the value %q", n.Value)
+}
+
+// Join returns the path of a key below a path.
+func Join(path, key string) string {
+	if path == "" {
+		return key
+	}
+	return path + "." + key
+}
+
+// Findings returns everything that was found. Warnings about a value that has an error are left
+// out.
+func (d *Document) Findings() Findings {
+	warnings := slices.DeleteFunc(slices.Clone(d.warnings), func(w Error) bool {
+		return slices.ContainsFunc(d.errors, func(f Error) bool { return f.Path == w.Path })
+	})
+	return Findings{d.errors.sorted(), warnings.sorted(), d.notes.sorted()}
+}
