@@ -2,6 +2,7 @@ package function
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -23,7 +24,8 @@ func (r *Receiver) answer(w http.ResponseWriter, req *http.Request, from origin,
 		prepareConnection(w, req, nil)
 		if o != nil && acceptsJSON(req.Header) {
 			w.Header().Set("Content-Type", "application/json")
-			_, _ = fmt.Fprintf(w, "{\"changes\":%d,\"stored\":%[1]d}\n", o.Changes()) // the client may have gone
+			n := o.Changes()
+			_ = json.NewEncoder(w).Encode(stored{Changes: n, Stored: n}) // the client may have gone
 			return http.StatusOK
 		}
 		w.WriteHeader(http.StatusOK)
@@ -33,6 +35,12 @@ func (r *Receiver) answer(w http.ResponseWriter, req *http.Request, from origin,
 	prepareConnection(w, req, p)
 	p.Write(w)
 	return p.Status
+}
+
+// stored is the body of a 200.
+type stored struct {
+	Changes int `json:"changes"`
+	Stored  int `json:"stored"`
 }
 
 // acceptsJSON reports whether the client asks for a body and takes JSON. Connectors do not

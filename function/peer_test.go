@@ -3,7 +3,6 @@ package function_test
 import (
 	"bufio"
 	"fmt"
-	"github.com/aerosink/aerosink/function/sink"
 	"io"
 	"log/slog"
 	"net"
@@ -12,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/aerosink/aerosink/function"
+	"github.com/aerosink/aerosink/function/sink"
 )
 
 // start serves a Receiver with the environment of pairs, which stores nowhere that

@@ -59,51 +59,6 @@ func checkShared(top *section, c *Config) {
 	}
 }
 
-// checkBatch looks at a level's batching together with where its batches go.
-func (r *levelReader) checkBatch(p parts) {
-	if p.batching == nil || p.batching.at == nil || p.rule == nil {
-		return
-	}
-	s, b := p.batching.at, p.batching.batching
-	for _, name := range p.rule.Destinations {
-		d, ok := r.config.Destinations[name]
-		if !ok || r.checked[check{s, name}] {
-			continue
-		}
-		r.checked[check{s, name}] = true
-		if b.interval > 0 && b.interval+d.CallTimeout > Budget {
-			s.Warn("batch-interval", "%s, and then destination %s may take %s (call-timeout), but the connector gives up %s after a change came, and XDR after %s; lower one of them",
-				b.interval, name, d.CallTimeout, Budget, patience)
-		}
-		queue := d.Queue * len(d.URLs)
-		wait := ""
-		if b.interval > 0 {
-			wait = ", so that a request waits for the whole batch-interval or max-bytes"
-		}
-		if b.records > queue {
-			s.Warn("max-records", "%d, but destination %s queues only %d changes%s; lower it, or raise max-request-queued-per-endpoint", b.records, name, queue, wait)
-		}
-	}
-	r.checkBounds(s, b)
-}
-
-// checkBounds warns of a batch that the connector as a whole has no room for.
-func (r *levelReader) checkBounds(s *section, b batching) {
-	if r.checked[check{s, ""}] {
-		return
-	}
-	r.checked[check{s, ""}] = true
-	if most := r.config.Service.MaxRecords; b.records > most {
-		s.Warn("max-records", "%d, but only %d changes are in flight at once; lower it, or raise service.max-concurrent-records", b.records, most)
-	}
-	if most := r.config.Service.MaxBytes; b.bytes > most {
-		s.Warn("max-bytes", "%d, but only %d bytes are in flight at once; lower it, or raise service.max-concurrent-bytes", b.bytes, most)
-	}
-	if b.records == 1 && b.interval > 0 {
-		s.Warn("batch-interval", "means nothing with max-records: 1; a full request does not wait")
-	}
-}
-
 // check is one that is made once, wherever a section counts. The empty name is of
 // the connector itself.
 type check struct {

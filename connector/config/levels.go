@@ -1,8 +1,11 @@
 package config
 
 import (
+	"maps"
 	"math"
+	"slices"
 
+	"github.com/aerosink/aerosink/connector/config/strict"
 	"github.com/aerosink/aerosink/connector/deliver"
 	"github.com/aerosink/aerosink/connector/format"
 	"github.com/aerosink/aerosink/connector/format/raw"
@@ -89,11 +92,6 @@ func (r *levelReader) namespace(s *section, root parts) route.Namespace[Pipeline
 	return ns
 }
 
-// warnSkipped warns that changes go nowhere because no routing is said for them.
-func (s *section) warnSkipped(changes string) {
-	s.Warn("routing", "missing; changes %s are skipped; say routing: {mode: skip} if that is meant", changes)
-}
-
 // splits reports whether versions of one record, some treated as p and some as
 // other, may overtake each other.
 func (p parts) splits(other parts) bool {
@@ -149,4 +147,105 @@ func (r *levelReader) pipeline(p parts) Pipeline {
 		r.streams[key] = &deliver.Stream{Envelope: p.format, MaxRecords: b.records, MaxBytes: b.bytes, Interval: b.interval}
 	}
 	return Pipeline{Rule: *p.rule, Transform: p.transform, Ordering: p.ordering, Format: p.format, Stream: r.streams[key]}
+}
+
+// checkBatch looks at a level's batching together with where its batches go.
+func (r *levelReader) checkBatch(p parts) {
+	if p.batching == nil || p.batching.at == nil || p.rule == nil {
+		return
+	}
+	s, b := p.batching.at, p.batching.batching
+	for _, name := range p.rule.Destinations {
+		d, ok := r.config.Destinations[name]
+		if !ok || r.checked[check{s, name}] {
+			continue
+		}
+		r.checked[check{s, name}] = true
+		if b.interval > 0 && b.interval+d.CallTimeout > Budget {
+			s.Warn("batch-interval", "%s, and then destination %s may take %s (call-timeout), but the connector gives up %s after a change came, and XDR after %s; lower one of them",
+				b.interval, name, d.CallTimeout, Budget, patience)
+		}
+		queue := d.Queue * len(d.URLs)
+		wait := ""
+		if b.interval > 0 {
+			wait = ", so that a request waits for the whole batch-interval or max-bytes"
+		}
+		if b.records > queue {
+			s.Warn("max-records", "%d, but destination %s queues only %d changes%s; lower it, or raise max-request-queued-per-endpoint", b.records, name, queue, wait)
+		}
+	}
+	r.checkBounds(s, b)
+}
+
+// checkBounds warns of a batch that the connector as a whole has no room for.
+func (r *levelReader) checkBounds(s *section, b batching) {
+	if r.checked[check{s, ""}] {
+		return
+	}
+	r.checked[check{s, ""}] = true
+	if most := r.config.Service.MaxRecords; b.records > most {
+		s.Warn("max-records", "%d, but only %d changes are in flight at once; lower it, or raise service.max-concurrent-records", b.records, most)
+	}
+	if most := r.config.Service.MaxBytes; b.bytes > most {
+		s.Warn("max-bytes", "%d, but only %d bytes are in flight at once; lower it, or raise service.max-concurrent-bytes", b.bytes, most)
+	}
+	if b.records == 1 && b.interval > 0 {
+		s.Warn("batch-interval", "means nothing with max-records: 1; a full request does not wait")
+	}
+}
+
+func (r *levelReader) rule(s *section) *route.Rule {
+	defer s.End()
+	rule := &route.Rule{}
+	one, several := s.Texts("destination"), s.Texts("destinations")
+	switch {
+	case s.IsOneOf("mode", "custom"):
+		s.Error("mode", "Java classes cannot be loaded; route by namespace and set under namespaces")
+		s.Node("class")
+		s.Node("params")
+		return rule
+	case s.IsOneOf("mode", "namespace", "set", "bin", "path"):
+		s.Error("mode", "belongs to Aerospike's connectors of message queues; route under namespaces, each with its own routing and that of its sets")
+		return rule
+	}
+	mode := s.Word("mode", "", "static", "static-multi-destination", "skip")
+	switch mode {
+	case "static":
+		rule.Destinations = one
+	case "static-multi-destination":
+		rule.Destinations = several
+	case "":
+		if !s.Has("mode") {
+			s.Error("mode", "missing; say static, static-multi-destination or skip")
+		}
+		return rule
+	}
+	r.checkRule(s, mode, rule.Destinations)
+	return rule
+}
+
+// checkRule reports destinations that are not there, none, one twice, and keys
+// that belong to another mode.
+func (r *levelReader) checkRule(s *section, mode string, names []string) {
+	key := map[string]string{"static": "destination", "static-multi-destination": "destinations"}[mode]
+	known := slices.Sorted(maps.Keys(r.config.Destinations))
+	for i, name := range names {
+		if _, ok := r.config.Destinations[name]; !ok {
+			s.Error(key, "no destination is called %q%s", name, strict.HintName(name, known))
+		}
+		if slices.Contains(names[:i], name) {
+			s.Error(key, "destination %q twice", name)
+		}
+	}
+	if key != "" && len(names) == 0 {
+		s.Error(key, "names no destination; to drop changes on purpose say mode: skip")
+	}
+	if mode == "static" && len(names) > 1 {
+		s.Error(key, "names %d destinations; say mode: static-multi-destination", len(names))
+	}
+	for _, other := range []string{"destination", "destinations"} {
+		if other != key && s.Has(other) {
+			s.Error(other, "means nothing in mode %s", mode)
+		}
+	}
 }

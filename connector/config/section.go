@@ -164,3 +164,8 @@ func (s *section) open(hosts []string, port int, path string, n *yaml.Node) []st
 	}
 	return joined
 }
+
+// warnSkipped warns that changes go nowhere because no routing is said for them.
+func (s *section) warnSkipped(changes string) {
+	s.Warn("routing", "missing; changes %s are skipped; say routing: {mode: skip} if that is meant", changes)
+}

@@ -20,5 +20,5 @@ const (
 	MaxInFlight = "MAX_IN_FLIGHT"
 	MaxHeader   = "MAX_HEADER"
 	BodyTimeout = "BODY_TIMEOUT"
-	TokensFile  = "AUTH_TOKENS_FILE"
+	TokensFile  = "AUTH_TOKENS_FILE" //nolint:gosec // a name, not a token
 )

@@ -60,7 +60,7 @@ func newPipeline(c *config.Config, r prometheus.Registerer, logger *slog.Logger)
 	return p, nil
 }
 
-// treatments replaces the names of destinations in the configuration by the
+// pipelines replaces the names of destinations in the configuration by the
 // destinations.
 func (p *pipeline) pipelines(levels route.Levels[config.Pipeline]) route.Levels[connector.Pipeline] {
 	return route.Map(levels, func(t config.Pipeline) connector.Pipeline {
