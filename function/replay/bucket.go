@@ -17,8 +17,8 @@ import (
 	"github.com/aerosink/aerosink/connector/change"
 )
 
-// bucket is an object of a bucket, or all below a prefix, as if it were a folder: what
-// is below changes is not below changes-old. It needs roles/storage.objectViewer there.
+// bucket is a bucket of Cloud Storage. The prefix is the name of an object or of a folder:
+// changes does not match changes-old. Reading needs roles/storage.objectViewer.
 type bucket struct {
 	client *storage.Client
 	handle *storage.BucketHandle
@@ -50,23 +50,23 @@ func (b *bucket) list(ctx context.Context) iter.Seq2[object, error] {
 				yield(object{}, fmt.Errorf("list objects of gs://%s/%s: %w", b.handle.BucketName(), b.prefix, err))
 				return
 			}
-			below, ok := strings.CutPrefix(attrs.Name, strings.TrimSuffix(b.prefix, "/"))
-			if !ok || b.prefix != "" && below != "" && below[0] != '/' {
+			relative, ok := strings.CutPrefix(attrs.Name, strings.TrimSuffix(b.prefix, "/"))
+			if !ok || b.prefix != "" && relative != "" && relative[0] != '/' {
 				continue
 			}
-			if !yield(object{attrs.Name, strconv.FormatInt(attrs.Generation, 10), attrs.Size, below}, nil) {
+			if !yield(object{attrs.Name, strconv.FormatInt(attrs.Generation, 10), attrs.Size, relative}, nil) {
 				return
 			}
 		}
 	}
 }
 
-// fetch copies the object into a temporary file, so that its checksum is known to be
-// right before the first change is sent, and Parquet can be read from its end.
+// fetch copies the object into a temporary file: its checksum is verified before the first
+// change is sent, and Parquet is read from the end.
 func (b *bucket) fetch(ctx context.Context, o object) (_ *os.File, _ func(), err error) {
 	file, err := os.CreateTemp("", "replay-*")
 	if err != nil {
-		return nil, nil, fmt.Errorf("make a temporary file: %w; set TMPDIR to a folder with room for the largest object", err)
+		return nil, nil, fmt.Errorf("create a temporary file: %w; set TMPDIR to a directory with space for the largest object", err)
 	}
 	release := func() {
 		_ = file.Close()
@@ -88,7 +88,7 @@ func (b *bucket) fetch(ctx context.Context, o object) (_ *os.File, _ func(), err
 	return file, release, err
 }
 
-// copy writes the object to a file, and checks it.
+// copy writes the object to file, and verifies its checksum.
 func (b *bucket) copy(ctx context.Context, file io.Writer, handle *storage.ObjectHandle) error {
 	r, err := handle.NewReader(ctx)
 	if errors.Is(err, storage.ErrObjectNotExist) {
@@ -101,7 +101,7 @@ func (b *bucket) copy(ctx context.Context, file io.Writer, handle *storage.Objec
 	sum := crc32.New(crc32.MakeTable(crc32.Castagnoli))
 	n, err := io.Copy(io.MultiWriter(file, sum), r)
 	if n == r.Attrs.Size && sum.Sum32() != r.Attrs.CRC32C && r.Attrs.CRC32C != 0 {
-		return change.Permanent(fmt.Errorf("its CRC32C is %08x, but that of what was stored is %08x", sum.Sum32(), r.Attrs.CRC32C))
+		return change.Permanent(fmt.Errorf("CRC32C is %08x, want %08x", sum.Sum32(), r.Attrs.CRC32C))
 	}
 	return err
 }

@@ -11,23 +11,23 @@ import (
 	"time"
 )
 
-// checkpoint is how far a replay has come. All objects whose names are before Object
-// are done.
+// checkpoint is the progress of a replay, kept in a file. All objects whose names sort
+// before Object are done.
 type checkpoint struct {
-	Fingerprint  string // of the Options
+	Fingerprint  string // of Options
 	Since, Until time.Time
 	Object       string
 	Version      string
-	Chunk        int  // how many chunks of Object are done
-	Whole        bool // all of Object is
+	Chunk        int  // chunks of Object that are done
+	Whole        bool // Object is done
 
-	Summary Summary // of what is done
+	Summary Summary // so far
 
-	path string // "" writes none
+	path string // "" keeps no file
 }
 
-// begin returns the checkpoint that the last run has left, or a new one.
-func begin(o Options) (*checkpoint, error) {
+// openCheckpoint returns the checkpoint that an earlier run left, or a new one.
+func openCheckpoint(o Options) (*checkpoint, error) {
 	c := &checkpoint{Fingerprint: fingerprint(o), Since: o.Filter.Since, Until: o.Filter.Until, path: o.Checkpoint}
 	if o.Checkpoint == "" {
 		return c, nil
@@ -39,18 +39,18 @@ func begin(o Options) (*checkpoint, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read checkpoint: %w", err)
 	}
-	left := &checkpoint{path: o.Checkpoint}
-	if err := json.Unmarshal(text, left); err != nil {
+	earlier := &checkpoint{path: o.Checkpoint}
+	if err := json.Unmarshal(text, earlier); err != nil {
 		return nil, fmt.Errorf("%s is not a checkpoint: %w; name another file", o.Checkpoint, err)
 	}
-	if left.Fingerprint != c.Fingerprint {
+	if earlier.Fingerprint != c.Fingerprint {
 		return nil, fmt.Errorf("the checkpoint %s belongs to a replay with other arguments; give the same arguments, or name another file", o.Checkpoint)
 	}
-	return left, nil
+	return earlier, nil
 }
 
-// fingerprint tells replays apart. The times of the filter are not in it: they may be
-// counted from now, and stay what they were when the replay was begun.
+// fingerprint identifies a replay by its arguments. The times of the filter are not part
+// of it: they may be relative to now. The checkpoint keeps those of the first run.
 func fingerprint(o Options) string {
 	var to []string
 	for _, spec := range o.To {
@@ -63,18 +63,18 @@ func fingerprint(o Options) string {
 	return fmt.Sprintf("%x", sha256.Sum256(text))
 }
 
-// filter returns f with the times that the replay was begun with.
+// filter returns f with the times of the first run.
 func (c *checkpoint) filter(f Filter) Filter {
 	f.Since, f.Until = c.Since, c.Until
 	return f
 }
 
-// passed reports whether o is done.
+// passed reports whether o was done by an earlier run.
 func (c *checkpoint) passed(o object) bool {
 	return o.name < c.Object || o.name == c.Object && o.version == c.Version && c.Whole
 }
 
-// chunksOf returns how many chunks of o are done: none when it is not what it was.
+// chunksOf returns how many chunks of o are done: none if o has changed.
 func (c *checkpoint) chunksOf(o object) int {
 	if o.name == c.Object && o.version == c.Version {
 		return c.Chunk
@@ -82,20 +82,19 @@ func (c *checkpoint) chunksOf(o object) int {
 	return 0
 }
 
-// next notes that the first n chunks of o are done.
+// next saves that the first n chunks of o are done.
 func (c *checkpoint) next(o object, n int, sum Summary) error {
 	c.Object, c.Version, c.Chunk, c.Whole, c.Summary = o.name, o.version, n, false, sum
 	return c.write()
 }
 
-// done notes that all of o is done.
+// done saves that o is done.
 func (c *checkpoint) done(o object, sum Summary) error {
 	c.Object, c.Version, c.Whole, c.Summary = o.name, o.version, true, sum
 	return c.write()
 }
 
-// write puts the checkpoint in the place of the one before, so that there is a whole
-// one at every moment.
+// write replaces the file in one step, so that it is complete at every moment.
 func (c *checkpoint) write() error {
 	if c.path == "" {
 		return nil
@@ -119,7 +118,7 @@ func (c *checkpoint) write() error {
 	return nil
 }
 
-// remove removes the file at the end.
+// remove removes the file.
 func (c *checkpoint) remove() error {
 	if c.path == "" {
 		return nil

@@ -24,9 +24,9 @@ func files(t *testing.T) (folder string, want []string) {
 	}), describe(changes)
 }
 
-// Interrupted in any of its five chunks, a replay stores that and goes on after it:
-// everything arrives once.
-func TestInterrupted(t *testing.T) {
+// A replay that is interrupted in any of its five chunks stores that chunk, and the next
+// one continues after it: every change arrives once.
+func TestRun_interrupted(t *testing.T) {
 	from, want := files(t)
 	for _, stops := range []int{0, 1, 2, 4, 8, 16, 0b10101, 0b01110, 0b11111} { // a bit for each chunk in which it is interrupted
 		var m memory
@@ -47,7 +47,7 @@ func TestInterrupted(t *testing.T) {
 			if err == nil {
 				break
 			}
-			if runs > 5 || !strings.Contains(err.Error(), "interrupted; run it with the same arguments to go on from "+o.Checkpoint) {
+			if runs > 5 || !strings.Contains(err.Error(), "interrupted; run it with the same arguments to continue from "+o.Checkpoint) {
 				t.Fatalf("interrupted in %05b: error %v\n%s", stops, err, out.String())
 			}
 		}
@@ -76,9 +76,9 @@ func interrupt(t *testing.T, o replay.Options, m *memory) {
 	m.verdict = nil
 }
 
-// A file that is another one now is read from its beginning; and the filter's time is
-// still that of the beginning.
-func TestCheckpointOfAnotherContent(t *testing.T) {
+// A file that has changed is read from its beginning. The filter keeps the time of the
+// first run.
+func TestCheckpoint_fileChanged(t *testing.T) {
 	from, want := files(t)
 	var m memory
 	o, _ := options(from, m.spec())
@@ -95,8 +95,8 @@ func TestCheckpointOfAnotherContent(t *testing.T) {
 	}
 }
 
-// What was refused before the interruption is not forgotten after it.
-func TestCheckpointOfFaults(t *testing.T) {
+// Changes that were refused before the interruption still count after it.
+func TestCheckpoint_keepsErrors(t *testing.T) {
 	from := store(t, map[string][]byte{"1.ndjson": []byte("nothing\n"), "2.ndjson": lines(t, orders(3))})
 	m := &memory{}
 	o, _ := options(from, m.spec())
@@ -117,7 +117,7 @@ func TestCheckpointOfFaults(t *testing.T) {
 	}
 }
 
-func TestWrongCheckpoint(t *testing.T) {
+func TestCheckpoint_invalid(t *testing.T) {
 	from, _ := files(t)
 	var m memory
 	o, _ := options(from, m.spec())

@@ -72,9 +72,9 @@ var parameters = map[string]string{
 	".ndjson": "&compression=none", ".ndjson.gz": "&compression=gzip", ".ndjson.zst": "&compression=zstd", ".avro": "&format=avro", ".parquet": "&format=parquet",
 }
 
-// An archive of every format becomes another archive, which a second replay does not
-// change; and that one, replayed, has all the changes.
-func TestArchiveToArchive(t *testing.T) {
+// Archives of every format are replayed to another archive. A second replay does not
+// change it, and it holds all changes.
+func TestRun_archiveToArchive(t *testing.T) {
 	const n = 1500
 	changes := orders(n)
 	cloud := sinktest.New(t)
@@ -104,9 +104,9 @@ func TestArchiveToArchive(t *testing.T) {
 	}
 }
 
-// An object that was damaged on its way is told, before a change of it is sent; the
-// others are replayed.
-func TestChecksum(t *testing.T) {
+// An object with a wrong checksum is reported, and none of its changes is sent. The other
+// objects are replayed.
+func TestBucket_checksum(t *testing.T) {
 	cloud := sinktest.New(t)
 	changes := orders(30)
 	upload(t, map[string][]byte{"a/1.ndjson": lines(t, changes[:10]), "a/2.ndjson": lines(t, changes[10:20]), "a/3.ndjson": lines(t, changes[20:])})
@@ -120,7 +120,7 @@ func TestChecksum(t *testing.T) {
 	var m memory
 	o, out := options("gs://"+sinktest.Bucket+"/a", m.spec())
 	s, err := runOnce(t, o)
-	if err != nil || s.Damaged != 1 || s.Objects != 3 || !strings.Contains(out.String(), "a/2.ndjson: damaged, or deleted meanwhile: its CRC32C is") {
+	if err != nil || s.Damaged != 1 || s.Objects != 3 || !strings.Contains(out.String(), "a/2.ndjson: damaged or deleted: CRC32C is") {
 		t.Errorf("%s; error %v\n%s", s, err, out.String())
 	}
 	if diff := cmp.Diff(describe(slices.Concat(changes[:10], changes[20:])), m.got); diff != "" {
@@ -128,8 +128,8 @@ func TestChecksum(t *testing.T) {
 	}
 }
 
-// Reading fails for a while, and is tried again; an object that is gone is told.
-func TestReadAgain(t *testing.T) {
+// A failed read is retried. An object that is gone is reported.
+func TestBucket_retry(t *testing.T) {
 	cloud := sinktest.New(t)
 	changes := orders(20)
 	upload(t, map[string][]byte{"a/1.ndjson": lines(t, changes[:10]), "a/2.ndjson": lines(t, changes[10:])})
@@ -155,7 +155,7 @@ func TestReadAgain(t *testing.T) {
 }
 
 // A prefix is a folder, or one object; an empty one is the whole bucket.
-func TestPrefix(t *testing.T) {
+func TestBucket_prefix(t *testing.T) {
 	sinktest.New(t)
 	text := lines(t, orders(1))
 	upload(t, map[string][]byte{"a/b.ndjson": text, "a/b.ndjson.gz/c.ndjson": text, "a-old/b.ndjson": text})
@@ -168,7 +168,7 @@ func TestPrefix(t *testing.T) {
 }
 
 // A bucket that cannot be listed is an error.
-func TestNoBucket(t *testing.T) {
+func TestBucket_missing(t *testing.T) {
 	sinktest.New(t)
 	o, _ := options("gs://nowhere/a")
 	if _, err := runOnce(t, o); err == nil || !strings.Contains(err.Error(), "list objects of gs://nowhere/a") {
@@ -176,8 +176,8 @@ func TestNoBucket(t *testing.T) {
 	}
 }
 
-// What was lost on the way to the archive is tried again, and is there once.
-func TestArchiveThatFails(t *testing.T) {
+// A failed write to the archive is retried, and the archive has each change once.
+func TestRun_archiveRetried(t *testing.T) {
 	cloud := sinktest.New(t)
 	var writes atomic.Int32
 	cloud.FailStorage(func(w http.ResponseWriter, r *http.Request) {
@@ -200,8 +200,8 @@ func TestArchiveThatFails(t *testing.T) {
 	}
 }
 
-// A change that the path says is not wanted is not even read.
-func TestPruned(t *testing.T) {
+// An object whose path the filter rules out is not read.
+func TestFilter_objectsNotRead(t *testing.T) {
 	cloud := sinktest.New(t)
 	target := archiveSpec(t, sinktest.ArchiveSink+"?linger=0s").New
 	s, err := target(t.Context())

@@ -8,9 +8,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// What an archive's object can have suffered is told, with what was wrong; what could
-// be read of it, and all other objects, are replayed.
-func TestDamaged(t *testing.T) {
+// A damaged object is reported, with what is wrong. What can be read of it is replayed, and
+// so are all other objects.
+func TestRun_damagedObjects(t *testing.T) {
 	changes := orders(1500)
 	good, last := lines(t, changes[:1]), lines(t, changes[1:2])
 	many := lines(t, changes)
@@ -26,8 +26,8 @@ func TestDamaged(t *testing.T) {
 		"gzip checksum":   {"m.ndjson.gz", flipped, "gzip: invalid checksum", 1500},
 		"gzip header":     {"m.ndjson.gz", []byte{0x1f, 0x8b, 1}, "", 0},
 		"zstd cut off":    {"m.ndjson.zst", archives[".ndjson.zst"](t, changes)[:200], "unexpected EOF", 0},
-		"not compressed":  {"m.ndjson.gz", many, "its name ends in .gz, but it is not compressed so", 0},
-		"empty":           {"m.ndjson.zst", nil, "its name ends in .zst, but it is not compressed so", 0},
+		"not compressed":  {"m.ndjson.gz", many, "the name ends in .gz", 0},
+		"empty":           {"m.ndjson.zst", nil, "the name ends in .zst", 0},
 		"no Avro":         {"m.avro", many, "read an Avro file: ", 0},
 		"Avro cut off":    {"m.avro", archives[".avro"](t, changes)[:2000], "read an Avro file: ", 0},
 		"no Parquet":      {"m.parquet", many, "read a Parquet file: ", 0},
@@ -40,7 +40,7 @@ func TestDamaged(t *testing.T) {
 			if err != nil || s.Objects != 3 || s.Damaged != 1 || s.Err() == nil || s.Changes != tt.changes+2 {
 				t.Errorf("%s; errors %v, %v", s, err, s.Err())
 			}
-			if !strings.Contains(out.String(), tt.file+": damaged, or deleted meanwhile: ") || !strings.Contains(out.String(), tt.want) {
+			if !strings.Contains(out.String(), tt.file+": damaged or deleted: ") || !strings.Contains(out.String(), tt.want) {
 				t.Errorf("nothing said of %q:\n%s", tt.want, out.String())
 			}
 			all := describe(changes)
@@ -52,8 +52,8 @@ func TestDamaged(t *testing.T) {
 	}
 }
 
-// Compression is known by what the content begins with: a user may have changed it.
-func TestCompressedWithoutSaying(t *testing.T) {
+// The content tells the compression: a user may have renamed or decompressed the file.
+func TestDecompress_anyExtension(t *testing.T) {
 	var m memory
 	changes := orders(3)
 	o, _ := options(store(t, map[string][]byte{"a.ndjson": archives[".ndjson.gz"](t, changes[:1]), "b.ndjson": archives[".ndjson.zst"](t, changes[1:])}), m.spec())

@@ -10,21 +10,20 @@ import (
 	"net/url"
 	"time"
 
-	"github.com/aerosink/aerosink/connector/report"
-
 	"github.com/aerosink/aerosink/connector/change"
 	"github.com/aerosink/aerosink/connector/format"
 	"github.com/aerosink/aerosink/connector/format/formats"
 	jsonformat "github.com/aerosink/aerosink/connector/format/json"
+	"github.com/aerosink/aerosink/connector/report"
 	"github.com/aerosink/aerosink/function/sink"
 )
 
-// Destination returns the sink that an HTTP destination is: our function, or any other
-// endpoint that answers 2xx when it has what it was sent. What is JSON goes as lines,
-// many in a request; a change that came in another format, as letters may, goes alone
-// and as it came.
+// Destination returns a sink that POSTs changes to u: to our function, or to another
+// endpoint that answers 2xx when it has stored them. Changes in JSON are sent as lines,
+// many in a request. A change in another format, which a dead letter may hold, is sent
+// alone and as it came.
 //
-// The token, unless it is "", is sent as a bearer token. Timeout bounds one request.
+// A token other than "" is sent as a bearer token. Timeout bounds one request.
 func Destination(u *url.URL, token string, timeout time.Duration) sink.Spec {
 	return sink.Spec{URL: u.Redacted(), New: func(context.Context) (sink.Sink, error) {
 		return &destination{u.String(), token, &http.Client{
@@ -49,15 +48,15 @@ func (d *destination) Close() error {
 func (d *destination) Put(ctx context.Context, b sink.Batch) sink.Verdicts {
 	verdicts := make(sink.Verdicts, len(b.Changes))
 	for at := 0; at < len(b.Changes); {
-		n := together(b.Changes[at:])
+		n := countRequest(b.Changes[at:])
 		d.post(ctx, b.Changes[at:at+n], verdicts[at:at+n])
 		at += n
 	}
 	return verdicts
 }
 
-// together returns how many of the changes, from the first on, go in one request.
-func together(changes []format.Parsed) int {
+// countRequest returns how many changes, from the first on, go into one request.
+func countRequest(changes []format.Parsed) int {
 	n := 0
 	for n < len(changes) && formats.MediaTypeOf(changes[n].Format) == format.MediaJSON {
 		n++
@@ -65,8 +64,8 @@ func together(changes []format.Parsed) int {
 	return max(n, 1)
 }
 
-// post sends changes in a request. Where they are refused as a whole, it finds out by
-// halves which are meant.
+// post sends changes in a request. If that is refused for good, it sends each half alone,
+// and so finds the changes that are refused.
 func (d *destination) post(ctx context.Context, changes []format.Parsed, verdicts sink.Verdicts) {
 	body, mediaType, err := bodyOf(changes)
 	if err == nil {
@@ -84,6 +83,7 @@ func (d *destination) post(ctx context.Context, changes []format.Parsed, verdict
 	}
 }
 
+// bodyOf returns the body of a request with the changes.
 func bodyOf(changes []format.Parsed) (body []byte, mediaType string, err error) {
 	if mediaType := formats.MediaTypeOf(changes[0].Format); mediaType != format.MediaJSON {
 		return changes[0].Data, mediaType, nil
@@ -97,8 +97,8 @@ func bodyOf(changes []format.Parsed) (body []byte, mediaType string, err error) 
 	return body, format.MediaNDJSON, nil
 }
 
-// send sends a request. Verdicts that the answer gives one by one it puts into
-// verdicts; an error is that of all.
+// send sends a request. It returns the error of all changes, or sets verdicts from the
+// report of the response.
 func (d *destination) send(ctx context.Context, body []byte, mediaType string, verdicts sink.Verdicts) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, d.url, bytes.NewReader(body))
 	if err != nil {
@@ -113,27 +113,26 @@ func (d *destination) send(ctx context.Context, body []byte, mediaType string, v
 		return errors.Unwrap(err) // without the URL, which may hold a secret
 	}
 	defer resp.Body.Close()
-	answer, err := io.ReadAll(io.LimitReader(resp.Body, longestAnswer))
+	response, err := io.ReadAll(io.LimitReader(resp.Body, maxResponse))
 	if err != nil {
-		return fmt.Errorf("read the answer: %w", err)
+		return fmt.Errorf("read response: %w", err)
 	}
-	return judge(resp, answer, verdicts)
+	return readResponse(resp, response, verdicts)
 }
 
-// longestAnswer is how much of an answer is read, in bytes: a report on a chunk.
-const longestAnswer = 1 << 20
+// maxResponse bounds what is read of a response, in bytes: the report on a chunk.
+const maxResponse = 1 << 20
 
-// judge returns the verdict of an answer on all changes, or puts those of its report
-// into verdicts.
-func judge(resp *http.Response, answer []byte, verdicts sink.Verdicts) error {
+// readResponse returns the error of all changes, or sets verdicts from the report in body.
+func readResponse(resp *http.Response, body []byte, verdicts sink.Verdicts) error {
 	err := fmt.Errorf("the destination answers %s", resp.Status)
-	if wait := report.RetryAfter(resp.Header.Get("Retry-After"), time.Now(), longestWait); wait > 0 {
-		err = &laterError{err, wait}
+	if wait := report.RetryAfter(resp.Header.Get("Retry-After"), time.Now(), maxWait); wait > 0 {
+		err = &retryAfterError{err, wait}
 	}
 	if report.IsPermanent(resp.StatusCode) {
 		return change.Permanent(err)
 	}
-	if r := report.Parse(resp.Header, answer, len(verdicts)); r != nil {
+	if r := report.Parse(resp.Header, body, len(verdicts)); r != nil {
 		for _, i := range r.Dead {
 			verdicts[i] = change.Permanent(errors.New("the destination has stored it as a dead letter"))
 		}
@@ -148,5 +147,5 @@ func judge(resp *http.Response, answer []byte, verdicts sink.Verdicts) error {
 	return err
 }
 
-// longestWait bounds what a destination may ask for.
-const longestWait = 5 * time.Minute
+// maxWait bounds the Retry-After of a destination.
+const maxWait = 5 * time.Minute

@@ -24,7 +24,7 @@ import (
 // request is what a destination was sent.
 type request struct{ mediaType, authorization, body string }
 
-// serve returns a destination that answers as answer does, and what it is sent.
+// serve returns a destination that responds as answer does, and the requests that it got.
 func serve(t *testing.T, token string, answer func(w http.ResponseWriter, body string)) (sink.Spec, func() []request) {
 	t.Helper()
 	var mu sync.Mutex
@@ -51,7 +51,7 @@ func serve(t *testing.T, token string, answer func(w http.ResponseWriter, body s
 	}
 }
 
-// verdictsOf returns one letter for each verdict: stored, refused, again.
+// verdictsOf returns a character for each verdict: stored, refused, retry.
 func verdictsOf(verdicts sink.Verdicts) string {
 	text := ""
 	for _, v := range verdicts {
@@ -69,8 +69,8 @@ func verdictsOf(verdicts sink.Verdicts) string {
 
 const mediaReport = "application/vnd.aerosink.report+json"
 
-// What every answer says of five changes, of which the third is poison.
-func TestAnswers(t *testing.T) {
+// Responses to five changes, of which the third is refused.
+func TestDestination_responses(t *testing.T) {
 	status := func(code int) func(http.ResponseWriter, string) {
 		return func(w http.ResponseWriter, _ string) { w.WriteHeader(code) }
 	}
@@ -126,8 +126,8 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
-// JSON goes as lines, all else alone and as it came.
-func TestBodies(t *testing.T) {
+// JSON is sent as lines, other formats alone and as they came.
+func TestDestination_bodies(t *testing.T) {
 	spec, requests := serve(t, "t0ken", func(http.ResponseWriter, string) {})
 	b := sinktest.Batch("s", 6)
 	b.Changes[1].Data = []byte("{\n\"i\": 1}")
@@ -148,8 +148,8 @@ func TestBodies(t *testing.T) {
 	}
 }
 
-// Only what failed is sent again, and not before the destination wants it.
-func TestSentAgain(t *testing.T) {
+// Only what failed is sent again, and not before the time in Retry-After.
+func TestDestination_retry(t *testing.T) {
 	var times []time.Time
 	answers := []int{http.StatusTooManyRequests, http.StatusServiceUnavailable, http.StatusOK}
 	spec, requests := serve(t, "", func(w http.ResponseWriter, _ string) {
@@ -183,8 +183,8 @@ func TestSentAgain(t *testing.T) {
 	}
 }
 
-// The date in Retry-After is understood, and what is beyond reason is not waited for.
-func TestRetryAfter(t *testing.T) {
+// Retry-After may be a date. Long waits are cut.
+func TestDestination_retryAfter(t *testing.T) {
 	for name, tt := range map[string]struct{ header, want string }{
 		"a date":     {time.Now().Add(time.Hour).UTC().Format(http.TimeFormat), "retrying in 5m0s"},
 		"long":       {"86400", "retrying in 5m0s"},
@@ -209,8 +209,8 @@ func TestRetryAfter(t *testing.T) {
 	}
 }
 
-// What halves cost where all is refused is bounded.
-func TestAllRefused(t *testing.T) {
+// If every change is refused, the number of requests is bounded.
+func TestDestination_allRefused(t *testing.T) {
 	n := 0
 	spec, _ := serve(t, "", func(w http.ResponseWriter, _ string) {
 		n++
@@ -221,7 +221,7 @@ func TestAllRefused(t *testing.T) {
 	if err != nil || s.Refused != 100 || n >= 200 {
 		t.Errorf("%s; error %v; %d requests", s, err, n)
 	}
-	if text := fmt.Sprint(s.Err()); !strings.Contains(text, "100 changes were refused") {
+	if text := fmt.Sprint(s.Err()); !strings.Contains(text, "100 changes refused") {
 		t.Error(text)
 	}
 }

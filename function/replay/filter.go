@@ -8,56 +8,55 @@ import (
 	"time"
 )
 
-// Filter says which changes to replay. The zero Filter is all.
+// Filter selects the changes to replay. The zero Filter selects all.
 type Filter struct {
-	// Since and Until bound the last update time, or of a dead letter when it came:
-	// from Since on, and before Until. Zero does not bound. A change whose time is not
-	// known is left out where one is bounded.
+	// Since and Until bound the last update time, or the time when a dead letter was
+	// stored: Since is included, Until is not, zero is no bound. If one is set, changes
+	// without a time are left out.
 	Since, Until time.Time
 
-	Namespaces []string // none is all
-	Sets       []string // none is all; "" is that of the records in no set
+	Namespaces []string // empty: all
+	Sets       []string // empty: all; "" selects records in no set
 }
 
-// takes reports whether the item is to be replayed. Of what cannot be read only the
-// time is known, and that of letters alone.
-func (f *Filter) takes(i *item) bool {
-	if i.parsed.Err != nil {
-		return i.received.IsZero() || f.takesTime(i)
+// takes reports whether e is to be replayed. Of an entry without a change only the time is
+// known, and only that of a dead letter.
+func (f *Filter) takes(e *entry) bool {
+	if e.parsed.Err != nil {
+		return e.received.IsZero() || f.takesTime(e)
 	}
-	c := &i.parsed.Change
+	c := &e.parsed.Change
 	return (len(f.Namespaces) == 0 || slices.Contains(f.Namespaces, c.Namespace)) &&
 		(len(f.Sets) == 0 || slices.Contains(f.Sets, c.Set)) &&
-		f.takesTime(i)
+		f.takesTime(e)
 }
 
-func (f *Filter) takesTime(i *item) bool {
+func (f *Filter) takesTime(e *entry) bool {
 	if f.Since.IsZero() && f.Until.IsZero() {
 		return true
 	}
-	at := i.received
+	at := e.received
 	if at.IsZero() {
-		if i.parsed.Change.LUT == 0 {
+		if e.parsed.Change.LUT == 0 {
 			return false
 		}
-		at = time.UnixMilli(i.parsed.Change.LUT)
+		at = time.UnixMilli(e.parsed.Change.LUT)
 	}
 	return f.overlaps(at, at)
 }
 
-// overlaps reports whether some of the time from first to last is in the bounds.
+// overlaps reports whether the time from first to last overlaps the bounds.
 func (f *Filter) overlaps(first, last time.Time) bool {
 	return !last.Before(f.Since) && (f.Until.IsZero() || first.Before(f.Until))
 }
 
-// none stands in a path for what a change does not have, or for what of a letter was
-// not known.
+// none is the value in a path for what a change does not have, or a dead letter does not
+// say.
 const none = "__HIVE_DEFAULT_PARTITION__"
 
-// mayHold reports whether an object of the name may hold what the filter takes, as far
-// as a hive path tells: namespace=, set=, dt= and hour=. What stands beside a name, as
-// in set={set}-{shard:16}, is put up with. The name is that below where objects were
-// looked for: what stands above was asked for.
+// mayHold reports whether the object of that name may hold changes that the filter takes.
+// It reads namespace=, set=, dt= and hour= in the path. A value may hold more than a name,
+// as in set={set}-{shard:16}. The name is relative to the path that was asked for.
 func (f *Filter) mayHold(name string) bool {
 	var day, hour string
 	for part := range strings.SplitSeq(name, "/") {
@@ -84,7 +83,7 @@ func (f *Filter) mayHold(name string) bool {
 	return f.mayHoldTime(day, hour)
 }
 
-// occurs reports whether one of the names occurs in the value of a folder. None is all.
+// occurs reports whether one of the names occurs in value, or there are no names.
 func occurs(names []string, value string) bool {
 	return len(names) == 0 || slices.ContainsFunc(names, func(name string) bool { return strings.Contains(value, cmp.Or(name, none)) })
 }

@@ -18,7 +18,7 @@ func at(text string) time.Time {
 	return t
 }
 
-// What is replayed of four changes, a letter, and a line that is nothing.
+// What filters take of four changes, a dead letter, and a line that is not a change.
 func TestFilter(t *testing.T) {
 	changes := orders(4)
 	changes[1].Set = ""
@@ -57,8 +57,8 @@ func TestFilter(t *testing.T) {
 	}
 }
 
-// What the path of a file says is believed.
-func TestFilterOfPaths(t *testing.T) {
+// Paths rule objects out.
+func TestFilter_paths(t *testing.T) {
 	changes := orders(1)
 	text := lines(t, changes)
 	from := store(t, map[string][]byte{
@@ -92,9 +92,9 @@ func TestFilterOfPaths(t *testing.T) {
 	}
 }
 
-// A path that is made by another template, or that has folders above where the archive
-// begins, leads nothing past what is wanted.
-func TestFilterOfOtherTemplates(t *testing.T) {
+// Paths of other templates, or with folders above the archive, do not rule out objects that
+// may hold changes.
+func TestFilter_otherTemplates(t *testing.T) {
 	changes := orders(2)
 	changes[1].Set = ""
 	text := lines(t, changes)

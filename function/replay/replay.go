@@ -1,11 +1,14 @@
-// Package replay reads back what the sinks have stored: an archive in any of its
-// formats, or dead letters, the function's or the connector's. The changes go to sinks
-// again, or to an HTTP destination, in the order in which they stand in the objects,
-// and these in the order of their names.
+// Package replay reads an archive or dead letters back and stores their changes again,
+// in sinks or at an HTTP destination. Archives of every format are read, and the dead
+// letters of the function and of the connector.
 //
-// A replay may be done twice. It cuts an object into chunks by its content alone and
-// stores one chunk after another, so that an archive whose object names follow from
-// their content is the same after the second time.
+// A replay lists the objects by name and passes over those whose path the filter rules
+// out. It fetches one object at a time, decodes it in chunks, drops the changes that the
+// filter does not want, puts the rest into all sinks, retries what failed, and writes a
+// checkpoint. Changes keep the order that they have in an object.
+//
+// A replay may be repeated. Chunks follow from the content of the object alone, so an
+// archive that derives its object names from their content does not change.
 package replay
 
 import (
@@ -21,127 +24,72 @@ import (
 	"github.com/aerosink/aerosink/function/sink"
 )
 
-// Options say what to replay.
+// Options says what to replay, and where to.
 type Options struct {
-	From   string // gs://BUCKET/PREFIX, or the path of a folder or file
+	From   string // gs://BUCKET/PREFIX, or the path of a directory or file
 	Filter Filter
 
-	// To are the sinks, all of which shall have the changes. Without any they are only
-	// read and counted. Run opens and closes them.
+	// To lists the sinks. Each gets all changes. Without sinks the changes are only read
+	// and counted. Run opens and closes the sinks.
 	To []sink.Spec
 
-	// Parser reads the JSON of archives and the bytes of letters. Whether it reads bins
-	// follows from To.
+	// Parser reads the JSON of archives and the messages of dead letters. Run sets its
+	// Bins if a sink needs bins.
 	Parser formats.Parser
 
-	Rate float64 // most changes a second, in bursts of a chunk; 0 is no limit
+	Rate float64 // most changes per second, in bursts of a chunk; 0 is no limit
 
-	// Checkpoint is the file that holds how far the replay has come; "" is none. A
-	// replay of the same Options goes on from there. It is removed at the end.
+	// Checkpoint is the path of the file that keeps the progress; "" keeps none. A replay
+	// with the same Options continues from it. Run removes it at the end.
 	Checkpoint string
 
-	Out      io.Writer // for progress, and for what goes wrong
-	Terminal bool      // Out is one, on which the line of progress is rewritten
+	Out      io.Writer // for progress and errors
+	Terminal bool      // Out is a terminal: progress is rewritten on one line
 }
 
-// Run replays until all is done, or until ctx is: then the chunk in hand is still
-// stored, and the error says how to go on. What is worth it is tried again, however
-// often. What is not is told on Out and in the Summary, and does not end the replay.
+// Run replays until everything is done or ctx is. When ctx is done it still stores the
+// current chunk, and the error says how to continue. Run retries temporary errors without
+// end. Permanent errors are printed to Out and counted in the Summary, and do not end the
+// replay.
 func Run(ctx context.Context, o Options) (Summary, error) {
-	r := &run{Options: o}
-	var err error
-	if r.progress, err = begin(o); err != nil {
+	checkpoint, err := openCheckpoint(o)
+	if err != nil {
 		return Summary{}, fmt.Errorf("replay: %w", err)
 	}
-	if r.source, err = open(ctx, o.From); err != nil {
+	source, err := openSource(ctx, o.From)
+	if err != nil {
 		return Summary{}, fmt.Errorf("replay: %w", err)
 	}
-	defer r.source.close()
+	defer source.close()
+	p := &progress{out: o.Out, terminal: o.Terminal, begun: time.Now(), sum: checkpoint.Summary}
+	r := &run{
+		source:     source,
+		filter:     checkpoint.filter(o.Filter),
+		decoder:    decoder{o.Parser},
+		storer:     storer{limit: rate.NewLimiter(rate.Inf, chunkChanges), progress: p},
+		progress:   p,
+		checkpoint: checkpoint,
+	}
 	for _, spec := range o.To {
 		s, err := spec.Open(ctx)
 		if err != nil {
 			return Summary{}, fmt.Errorf("replay: %w", err)
 		}
-		defer func() { _ = s.Close() }() // all it had to store is stored
-		r.sinks = append(r.sinks, s)
-		r.Parser.Bins = r.Parser.Bins || spec.Bins
+		defer func() { _ = s.Close() }() // every Put has returned
+		r.storer.sinks = append(r.storer.sinks, s)
+		r.decoder.parser.Bins = r.decoder.parser.Bins || spec.Bins
 	}
-	r.limit = rate.NewLimiter(rate.Inf, chunkChanges)
 	if o.Rate > 0 {
-		r.limit.SetLimit(rate.Limit(o.Rate))
+		r.storer.limit.SetLimit(rate.Limit(o.Rate))
 	}
-	return r.all(ctx)
-}
-
-// run is a replay that is running.
-type run struct {
-	Options
-	source   source
-	sinks    []sink.Sink
-	limit    *rate.Limiter
-	progress *checkpoint
-	meter    *meter
-}
-
-func (r *run) all(ctx context.Context) (Summary, error) {
-	r.Filter = r.progress.filter(r.Filter)
-	r.meter = &meter{out: r.Out, terminal: r.Terminal, begun: time.Now(), sum: r.progress.Summary}
-	if err := r.measure(ctx); err != nil {
-		return r.progress.Summary, fmt.Errorf("replay: %w", err)
-	}
-	stop := r.meter.start()
-	err := r.objects(ctx)
-	stop()
+	err = r.all(ctx)
 	switch {
-	case ctx.Err() != nil && r.Checkpoint != "":
-		return r.meter.summary(), fmt.Errorf("replay: interrupted; run it with the same arguments to go on from %s", r.Checkpoint)
+	case ctx.Err() != nil && o.Checkpoint != "":
+		return p.summary(), fmt.Errorf("replay: interrupted; run it with the same arguments to continue from %s", o.Checkpoint)
 	case ctx.Err() != nil:
-		return r.meter.summary(), errors.New("replay: interrupted; with -checkpoint FILE the next one can go on from where it stopped")
+		return p.summary(), errors.New("replay: interrupted; with -checkpoint FILE the next one can continue from where it stopped")
 	case err != nil:
-		return r.meter.summary(), fmt.Errorf("replay: %w", err)
+		return p.summary(), fmt.Errorf("replay: %w", err)
 	}
-	return r.meter.summary(), r.progress.remove()
-}
-
-// measure sums up what there is to do.
-func (r *run) measure(ctx context.Context) error {
-	for o, err := range r.source.list(ctx) {
-		if err != nil {
-			return err
-		}
-		if r.isNext(o) {
-			r.meter.total += o.size
-			r.meter.objects++
-		}
-	}
-	if at := r.progress; at.Object != "" {
-		r.meter.tell("continuing after chunk %d of %s", at.Chunk, at.Object)
-	}
-	return nil
-}
-
-// isNext reports whether o is an object to read that was not passed before.
-func (r *run) isNext(o object) bool {
-	return kindOf(o.name) != "" && r.Filter.mayHold(o.below) && !r.progress.passed(o)
-}
-
-func (r *run) objects(ctx context.Context) error {
-	for o, err := range r.source.list(ctx) {
-		switch {
-		case err != nil:
-			return err
-		case kindOf(o.name) == "":
-			r.meter.count(Summary{PassedOver: 1})
-			continue
-		case !r.isNext(o):
-			continue
-		}
-		if err := r.object(ctx, o); err != nil {
-			return err
-		}
-		if err := r.progress.done(o, r.meter.summary()); err != nil {
-			return err
-		}
-	}
-	return nil
+	return p.summary(), checkpoint.remove()
 }

@@ -195,9 +195,8 @@ func store(t testing.TB, files map[string][]byte) string {
 	return folder
 }
 
-// A file that is gone when its turn comes is told as an object is, and does not hold up
-// what is behind it.
-func TestFileIsGone(t *testing.T) {
+// A file that is deleted during the replay is reported, and the next ones are replayed.
+func TestDirectory_fileDeleted(t *testing.T) {
 	changes := orders(3)
 	from := store(t, map[string][]byte{"a.ndjson": lines(t, changes[:1]), "b.ndjson": lines(t, changes[1:2]), "c.ndjson": lines(t, changes[2:])})
 	m := memory{verdict: func(*format.Parsed) error {
@@ -208,12 +207,12 @@ func TestFileIsGone(t *testing.T) {
 	}}
 	o, out := options(from, m.spec())
 	s, err := runOnce(t, o)
-	if err != nil || s.Damaged != 1 || s.Changes != 2 || !strings.Contains(out.String(), "b.ndjson: damaged, or deleted meanwhile: ") {
+	if err != nil || s.Damaged != 1 || s.Changes != 2 || !strings.Contains(out.String(), "b.ndjson: damaged or deleted: ") {
 		t.Errorf("%s; error %v\n%s", s, err, out.String())
 	}
 }
 
-// Whatever the format, all changes come back in their order, in chunks.
+// Archives of every format are replayed in order, in chunks.
 func TestEveryFormat(t *testing.T) {
 	const n = 2500
 	changes := orders(n)
@@ -235,8 +234,8 @@ func TestEveryFormat(t *testing.T) {
 	}
 }
 
-// A chunk is bounded in bytes, too.
-func TestLargeChanges(t *testing.T) {
+// Chunks are bounded in bytes, too.
+func TestChunks_bytes(t *testing.T) {
 	const n, size = 4, 3 << 20
 	changes := orders(n)
 	for i := range changes {
@@ -257,8 +256,8 @@ func TestLargeChanges(t *testing.T) {
 	}
 }
 
-// What a text format would change goes through the files of rows as it is.
-func TestPropertyOfRows(t *testing.T) {
+// Files of rows keep values that a text format would change.
+func TestRows_roundTrip(t *testing.T) {
 	list, err := change.ListValue([]byte{0x92, 0xa2, 4, 0xff, 0xcb, 0x7f, 0xf8, 0, 0, 0, 0, 0, 0})
 	if err != nil {
 		t.Fatal(err)
@@ -289,7 +288,7 @@ func TestDryRun(t *testing.T) {
 	}
 }
 
-func TestNothingToReadFrom(t *testing.T) {
+func TestRun_invalidFrom(t *testing.T) {
 	for _, from := range []string{"", "gs:", "gs:///x", "gs://b/x?format=avro", filepath.Join(t.TempDir(), "no")} {
 		o, _ := options(from)
 		if _, err := runOnce(t, o); err == nil || !strings.Contains(err.Error(), "want gs://BUCKET/PREFIX") {
@@ -298,7 +297,7 @@ func TestNothingToReadFrom(t *testing.T) {
 	}
 }
 
-func TestSinkThatDoesNotOpen(t *testing.T) {
+func TestRun_sinkDoesNotOpen(t *testing.T) {
 	broken := sink.Spec{URL: "broken:", New: func(context.Context) (sink.Sink, error) { return nil, errors.New("no credentials") }}
 	o, _ := options(store(t, nil), broken)
 	if _, err := runOnce(t, o); err == nil || !strings.Contains(err.Error(), "open sink broken:: no credentials") {
@@ -306,9 +305,9 @@ func TestSinkThatDoesNotOpen(t *testing.T) {
 	}
 }
 
-// What a sink refuses for good is told with its place, and the rest goes on; what every
-// sink but one has is not given to those again.
-func TestRefused(t *testing.T) {
+// A refused change is reported with its line, and the others are stored. A change that only
+// one sink lacks is not put into the others again.
+func TestRun_refused(t *testing.T) {
 	changes := orders(5)
 	tries := 0
 	refusing := &memory{verdict: func(p *format.Parsed) error {
@@ -342,8 +341,8 @@ func TestRefused(t *testing.T) {
 	}
 }
 
-// Where nothing is right not every line is told.
-func TestManyComplaints(t *testing.T) {
+// Of very many errors the first ones are printed.
+func TestRun_manyErrors(t *testing.T) {
 	var text []byte
 	for i := range 300 {
 		text = fmt.Appendf(text, "%d\n", i)
@@ -353,7 +352,7 @@ func TestManyComplaints(t *testing.T) {
 	if err != nil || s.Unreadable != 300 {
 		t.Errorf("%s; error %v", s, err)
 	}
-	if n := strings.Count(out.String(), "\n"); n != 101 || !strings.Contains(out.String(), "further ones are only counted") {
+	if n := strings.Count(out.String(), "\n"); n != 101 || !strings.Contains(out.String(), "further errors are counted, not printed") {
 		t.Errorf("%d lines", n)
 	}
 }

@@ -18,27 +18,26 @@ import (
 
 // object is an object of a bucket, or a file.
 type object struct {
-	name    string // of a file, its path
-	version string // another one is another content
-	size    int64  // in bytes
-	below   string // the name without that of where it was looked for
+	name     string // or the path of a file
+	version  string // changes with the content
+	size     int64  // in bytes
+	relative string // the name without the prefix that was asked for
 }
 
 // source is where objects are read from.
 type source interface {
-	// list yields the objects in the order of their names. An error ends it.
+	// list yields the objects, sorted by name. An error ends the sequence.
 	list(ctx context.Context) iter.Seq2[object, error]
 
-	// fetch returns the content as a file, and what to do when it is not needed any
-	// more. An error is permanent when the object is gone or its content is not what
-	// was stored.
+	// fetch returns the content as a file. The caller calls release at the end. The error
+	// is permanent if the object is gone or damaged.
 	fetch(ctx context.Context, o object) (file *os.File, release func(), err error)
 
 	close()
 }
 
-// open returns the source that from names.
-func open(ctx context.Context, from string) (source, error) {
+// openSource returns the source that from names.
+func openSource(ctx context.Context, from string) (source, error) {
 	if strings.HasPrefix(from, "gs:") {
 		u, err := url.Parse(from)
 		if err != nil || u.Host == "" || u.RawQuery != "" {
@@ -49,24 +48,24 @@ func open(ctx context.Context, from string) (source, error) {
 	if _, err := os.Stat(from); err != nil {
 		return nil, fmt.Errorf("%w; want gs://BUCKET/PREFIX, or the path of a directory or file", err)
 	}
-	return folder(from), nil
+	return directory(from), nil
 }
 
-// folder is the path of a folder of files, or of one file.
-type folder string
+// directory is the path of a directory, or of one file.
+type directory string
 
-func (f folder) list(context.Context) iter.Seq2[object, error] {
+func (d directory) list(context.Context) iter.Seq2[object, error] {
 	return func(yield func(object, error) bool) {
 		var objects []object
-		above := filepath.Clean(string(f))
-		err := filepath.WalkDir(string(f), func(path string, entry fs.DirEntry, err error) error {
+		top := filepath.Clean(string(d))
+		err := filepath.WalkDir(string(d), func(path string, entry fs.DirEntry, err error) error {
 			if err != nil || !entry.Type().IsRegular() {
 				return err
 			}
 			info, err := entry.Info()
 			if err == nil {
 				version := fmt.Sprintf("%d bytes of %s", info.Size(), info.ModTime().UTC().Format(time.RFC3339Nano))
-				objects = append(objects, object{path, version, info.Size(), strings.TrimPrefix(path, above)})
+				objects = append(objects, object{path, version, info.Size(), strings.TrimPrefix(path, top)})
 			}
 			return err
 		})
@@ -83,7 +82,7 @@ func (f folder) list(context.Context) iter.Seq2[object, error] {
 	}
 }
 
-func (folder) fetch(_ context.Context, o object) (*os.File, func(), error) {
+func (directory) fetch(_ context.Context, o object) (*os.File, func(), error) {
 	file, err := os.Open(o.name)
 	if errors.Is(err, fs.ErrNotExist) {
 		err = change.Permanent(err)
@@ -91,4 +90,4 @@ func (folder) fetch(_ context.Context, o object) (*os.File, func(), error) {
 	return file, func() { _ = file.Close() }, err // it was only read
 }
 
-func (folder) close() {}
+func (directory) close() {}

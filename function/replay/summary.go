@@ -6,16 +6,16 @@ import (
 	"strings"
 )
 
-// Summary says what became of everything.
+// Summary counts what a replay did.
 type Summary struct {
-	Objects    int   // that were read
-	Bytes      int64 // of them, as they are stored
-	Changes    int   // that were to be replayed
-	Refused    int   // of these, by a sink for good
-	Unreadable int   // lines that are no change
-	LeftOut    int   // changes, by the filter
-	Damaged    int   // objects that could not be read to their end, or are gone
-	PassedOver int   // other objects skipped
+	Objects    int   // objects read
+	Bytes      int64 // their bytes, as stored
+	Changes    int   // changes to replay
+	Refused    int   // changes that a sink refused for good
+	Unreadable int   // lines that are not changes
+	LeftOut    int   // changes that the filter left out
+	Damaged    int   // objects that are damaged or gone
+	PassedOver int   // objects that are not part of an archive
 }
 
 func (s Summary) plus(t Summary) Summary {
@@ -25,41 +25,51 @@ func (s Summary) plus(t Summary) Summary {
 	}
 }
 
-// String returns all that is not 0, on one line.
+// String returns the counts that are not 0, on one line.
 func (s Summary) String() string {
-	text := fmt.Sprintf("%d objects, %d changes", s.Objects, s.Changes)
+	text := plural(s.Objects, "object") + ", " + plural(s.Changes, "change")
 	for _, part := range []struct {
 		n    int
 		text string
 	}{
-		{s.Refused, "of them refused"},
-		{s.LeftOut, "left out by the filter"},
-		{s.Unreadable, "lines unreadable"},
-		{s.Damaged, "objects damaged"},
-		{s.PassedOver, "other objects skipped"},
+		{s.Refused, fmt.Sprintf("%d refused", s.Refused)},
+		{s.LeftOut, fmt.Sprintf("%d left out by the filter", s.LeftOut)},
+		{s.Unreadable, plural(s.Unreadable, "unreadable line")},
+		{s.Damaged, plural(s.Damaged, "damaged object")},
+		{s.PassedOver, plural(s.PassedOver, "other object") + " skipped"},
 	} {
 		if part.n > 0 {
-			text += fmt.Sprintf(", %d %s", part.n, part.text)
+			text += ", " + part.text
 		}
 	}
 	return text
 }
 
-// Err returns an error if something was not replayed that should have been.
+// Err returns an error unless everything was replayed.
 func (s Summary) Err() error {
 	var parts []string
 	for _, part := range []struct {
 		n    int
 		text string
 	}{
-		{s.Refused, "changes were refused"}, {s.Unreadable, "lines are not changes"}, {s.Damaged, "objects are damaged"},
+		{s.Refused, plural(s.Refused, "change") + " refused"},
+		{s.Unreadable, plural(s.Unreadable, "unreadable line")},
+		{s.Damaged, plural(s.Damaged, "damaged object")},
 	} {
 		if part.n > 0 {
-			parts = append(parts, fmt.Sprintf("%d %s", part.n, part.text))
+			parts = append(parts, part.text)
 		}
 	}
 	if parts == nil {
 		return nil
 	}
-	return errors.New("replay: not everything was replayed: " + strings.Join(parts, ", ") + "; see above")
+	return errors.New("replay: incomplete: " + strings.Join(parts, ", ") + "; see above")
+}
+
+// plural returns n and the noun, in its plural unless n is 1.
+func plural(n int, noun string) string {
+	if n != 1 {
+		noun += "s"
+	}
+	return fmt.Sprintf("%d %s", n, noun)
 }

@@ -112,7 +112,7 @@ func TestReplay_schemaInCloudStorage(t *testing.T) {
 		t.Fatal(err)
 	}
 	out, log, err := sinkCommand(t, variables, "replay", from)
-	if err != nil || out != "replayed: 1 objects, 1 changes\n" || len(cloud.Messages()) != 1 {
+	if err != nil || out != "replayed: 1 object, 1 change\n" || len(cloud.Messages()) != 1 {
 		t.Errorf("%q, %q, error %v, %d messages", out, log, err, len(cloud.Messages()))
 	}
 }
@@ -124,11 +124,11 @@ func TestReplay_flags(t *testing.T) {
 		args     []string
 		out, err string
 	}{
-		"dry run":       {[]string{folder, "-dry-run"}, "found: 1 objects, 3 changes\n", ""},
-		"other set":     {[]string{"--set", "x", "--set=", folder, "--dry-run"}, "found: 1 objects, 0 changes, 3 left out by the filter\n", ""},
-		"namespace":     {[]string{"-namespace=shop", "-set=orders", folder, "-dry-run"}, "found: 1 objects, 3 changes\n", ""},
-		"since":         {[]string{"-since", "2026-11-22T12:34:57Z", "-dry-run", folder}, "found: 1 objects, 0 changes, 3 left out by the filter\n", ""},
-		"until":         {[]string{"-until", "2026-11-23", "-since", "2026-11-22", "-dry-run", folder}, "found: 1 objects, 3 changes\n", ""},
+		"dry run":       {[]string{folder, "-dry-run"}, "found: 1 object, 3 changes\n", ""},
+		"other set":     {[]string{"--set", "x", "--set=", folder, "--dry-run"}, "found: 1 object, 0 changes, 3 left out by the filter\n", ""},
+		"namespace":     {[]string{"-namespace=shop", "-set=orders", folder, "-dry-run"}, "found: 1 object, 3 changes\n", ""},
+		"since":         {[]string{"-since", "2026-11-22T12:34:57Z", "-dry-run", folder}, "found: 1 object, 0 changes, 3 left out by the filter\n", ""},
+		"until":         {[]string{"-until", "2026-11-23", "-since", "2026-11-22", "-dry-run", folder}, "found: 1 object, 3 changes\n", ""},
 		"from":          {nil, "", "sink replay: missing FROM; run"},
 		"two":           {[]string{folder, folder}, "", "sink replay: unexpected argument "},
 		"time":          {[]string{folder, "-since", "yesterday"}, "", "want 2026-11-22T12:00:00Z, 2026-11-22 or 36h"},

@@ -19,10 +19,10 @@ import (
 	"github.com/aerosink/aerosink/function/sink"
 )
 
-// received is when the letters of these tests came.
+// received is when the dead letters of these tests were stored.
 var received = time.Date(2026, 11, 23, 1, 2, 3, 0, time.UTC)
 
-// letter returns a line of the function's dead letters.
+// letter returns a dead letter as the function writes it.
 func letter(mediaType string, data []byte) []byte {
 	l := sink.DeadLetter{MediaType: mediaType, Reason: "it was refused", Offset: 7, Request: "r", Received: received}
 	return l.AppendLine(nil, &format.Parsed{Data: data})
@@ -37,9 +37,9 @@ func appended(t *testing.T, f format.Format, c change.Change) []byte {
 	return b
 }
 
-// Letters of every format are the changes that they hold, whoever has written them, and
-// among changes.
-func TestLetters(t *testing.T) {
+// Dead letters of every format, from both halves, and between changes, are replayed as the
+// changes that they hold.
+func TestDeadLetters(t *testing.T) {
 	changes := orders(8)
 	changes[5].Expiry = received.Add(time.Hour).Unix()
 	message, err := raw.Format{}.Append(nil, &changes[4])
@@ -75,9 +75,8 @@ func TestLetters(t *testing.T) {
 	}
 }
 
-// A row that JSON has no form for becomes the same bytes whenever it is replayed, though
-// it expires.
-func TestRowsWithoutJSON(t *testing.T) {
+// A row that JSON cannot express becomes the same bytes in each replay, though it expires.
+func TestRows_withoutJSON(t *testing.T) {
 	var p change.Packer
 	p.Open(change.KindMap, change.Unordered)
 	p.Open(change.KindList, change.Unordered)
@@ -103,8 +102,8 @@ func TestRowsWithoutJSON(t *testing.T) {
 	}
 }
 
-// The seconds to a record's expiry count from when the letter came, not from now.
-func TestExpiryOfLetter(t *testing.T) {
+// The seconds to the expiry of a record count from when the dead letter was stored.
+func TestDeadLetters_expiry(t *testing.T) {
 	c := orders(1)[0]
 	c.Expiry = time.Now().Add(time.Hour).Unix()
 	var m memory
@@ -120,8 +119,8 @@ func TestExpiryOfLetter(t *testing.T) {
 	}
 }
 
-// A change whose bins are named like the members of a letter is none.
-func TestNoLetter(t *testing.T) {
+// A change whose bins have the names of a dead letter's members is a change.
+func TestDeadLetters_similarChange(t *testing.T) {
 	for _, text := range []string{
 		`{"time":"x","reason":"y","message":"eA==","metadata":{"namespace":"n","digest":"AAAAAAAAAAAAAAAAAAAAAAAAAAA=","msg":"write","exp":0}}`,
 		`{"time":"x","reason":"y","message":"eA==","msg":"write","key":["n",null,"AAAAAAAAAAAAAAAAAAAAAAAAAAA=",null],"exp":0,"bins":[]}`,
@@ -134,8 +133,8 @@ func TestNoLetter(t *testing.T) {
 	}
 }
 
-// Letters that still are no changes are told, each with its line, and stop nothing.
-func TestLettersThatAreNoChange(t *testing.T) {
+// Dead letters that still cannot be read are reported with their lines. The replay goes on.
+func TestDeadLetters_unreadable(t *testing.T) {
 	good := orders(1)
 	text := letter(format.MediaAvro, []byte{1, 2, 3})
 	text = append(text, letter("text/plain", []byte("secret"))...)

@@ -30,7 +30,7 @@ func interruptWhen(t *testing.T, met func() bool) context.Context {
 	return ctx
 }
 
-// Chunks are held back so that no more changes go out in a second than may.
+// The rate limits the changes per second.
 func TestRate(t *testing.T) {
 	from := store(t, map[string][]byte{"a.ndjson": lines(t, orders(5000))})
 	synctest.Test(t, func(t *testing.T) {
@@ -51,8 +51,8 @@ func TestRate(t *testing.T) {
 	})
 }
 
-// What fails is tried again after pauses that grow, up to a bound.
-func TestPauses(t *testing.T) {
+// Pauses between retries grow, up to a bound.
+func TestRetry_pauses(t *testing.T) {
 	from := store(t, map[string][]byte{"a.ndjson": lines(t, orders(1))})
 	synctest.Test(t, func(t *testing.T) {
 		var pauses []string
@@ -73,7 +73,7 @@ func TestPauses(t *testing.T) {
 	})
 }
 
-// Where no person looks on, a line every ten seconds says how it goes.
+// In a log, a line of progress is printed every ten seconds.
 func TestProgress(t *testing.T) {
 	from := store(t, map[string][]byte{"a.ndjson": lines(t, orders(1000)), "b.ndjson": lines(t, orders(1000))})
 	synctest.Test(t, func(t *testing.T) {
@@ -89,8 +89,8 @@ func TestProgress(t *testing.T) {
 	})
 }
 
-// What is left of a long object is reckoned from how much of it was read.
-func TestProgressInObject(t *testing.T) {
+// The time left counts the bytes read of the current object.
+func TestProgress_withinObject(t *testing.T) {
 	var text []byte
 	for range 20 {
 		text = append(text, lines(t, orders(1000))...)
@@ -109,9 +109,8 @@ func TestProgressInObject(t *testing.T) {
 	})
 }
 
-// On a terminal the line is written again and again in its place, and what else is said
-// stands above it.
-func TestProgressOnTerminal(t *testing.T) {
+// On a terminal the line of progress is rewritten, and other lines are printed above it.
+func TestProgress_terminal(t *testing.T) {
 	from := store(t, map[string][]byte{"a.ndjson": append(lines(t, orders(1000)), lines(t, orders(999))...), "b.ndjson": []byte("nothing\n")})
 	synctest.Test(t, func(t *testing.T) {
 		var m memory

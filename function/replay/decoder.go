@@ -1,0 +1,243 @@
+package replay
+
+import (
+	"bufio"
+	"bytes"
+	stdjson "encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"os"
+	"time"
+
+	"github.com/aerosink/aerosink/connector/change"
+	"github.com/aerosink/aerosink/connector/deadletter"
+	"github.com/aerosink/aerosink/connector/format"
+	"github.com/aerosink/aerosink/connector/format/formats"
+	"github.com/aerosink/aerosink/connector/format/json"
+	"github.com/aerosink/aerosink/connector/format/msgpack"
+	"github.com/aerosink/aerosink/function/sink/row"
+)
+
+// Bounds of a chunk: changes or lines, and bytes. The last line may exceed the bytes.
+const (
+	chunkChanges = 1000
+	chunkBytes   = 8 << 20
+)
+
+// maxLine bounds a line, in bytes. A dead letter may hold the body of a request in Base64.
+const maxLine = 128 << 20
+
+// entry is a change, or why there is none, and where it is in the object.
+type entry struct {
+	parsed   format.Parsed
+	line     int       // or row; from 1
+	received time.Time // of a dead letter; else zero
+}
+
+// line is a line that is not blank.
+type line struct {
+	number int // from 1
+	text   []byte
+}
+
+// decoder decodes objects.
+type decoder struct{ parser formats.Parser }
+
+// chunks yields the content of the object of that name in chunks, which follow from the
+// content alone. An error ends the sequence; it is permanent if the object is damaged.
+func (d *decoder) chunks(file *os.File, name string) iter.Seq2[[]entry, error] {
+	switch kindOf(name) {
+	case kindAvro:
+		return rowChunks(row.ReadAvro(bufio.NewReaderSize(file, 1<<20)))
+	case kindParquet:
+		return func(yield func([]entry, error) bool) {
+			info, err := file.Stat()
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			rowChunks(row.ReadParquet(file, info.Size()))(yield)
+		}
+	}
+	return func(yield func([]entry, error) bool) {
+		text, release, err := decompress(file, name)
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		defer release()
+		d.lineChunks(text, yield)
+	}
+}
+
+// rowChunks makes chunks of rows. A change gets the bytes that it would have as a line of
+// JSON, or those of MessagePack if JSON cannot express it. Not those of XDR: they hold the
+// expiry in seconds from now, so they would differ each time.
+func rowChunks(changes iter.Seq2[change.Change, error]) iter.Seq2[[]entry, error] {
+	return func(yield func([]entry, error) bool) {
+		var chunk []entry
+		line, size := 0, 0
+		for c, err := range changes {
+			if err != nil {
+				_ = len(chunk) > 0 && !yield(chunk, nil) || yield(nil, err)
+				return
+			}
+			line++
+			e := entry{line: line, parsed: format.Parsed{Change: c}}
+			e.parsed.Data, e.parsed.Format, e.parsed.Err = encode(&c)
+			chunk, size = append(chunk, e), size+len(e.parsed.Data)
+			if len(chunk) == chunkChanges || size >= chunkBytes {
+				if !yield(chunk, nil) {
+					return
+				}
+				chunk, size = nil, 0
+			}
+		}
+		if len(chunk) > 0 {
+			yield(chunk, nil)
+		}
+	}
+}
+
+// encode returns the bytes of c and the name of their format.
+func encode(c *change.Change) ([]byte, string, error) {
+	j := json.Format{StringifyMapKeys: true}
+	if line, err := j.Append(nil, c); err == nil {
+		return bytes.TrimSuffix(line, []byte{'\n'}), j.Name(), nil
+	}
+	message, err := msgpack.Format{}.Append(nil, c)
+	return message, msgpack.Name, err
+}
+
+// lineChunks makes chunks of lines.
+func (d *decoder) lineChunks(text io.Reader, yield func([]entry, error) bool) {
+	buffered := bufio.NewReaderSize(text, 1<<16)
+	number := 0
+	for {
+		lines, size := []line(nil), 0
+		var err error
+		for len(lines) < chunkChanges && size < chunkBytes && err == nil {
+			var l []byte
+			if l, err = readLine(buffered); err == nil {
+				number++
+				if l = bytes.TrimSpace(l); len(l) > 0 {
+					lines, size = append(lines, line{number, l}), size+len(l)
+				}
+			}
+		}
+		if len(lines) > 0 && !yield(d.parse(lines), nil) || errors.Is(err, io.EOF) {
+			return
+		}
+		if err != nil {
+			yield(nil, fmt.Errorf("after line %d: %w", number, err))
+			return
+		}
+	}
+}
+
+// parse parses lines. Each is a change in JSON or flat JSON, or a dead letter.
+func (d *decoder) parse(lines []line) []entry {
+	entries := make([]entry, 0, len(lines))
+	for len(lines) > 0 {
+		n := 0
+		for n < len(lines) && !d.isDeadLetter(lines[n].text) {
+			n++
+		}
+		entries = d.changes(entries, lines[:n])
+		if lines = lines[n:]; len(lines) > 0 {
+			entries = d.deadLetter(entries, lines[0])
+			lines = lines[1:]
+		}
+	}
+	return entries
+}
+
+// changes parses lines of changes, as one body if that has no error.
+func (d *decoder) changes(entries []entry, lines []line) []entry {
+	var body []byte
+	for _, l := range lines {
+		body = append(append(body, l.text...), '\n')
+	}
+	parsed, err := d.parserAt(time.Time{}).Parse(format.MediaNDJSON, body)
+	if err == nil && len(parsed) == len(lines) {
+		for i, p := range parsed {
+			entries = append(entries, entry{parsed: p, line: lines[i].number})
+		}
+		return entries
+	}
+	if len(lines) == 1 {
+		return append(entries, entry{parsed: format.Parsed{Data: lines[0].text, Err: err}, line: lines[0].number})
+	}
+	for i := range lines {
+		entries = d.changes(entries, lines[i:i+1])
+	}
+	return entries
+}
+
+// parserAt returns the parser of what was received at the time; zero is now.
+func (d *decoder) parserAt(received time.Time) formats.Parser {
+	p := d.parser
+	p.Limits = format.Limits{Inflated: maxLine, Depth: change.MaxDepth} // what was accepted once is accepted again
+	if !received.IsZero() {
+		p.Now = func() time.Time { return received }
+	}
+	return p
+}
+
+// isDeadLetter reports whether the line is a dead letter: it has the members of one, and
+// neither the metadata of flat JSON nor the key of JSON.
+func (d *decoder) isDeadLetter(text []byte) bool {
+	if !bytes.HasPrefix(text, []byte(`{"time":"`)) {
+		return false
+	}
+	var members map[string]stdjson.RawMessage
+	if stdjson.Unmarshal(text, &members) != nil {
+		return false
+	}
+	_, message := members["message"]
+	_, reason := members["reason"]
+	metadata, key := members[d.parser.MetadataKey], members["key"]
+	return message && reason && !bytes.HasPrefix(metadata, []byte{'{'}) && !bytes.HasPrefix(key, []byte{'['})
+}
+
+// deadLetter parses the message of a dead letter, which may be the body of a request.
+func (d *decoder) deadLetter(entries []entry, l line) []entry {
+	letter, err := deadletter.ParseLine(l.text)
+	if letter.MediaType == "" {
+		letter.MediaType = format.MediaOctets
+	}
+	var parsed []format.Parsed
+	if err == nil {
+		parsed, err = d.parserAt(letter.Time).Parse(letter.MediaType, letter.Message)
+	}
+	if err == nil && len(parsed) == 0 {
+		err = errors.New("the dead letter has no change")
+	}
+	if err != nil {
+		parsed = []format.Parsed{{Data: letter.Message, Err: err}}
+	}
+	for _, p := range parsed {
+		entries = append(entries, entry{parsed: p, line: l.number, received: letter.Time})
+	}
+	return entries
+}
+
+// readLine returns the next line. The caller owns its bytes. The last line may lack its
+// line feed.
+func readLine(text *bufio.Reader) (l []byte, err error) {
+	for {
+		part, err := text.ReadSlice('\n')
+		l = append(l, part...)
+		switch {
+		case len(l) > maxLine:
+			return nil, damaged(fmt.Errorf("line longer than %d bytes", maxLine))
+		case errors.Is(err, bufio.ErrBufferFull):
+		case errors.Is(err, io.EOF) && len(l) > 0:
+			return l, nil
+		default:
+			return l, err
+		}
+	}
+}

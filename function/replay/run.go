@@ -1,0 +1,164 @@
+package replay
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/aerosink/aerosink/connector/change"
+	"github.com/aerosink/aerosink/function/sink"
+)
+
+// run is a replay in progress.
+type run struct {
+	source     source
+	filter     Filter
+	decoder    decoder
+	storer     storer
+	progress   *progress
+	checkpoint *checkpoint
+}
+
+// all replays all objects, and shows progress meanwhile.
+func (r *run) all(ctx context.Context) error {
+	if err := r.measure(ctx); err != nil {
+		return err
+	}
+	defer r.progress.start()()
+	return r.objects(ctx)
+}
+
+// measure counts the objects to read and their bytes.
+func (r *run) measure(ctx context.Context) error {
+	for o, err := range r.source.list(ctx) {
+		if err != nil {
+			return err
+		}
+		if r.wants(o) {
+			r.progress.total += o.size
+			r.progress.objects++
+		}
+	}
+	if c := r.checkpoint; c.Object != "" {
+		r.progress.printf("continuing after chunk %d of %s", c.Chunk, c.Object)
+	}
+	return nil
+}
+
+// wants reports whether o may hold changes that are still to be replayed.
+func (r *run) wants(o object) bool {
+	return kindOf(o.name) != "" && r.filter.mayHold(o.relative) && !r.checkpoint.passed(o)
+}
+
+func (r *run) objects(ctx context.Context) error {
+	for o, err := range r.source.list(ctx) {
+		switch {
+		case err != nil:
+			return err
+		case kindOf(o.name) == "":
+			r.progress.add(Summary{PassedOver: 1})
+			continue
+		case !r.wants(o):
+			continue
+		}
+		if err := r.object(ctx, o); err != nil {
+			return err
+		}
+		if err := r.checkpoint.done(o, r.progress.summary()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// object replays an object, from the first chunk that the checkpoint does not have. Of a
+// damaged object it replays what can be read. An error ends the replay.
+func (r *run) object(ctx context.Context, o object) error {
+	var file *os.File
+	var release func()
+	err := retry(ctx, r.progress, "read "+o.name, func() (err error) {
+		file, release, err = r.source.fetch(ctx, o)
+		return err
+	})
+	switch {
+	case change.IsPermanent(err):
+		r.damaged(o, err)
+	case err != nil:
+		return err
+	default:
+		defer release()
+		if err := r.chunks(ctx, file, o); err != nil {
+			return err
+		}
+	}
+	r.progress.add(Summary{Objects: 1, Bytes: o.size})
+	return nil
+}
+
+func (r *run) damaged(o object, err error) {
+	r.progress.printf("%s: damaged or deleted: %v", o.name, err)
+	r.progress.add(Summary{Damaged: 1})
+}
+
+// chunks replays the chunks of an object that the checkpoint does not have.
+func (r *run) chunks(ctx context.Context, file *os.File, o object) error {
+	n, done := 0, r.checkpoint.chunksOf(o)
+	for chunk, err := range r.decoder.chunks(file, o.name) {
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case change.IsPermanent(err):
+			r.damaged(o, err)
+			return nil
+		case err != nil:
+			return fmt.Errorf("read %s: %w", o.name, err)
+		}
+		if n++; n <= done {
+			continue
+		}
+		if err := r.chunk(ctx, o, chunk); err != nil {
+			return err
+		}
+		if err := r.checkpoint.next(o, n, r.progress.summary()); err != nil {
+			return err
+		}
+		if at, err := file.Seek(0, io.SeekCurrent); err == nil { // says nothing of Parquet, which is read from its end
+			r.progress.reach(at)
+		}
+	}
+	return nil
+}
+
+// chunk stores the changes of a chunk that the filter takes, and counts them after that.
+func (r *run) chunk(ctx context.Context, o object, chunk []entry) error {
+	var sum Summary
+	var lines []int
+	var batch sink.Batch
+	for i := range chunk {
+		p, line := &chunk[i].parsed, chunk[i].line
+		switch {
+		case !r.filter.takes(&chunk[i]):
+			sum.LeftOut++
+		case p.Err != nil:
+			sum.Unreadable++
+			r.progress.errorf("%s:%d: not a change: %v", o.name, line, p.Err)
+		default:
+			sum.Changes++
+			lines = append(lines, line)
+			batch.Changes = append(batch.Changes, *p)
+		}
+	}
+	verdicts, err := r.storer.store(ctx, batch)
+	if err != nil {
+		return err
+	}
+	for i, verdict := range verdicts {
+		if verdict != nil {
+			sum.Refused++
+			r.progress.errorf("%s:%d: refused: %v", o.name, lines[i], verdict)
+		}
+	}
+	r.progress.add(sum)
+	return nil
+}
