@@ -1,11 +1,8 @@
 package function
 
 import (
-	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"strings"
 	"time"
@@ -16,26 +13,6 @@ import (
 	"github.com/aerosink/aerosink/function/sink"
 	"github.com/aerosink/aerosink/function/store"
 )
-
-// answer answers a request, logs what is not as it should be, and returns the status.
-func (r *Receiver) answer(w http.ResponseWriter, req *http.Request, from origin, o *store.Outcome, err error) int {
-	p := problemOf(o, err)
-	if p == nil {
-		prepareConnection(w, req, nil)
-		if o != nil && acceptsJSON(req.Header) {
-			w.Header().Set("Content-Type", "application/json")
-			n := o.Changes()
-			_ = json.NewEncoder(w).Encode(stored{Changes: n, Stored: n}) // the client may have gone
-			return http.StatusOK
-		}
-		w.WriteHeader(http.StatusOK)
-		return http.StatusOK
-	}
-	r.logProblem(req.Context(), p, from)
-	prepareConnection(w, req, p)
-	p.Write(w)
-	return p.Status
-}
 
 // stored is the body of a 200.
 type stored struct {
@@ -55,19 +32,6 @@ func acceptsJSON(header http.Header) bool {
 		}
 	}
 	return false
-}
-
-// logProblem logs why an answer is not a plain 200.
-func (r *Receiver) logProblem(ctx context.Context, p *problem.Problem, from origin) {
-	attributes := append(from.attributes(r.project.get()), slog.Int("status", p.Status), slog.String("error", p.Detail))
-	switch {
-	case p.Status == http.StatusOK:
-		r.log.LogAttrs(ctx, slog.LevelWarn, "changes in the dead letters", attributes...)
-	case p.Status < http.StatusInternalServerError:
-		r.log.LogAttrs(ctx, slog.LevelWarn, "changes not accepted", attributes...)
-	default:
-		r.log.LogAttrs(ctx, slog.LevelError, "changes not accepted", attributes...)
-	}
 }
 
 // problemOf returns the problem to answer with, nil for a plain 200.

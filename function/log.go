@@ -2,16 +2,13 @@ package function
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
-	"net/http"
 	"runtime"
 	"runtime/debug"
 
 	"github.com/aerosink/aerosink/connector/cloudlog"
-	"github.com/aerosink/aerosink/function/problem"
 	"github.com/aerosink/aerosink/function/settings"
 	"github.com/aerosink/aerosink/function/store"
 )
@@ -46,20 +43,4 @@ func logPanic(ctx context.Context, log *slog.Logger, recovered any, attributes [
 		slog.String("stack_trace", stack),
 		slog.String("@type", reportedError),
 	)...)
-}
-
-// answerPanic answers a request whose handling panicked, unless it was the panic that closes
-// the connection. It must be deferred.
-func (r *Receiver) answerPanic(w http.ResponseWriter, req *http.Request, from origin) {
-	recovered := recover()
-	if recovered == nil {
-		return
-	}
-	if err, ok := recovered.(error); ok && errors.Is(err, http.ErrAbortHandler) {
-		panic(recovered)
-	}
-	logPanic(req.Context(), r.log, recovered, from.attributes(r.project.get()))
-	p := &problem.Problem{Status: http.StatusInternalServerError, Detail: "internal error; see the server's log"}
-	prepareConnection(w, req, p)
-	p.Write(w)
 }

@@ -88,7 +88,7 @@ func TestRequests(t *testing.T) {
 		{"too many changes", "POST", "/", "application/json", "", strings.Repeat(good, 5), 0, refused(413, "more than 4 changes in one body"), refused(413, "more than 4 changes")},
 
 		{"no JSON", "POST", "/", "application/json", "", "secret", 0, refused(400, "byte 0: not JSON"), buried("byte 0: not JSON", 0)},
-		{"JSON cut", "POST", "/", "application/json", "", good + good[:40], 0, refused(400, "the JSON ends too early"), buried("the JSON ends too early", 0)},
+		{"JSON cut", "POST", "/", "application/json", "", good + good[:40], 0, refused(400, "unexpected end of JSON"), buried("unexpected end of JSON", 0)},
 		{"XDR cut", "POST", "/", "application/octet-stream", "", message[:20], 0, refused(400, "byte 0: unexpected EOF"), buried("byte 0: unexpected EOF", 0)},
 		{"not MessagePack", "POST", "/", "application/x-msgpack", "", "\xc1secret", 0, refused(400, "byte 0: not MessagePack"), buried("byte 0: not MessagePack", 0)},
 		{"a datum cut", "POST", "/", "application/avro", "", datum[:20], 0, refused(400, "are left"), buried("are left", 0)},

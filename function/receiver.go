@@ -2,6 +2,7 @@ package function
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -14,7 +15,6 @@ import (
 
 	"golang.org/x/sync/singleflight"
 
-	"github.com/aerosink/aerosink/connector/format"
 	"github.com/aerosink/aerosink/function/intake"
 	"github.com/aerosink/aerosink/function/problem"
 	"github.com/aerosink/aerosink/function/settings"
@@ -215,46 +215,51 @@ func mediaTypeOf(req *http.Request) (string, error) {
 	return mediaType, nil
 }
 
-// changeBuffer is a pooled slice of parsed changes.
-type changeBuffer struct{ changes []format.Parsed }
-
-var changeBuffers = sync.Pool{New: func() any { return new(changeBuffer) }}
-
-// maxPooledChanges is the capacity up to which a buffer is pooled, at about 250 bytes for
-// each change.
-const maxPooledChanges = 4096
-
-func newChangeBuffer() *changeBuffer {
-	b, _ := changeBuffers.Get().(*changeBuffer) // the pool holds nothing else
-	return b
-}
-
-// free returns the buffer to the pool.
-func (b *changeBuffer) free() {
-	clear(b.changes)
-	if cap(b.changes) <= maxPooledChanges {
-		changeBuffers.Put(b)
+// answer answers a request, logs what is not as it should be, and returns the status.
+func (r *Receiver) answer(w http.ResponseWriter, req *http.Request, from origin, o *store.Outcome, err error) int {
+	p := problemOf(o, err)
+	if p == nil {
+		prepareConnection(w, req, nil)
+		if o != nil && acceptsJSON(req.Header) {
+			w.Header().Set("Content-Type", "application/json")
+			n := o.Changes()
+			_ = json.NewEncoder(w).Encode(stored{Changes: n, Stored: n}) // the client may have gone
+			return http.StatusOK
+		}
+		w.WriteHeader(http.StatusOK)
+		return http.StatusOK
 	}
+	r.logProblem(req.Context(), p, from)
+	prepareConnection(w, req, p)
+	p.Write(w)
+	return p.Status
 }
 
-// parse makes changes of the body. A body that cannot be read as a whole is one change that
-// cannot be read, if there are dead letters for it. If the sender can send less, or has to
-// name another media type, it is not a dead letter.
-func (b *changeBuffer) parse(to *ready, mediaType string, body []byte) error {
-	parser := to.settings.Parser
-	parser.Buffer = b.changes
-	changes, err := parser.Parse(mediaType, body)
+// logProblem logs why an answer is not a plain 200.
+func (r *Receiver) logProblem(ctx context.Context, p *problem.Problem, from origin) {
+	attributes := append(from.attributes(r.project.get()), slog.Int("status", p.Status), slog.String("error", p.Detail))
 	switch {
-	case err == nil:
-		b.changes = changes
-		return nil
-	case errors.Is(err, format.ErrMediaType):
-		return &problem.Problem{Status: http.StatusUnsupportedMediaType, Detail: err.Error()}
-	case errors.Is(err, format.ErrTooLarge):
-		return &problem.Problem{Status: http.StatusRequestEntityTooLarge, Detail: err.Error()}
-	case !to.store.HasDeadLetters():
-		return &problem.Problem{Status: http.StatusBadRequest, Detail: err.Error()}
+	case p.Status == http.StatusOK:
+		r.log.LogAttrs(ctx, slog.LevelWarn, "changes in the dead letters", attributes...)
+	case p.Status < http.StatusInternalServerError:
+		r.log.LogAttrs(ctx, slog.LevelWarn, "changes not accepted", attributes...)
+	default:
+		r.log.LogAttrs(ctx, slog.LevelError, "changes not accepted", attributes...)
 	}
-	b.changes = append(b.changes[:0], format.Parsed{Data: body, Offset: format.OffsetOf(err), Err: err})
-	return nil
+}
+
+// answerPanic answers a request whose handling panicked, unless it was the panic that closes
+// the connection. It must be deferred.
+func (r *Receiver) answerPanic(w http.ResponseWriter, req *http.Request, from origin) {
+	recovered := recover()
+	if recovered == nil {
+		return
+	}
+	if err, ok := recovered.(error); ok && errors.Is(err, http.ErrAbortHandler) {
+		panic(recovered)
+	}
+	logPanic(req.Context(), r.log, recovered, from.attributes(r.project.get()))
+	p := &problem.Problem{Status: http.StatusInternalServerError, Detail: "internal error; see the server's log"}
+	prepareConnection(w, req, p)
+	p.Write(w)
 }

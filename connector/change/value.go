@@ -146,3 +146,65 @@ func (v Value) Bytes() []byte {
 func (v Value) GeoJSONParticle() ([]byte, bool) {
 	return v.raw, v.kind == KindGeoJSON && v.num > 0
 }
+
+// Packed returns the packed form of a list or map that was not met inside
+// another: see [Reader].
+func (v Value) Packed() []byte { return v.raw }
+
+// Elements returns a Reader of the elements of a list, or of the keys and values
+// of a map in turn. It must not be asked of a collection met inside another: its
+// elements follow in the Reader that gave it.
+func (v Value) Elements() Reader {
+	r := Reader{rest: v.raw}
+	if v.kind.IsCollection() {
+		r.Next()
+	}
+	return r
+}
+
+// Len returns the number of elements of a list or of pairs of a map, 0 of
+// anything else.
+func (v Value) Len() int {
+	if !v.kind.IsCollection() {
+		return 0
+	}
+	return int(v.num >> 8)
+}
+
+// Order returns the order of a list or map.
+func (v Value) Order() Order { return Order(v.num) & KeyValueOrdered }
+
+// Depth returns how deep lists and maps nest in v, which is 1 for one that holds
+// none, and 0 when v is neither. Like Elements it must not be asked of a collection
+// met inside another.
+func (v Value) Depth() int {
+	if !v.kind.IsCollection() {
+		return 0
+	}
+	r, deepest := v.Elements(), 1
+	left := []uint64{v.slots()} // at each depth, how many values are still to come
+	for len(left) > 0 {
+		last := len(left) - 1
+		if left[last] == 0 {
+			left = left[:last]
+			continue
+		}
+		left[last]--
+		if inner := r.Next(); inner.kind.IsCollection() {
+			left = append(left, inner.slots())
+			deepest = max(deepest, len(left))
+		}
+	}
+	return deepest
+}
+
+// slots returns how many values follow the head of v in its Reader.
+func (v Value) slots() uint64 {
+	switch v.kind {
+	case KindList:
+		return v.num >> 8
+	case KindMap:
+		return v.num >> 8 * 2
+	}
+	return 0
+}

@@ -79,26 +79,26 @@ func TestGeoJSONParticle(t *testing.T) {
 	}
 }
 
-func TestCollectionFaults(t *testing.T) {
+func TestCollection_invalid(t *testing.T) {
 	deep := strings.Repeat("91", change.MaxDepth)
 	for _, tt := range []struct{ name, packed, err string }{
-		{"empty input", "", "ends too early"},
-		{"element missing", "9201", "ends too early"},
-		{"length beyond the input", "ddffffffff", "ends too early"},
-		{"map length beyond the input", "dfffffffff", "ends too early"},
-		{"length cut", "dc00", "ends too early"},
-		{"number cut", "91cf00", "ends too early"},
-		{"string cut", "91a303", "ends too early"},
-		{"extension cut", "91c70501", "ends too early"},
-		{"fixed extension cut", "91d801", "ends too early"},
-		{"marker cut", "92c700", "ends too early"},
-		{"map marker without its nil", "81c70001", "ends too early"},
-		{"map marker beside a number", "82c7000105a1030501", "integer beside a map's order"},
-		{"not a list", "05", "integer where a list should be"},
-		{"a map", "80", "map where a list should be"},
+		{"empty input", "", "unexpected end"},
+		{"element missing", "9201", "unexpected end"},
+		{"length beyond the input", "ddffffffff", "unexpected end"},
+		{"map length beyond the input", "dfffffffff", "unexpected end"},
+		{"length cut", "dc00", "unexpected end"},
+		{"number cut", "91cf00", "unexpected end"},
+		{"string cut", "91a303", "unexpected end"},
+		{"extension cut", "91c70501", "unexpected end"},
+		{"fixed extension cut", "91d801", "unexpected end"},
+		{"marker cut", "92c700", "unexpected end"},
+		{"map marker without its nil", "81c70001", "unexpected end"},
+		{"map marker beside a number", "82c7000105a1030501", "kind integer after the order of a map"},
+		{"not a list", "05", "kind integer, want list"},
+		{"a map", "80", "kind map, want list"},
 		{"bytes after the end", "9001", "1 bytes after the end"},
-		{"a byte of no type", "91c1", "byte 0xc1 begins no packed value"},
-		{"a map in the form of a string", "91a11300", "map in the form of a string"},
+		{"a byte of no type", "91c1", "invalid first byte 0xc1"},
+		{"a map in the form of a string", "91a11300", "kind map in a string"},
 		{"as deep as can be", deep + "90", "nest deeper than 256"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

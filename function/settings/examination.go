@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/aerosink/aerosink/connector/nearest"
-	"github.com/aerosink/aerosink/function/intake"
 	"github.com/aerosink/aerosink/function/sink"
 )
 
@@ -32,27 +31,6 @@ type Finding struct {
 
 // String returns the name of the variable and the text.
 func (f Finding) String() string { return f.Variable + ": " + f.Text }
-
-// Examine reads the environment, in which the variables called names are set, and the local
-// files that it names. Nothing else is looked at; see [Examination.Connect].
-func (e Environment) Examine(names []string) *Examination {
-	settings, err := e.Parse(sink.Options{})
-	x := &Examination{settings: settings, environment: e}
-	if joined, ok := err.(interface{ Unwrap() []error }); ok {
-		x.Errors = joined.Unwrap()
-	}
-	if settings.TokensFile != "" {
-		if _, err := intake.ReadTokens(settings.TokensFile); err != nil {
-			x.Errors = append(x.Errors, fmt.Errorf("%s: %w", tokensFile.Name, err))
-		}
-	}
-	for _, v := range Variables() {
-		x.Values = append(x.Values, Finding{v.Name, x.effective(v)})
-	}
-	x.warn()
-	x.warnOfNames(names)
-	return x
-}
 
 // effective returns the effective value of v.
 func (x *Examination) effective(v Variable) string {

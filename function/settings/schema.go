@@ -1,9 +1,7 @@
 package settings
 
 import (
-	"context"
 	"fmt"
-	"os"
 	"strings"
 	"time"
 
@@ -21,24 +19,6 @@ const (
 
 // isURL reports whether a schema is an object in the cloud.
 func isURL(path string) bool { return strings.Contains(path, "://") }
-
-// readSchema reads a schema wherever it is.
-func (e Environment) readSchema(path string) ([]byte, error) {
-	if !isURL(path) {
-		return os.ReadFile(path)
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), schemaTimeout)
-	defer cancel()
-	return e.Sinks.ReadObject(ctx, path, schemaLimit)
-}
-
-// readLocalSchema leaves a schema in the cloud for later.
-func (e Environment) readLocalSchema(path string) ([]byte, error) {
-	if isURL(path) {
-		return nil, nil
-	}
-	return e.readSchema(path)
-}
 
 // parseSchema returns the schema at the path; nil without a path.
 func parseSchema(path, metadataKey string, read schemaReader) (*avro.Format, error) {

@@ -9,12 +9,10 @@
 package settings
 
 import (
-	"errors"
 	"log/slog"
 	"strings"
 	"time"
 
-	"github.com/aerosink/aerosink/connector/format"
 	"github.com/aerosink/aerosink/connector/format/formats"
 	"github.com/aerosink/aerosink/function/intake"
 	"github.com/aerosink/aerosink/function/sink"
@@ -82,62 +80,3 @@ type Settings struct {
 	Timeout     time.Duration
 	LogLevel    slog.Level
 }
-
-// Environment is where settings come from: the variables, and the kinds of sinks that they
-// may name.
-type Environment struct {
-	Getenv func(string) string
-	Sinks  sink.Registry
-}
-
-// Parse reads the settings. The error joins all errors, each with the name of its variable.
-// A schema in the cloud is not read; Parser.Avro is nil then. Of the options, Parse sets
-// those that follow from the environment.
-func (e Environment) Parse(o sink.Options) (Settings, error) { return e.parse(o, e.readLocalSchema) }
-
-// Load is like Parse, but also reads a schema in the cloud.
-func (e Environment) Load(o sink.Options) (Settings, error) { return e.parse(o, e.readSchema) }
-
-func (e Environment) parse(o sink.Options, read schemaReader) (Settings, error) {
-	p := parser{Environment: e}
-	s := Settings{
-		TokensFile: tokensFile.in(e.Getenv),
-		Timeout:    p.duration(timeout),
-		Tokens:     p.tokens(),
-		Limits:     p.limits(),
-		Parser: formats.Parser{
-			MetadataKey: metadataKey.in(e.Getenv),
-			Limits: format.Limits{
-				Inflated: int(p.size(maxInflated)), Changes: p.number(maxChanges), Change: int(p.size(maxChange)), Depth: p.number(maxDepth),
-			},
-		},
-	}
-	s.Port, s.MetricsPort = p.ports()
-	p.fail(logLevel, s.LogLevel.UnmarshalText([]byte(logLevel.in(e.Getenv))))
-	var err error
-	s.Parser.Avro, err = parseSchema(avroSchema.in(e.Getenv), s.Parser.MetadataKey, read)
-	p.fail(avroSchema, err)
-	o.Timeout, o.Avro, o.MetadataKey = s.Timeout, s.Parser.Avro, s.Parser.MetadataKey
-	p.sinks(&s, o)
-	p.deadLetters(&s, o)
-	return s, errors.Join(p.errs...)
-}
-
-// Entry reads only the settings that decide who may send how much, so that whoever may not
-// learns nothing of the others.
-func (e Environment) Entry() (limits intake.Limits, file string, own []intake.Token, err error) {
-	p := parser{Environment: e}
-	limits, own = p.limits(), p.tokens()
-	return limits, tokensFile.in(e.Getenv), own, errors.Join(p.errs...)
-}
-
-// LogLevel returns the level to log at; the default if the variable is invalid.
-func (e Environment) LogLevel() slog.Level {
-	var level slog.Level // the zero value is info
-	_ = level.UnmarshalText([]byte(logLevel.in(e.Getenv)))
-	return level
-}
-
-// Project returns the name of the Google Cloud project, "" if the environment does not
-// have it.
-func (e Environment) Project() string { return project.in(e.Getenv) }

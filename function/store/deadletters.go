@@ -6,8 +6,6 @@ import (
 	"fmt"
 
 	"github.com/aerosink/aerosink/connector/change"
-	"github.com/aerosink/aerosink/connector/format"
-	"github.com/aerosink/aerosink/connector/format/formats"
 	"github.com/aerosink/aerosink/connector/report"
 	"github.com/aerosink/aerosink/function/sink"
 )
@@ -75,15 +73,6 @@ func (d *deadLetters) permanent(n int, verdicts sink.Verdicts) (dead []int) {
 		d.refusals.Accepted()
 	}
 	return dead
-}
-
-// deadLetter says why p is a dead letter.
-func (r *Request) deadLetter(p *format.Parsed, reason error) sink.DeadLetter {
-	mediaType := formats.MediaTypeOf(p.Format)
-	if mediaType == "" {
-		mediaType = r.MediaType
-	}
-	return sink.DeadLetter{MediaType: mediaType, Reason: reason.Error(), Offset: p.Offset, Request: r.ID, Received: r.Received}
 }
 
 // notStored returns the verdict on a change whose dead letter could not be stored, for

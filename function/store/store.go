@@ -19,6 +19,8 @@ import (
 	"time"
 
 	"github.com/aerosink/aerosink/connector/change"
+	"github.com/aerosink/aerosink/connector/format"
+	"github.com/aerosink/aerosink/connector/format/formats"
 	"github.com/aerosink/aerosink/function/sink"
 )
 
@@ -175,4 +177,13 @@ func badness(verdict error) int {
 		return 2
 	}
 	return 3
+}
+
+// deadLetter says why p is a dead letter.
+func (r *Request) deadLetter(p *format.Parsed, reason error) sink.DeadLetter {
+	mediaType := formats.MediaTypeOf(p.Format)
+	if mediaType == "" {
+		mediaType = r.MediaType
+	}
+	return sink.DeadLetter{MediaType: mediaType, Reason: reason.Error(), Offset: p.Offset, Request: r.ID, Received: r.Received}
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/aerosink/aerosink/connector"
 	"github.com/aerosink/aerosink/connector/deliver"
+	"github.com/aerosink/aerosink/connector/deliver/post"
 	"github.com/aerosink/aerosink/connector/format"
 	"github.com/aerosink/aerosink/connector/route"
 	"github.com/aerosink/aerosink/connector/xdr"
@@ -33,10 +34,11 @@ func openConnector(f format.Format, records int) (address string, closeIt func()
 		return "", nil, err
 	}
 	d := deliver.New(deliver.Config{
-		Name: "there", URLs: []*url.URL{u}, Connections: 1, Streams: 100, Queue: 32768, CallTimeout: 8 * time.Second, ConnectTimeout: time.Second,
+		Name: "there", URLs: []*url.URL{u}, Queue: 32768, CallTimeout: 8 * time.Second,
+		Config: post.Config{Connections: 1, Streams: 100, ConnectTimeout: time.Second},
 	})
 	server := connector.New(connector.Config{
-		Treatments: route.Levels[connector.Treatment]{Root: connector.Treatment{
+		Pipelines: route.Levels[connector.Pipeline]{Root: connector.Pipeline{
 			Format: f, Stream: &deliver.Stream{Envelope: f, MaxRecords: records, MaxBytes: 4 << 20}, Destinations: []*deliver.Destination{d},
 		}},
 		MaxRecords: 32768, MaxBytes: 64 << 20, MaxMessageBytes: xdr.DefaultLimit, DrainTimeout: 10 * time.Second,

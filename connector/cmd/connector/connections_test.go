@@ -99,7 +99,7 @@ func TestBinary_stuckConnections(t *testing.T) {
 			}
 		}
 	}()
-	s := &xdrtest.Source{Address: b.xdr, Connections: 4, Mischief: xdrtest.Mischief{Split: true}}
+	s := &xdrtest.Source{Address: b.xdr, Connections: 4, Faults: xdrtest.Faults{Split: true}}
 	ship(t, s)
 	live(s, 1000)
 	settle(t, s)

@@ -30,7 +30,7 @@ func TestBinary_deadLetterFile(t *testing.T) {
 	b := startBinary(t, 0, forward(l.URL, "")+batching+fmt.Sprintf("dead-letters: {directory: %q}\n", folder))
 	s := &xdrtest.Source{
 		Address: b.xdr, Connections: 4, RetryAfter: 5 * time.Millisecond,
-		Mischief: xdrtest.Mischief{Seed: 8, Malformed: messages, MalformedShare: 0.2},
+		Faults: xdrtest.Faults{Seed: 8, Malformed: messages, MalformedShare: 0.2},
 	}
 	ship(t, s)
 	live(s, 400)
@@ -71,7 +71,7 @@ func TestBinary_deadLetterDestination(t *testing.T) {
 	b := startBinary(t, 0, fmt.Sprintf("destinations:\n  there: {urls: [%q], call-timeout: 8s}\n"+
 		"  dead: {urls: [%q], protocol: HTTP_1_1, call-timeout: 8s, health-check: {enabled: false}}\n"+
 		"routing: {mode: static, destination: there}\nformat: json\ndead-letters: {destination: dead}\n", l.URL, deadLetters.URL)+batching)
-	s := &xdrtest.Source{Address: b.xdr, Connections: 4, Mischief: xdrtest.Mischief{Seed: 10, Malformed: messages, MalformedShare: 0.2}}
+	s := &xdrtest.Source{Address: b.xdr, Connections: 4, Faults: xdrtest.Faults{Seed: 10, Malformed: messages, MalformedShare: 0.2}}
 	ship(t, s)
 	live(s, 400)
 	settle(t, s)
@@ -122,7 +122,7 @@ func TestBinary_recordOrdering(t *testing.T) {
 			b := startBinary(t, 0, forward(l.URL, "")+batching+"record-ordering: {stale: "+stale+"}\n")
 			s := &xdrtest.Source{
 				Address: b.xdr, Connections: 8, RetryAfter: 2 * time.Millisecond,
-				Mischief: xdrtest.Mischief{Seed: 9, Stale: 0.5, Again: 0.1},
+				Faults: xdrtest.Faults{Seed: 9, Stale: 0.5, Again: 0.1},
 			}
 			ship(t, s)
 			for range 20 {

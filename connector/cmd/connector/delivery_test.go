@@ -85,13 +85,13 @@ func malformed(t *testing.T) (framing, messages [][]byte) {
 func TestBinary_connectionErrors(t *testing.T) {
 	framing, messages := malformed(t)
 	for name, s := range map[string]*xdrtest.Source{
-		"in pieces":                 {Connections: 4, Mischief: xdrtest.Mischief{Seed: 1, Split: true}},
-		"64 connections, in pieces": {Connections: 64, Mischief: xdrtest.Mischief{Seed: 2, Split: true}},
-		"repeated":                  {Connections: 1, Mischief: xdrtest.Mischief{Seed: 3, Again: 0.3}},
-		"older after newer":         {Connections: 4, Mischief: xdrtest.Mischief{Seed: 4, Stale: 0.5}},
-		"broken connections":        {Connections: 4, Window: 50, Mischief: xdrtest.Mischief{Seed: 5, Cut: 0.1}},
-		"malformed messages":        {Connections: 4, Mischief: xdrtest.Mischief{Seed: 6, Malformed: messages, MalformedShare: 0.2}},
-		"lost framing":              {Connections: 4, Mischief: xdrtest.Mischief{Seed: 7, Malformed: framing, MalformedShare: 0.05}},
+		"in pieces":                 {Connections: 4, Faults: xdrtest.Faults{Seed: 1, Split: true}},
+		"64 connections, in pieces": {Connections: 64, Faults: xdrtest.Faults{Seed: 2, Split: true}},
+		"repeated":                  {Connections: 1, Faults: xdrtest.Faults{Seed: 3, Again: 0.3}},
+		"older after newer":         {Connections: 4, Faults: xdrtest.Faults{Seed: 4, Stale: 0.5}},
+		"broken connections":        {Connections: 4, Window: 50, Faults: xdrtest.Faults{Seed: 5, Cut: 0.1}},
+		"malformed messages":        {Connections: 4, Faults: xdrtest.Faults{Seed: 6, Malformed: messages, MalformedShare: 0.2}},
+		"lost framing":              {Connections: 4, Faults: xdrtest.Faults{Seed: 7, Malformed: framing, MalformedShare: 0.05}},
 		"every shipping policy":     {Connections: 4, Policy: xdrtest.Policy{Compress: true, SourceID: 7, HideKeys: true, Bins: xdrtest.OnlyChanged, BinLUTs: true}},
 	} {
 		t.Run(name, func(t *testing.T) {

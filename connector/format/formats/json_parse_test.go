@@ -109,8 +109,8 @@ func TestJSONParse_body(t *testing.T) {
 		{"a number", format.MediaJSON, "5", 0, "byte 0: want a JSON object"},
 		{"a string in an array", format.MediaJSON, `["secret"]`, 0, "byte 1: want a JSON object"},
 		{"an array in an array", format.MediaJSON, "[[" + good + "]]", 0, "byte 1: want a JSON object"},
-		{"an array that ends early", format.MediaJSON, "[" + good, 0, "the JSON ends too early"},
-		{"an object that ends early", format.MediaJSON, good[:30], 0, "byte 30: the JSON ends too early"},
+		{"an array that ends early", format.MediaJSON, "[" + good, 0, "unexpected end of JSON"},
+		{"an object that ends early", format.MediaJSON, good[:30], 0, "byte 30: unexpected end of JSON"},
 		{"not JSON", format.MediaJSON, "secret", 0, "byte 0: not JSON in UTF-8"},
 		{"bytes after the JSON", format.MediaJSON, good + "secret", 0, "not JSON in UTF-8"},
 		{"not UTF-8", format.MediaJSON, "{\"secret\":\"\xff\"}", 0, "byte 11: not JSON in UTF-8"},
@@ -155,8 +155,8 @@ func TestJSONParseLines_independentLines(t *testing.T) {
 	}
 	at := len(good) + 1
 	want := []string{
-		"<nil>", fmt.Sprintf("byte %d: the JSON ends too early", at+7), "<nil>", fmt.Sprintf("byte %d: more than one JSON value on the line", 2*at+8+2),
-		"<nil>", fmt.Sprintf("byte %d: the JSON ends too early", 3*at+8+5+1), "<nil>",
+		"<nil>", fmt.Sprintf("byte %d: unexpected end of JSON", at+7), "<nil>", fmt.Sprintf("byte %d: more than one JSON value on the line", 2*at+8+2),
+		"<nil>", fmt.Sprintf("byte %d: unexpected end of JSON", 3*at+8+5+1), "<nil>",
 		fmt.Sprintf("byte %d: a line holds one JSON object", 4*at+8+5+2+1), fmt.Sprintf("byte %d: a line holds one JSON object", 4*at+8+5+2+2+2),
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

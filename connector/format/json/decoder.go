@@ -88,7 +88,7 @@ func (d *decoder) syntax(err error) error {
 	var s *jsontext.SyntacticError
 	switch {
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		return format.ErrorAt(d.base+len(d.body), "the JSON ends too early")
+		return format.ErrorAt(d.base+len(d.body), "unexpected end of JSON")
 	case errors.Is(err, jsontext.ErrDuplicateName) && errors.As(err, &s):
 		return duplicateMember(d.base + int(s.ByteOffset))
 	case errors.As(err, &s) && s.Err != nil && s.Err.Error() == maxDepthMessage:

@@ -12,33 +12,32 @@ import (
 	"sync"
 )
 
-// Info answers the commands by which a node's XDR is set up and watched, as a
-// node does on its service port: set-config, get-config and get-stats with
-// context=xdr. It keeps the data centres that were made. Of what is configured
-// only rewind=all reaches the Source.
+// Info responds to the info commands that configure and monitor XDR, as a node does on its
+// service port: set-config, get-config and get-stats with context=xdr. It keeps the data
+// centres that were created. Only rewind=all has an effect on the Source.
 type Info struct {
-	Source *Source // whose counts get-stats gives
+	Source *Source // get-stats returns its counts
 
 	mu      sync.Mutex
 	centres map[string]*centre
 }
 
-// centre is a data centre, as far as a connector's needs configuring.
+// centre is the configuration of a data centre, as far as a connector needs it.
 type centre struct {
 	connector  bool
 	addresses  []string
 	namespaces map[string]map[string]string // with their settings
 }
 
-// An info request is a proto header of its own type and lines of commands; the
-// answer has a line of command, tab and result for each (aerospike-server,
+// An info request is a proto header of its own type, and a command on each line. The
+// response has a line with command, tab and result for each (aerospike-server,
 // proto.h, PROTO_TYPE_INFO).
 const (
 	infoHeader = 2<<56 | 1<<48
 	infoLimit  = 1 << 20 // bytes of a request
 )
 
-// Serve answers on l until l is closed, which is not an error, or fails.
+// Serve serves connections of l until l is closed, which is not an error, or fails.
 func (i *Info) Serve(l net.Listener) error {
 	var serving sync.WaitGroup
 	defer serving.Wait()

@@ -12,7 +12,7 @@ import (
 	"github.com/aerosink/aerosink/connector/xdr/xdrtest"
 )
 
-// info sends commands in one request and returns the answer.
+// info sends commands in one request and returns the response.
 func info(t *testing.T, conn net.Conn, commands ...string) string {
 	t.Helper()
 	text := strings.Join(commands, "\n") + "\n"
@@ -48,7 +48,7 @@ func serveInfo(t *testing.T, s *xdrtest.Source) string {
 	return l.Addr().String()
 }
 
-// The set-up of a connector's data centre, in the order of Aerospike's own tool.
+// Setting up the data centre of a connector, with the commands of Aerospike's own tool.
 func TestInfo(t *testing.T) {
 	r := newReceiver(t, nil)
 	s := &xdrtest.Source{Address: r.Addr().String()}
@@ -90,8 +90,8 @@ func TestInfo(t *testing.T) {
 	}
 }
 
-// What is no info request ends the connection.
-func TestNoInfo(t *testing.T) {
+// Something other than an info request ends the connection.
+func TestInfo_malformed(t *testing.T) {
 	address := serveInfo(t, &xdrtest.Source{})
 	for _, request := range []string{"GET / HTTP/1.1\r\n\r\n", "\x02\x03\x00\x00\x00\x00\x00\x16", "\x02\x01\x00\x00\xff\xff\xff\xff"} {
 		conn, err := net.Dial("tcp", address)

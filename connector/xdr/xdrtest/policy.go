@@ -18,8 +18,8 @@ const (
 	NoBins                       // only metadata
 )
 
-// Policy is what the configuration of a data centre says of how its changes are
-// shipped. The zero Policy is the server's default, with the user key.
+// Policy is how the configuration of a data centre says to ship changes. The zero Policy is
+// the server's default, with the user key.
 type Policy struct {
 	Bins              BinPolicy
 	BinLUTs           bool  // ship-bin-luts; with OnlyChanged
@@ -32,7 +32,7 @@ type Policy struct {
 // compressionThreshold is the server's default, in bytes of the message.
 const compressionThreshold = 128
 
-// message writes c, a version of r, as the policy has it.
+// message returns the message of c, a version of r.
 func (p Policy) message(r *record, c change.Change) (xdr.Frame, error) {
 	c.SourceID, c.Mode = p.SourceID, change.Replace
 	if p.HideKeys {
@@ -46,8 +46,7 @@ func (p Policy) message(r *record, c change.Change) (xdr.Frame, error) {
 	return xdr.AppendCompressed(nil, frame)
 }
 
-// bins returns those of c that are shipped, and sets what the message says of
-// them.
+// bins returns the bins of c to ship, and sets the fields of c that describe them.
 func (p Policy) bins(r *record, c *change.Change) []change.Bin {
 	bins := slices.Clone(c.Bins)
 	switch p.Bins {

@@ -10,9 +10,9 @@ import (
 	"github.com/aerosink/aerosink/connector/xdr/xdrtest"
 )
 
-// What each configuration of a data centre puts on the wire, of a record that is
-// created, updated, and deleted.
-func TestPolicies(t *testing.T) {
+// The messages of a record that is created, updated and deleted, under each configuration of
+// a data centre.
+func TestPolicy_messages(t *testing.T) {
 	const write, deleted = "10 01", "10 03"
 	for name, tt := range map[string]struct {
 		policy xdrtest.Policy
@@ -67,8 +67,8 @@ func namesOf(c change.Change) []string {
 	return names
 }
 
-// A bin that the connector has not been told of keeps its own time.
-func TestBinLUTs(t *testing.T) {
+// A bin that the connector has not seen has its own time.
+func TestPolicy_binLUTs(t *testing.T) {
 	r := newReceiver(t, nil)
 	s := &xdrtest.Source{Address: r.Addr().String(), Policy: xdrtest.Policy{Bins: xdrtest.OnlyChanged, BinLUTs: true, SourceID: 4}}
 	first := s.Write(user(1, integer("a", 1)))
@@ -83,7 +83,7 @@ func TestBinLUTs(t *testing.T) {
 	}
 }
 
-func TestHiddenKeysAndNoSet(t *testing.T) {
+func TestPolicy_hideKeys(t *testing.T) {
 	r := newReceiver(t, nil)
 	s := &xdrtest.Source{Address: r.Addr().String(), Policy: xdrtest.Policy{HideKeys: true, Compress: true}}
 	c := user(1, change.Bin{Name: "zeros", Value: change.BytesValue(change.KindBlob, make([]byte, 1000))})

@@ -1,7 +1,6 @@
 package xdrtest
 
 import (
-	"encoding/binary"
 	"slices"
 	"time"
 
@@ -9,29 +8,28 @@ import (
 	"github.com/aerosink/aerosink/connector/xdr"
 )
 
-// item is a place in a queue: a record that changed, or a message that is shipped
-// as it is.
+// item is an entry of a queue: a record that changed, or a message to ship unchanged.
 type item struct {
 	digest  change.Digest
 	lut     int64     // of the change that was queued first; 0 of a message
-	after   time.Time // it is not shipped before
+	after   time.Time // not shipped before
 	frame   xdr.Frame // nil reads the record
 	version Version   // of the frame
 	once    bool      // not shipped again, whatever the answer
 }
 
-// queue is what a link has to ship, in a queue for each partition. Partitions
+// queue holds what a connection has to ship, in a queue for each partition. Partitions
 // take turns. The zero queue is empty.
 type queue struct {
 	partitions map[int][]item
-	turns      []int // the partitions that have something
+	turns      []int // the partitions that are not empty
 }
 
-// add puts i behind the others of its partition. A record that waits already is
-// not queued twice; add then returns false.
+// add appends i to the queue of its partition. It returns false if i is a record that is
+// queued already.
 func (q *queue) add(i item) bool {
 	p := i.digest.Partition()
-	if i.frame == nil && q.waits(i.digest) {
+	if i.frame == nil && q.has(i.digest) {
 		return false
 	}
 	if q.partitions == nil {
@@ -44,8 +42,8 @@ func (q *queue) add(i item) bool {
 	return true
 }
 
-// putBack puts i before the others of its partition, as add does.
-func (q *queue) putBack(i item) bool {
+// addFirst is add at the front of the queue.
+func (q *queue) addFirst(i item) bool {
 	if !q.add(i) {
 		return false
 	}
@@ -55,13 +53,13 @@ func (q *queue) putBack(i item) bool {
 	return true
 }
 
-// waits reports whether the record will be read anyway.
-func (q *queue) waits(d change.Digest) bool {
+// has reports whether the record is queued.
+func (q *queue) has(d change.Digest) bool {
 	return slices.ContainsFunc(q.partitions[d.Partition()], func(i item) bool { return i.frame == nil && i.digest == d })
 }
 
-// take removes and returns at most n items that may go. What waits for one that
-// may not, because it is of the same record, waits too.
+// take removes and returns at most n items for which may returns true. An item stays if an
+// earlier one of the same record stays.
 func (q *queue) take(n int, may func(*item) bool) []item {
 	var taken []item
 	for range len(q.turns) {
@@ -93,8 +91,8 @@ func (q *queue) take(n int, may func(*item) bool) []item {
 	return taken
 }
 
-// empty removes and returns everything.
-func (q *queue) empty() []item {
+// drain removes and returns all items.
+func (q *queue) drain() []item {
 	var all []item
 	for _, p := range q.turns {
 		all = append(all, q.partitions[p]...)
@@ -109,31 +107,4 @@ func (q *queue) len() int {
 		n += len(items)
 	}
 	return n
-}
-
-// queue gives i to the link of its record.
-func (s *Source) queue(i item) {
-	l := s.linkOf(i.digest)
-	if l.queue.add(i) {
-		s.pending++
-		l.signal()
-	}
-}
-
-// linkOf returns the link that ships a record: the connector follows from the
-// digest (a stand-in for the server's own function), the connection from the
-// partition. Connectors that cannot be reached are left out while others can.
-func (s *Source) linkOf(d change.Digest) *link {
-	index := d.Partition() % len(s.links[0])
-	var up, all []*link
-	for _, links := range s.links {
-		all = append(all, links[index])
-		if !links[index].down {
-			up = append(up, links[index])
-		}
-	}
-	if len(up) == 0 {
-		up = all
-	}
-	return up[binary.BigEndian.Uint64(d[12:])%uint64(len(up))]
 }

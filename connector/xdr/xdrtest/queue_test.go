@@ -9,9 +9,8 @@ import (
 	"github.com/aerosink/aerosink/connector/change"
 )
 
-// Whatever is let go when, nothing is lost, nothing comes twice, and the messages
-// of a record keep their order.
-func TestQueueKeepsOrder(t *testing.T) {
+// Nothing is lost or repeated, and the messages of a record keep their order.
+func TestQueue_order(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var q queue
 		want := map[change.Digest][]uint32{}
@@ -33,7 +32,7 @@ func TestQueueKeepsOrder(t *testing.T) {
 			}
 			for at, i := range slices.Backward(taken) {
 				if rapid.IntRange(0, 4).Draw(t, "back") == 0 && !slices.ContainsFunc(taken[at+1:], func(o item) bool { return o.digest == i.digest }) {
-					q.putBack(i)
+					q.addFirst(i)
 					taken = slices.Delete(taken, at, at+1)
 				}
 			}
@@ -42,7 +41,7 @@ func TestQueueKeepsOrder(t *testing.T) {
 			}
 		}
 		total := q.len()
-		if total != len(q.empty()) || q.len() != 0 {
+		if total != len(q.drain()) || q.len() != 0 {
 			t.Fatalf("%d left of a queue that was emptied", q.len())
 		}
 		for d, order := range got {
@@ -57,11 +56,11 @@ func TestQueueKeepsOrder(t *testing.T) {
 	})
 }
 
-// A record that waits is not queued twice, a message is.
-func TestQueueOfRecords(t *testing.T) {
+// A record is queued once, a message each time.
+func TestQueue_recordOnce(t *testing.T) {
 	var q queue
 	record, message := item{digest: change.Digest{1}}, item{digest: change.Digest{1}, frame: []byte{1}}
-	if !q.add(record) || q.add(record) || q.putBack(record) || !q.add(message) || !q.putBack(message) {
+	if !q.add(record) || q.add(record) || q.addFirst(record) || !q.add(message) || !q.addFirst(message) {
 		t.Errorf("%+v", q)
 	}
 	for range 3 {

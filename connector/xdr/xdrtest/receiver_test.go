@@ -13,8 +13,7 @@ import (
 	"github.com/aerosink/aerosink/connector/xdr/xdrtest"
 )
 
-// receiver is a connector at its simplest: it keeps every change that it answers
-// with OK.
+// receiver is a minimal connector: it keeps every change that it acknowledges.
 type receiver struct {
 	net.Listener
 	answer func(n int, c *change.Change) xdr.Code // nil is always OK

@@ -1,16 +1,15 @@
-// Package xdrtest plays the part of an Aerospike node: a [Source] holds records
-// and ships their changes to connectors over XDR, with the habits and the
-// accidents of a real one, and the functions of this package read messages from
-// files. It serves tests, and everyone who wants to see a connector work without a
+// Package xdrtest imitates an Aerospike node. A [Source] holds records and ships their
+// changes to connectors over XDR as a node does, with faults if asked to. The functions
+// read messages from files. The package is for tests, and for trying a connector without a
 // database.
 package xdrtest
 
 import (
 	"context"
 	"crypto/tls"
+	"encoding/binary"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -18,16 +17,14 @@ import (
 	"github.com/aerosink/aerosink/connector/xdr"
 )
 
-// Source ships changes as a node does. It opens the connections, when there is
-// something to ship, and sends nothing but requests, many of them before the first
-// reply. What changed waits in a queue for its partition, as a digest: the record
-// is read when it is shipped. A partition keeps to one connection, and a record
-// has one request in flight there. Replies are matched by position. What was
-// answered with a retry or lost with its connection is shipped again, and the
-// source never gives up.
+// Source ships changes as a node does. It opens connections when there is something to
+// ship, and sends only requests, many of them before the first reply. A changed record is
+// queued by its digest in the queue of its partition, and read when it is shipped. A
+// partition has one connection, and a record has at most one request in flight. Replies are
+// matched by position. A change is shipped again after a reply that asks for a retry, or if
+// its connection breaks, until it is acknowledged.
 //
-// The fields are set before the first method is called. Methods may be called by
-// several goroutines at once.
+// Set the fields before the first call. Methods are safe for concurrent use.
 type Source struct {
 	Address     string      // of the connector's XDR port
 	Others      []string    // more connectors, which share the records with the first
@@ -40,23 +37,23 @@ type Source struct {
 	RetryAfter time.Duration // wait before shipping again; 0 means 100ms
 	AckTimeout time.Duration // the oldest request without a reply breaks its connection; 0 means 15s
 
-	Policy   Policy
-	Mischief Mischief
+	Policy Policy
+	Faults Faults
 
-	// Answered is told of every reply, by several goroutines at once; may be nil.
+	// Answered is called with every reply, concurrently; may be nil.
 	Answered func(Reply)
 
-	mu        sync.Mutex
-	changed   *sync.Cond // pending became 0
-	records   map[change.Digest]*record
-	links     [][]*link // of each connector
-	random    *rand.Rand
-	pending   int // changes that wait or are in flight
-	stats     Stats
-	abandoned error // the first, if any
+	mu          sync.Mutex
+	changed     *sync.Cond // pending became 0
+	records     records
+	connections [][]*connection // of each connector
+	disturber   *disturber
+	pending     int // changes that are queued or in flight
+	stats       Stats
+	abandoned   error // the first error, if any
 }
 
-// Version is what identifies a change.
+// Version identifies a change.
 type Version struct {
 	Digest     change.Digest
 	Op         change.Op
@@ -69,29 +66,29 @@ func VersionOf(c *change.Change) Version {
 	return Version{c.Digest, c.Op, c.Generation, c.LUT}
 }
 
-// Reply is a connector's answer to one request.
+// Reply is the reply of a connector to a request.
 type Reply struct {
 	Version
 	Code xdr.Code
-	Took time.Duration // from the request's being written
+	Took time.Duration // since the request was written
 }
 
-// Run ships what there is and what is still to come, until ctx ends.
+// Run ships changes until ctx ends.
 func (s *Source) Run(ctx context.Context) {
 	s.mu.Lock()
 	s.begin()
 	s.mu.Unlock()
 	var running sync.WaitGroup
-	for _, links := range s.links {
-		for _, l := range links {
-			running.Go(func() { l.run(ctx) })
+	for _, connections := range s.connections {
+		for _, c := range connections {
+			running.Go(func() { c.run(ctx) })
 		}
 	}
 	running.Wait()
 }
 
-// Settle returns when every change so far was answered with success. It is an
-// error when one was abandoned, or when ctx ends first.
+// Settle returns when every change so far is acknowledged. It returns an error if a change
+// was abandoned, or if ctx ends first.
 func (s *Source) Settle(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -110,8 +107,7 @@ func (s *Source) Settle(ctx context.Context) error {
 	return s.abandoned
 }
 
-// Play ships frames as they are, beside what else there is, and returns as Settle
-// does.
+// Play ships frames unchanged, besides the changes of records, and returns as Settle does.
 func (s *Source) Play(ctx context.Context, frames []xdr.Frame) error {
 	if err := s.queueFrames(frames); err != nil {
 		return err
@@ -140,8 +136,8 @@ func (s *Source) queueFrames(frames []xdr.Frame) error {
 	return nil
 }
 
-// Inject ships a message, whatever it is, as one of partition. All that it asks
-// for is a reply, or the end of the connection: it is not shipped again.
+// Inject ships a message, malformed or not, once, on the connection of partition. Whatever
+// the reply is, and even if the connection breaks, it is not shipped again.
 func (s *Source) Inject(message []byte, partition int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -150,20 +146,20 @@ func (s *Source) Inject(message []byte, partition int) {
 	s.queue(item{digest: digest, frame: message, version: Version{Digest: digest}, once: true})
 }
 
-// begin makes the source ready, once.
+// begin initializes s at the first call.
 func (s *Source) begin() {
-	if s.links != nil {
+	if s.connections != nil {
 		return
 	}
 	s.changed = sync.NewCond(&s.mu)
-	s.records = map[change.Digest]*record{}
-	s.random = rand.New(rand.NewPCG(s.Mischief.Seed, 0)) //nolint:gosec // it must be repeatable
+	s.records = records{}
+	s.disturber = newDisturber(s.Faults)
 	for _, address := range append([]string{s.Address}, s.Others...) {
-		var links []*link
+		var all []*connection
 		for range max(s.Connections, 1) {
-			links = append(links, newLink(s, address))
+			all = append(all, newConnection(s, address))
 		}
-		s.links = append(s.links, links)
+		s.connections = append(s.connections, all)
 	}
 }
 
@@ -177,3 +173,221 @@ func or[T int | time.Duration](value, absent T) T {
 func (s *Source) window() int               { return or(s.Window, 1000) }
 func (s *Source) retryAfter() time.Duration { return or(s.RetryAfter, 100*time.Millisecond) }
 func (s *Source) ackTimeout() time.Duration { return or(s.AckTimeout, 15*time.Second) }
+
+// Write writes a record as a client does, and queues the change. It takes namespace, set,
+// digest, key, expiry and the written bins from c; a bin of KindNil is deleted. Generation
+// and times are set by the source. Write returns the new version.
+func (s *Source) Write(c change.Change) Version {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.begin()
+	return s.changedRecord(s.records.write(c))
+}
+
+// Delete deletes a record as a client does, durably if op says so, and queues the delete.
+// It returns the zero Version if there is no record.
+func (s *Source) Delete(d change.Digest, op change.Op) Version {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.begin()
+	if c := s.records.delete(d, op); c != nil {
+		return s.changedRecord(c)
+	}
+	return Version{}
+}
+
+// changedRecord queues a new version of a record.
+func (s *Source) changedRecord(c *change.Change) Version {
+	s.queue(item{digest: c.Digest, lut: c.LUT})
+	return VersionOf(c)
+}
+
+// Expire deletes a record as the namespace supervisor does when it has expired or is
+// evicted. The delete is shipped only if the policy says so.
+func (s *Source) Expire(d change.Digest) {
+	if s.Policy.SupervisorDeletes {
+		s.Delete(d, change.Delete)
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.begin()
+	if r := s.records[d]; r != nil {
+		r.gone = true
+	}
+}
+
+// Rewind queues all records.
+func (s *Source) Rewind() { s.Recover(0) }
+
+// Recover queues the records that changed after lut, in Unix milliseconds, as a node does
+// that lost its queue. Deletes without a tombstone are lost.
+func (s *Source) Recover(lut int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.begin()
+	s.stats.Recoveries++
+	for _, r := range s.records.after(lut) {
+		s.queue(item{digest: r.now.Digest, lut: r.now.LUT})
+	}
+}
+
+// Newest returns the version of each record that a connector has in the end.
+func (s *Source) Newest() map[change.Digest]Version {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.records.newest()
+}
+
+// Stats returns the counts so far.
+func (s *Source) Stats() Stats {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	stats := s.stats
+	oldest := time.Now().UnixMilli()
+	now := oldest
+	note := func(i item) {
+		if i.lut > 0 {
+			oldest = min(oldest, i.lut)
+		}
+	}
+	for _, connections := range s.connections {
+		for _, c := range connections {
+			stats.InQueue += c.queue.len()
+			stats.InProgress += len(c.inFlight)
+			for _, items := range c.queue.partitions {
+				for _, i := range items {
+					note(i)
+				}
+			}
+			for _, sh := range c.inFlight {
+				note(sh.item)
+			}
+		}
+	}
+	stats.Lag = time.Duration(now-oldest) * time.Millisecond
+	return stats
+}
+
+// queue queues i on the connection of its record.
+func (s *Source) queue(i item) {
+	c := s.connectionOf(i.digest)
+	if c.queue.add(i) {
+		s.pending++
+		c.signal()
+	}
+}
+
+// connectionOf returns the connection that ships a record. The digest decides the
+// connector, though not by the server's function, and the partition the connection.
+// Connectors that cannot be reached are left out unless all are.
+func (s *Source) connectionOf(d change.Digest) *connection {
+	index := d.Partition() % len(s.connections[0])
+	var up, all []*connection
+	for _, connections := range s.connections {
+		c := connections[index]
+		all = append(all, c)
+		if !c.down {
+			up = append(up, c)
+		}
+	}
+	if len(up) == 0 {
+		up = all
+	}
+	return up[binary.BigEndian.Uint64(d[12:])%uint64(len(up))]
+}
+
+// wait returns how long i has to wait before it is shipped.
+func (s *Source) wait(i *item, now time.Time) time.Duration {
+	if r := s.records[i.digest]; r != nil && i.frame == nil {
+		if cool := r.sent.Add(s.HotKey); cool.After(now) && cool.After(i.after) {
+			s.stats.HotKeys++
+			i.after = cool
+		}
+	}
+	return i.after.Sub(now)
+}
+
+// frame returns the message of i, with the record as it is now. It is nil if there is
+// nothing to ship, and then the error says whether the record cannot be shipped.
+func (s *Source) frame(i *item, now time.Time) (xdr.Frame, error) {
+	if i.frame != nil {
+		return i.frame, nil
+	}
+	r := s.records[i.digest]
+	if r.gone {
+		return nil, nil
+	}
+	r.sent = now
+	i.version = VersionOf(&r.now)
+	return s.Policy.message(r, r.now)
+}
+
+// drop counts a change that is not shipped.
+func (s *Source) drop(err error) {
+	if err == nil {
+		s.stats.NotFound++
+	} else {
+		s.abandon(err)
+	}
+	s.done()
+}
+
+// acknowledged records that a connector has the version of i, and queues what faults ask
+// for.
+func (s *Source) acknowledged(i item) {
+	r := s.records[i.digest]
+	if i.frame != nil || r == nil {
+		return
+	}
+	r.shared = max(r.shared, i.version.LUT)
+	if i.version.Op == change.Delete && i.version.LUT == r.now.LUT {
+		r.gone = true
+	}
+	s.disturb(r)
+}
+
+// disturb queues what faults add after a record is acknowledged.
+func (s *Source) disturb(r *record) {
+	d := s.disturber
+	if d.happens(d.Again) {
+		s.queue(item{digest: r.now.Digest, lut: r.now.LUT})
+	}
+	if r.before != nil && d.happens(d.Stale) {
+		s.shipStale(r)
+	}
+	if message := d.malformed(); message != nil {
+		s.queue(item{digest: r.now.Digest, frame: message, version: Version{Digest: r.now.Digest}, once: true})
+	}
+}
+
+// shipStale queues the version before the current one, on the connection after that of the
+// record.
+func (s *Source) shipStale(r *record) {
+	frame, err := s.Policy.message(r, *r.before)
+	if err != nil {
+		s.abandon(err)
+		return
+	}
+	connections := s.connections[0]
+	c := connections[(r.now.Digest.Partition()+1)%len(connections)]
+	c.queue.add(item{digest: r.now.Digest, frame: frame, version: VersionOf(r.before)})
+	s.pending++
+	s.stats.Stale++
+	c.signal()
+}
+
+// abandon counts a change that is dropped.
+func (s *Source) abandon(err error) {
+	s.stats.Abandoned++
+	if s.abandoned == nil {
+		s.abandoned = err
+	}
+}
+
+// done counts a change that is no longer pending.
+func (s *Source) done() {
+	if s.pending--; s.pending == 0 {
+		s.changed.Broadcast()
+	}
+}

@@ -32,7 +32,7 @@ func integer(name string, i int64) change.Bin {
 	return change.Bin{Name: name, Value: change.IntegerValue(i)}
 }
 
-// running returns when the test ends what it began.
+// running runs until the test ends.
 func running(t *testing.T, s *xdrtest.Source) {
 	t.Helper()
 	var wg sync.WaitGroup
@@ -47,7 +47,7 @@ func settle(t *testing.T, s *xdrtest.Source) {
 	}
 }
 
-// last returns of each record what came last.
+// last returns the last change of each record.
 func last(versions []xdrtest.Version) map[change.Digest]xdrtest.Version {
 	m := map[change.Digest]xdrtest.Version{}
 	for _, v := range versions {
@@ -58,22 +58,21 @@ func last(versions []xdrtest.Version) map[change.Digest]xdrtest.Version {
 	return m
 }
 
-// Whatever goes wrong on the way, in the end the receiver has the newest version
-// of every record.
-func TestEverythingArrives(t *testing.T) {
+// Whatever fails on the way, the receiver has the newest version of every record in the end.
+func TestSource_faults(t *testing.T) {
 	for name, s := range map[string]*xdrtest.Source{
 		"plain":                 {},
 		"64 connections":        {Connections: 64},
 		"one at a time":         {Connections: 4, Window: 1},
 		"in bursts":             {Connections: 4, Period: 5 * time.Millisecond, HotKey: 20 * time.Millisecond},
-		"in pieces":             {Connections: 4, Mischief: xdrtest.Mischief{Seed: 1, Split: true}},
-		"again":                 {Connections: 4, Mischief: xdrtest.Mischief{Seed: 2, Again: 0.3}},
-		"older after newer":     {Connections: 4, Mischief: xdrtest.Mischief{Seed: 3, Stale: 0.5}},
-		"broken":                {Connections: 4, Window: 50, Mischief: xdrtest.Mischief{Seed: 4, Cut: 0.1, Split: true}},
-		"with what is no XDR":   {Connections: 4, Mischief: xdrtest.Mischief{Seed: 5, Malformed: [][]byte{xdr.AppendReply(nil, 0), []byte("GET / HTTP/1.1\r\n\r\n")}, MalformedShare: 0.02}},
+		"in pieces":             {Connections: 4, Faults: xdrtest.Faults{Seed: 1, Split: true}},
+		"again":                 {Connections: 4, Faults: xdrtest.Faults{Seed: 2, Again: 0.3}},
+		"older after newer":     {Connections: 4, Faults: xdrtest.Faults{Seed: 3, Stale: 0.5}},
+		"broken":                {Connections: 4, Window: 50, Faults: xdrtest.Faults{Seed: 4, Cut: 0.1, Split: true}},
+		"with what is no XDR":   {Connections: 4, Faults: xdrtest.Faults{Seed: 5, Malformed: [][]byte{xdr.AppendReply(nil, 0), []byte("GET / HTTP/1.1\r\n\r\n")}, MalformedShare: 0.02}},
 		"compressed":            {Connections: 4, Policy: xdrtest.Policy{Compress: true}},
 		"only what has changed": {Connections: 4, Policy: xdrtest.Policy{Bins: xdrtest.OnlyChanged, BinLUTs: true, SourceID: 3}},
-		"all at once": {Connections: 4, Policy: xdrtest.Policy{Compress: true, Bins: xdrtest.OnlyChanged}, Mischief: xdrtest.Mischief{
+		"all at once": {Connections: 4, Policy: xdrtest.Policy{Compress: true, Bins: xdrtest.OnlyChanged}, Faults: xdrtest.Faults{
 			Seed: 6, Split: true, Again: 0.1, Stale: 0.1, Cut: 0.05, Malformed: [][]byte{{1}, xdr.AppendReply(nil, 0)}, MalformedShare: 0.01,
 		}},
 	} {
@@ -88,7 +87,7 @@ func TestEverythingArrives(t *testing.T) {
 			running(t, s)
 			live(s, 200)
 			settle(t, s)
-			for s.Mischief.Cut > 0 && s.Stats().RetryConnReset == 0 { // it depends on the number of bursts
+			for s.Faults.Cut > 0 && s.Stats().RetryConnReset == 0 { // it depends on the number of bursts
 				s.Rewind()
 				settle(t, s)
 			}
@@ -99,7 +98,7 @@ func TestEverythingArrives(t *testing.T) {
 			if stats.RetryDest == 0 || stats.Abandoned > 0 || stats.InQueue+stats.InProgress > 0 || stats.Lag > 0 {
 				t.Errorf("%s", stats)
 			}
-			m := s.Mischief
+			m := s.Faults
 			if (m.Stale > 0) != (stats.Stale > 0) || (s.HotKey > 0) != (stats.HotKeys > 0) {
 				t.Errorf("the mischief asked for was not done: %+v", stats)
 			}
@@ -123,7 +122,7 @@ func live(s *xdrtest.Source, n int) {
 	}
 }
 
-func TestOnlyOneOfARecordIsInFlight(t *testing.T) {
+func TestSource_oneInFlightPerRecord(t *testing.T) {
 	first := make(chan struct{})
 	r := newReceiver(t, func(n int, _ *change.Change) xdr.Code {
 		if n == 1 {
@@ -148,9 +147,9 @@ func TestOnlyOneOfARecordIsInFlight(t *testing.T) {
 	}
 }
 
-// Messages of one record wait for each other, also when they are shipped as they
-// are, and also when the first has to be shipped again.
-func TestPlayKeepsTheOrderOfARecord(t *testing.T) {
+// Messages of a record wait for each other, even if they are not read from records, and even
+// if the first one is shipped again.
+func TestPlay_order(t *testing.T) {
 	var frames []xdr.Frame
 	for i := range 40 {
 		c := user(i%4, integer("a", 1))
@@ -178,9 +177,8 @@ func TestPlayKeepsTheOrderOfARecord(t *testing.T) {
 	}
 }
 
-// The record is read when it is shipped: what was deleted without a trace before
-// is not.
-func TestExpired(t *testing.T) {
+// A record is read when it is shipped. If it has expired by then, nothing is shipped.
+func TestExpire(t *testing.T) {
 	r := newReceiver(t, nil)
 	s := &xdrtest.Source{Address: r.Addr().String()}
 	s.Write(user(1, integer("a", 1)))
@@ -205,7 +203,7 @@ func TestExpired(t *testing.T) {
 	}
 }
 
-func TestRecovery(t *testing.T) {
+func TestRecover(t *testing.T) {
 	r := newReceiver(t, nil)
 	s := &xdrtest.Source{Address: r.Addr().String()}
 	for i := range 20 {
@@ -233,14 +231,14 @@ func TestRecovery(t *testing.T) {
 	}
 }
 
-func TestAbandoned(t *testing.T) {
+func TestSettle_abandoned(t *testing.T) {
 	r := newReceiver(t, func(n int, _ *change.Change) xdr.Code { return []xdr.Code{4, 2, 0}[n%3] })
 	s := &xdrtest.Source{Address: r.Addr().String()}
 	for i := range 3 {
 		s.Write(user(i, integer("a", 1)))
 	}
 	running(t, s)
-	if err := s.Settle(t.Context()); err == nil || !strings.Contains(err.Error(), "a change was abandoned, reply with code 4") {
+	if err := s.Settle(t.Context()); err == nil || !strings.Contains(err.Error(), "abandoned after a reply with code 4") {
 		t.Errorf("error %v", err)
 	}
 	if stats := s.Stats(); stats.Abandoned != 1 || stats.Success != 2 {
@@ -248,9 +246,8 @@ func TestAbandoned(t *testing.T) {
 	}
 }
 
-// A connector that answers too much, or nonsense, or nothing, is left and met
-// again.
-func TestBadReplies(t *testing.T) {
+// The source reconnects after replies without a request, malformed replies, and no replies.
+func TestSource_invalidReplies(t *testing.T) {
 	for name, answer := range map[string][]byte{
 		"one too many": bytes.Repeat(xdr.AppendReply(nil, 0), 3),
 		"no reply":     []byte("HTTP/1.1 400 Bad Request\r\n\r\n"),
@@ -293,9 +290,8 @@ func TestBadReplies(t *testing.T) {
 	}
 }
 
-// Connectors share the records. When one is gone the other gets all, and nothing
-// is lost.
-func TestSeveralConnectors(t *testing.T) {
+// Connectors share the records. If one is down, the other gets all, and nothing is lost.
+func TestSource_severalConnectors(t *testing.T) {
 	one, two := newReceiver(t, nil), newReceiver(t, nil)
 	s := &xdrtest.Source{Address: one.Addr().String(), Others: []string{two.Addr().String()}, Connections: 2, RetryAfter: time.Millisecond}
 	running(t, s)
@@ -317,8 +313,8 @@ func TestSeveralConnectors(t *testing.T) {
 	}
 }
 
-// Nothing is connected before there is something to ship.
-func TestLazyConnections(t *testing.T) {
+// The source connects when there is something to ship.
+func TestSource_connectsLazily(t *testing.T) {
 	r := newReceiver(t, nil)
 	s := &xdrtest.Source{Address: r.Addr().String(), Connections: 8}
 	running(t, s)
@@ -331,8 +327,8 @@ func TestLazyConnections(t *testing.T) {
 	}
 }
 
-// A record as large as the protocol carries.
-func TestLargest(t *testing.T) {
+// A record of the largest size that the protocol allows.
+func TestSource_largestRecord(t *testing.T) {
 	r := newReceiver(t, nil)
 	s := &xdrtest.Source{Address: r.Addr().String()}
 	running(t, s)

@@ -25,36 +25,6 @@ type Stats struct {
 	Stale    int // versions shipped after newer ones
 }
 
-// Stats returns the counts so far.
-func (s *Source) Stats() Stats {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	stats := s.stats
-	oldest := time.Now().UnixMilli()
-	now := oldest
-	note := func(i item) {
-		if i.lut > 0 {
-			oldest = min(oldest, i.lut)
-		}
-	}
-	for _, links := range s.links {
-		for _, l := range links {
-			stats.InQueue += l.queue.len()
-			stats.InProgress += len(l.inFlight)
-			for _, items := range l.queue.partitions {
-				for _, i := range items {
-					note(i)
-				}
-			}
-			for _, sh := range l.inFlight {
-				note(sh.item)
-			}
-		}
-	}
-	stats.Lag = time.Duration(now-oldest) * time.Millisecond
-	return stats
-}
-
 // String returns the counts as a node answers get-stats. The lag is in seconds.
 func (s Stats) String() string {
 	return fmt.Sprintf("lag=%d;in_queue=%d;in_progress=%d;success=%d;abandoned=%d;not_found=%d;filtered_out=0;retry_no_node=0;"+

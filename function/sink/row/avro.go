@@ -15,7 +15,7 @@ func AppendAvro(dst []byte, r *Row) []byte {
 	dst = appendText(dst, c.Namespace)
 	dst = appendOptionalText(dst, c.Set)
 	if dst = appendKnown(dst, r.key.v.Kind() != change.KindNil); r.key.v.Kind() != change.KindNil {
-		dst = r.key.appendScalars(dst)
+		dst = appendScalars(dst, &r.key)
 	}
 	dst = append(dst, c.Digest[:]...)
 	dst = binary.AppendVarint(dst, int64(c.Digest.Partition()))
@@ -28,17 +28,17 @@ func AppendAvro(dst []byte, r *Row) []byte {
 	dst = appendOptional(dst, c.Expiry*1000, expires && known)
 	dst = binary.AppendVarint(dst, int64(c.SourceID))
 	dst = appendBool(dst, c.BinLUTs)
-	return r.appendBins(dst)
+	return appendBins(dst, r.bins)
 }
 
-// appendBins appends a map of one block.
-func (r *Row) appendBins(dst []byte) []byte {
-	if len(r.bins) > 0 {
-		dst = binary.AppendVarint(dst, int64(len(r.bins)))
+// appendBins appends the bins as a map of one block.
+func appendBins(dst []byte, bins []cell) []byte {
+	if len(bins) > 0 {
+		dst = binary.AppendVarint(dst, int64(len(bins)))
 	}
-	for i := range r.bins {
-		b := &r.bins[i]
-		dst = b.appendScalars(appendText(dst, b.name))
+	for i := range bins {
+		b := &bins[i]
+		dst = appendScalars(appendText(dst, b.name), b)
 		isBool := b.v.Kind() == change.KindBool
 		if dst = appendKnown(dst, isBool); isBool {
 			dst = appendBool(dst, b.v.Bool())
@@ -51,9 +51,8 @@ func (r *Row) appendBins(dst []byte) []byte {
 	return append(dst, 0)
 }
 
-// appendScalars appends the fields that the record of a key and that of a bin both
-// begin with.
-func (c *cell) appendScalars(dst []byte) []byte {
+// appendScalars appends the fields with which the records of a key and of a bin both begin.
+func appendScalars(dst []byte, c *cell) []byte {
 	kind := c.v.Kind()
 	dst = appendText(dst, labelOf(kind))
 	dst = binary.AppendVarint(dst, int64(c.particle()))
@@ -67,7 +66,7 @@ func (c *cell) appendScalars(dst []byte) []byte {
 	return appendOptionalBytes(dst, raw, ok)
 }
 
-// appendKnown appends the branch of a union of null and another type.
+// appendKnown appends the branch of a union of null and another type: null unless known.
 func appendKnown(dst []byte, known bool) []byte {
 	if known {
 		return append(dst, 2)
@@ -86,7 +85,7 @@ func appendText(dst []byte, s string) []byte {
 	return append(binary.AppendVarint(dst, int64(len(s))), s...)
 }
 
-// appendOptionalText appends s, or null where it is "".
+// appendOptionalText appends s, or null if it is "".
 func appendOptionalText(dst []byte, s string) []byte {
 	if s == "" {
 		return appendKnown(dst, false)

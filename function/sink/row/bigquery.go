@@ -12,9 +12,9 @@ import (
 	"github.com/aerosink/aerosink/connector/format/json"
 )
 
-// AppendBigQuery appends the change as a message from which a BigQuery subscription
-// that uses the table's schema makes the record's row: a JSON object of columns,
-// beside what is to happen (https://cloud.google.com/pubsub/docs/bigquery,
+// AppendBigQuery appends the message of a change from which a BigQuery subscription with the
+// schema of the table makes the row of the record: a JSON object of the columns and of what
+// to do (https://cloud.google.com/pubsub/docs/bigquery,
 // https://cloud.google.com/bigquery/docs/change-data-capture):
 //
 //	{"_CHANGE_TYPE":"UPSERT","_CHANGE_SEQUENCE_NUMBER":"1a14648deea/7","ns":"shop",
@@ -23,27 +23,26 @@ import (
 //	{"_CHANGE_TYPE":"DELETE","_CHANGE_SEQUENCE_NUMBER":"1a14648e6ba/8","ns":"shop",
 //	 "digest":"ZGlnZXN0…"}
 //
-// Namespace and digest are the table's primary key. A column that is left out is null,
-// for an upsert replaces the whole row. A JSON column is a string of JSON; its values
-// are those of flat JSON, GeoJSON as far as BigQuery takes it. Of several changes of a
-// record the one with the highest sequence number counts, in whatever order they come:
-// that is the last update time, then the generation. The generation begins anew after
-// 65535, and when a deleted record is written again; within one millisecond that would
-// be in disorder.
+// Namespace and digest are the primary key of the table. A missing column is null, because
+// an upsert replaces the whole row. A JSON column is a string of JSON, with the values of
+// flat JSON; GeoJSON is limited to what BigQuery accepts. Of several changes of a record the
+// one with the highest sequence number wins, in whatever order they arrive. The number is
+// the last update time, then the generation. The generation restarts after 65535, and when a
+// deleted record is written again. Two changes in one millisecond across a restart would be
+// in the wrong order.
 //
-// An error is permanent, and dst is then what it was. Beside what the schema has no
-// form for, a change of which the last update time is unknown is refused, since in one
-// table there must be no rows without a sequence number, and a write that is not the
-// whole record.
+// An error is permanent, and dst is then unchanged. Besides changes that the schema cannot
+// express, it refuses changes without a last update time, since a table must not have rows
+// without a sequence number, and writes that are not the whole record.
 func AppendBigQuery(dst []byte, c *change.Change) ([]byte, error) {
 	r := Row{c: *c, key: cell{v: c.Key}}
 	err := r.check()
 	if err == nil {
-		err = r.checkWhole()
+		err = checkWhole(c)
 	}
 	message := dst
 	if err == nil {
-		message, err = r.appendMessage(dst)
+		message, err = appendMessage(dst, &r)
 	}
 	if err != nil {
 		return dst, change.Permanent(fmt.Errorf("make a row of BigQuery: %w", err))
@@ -52,15 +51,13 @@ func AppendBigQuery(dst []byte, c *change.Change) ([]byte, error) {
 }
 
 var (
-	errNoLUT    = errors.New("without a last update time its place among the record's changes is unknown")
-	errNotWhole = errors.New("a row holds all bins of the record, and the change has only some or none: set bin-policy all and write-policy auto where the database ships it")
+	errNoLUT    = errors.New("no last update time, so the order of the changes of the record is unknown")
+	errNotWhole = errors.New("a row has all bins of a record, but the change has only some or none: set bin-policy all and write-policy auto in the database")
 )
 
-// checkWhole finds out whether the row of the record follows from the change alone. A
-// sender that does not tell the mode of a write is believed to ship whole records, but
-// a record has bins, and none that was deleted.
-func (r *Row) checkWhole() error {
-	c := &r.c
+// checkWhole checks that the change has the whole record. A write of unknown mode is taken
+// for the whole record if it has bins and none of them is deleted.
+func checkWhole(c *change.Change) error {
 	isDeleted := func(b change.Bin) bool { return b.Value.Kind() == change.KindNil }
 	switch {
 	case c.LUT == 0:
@@ -73,7 +70,8 @@ func (r *Row) checkWhole() error {
 	return nil
 }
 
-func (r *Row) appendMessage(dst []byte) ([]byte, error) {
+// appendMessage appends the message of a row.
+func appendMessage(dst []byte, r *Row) ([]byte, error) {
 	c := &r.c
 	dst = append(dst, `{"_CHANGE_TYPE":"`...)
 	if c.Op.IsDelete() {
@@ -88,19 +86,19 @@ func (r *Row) appendMessage(dst []byte) ([]byte, error) {
 	if c.Op.IsDelete() {
 		return append(dst, '}'), nil
 	}
-	dst, err := appendBinsText(append(r.appendColumns(dst), `,"bins":`...), c.Bins)
+	dst, err := appendBinsText(append(appendColumns(dst, r), `,"bins":`...), c.Bins)
 	return append(dst, '}'), err
 }
 
-// appendSequence appends a sequence number: sections of hexadecimal digits, which are
-// compared as numbers, one after the other.
+// appendSequence appends a sequence number: hexadecimal numbers, which BigQuery compares one
+// after the other.
 func appendSequence(dst []byte, c *change.Change) []byte {
 	dst = strconv.AppendUint(dst, uint64(c.LUT), 16)
 	return strconv.AppendUint(append(dst, '/'), uint64(c.Generation), 16)
 }
 
-// appendColumns appends what an upsert says of the record beside its bins.
-func (r *Row) appendColumns(dst []byte) []byte {
+// appendColumns appends the columns of an upsert that are not in a delete, except bins.
+func appendColumns(dst []byte, r *Row) []byte {
 	c := &r.c
 	if c.Set != "" {
 		dst = json.AppendString(append(dst, `,"set_name":`...), c.Set)
@@ -122,8 +120,8 @@ func (r *Row) appendColumns(dst []byte) []byte {
 	return strconv.AppendUint(append(dst, `,"source_id":`...), uint64(c.SourceID), 10)
 }
 
-// appendTime appends a time as BigQuery reads one in a string. A number it would take
-// for microseconds.
+// appendTime appends a time as BigQuery reads it from a string. It would take a number for
+// microseconds.
 func appendTime(dst []byte, t time.Time) []byte {
 	return t.UTC().AppendFormat(dst, `"2006-01-02T15:04:05.000Z"`)
 }
@@ -131,15 +129,15 @@ func appendTime(dst []byte, t time.Time) []byte {
 // appendKeyText appends a user key of any type as a string.
 func appendKeyText(dst []byte, key change.Value) []byte {
 	start := len(dst)
-	dst, _ = json.AppendValue(dst, key) // there is a form for what may be a user key
+	dst, _ = json.AppendValue(dst, key) // JSON can express every user key
 	if dst[start] == '"' {
 		return dst
 	}
 	return append(slices.Insert(dst, start, '"'), '"')
 }
 
-// appendBinsText appends bins as a string of JSON. The JSON is first written where the
-// string will be, and the string moved over it.
+// appendBinsText appends bins as a string of JSON. It writes the JSON to the end of dst
+// first, then the string after it, and moves the string over the JSON.
 func appendBinsText(dst []byte, bins []change.Bin) ([]byte, error) {
 	start := len(dst)
 	dst, err := json.AppendBins(dst, bins)

@@ -72,7 +72,7 @@ func (c *cell) of(b *change.Bin) error {
 	case !utf8.ValidString(c.name):
 		return errors.New("the name of a bin is not UTF-8")
 	case c.lut < 0 || c.lut/1000 > endOfTime:
-		return fmt.Errorf("bin %s: a last update time of %d ms is outside of the years 1970 to 9999", c.name, c.lut)
+		return fmt.Errorf("bin %s: the last update time %d ms is outside the years 1970 to 9999", c.name, c.lut)
 	case kind > math.MaxUint8 && kind != change.KindUnsigned:
 		return fmt.Errorf("bin %s: a value of kind %s", c.name, kind)
 	case kind == change.KindGeoJSON:

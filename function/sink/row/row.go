@@ -1,11 +1,11 @@
-// Package row makes a change a row of a table, for the files that SQL engines read:
-// an Avro record, or a row of Parquet, of one schema. See [Schema].
+// Package row makes table rows of changes, for files that SQL engines read: Avro records
+// and Parquet rows with one schema, see [Schema]. It also reads such files back.
 //
-// Nothing of a change is lost in its row but the order of its bins, which has no
-// meaning, and the cells of GeoJSON, which the database computes anew.
+// A row keeps everything of a change but the order of its bins, which has no meaning, and
+// the cells of GeoJSON, which the database computes again.
 //
-// A table of BigQuery that has a row of each record, not of each change, takes other
-// messages: see [AppendBigQuery].
+// A BigQuery table with a row for each record, not for each change, takes other messages:
+// see [AppendBigQuery].
 package row
 
 import (
@@ -21,16 +21,15 @@ import (
 	"github.com/aerosink/aerosink/connector/format"
 )
 
-// Row is a change in the form of [Schema]. It shares the memory of the change that it
-// was made of.
+// Row is a change in the form of [Schema]. It shares the memory of that change.
 type Row struct {
 	c    change.Change // its bins are not used
-	key  cell          // of no name
+	key  cell          // without a name
 	bins []cell        // by name
 }
 
-// Of returns the row of a change. An error is permanent and says what the schema has
-// no form for.
+// Of returns the row of a change. An error is permanent, and says what the schema cannot
+// express.
 func Of(p *format.Parsed) (Row, error) {
 	r := Row{c: p.Change}
 	r.c.Bins = nil
@@ -53,10 +52,10 @@ func Of(p *format.Parsed) (Row, error) {
 	return r, nil
 }
 
-// endOfTime is where the timestamps of SQL end, in Unix seconds: with the year 9999.
+// endOfTime is the last timestamp of SQL, in Unix seconds: the end of the year 9999.
 var endOfTime = time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC).Unix()
 
-// check finds what the metadata has no column for.
+// check checks that the schema can express the metadata.
 func (r *Row) check() error {
 	switch c := &r.c; {
 	case !utf8.ValidString(c.Namespace):
@@ -64,11 +63,11 @@ func (r *Row) check() error {
 	case !utf8.ValidString(c.Set):
 		return errors.New("the set is not UTF-8")
 	case c.LUT < 0 || c.LUT/1000 > endOfTime:
-		return fmt.Errorf("a last update time of %d ms is outside of the years 1970 to 9999", c.LUT)
+		return fmt.Errorf("the last update time %d ms is outside the years 1970 to 9999", c.LUT)
 	case c.Expiry < change.ExpiryUnknown || c.Expiry > endOfTime:
-		return fmt.Errorf("an expiry of %d s is outside of the years 1970 to 9999", c.Expiry)
+		return fmt.Errorf("the expiry %d s is outside the years 1970 to 9999", c.Expiry)
 	case !isKey(c.Key.Kind()):
-		return fmt.Errorf("a user key of kind %s", c.Key.Kind())
+		return fmt.Errorf("unsupported user key of kind %s", c.Key.Kind())
 	}
 	return nil
 }
@@ -82,7 +81,7 @@ func isKey(kind change.Kind) bool {
 	return labelOf(kind) == labelBlob && kind <= math.MaxUint8
 }
 
-// sort puts the bins in the order of their names.
+// sort sorts the bins by name.
 func (r *Row) sort() error {
 	byName := func(a, b cell) int { return cmp.Compare(a.name, b.name) }
 	if !slices.IsSortedFunc(r.bins, byName) {
@@ -90,18 +89,18 @@ func (r *Row) sort() error {
 	}
 	for i := 1; i < len(r.bins); i++ {
 		if r.bins[i-1].name == r.bins[i].name {
-			return fmt.Errorf("two bins %s", r.bins[i].name)
+			return fmt.Errorf("duplicate bin %s", r.bins[i].name)
 		}
 	}
 	return nil
 }
 
-// expires says whether the record expires, and known whether that is known.
+// expires reports whether the record expires, and whether that is known.
 func (r *Row) expires() (expires, known bool) {
 	return r.c.Expiry > 0, r.c.Expiry != change.ExpiryUnknown && !r.c.Op.IsDelete()
 }
 
 var modes = [...]string{change.ModeUnknown: "", change.Replace: "replace", change.Update: "update"}
 
-// mode returns the mode of a write, "" where it is unknown.
+// mode returns the mode of a write, "" if it is unknown.
 func (r *Row) mode() string { return modes[r.c.Mode] }

@@ -212,16 +212,16 @@ func TestNoForm(t *testing.T) {
 	}{
 		"namespace":     {change.Change{Namespace: "\xff"}, "the namespace is not UTF-8"},
 		"set":           {change.Change{Set: "\xff"}, "the set is not UTF-8"},
-		"lut":           {change.Change{LUT: 253402300800000}, "outside of the years"},
-		"early lut":     {change.Change{LUT: -1}, "outside of the years"},
-		"expiry":        {change.Change{Expiry: math.MaxInt64}, "outside of the years"},
-		"early expiry":  {change.Change{Expiry: -2}, "outside of the years"},
-		"key":           {change.Change{Key: change.BoolValue(true)}, "a user key of kind bool"},
-		"opaque key":    {change.Change{Key: change.BytesValue(change.KindOpaque, nil)}, "a user key of kind opaque"},
-		"two bins":      {with(change.Bin{Name: "b"}, change.Bin{Name: "a"}, change.Bin{Name: "b"}), "two bins b"},
+		"lut":           {change.Change{LUT: 253402300800000}, "outside the years"},
+		"early lut":     {change.Change{LUT: -1}, "outside the years"},
+		"expiry":        {change.Change{Expiry: math.MaxInt64}, "outside the years"},
+		"early expiry":  {change.Change{Expiry: -2}, "outside the years"},
+		"key":           {change.Change{Key: change.BoolValue(true)}, "unsupported user key of kind bool"},
+		"opaque key":    {change.Change{Key: change.BytesValue(change.KindOpaque, nil)}, "unsupported user key of kind opaque"},
+		"two bins":      {with(change.Bin{Name: "b"}, change.Bin{Name: "a"}, change.Bin{Name: "b"}), "duplicate bin b"},
 		"name of a bin": {with(change.Bin{Name: "\xff"}), "the name of a bin is not UTF-8"},
 		"opaque":        {with(change.Bin{Name: "a", Value: change.BytesValue(change.KindOpaque, nil)}), "bin a: a value of kind opaque"},
-		"bin LUT":       {with(change.Bin{Name: "a", LUT: math.MaxInt64}), "bin a: a last update time"},
+		"bin LUT":       {with(change.Bin{Name: "a", LUT: math.MaxInt64}), "bin a: the last update time"},
 	} {
 		_, err := row.Of(&format.Parsed{Change: tt.c})
 		if !change.IsPermanent(err) || !strings.Contains(err.Error(), tt.want) {

@@ -12,8 +12,8 @@ import (
 	"github.com/aerosink/aerosink/connector/xdr"
 )
 
-// Vector is one line of testdata/xdr.jsonl: a message, where it was captured or
-// how it was constructed, and what a receiver must make of it.
+// Vector is a line of testdata/xdr.jsonl: a message, whether it was captured or
+// constructed, and what a receiver must do with it.
 type Vector struct {
 	Name   string          `json:"name"`
 	Hex    string          `json:"hex"`
@@ -37,7 +37,7 @@ func (v Vector) Bytes() ([]byte, error) {
 // Captured reports whether the vector is a request that a real node sent.
 func (v Vector) Captured() bool { return v.Kind == "request" && v.Origin == "capture" }
 
-const longestLine = 4 * xdr.MaxSize
+const maxLine = 4 * xdr.MaxSize
 
 // ReadVectors reads JSON lines.
 func ReadVectors(r io.Reader) ([]Vector, error) {
@@ -53,9 +53,9 @@ func ReadVectors(r io.Reader) ([]Vector, error) {
 	return vectors, err
 }
 
-// ReadFrames reads what a source can play: on each line a message in hexadecimal,
-// or a JSON line as of [ReadVectors], of which the valid requests and streams are
-// taken. Empty lines and lines that begin with # are passed over.
+// ReadFrames reads messages for [Source.Play]: each line is a message in hexadecimal, or a
+// JSON line as of [ReadVectors]. It skips vectors that are invalid or replies, empty lines,
+// and lines that begin with #.
 func ReadFrames(r io.Reader) ([]xdr.Frame, error) {
 	var frames []xdr.Frame
 	err := eachLine(r, func(line []byte) error {
@@ -96,7 +96,7 @@ func cutFrames(b []byte) ([]xdr.Frame, error) {
 
 func eachLine(r io.Reader, do func(line []byte) error) error {
 	s := bufio.NewScanner(r)
-	s.Buffer(nil, longestLine)
+	s.Buffer(nil, maxLine)
 	for n := 1; s.Scan(); n++ {
 		line := bytes.TrimSpace(s.Bytes())
 		if len(line) == 0 || line[0] == '#' {
