@@ -7,8 +7,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	_ "github.com/aerosink/aerosink/connector/change/changetest" // for the flag -update
 )
 
 // verdicts is a recipient that passes verdicts on.

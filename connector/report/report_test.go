@@ -8,8 +8,6 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-
-	_ "github.com/aerosink/aerosink/connector/change/changetest" // for the flag -update
 )
 
 func TestParse(t *testing.T) {

@@ -5,7 +5,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	_ "github.com/aerosink/aerosink/connector/change/changetest" // the flag -update
 	"github.com/aerosink/aerosink/connector/route"
 )
 

@@ -11,7 +11,6 @@ import (
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
 
-	_ "github.com/aerosink/aerosink/connector/change/changetest" // for the flag -update
 	"github.com/aerosink/aerosink/function/problem"
 )
 

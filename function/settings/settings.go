@@ -29,25 +29,25 @@ type Variable struct {
 // The variables that the function reads.
 var (
 	port        = Variable{"PORT", "8080", "port", "port of the server"}
-	metricsPort = Variable{"METRICS_PORT", "", "port", "port of `/metrics` for Prometheus; without it there is none"}
-	sinks       = Variable{"SINKS", "", "URLs", "where changes go, all of them: URLs separated by commas; required"}
-	deadLetters = Variable{"DEAD_LETTERS", "", "URL", "where changes go that can never be stored: a URL of `gs:` or `pubsub:`; without it they are refused"}
-	metadataKey = Variable{"METADATA_KEY", "metadata", "name", "member of flat JSON, or field or entry of Avro, that holds the metadata"}
-	avroSchema  = Variable{"AVRO_SCHEMA", "", "path, URL", "path, or `gs:` URL, of the schema of Avro data that come alone; container files bring their own"}
-	tokensFile  = Variable{intake.TokensFile, "", "path", "path of a file of bearer tokens, one a line, any of which a request must have; read again when it changes"}
-	tokens      = Variable{"AUTH_TOKENS", "", "tokens", "the same, separated by commas; beside a file both count"}
-	maxBody     = Variable{intake.MaxBody, "32MiB", "size", "largest request body, as it is sent"}
-	maxInflated = Variable{intake.MaxInflated, "64MiB", "size", "most that it may inflate to"}
-	maxInFlight = Variable{intake.MaxInFlight, "128MiB", "size", "most of all bodies at once, as they are sent and inflated; beyond it the answer is 429"}
-	maxChanges  = Variable{"MAX_CHANGES", "10000", "number", "most changes in a request"}
+	metricsPort = Variable{"METRICS_PORT", "", "port", "port of `/metrics` for Prometheus; if not set, there is none"}
+	sinks       = Variable{"SINKS", "", "URLs", "sinks, each of which gets every change: URLs separated by commas; required"}
+	deadLetters = Variable{"DEAD_LETTERS", "", "URL", "sink for changes that can never be stored: a `gs:` or `pubsub:` URL; if not set, they are refused"}
+	metadataKey = Variable{"METADATA_KEY", "metadata", "name", "member of flat JSON, or field or map entry of Avro, that holds the metadata"}
+	avroSchema  = Variable{"AVRO_SCHEMA", "", "path, URL", "path or `gs:` URL of the schema of bare Avro data; container files have their own"}
+	tokensFile  = Variable{intake.TokensFile, "", "path", "path of a file with bearer tokens, one per line, of which a request must have one; reloaded when it changes"}
+	tokens      = Variable{"AUTH_TOKENS", "", "tokens", "bearer tokens separated by commas, in addition to those in the file"}
+	maxBody     = Variable{intake.MaxBody, "32MiB", "size", "largest request body, as sent"}
+	maxInflated = Variable{intake.MaxInflated, "64MiB", "size", "largest request body, decompressed"}
+	maxInFlight = Variable{intake.MaxInFlight, "128MiB", "size", "largest sum of all request bodies at once, as sent and decompressed; beyond it the status is 429"}
+	maxChanges  = Variable{"MAX_CHANGES", "10000", "number", "most changes per request"}
 	maxChange   = Variable{"MAX_CHANGE", "16MiB", "size", "largest change"}
-	maxDepth    = Variable{"MAX_DEPTH", "64", "number", "most lists and maps in each other"}
+	maxDepth    = Variable{"MAX_DEPTH", "64", "number", "deepest nesting of lists and maps"}
 	maxHeader   = Variable{intake.MaxHeader, "64KiB", "size", "largest request header"}
-	headerTime  = Variable{"HEADER_TIMEOUT", "5s", "duration", "for a request's header to come"}
-	bodyTime    = Variable{intake.BodyTimeout, "10s", "duration", "for its body to come"}
-	timeout     = Variable{"TIMEOUT", "9s", "duration", "for making a request's changes durable; XDR waits 10s"}
-	logLevel    = Variable{"LOG_LEVEL", "info", "level", "least of `debug`, `info`, `warn`, `error` that is logged; users' keys only with `debug`"}
-	project     = Variable{"GOOGLE_CLOUD_PROJECT", "", "name", "project that log lines name in their trace; on Cloud Run it is found out"}
+	headerTime  = Variable{"HEADER_TIMEOUT", "5s", "duration", "time for the header of a request to arrive"}
+	bodyTime    = Variable{intake.BodyTimeout, "10s", "duration", "time for the body of a request to arrive"}
+	timeout     = Variable{"TIMEOUT", "9s", "duration", "time to make the changes of a request durable; XDR waits 10s for its reply"}
+	logLevel    = Variable{"LOG_LEVEL", "info", "level", "lowest level to log: `debug`, `info`, `warn` or `error`; user keys are logged only at `debug`"}
+	project     = Variable{"GOOGLE_CLOUD_PROJECT", "", "name", "project in the trace of log lines; detected on Cloud Run"}
 )
 
 // Variables returns all variables that the function reads itself. Google's clients read

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/aerosink/aerosink/connector/change"
-	_ "github.com/aerosink/aerosink/connector/change/changetest" // for the flag -update
 	"github.com/aerosink/aerosink/connector/format"
 	"github.com/aerosink/aerosink/function/sink"
 )

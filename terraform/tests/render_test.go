@@ -11,8 +11,6 @@ import (
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
-
-	_ "github.com/aerosink/aerosink/connector/change/changetest" // for the flags that all packages have
 )
 
 // read returns the text of a file.

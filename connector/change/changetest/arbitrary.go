@@ -9,11 +9,11 @@ import (
 	"github.com/aerosink/aerosink/connector/change"
 )
 
-// Arbitrary draws changes; the zero Arbitrary draws all that XDR can carry.
+// Arbitrary draws changes. The zero Arbitrary draws everything that XDR can carry.
 type Arbitrary struct {
-	// Text limits them to what survives a text format: strings are UTF-8, map keys
-	// are strings, blobs and GeoJSON are not nested, numbers are finite, no bin is
-	// of a kind that text has no name for, and the mode is unknown.
+	// Text limits changes to what a text format can express: strings are UTF-8, map keys
+	// are strings, blobs and GeoJSON are not nested, numbers are finite, the kinds of bins
+	// have names, and the mode is unknown.
 	Text bool
 }
 
@@ -104,8 +104,7 @@ func (a Arbitrary) Value(t *rapid.T) change.Value {
 	return a.scalar(t, kind)
 }
 
-// geoJSON draws a particle with cells, or only the text where they would not
-// survive.
+// geoJSON draws a particle with cells, or only the text if cells cannot be expressed.
 func (a Arbitrary) geoJSON(t *rapid.T) change.Value {
 	text := `{"type":"Point","coordinates":[-122.0,37.5]}`
 	if a.Text {
@@ -139,7 +138,7 @@ func (a Arbitrary) collection(t *rapid.T, p *change.Packer, kind change.Kind, de
 	p.Close()
 }
 
-// mapKey draws the i-th key, different from all others.
+// mapKey draws the i-th key. It differs from all others.
 func (a Arbitrary) mapKey(t *rapid.T, i int) change.Value {
 	if a.Text || rapid.Bool().Draw(t, "string key") {
 		return change.StringValue([]byte(string(rune('a'+i)) + rapid.String().Draw(t, "map key")))

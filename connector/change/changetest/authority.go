@@ -17,14 +17,14 @@ import (
 	"time"
 )
 
-// Authority signs certificates and writes them where a test wants them.
+// Authority is a certificate authority for tests.
 type Authority struct {
 	Certificate *x509.Certificate
 
 	key crypto.Signer
 }
 
-// NewAuthority returns one that nobody knows yet. It holds for an hour.
+// NewAuthority returns a new authority, which is valid for an hour.
 func NewAuthority(t testing.TB) *Authority {
 	t.Helper()
 	a := &Authority{key: newKey(t)}
@@ -60,8 +60,8 @@ func sign(t testing.TB, template, parent *x509.Certificate, key, signer crypto.S
 	return c
 }
 
-// Issue returns a certificate for a DNS name, or an address, that ends when it
-// says, and its key.
+// Issue returns a certificate for a DNS name or an address, which expires at a given time,
+// and its key.
 func (a *Authority) Issue(t testing.TB, name string, ends time.Time) (*x509.Certificate, crypto.Signer) {
 	t.Helper()
 	template := &x509.Certificate{
@@ -75,23 +75,23 @@ func (a *Authority) Issue(t testing.TB, name string, ends time.Time) (*x509.Cert
 	return sign(t, template, a.Certificate, key, a.key), key
 }
 
-// Pair returns a certificate for name with its key, as a server or client in the
-// test itself shows it. It holds for an hour.
+// Pair returns a certificate for name with its key, for a server or client in the test. It
+// is valid for an hour.
 func (a *Authority) Pair(t testing.TB, name string) tls.Certificate {
 	t.Helper()
 	c, key := a.Issue(t, name, time.Now().Add(time.Hour))
 	return tls.Certificate{Certificate: [][]byte{c.Raw}, PrivateKey: key, Leaf: c}
 }
 
-// Pool returns a pool with the authority alone.
+// Pool returns a pool with this authority only.
 func (a *Authority) Pool() *x509.CertPool {
 	pool := x509.NewCertPool()
 	pool.AddCert(a.Certificate)
 	return pool
 }
 
-// Write puts a certificate for name and its key into folder, as file.crt and
-// file.key, and returns the two paths.
+// Write writes a certificate for name and its key to file.crt and file.key in folder, and
+// returns the two paths.
 func (a *Authority) Write(t testing.TB, folder, file, name string, ends time.Time) (certFile, keyFile string) {
 	t.Helper()
 	c, key := a.Issue(t, name, ends)
@@ -105,7 +105,7 @@ func (a *Authority) Write(t testing.TB, folder, file, name string, ends time.Tim
 	return certFile, keyFile
 }
 
-// WriteCA writes the authority's own certificate to path, which it returns.
+// WriteCA writes the certificate of the authority to path, and returns path.
 func (a *Authority) WriteCA(t testing.TB, path string) string {
 	t.Helper()
 	writePEM(t, path, "CERTIFICATE", a.Certificate.Raw)

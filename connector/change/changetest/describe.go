@@ -12,8 +12,7 @@ import (
 	"github.com/aerosink/aerosink/connector/change"
 )
 
-// description is a change as stories show it: JSON that loses nothing and that a
-// person can read.
+// description is a change as in stories: lossless, readable JSON.
 type description struct {
 	Op         string `json:"op"`
 	Mode       string `json:"mode,omitempty"`
@@ -39,7 +38,7 @@ type bin struct {
 
 var modes = map[change.Mode]string{change.ModeUnknown: "", change.Replace: "replace", change.Update: "update"}
 
-// Describe returns c as indented JSON. Two changes are equal when their
+// Describe returns c as indented JSON. Two changes are equal if and only if their
 // descriptions are.
 func Describe(c *change.Change) []byte {
 	d := description{
@@ -71,8 +70,8 @@ func Describe(c *change.Change) []byte {
 	return out.Bytes()
 }
 
-// describeValue returns v in terms of JSON. What JSON has no type for is an
-// object of one member whose name begins with a dollar sign.
+// describeValue returns v as a value of JSON. A type that JSON does not have becomes an
+// object with one member, whose name begins with a dollar sign.
 func describeValue(v change.Value, r *change.Reader) any {
 	switch v.Kind() {
 	case change.KindNil:

@@ -64,8 +64,8 @@ func parseValue(x any) (change.Value, error) {
 	return p.Value(kind)
 }
 
-// collectionOf returns the elements that x describes, and KindNil when x is no
-// list or map.
+// collectionOf returns the elements that x describes, and KindNil if x is not a list or
+// map.
 func collectionOf(x any) (change.Kind, change.Order, []any) {
 	switch x := x.(type) {
 	case []any:

@@ -6,12 +6,11 @@ import (
 	"testing"
 )
 
-// asMain is set in the environment of a test binary that is to be the program
-// under test.
+// asMain is set in the environment of a test binary that is to run as the program.
 const asMain = "CHANGETEST_AS_MAIN"
 
-// Main is the TestMain of a command: it runs the tests, or, in a process started
-// by [Command], main itself.
+// Main is the TestMain of a command. It runs the tests, or main in a process that [Command]
+// started.
 func Main(m *testing.M, main func()) {
 	if os.Getenv(asMain) != "" {
 		main()
@@ -20,9 +19,8 @@ func Main(m *testing.M, main func()) {
 	os.Exit(m.Run())
 }
 
-// Command returns the command under test as a process of its own, to be started
-// and killed. The package's TestMain must be [Main]. The process does not outlive
-// the test.
+// Command returns the command under test, to start and kill as a process. The TestMain of
+// the package must be [Main]. The process ends with the test.
 func Command(t testing.TB, args ...string) *exec.Cmd {
 	t.Helper()
 	self, err := os.Executable()

@@ -1,17 +1,16 @@
-// Package changetest has what the tests of every room share: the stories of
-// testdata, a description of a change that a person can read, and arbitrary
-// changes for properties.
+// Package changetest has what the tests of many packages share: the stories in testdata, a
+// readable description of a change, and arbitrary changes for property tests.
 //
-// A story is one txtar file that follows one change through the house. Each
-// section is what one room gives and the next takes; the test of a room reads the
-// section before its door and checks the one after, so that neighbours cannot
-// drift apart. The flag -update rewrites what the rooms give. A room may stand on
-// what another has just rewritten, so run the update until nothing changes.
+// A story is a txtar file that follows one change through the packages. Each section is the
+// output of one package and the input of the next. The test of a package reads the section
+// that is its input and checks the section that is its output, so the packages cannot drift
+// apart. With UPDATE_STORIES=1 in the environment, tests write their output instead of
+// checking it. An input may be the output of another package, so repeat that until nothing
+// changes.
 package changetest
 
 import (
 	"encoding/hex"
-	"flag"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -24,14 +23,15 @@ import (
 	"golang.org/x/tools/txtar"
 )
 
-var update = flag.Bool("update", false, "rewrite the outputs in testdata/*.txtar")
+// update makes tests rewrite the outputs in testdata/*.txtar.
+var update = os.Getenv("UPDATE_STORIES") != ""
 
-// Receipt is the moment at which every story's frame arrives.
+// Receipt is when the frames of all stories arrive.
 var Receipt = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 
-// Story is one file of testdata.
+// Story is a file of testdata.
 type Story struct {
-	Name    string // of the file, without .txtar
+	Name    string // the name of the file without .txtar
 	path    string
 	archive *txtar.Archive
 }
@@ -102,8 +102,8 @@ func (s *Story) Section(t testing.TB, name string) []byte {
 	return f.Data
 }
 
-// Hex returns the bytes of the section name, which holds hexadecimal digits,
-// spaces and remarks from # to the end of the line.
+// Hex returns the bytes of the section name, which holds hexadecimal digits, white space,
+// and comments from # to the end of the line.
 func (s *Story) Hex(t testing.TB, name string) []byte {
 	t.Helper()
 	digits := regexp.MustCompile(`(?m)#.*$|\s`).ReplaceAll(s.Section(t, name), nil)
@@ -114,11 +114,11 @@ func (s *Story) Hex(t testing.TB, name string) []byte {
 	return b
 }
 
-// Check compares got with the section name, and with -update makes it the
-// section.
+// Check compares got with the section name, or replaces the section with it, see
+// UPDATE_STORIES in the package comment.
 func (s *Story) Check(t testing.TB, name string, got []byte) {
 	t.Helper()
-	if *update {
+	if update {
 		s.rewrite(t, name, got)
 		return
 	}
@@ -127,8 +127,8 @@ func (s *Story) Check(t testing.TB, name string, got []byte) {
 	}
 }
 
-// rewrite changes the one section in the file, under a lock: the tests of other
-// packages rewrite theirs at the same time.
+// rewrite replaces a section in the file. It locks the file, since tests of other packages
+// may rewrite other sections of it at the same time.
 func (s *Story) rewrite(t testing.TB, name string, data []byte) {
 	t.Helper()
 	err := lockedfile.Transform(s.path, func(old []byte) ([]byte, error) {

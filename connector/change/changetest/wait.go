@@ -8,12 +8,11 @@ import (
 	"time"
 )
 
-// patience is how long a test waits for what must come. It is never used up when
-// all is well.
+// patience is how long a test waits for an event before it fails.
 const patience = 30 * time.Second
 
-// WaitFor returns when met does, which it asks again and again. The test fails
-// when it never does; what says what was waited for.
+// WaitFor returns when met returns true, which it calls repeatedly. If that does not
+// happen, it fails the test and names what it waited for.
 func WaitFor(t testing.TB, what string, met func() bool) {
 	t.Helper()
 	look, late := time.NewTicker(time.Millisecond), time.After(patience)
@@ -27,8 +26,8 @@ func WaitFor(t testing.TB, what string, met func() bool) {
 	}
 }
 
-// Output is a writer whose text can be read while it is written. The zero Output
-// is ready.
+// Output is a writer whose text can be read while it is written. The zero value is ready to
+// use.
 type Output struct {
 	mu   sync.Mutex
 	text bytes.Buffer
@@ -41,15 +40,15 @@ func (o *Output) Write(p []byte) (int, error) {
 	return o.text.Write(p)
 }
 
-// String returns what was written so far.
+// String returns the text so far.
 func (o *Output) String() string {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.text.String()
 }
 
-// Find waits until the pattern is in the text, and returns what its last group
-// matches, or the whole pattern.
+// Find waits until the text matches pattern, and returns the last group of the match, or
+// all of it.
 func (o *Output) Find(t testing.TB, pattern string) string {
 	t.Helper()
 	re := regexp.MustCompile(pattern)

@@ -5,7 +5,6 @@ import (
 	"testing"
 	"testing/synctest"
 
-	_ "github.com/aerosink/aerosink/connector/change/changetest" // the flag -update
 	"github.com/aerosink/aerosink/function/sink"
 	"github.com/aerosink/aerosink/function/sink/row"
 )

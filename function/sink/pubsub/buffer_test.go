@@ -2,8 +2,6 @@ package pubsub
 
 import (
 	"testing"
-
-	_ "github.com/aerosink/aerosink/connector/change/changetest" // for the flag -update
 )
 
 // A buffer has the requested capacity and little more, even one that was used before.

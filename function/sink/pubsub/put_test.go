@@ -14,7 +14,6 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/aerosink/aerosink/connector/change"
-	_ "github.com/aerosink/aerosink/connector/change/changetest" // for the flag -update
 	"github.com/aerosink/aerosink/connector/format"
 	"github.com/aerosink/aerosink/function/sink"
 	"github.com/aerosink/aerosink/function/sink/pubsub"

@@ -3,8 +3,6 @@ package pubsub
 import (
 	"testing"
 	"time"
-
-	_ "github.com/aerosink/aerosink/connector/change/changetest" // for the flag -update
 )
 
 // A lane that would exceed the limit takes nothing until its pause is over. Then nothing

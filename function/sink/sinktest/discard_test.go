@@ -6,7 +6,6 @@ import (
 
 	"cloud.google.com/go/storage"
 
-	_ "github.com/aerosink/aerosink/connector/change/changetest" // the flag -update
 	"github.com/aerosink/aerosink/function/sink/sinktest"
 )
 

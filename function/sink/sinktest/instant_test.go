@@ -5,7 +5,6 @@ import (
 
 	"cloud.google.com/go/pubsub/v2"
 
-	_ "github.com/aerosink/aerosink/connector/change/changetest" // the flag -update
 	"github.com/aerosink/aerosink/function/sink/sinktest"
 )
 
