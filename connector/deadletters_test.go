@@ -92,7 +92,7 @@ func TestDeadLettersArePosted(t *testing.T) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	want := []string{
-		"application/octet-stream | xdr message: bad-header-size at byte 8: 233, not 22 | 8 |  |  | ",
+		"application/octet-stream | xdr message: bad-header-size at byte 8: 233, want 22 | 8 |  |  | ",
 		fmt.Sprintf("application/octet-stream | destination there: POST %s: status 400 Bad Request |  | test | %s | %d", e.URL, digest(2), lut),
 		fmt.Sprintf("application/octet-stream | xdr message: trailing-bytes at byte %d: 1 bytes after the last op | %d | test | %s | %d", len(broken)-1, len(broken)-1, digest(3), lut),
 	}
@@ -170,7 +170,7 @@ func TestDeadLettersAreFiled(t *testing.T) {
 		var want deadletter.Letter
 		switch offset := 8; {
 		case l.Offset != nil:
-			want = deadletter.Letter{Reason: "xdr message: bad-header-size at byte 8: 233, not 22", Offset: &offset, Message: malformedAt(t, 1, 8)}
+			want = deadletter.Letter{Reason: "xdr message: bad-header-size at byte 8: 233, want 22", Offset: &offset, Message: malformedAt(t, 1, 8)}
 		default:
 			digest := change.Digest{2}
 			want = deadletter.Letter{

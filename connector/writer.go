@@ -105,10 +105,10 @@ func (w writer) retry(sl *slot, err error) xdr.Code {
 	}
 	var malformed *xdr.Error
 	switch {
-	case errors.As(err, &malformed) && malformed.Fault == xdr.OverLimit:
+	case errors.As(err, &malformed) && malformed.Kind == xdr.OverLimit:
 		w.server.log.warn("message too large; asking for a retry", append(attributes, "hint", "raise service.max-message-bytes")...)
 	case malformed != nil:
-		attributes = append(attributes, "reason", malformed.Fault, "offset", malformed.Offset)
+		attributes = append(attributes, "reason", malformed.Kind, "offset", malformed.Offset)
 		hint()
 		w.server.log.warn("malformed message; asking for a retry", attributes...)
 	case change.IsPermanent(err):

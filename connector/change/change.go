@@ -1,26 +1,25 @@
-// Package change holds the noun of Aerosink: one change of one Aerospike record.
+// Package change defines a [Change] of an Aerospike record, its values, and the verdict on
+// it.
 //
-// Every room on the walk takes or gives a [Change]: xdr decodes one from the
-// database's replication stream, route picks its destinations, format writes it
-// as bytes and reads it back, and the function's sinks store it. What walks back
-// is a verdict, an error; see [Permanent].
+// The other packages pass changes on in one direction: xdr decodes a change from the
+// replication stream, route chooses its destinations, format encodes and parses it, and
+// the sinks of the function store it. Only a verdict comes back, as an error: see
+// [Permanent].
 //
-// The package imports nothing but the standard library, and knows neither the
-// wire nor any format. It does define how a list or map is held in memory, see
-// [Reader].
+// The package imports only the standard library, and knows neither the wire nor any format.
+// It defines how a list or map is kept in memory, see [Reader].
 package change
 
 import "encoding/base64"
 
-// Op says what happened to the record.
+// Op is the operation that made a change.
 type Op uint8
 
-// The operations that Aerospike replicates. Insert, update and touch are all a
-// Write.
+// The operations that Aerospike replicates. Inserts, updates and touches are writes.
 const (
 	Write         Op = iota
-	Delete           // leaves nothing behind
-	DurableDelete    // leaves a tombstone
+	Delete           // without a tombstone
+	DurableDelete    // with a tombstone
 )
 
 // String returns "write", "delete" or "durable-delete".
@@ -39,7 +38,7 @@ func (o Op) String() string {
 // IsDelete reports whether the record is gone after the change.
 func (o Op) IsDelete() bool { return o == Delete || o == DurableDelete }
 
-// Mode says how a Write's bins relate to the record they belong to.
+// Mode says whether the bins of a write are all bins of the record.
 type Mode uint8
 
 // A write replaces the record or updates some of its bins, depending on the
@@ -47,15 +46,15 @@ type Mode uint8
 // do not carry the mode.
 const (
 	ModeUnknown Mode = iota
-	Replace          // the bins are the whole record, unless there are none: then only metadata was shipped
-	Update           // the bins are some of the record's; those of KindNil were deleted
+	Replace          // all bins of the record; or none, if only metadata was shipped
+	Update           // some bins of the record; those of KindNil were deleted
 )
 
-// ExpiryUnknown stands in [Change.Expiry] when the sender did not say when the
-// record expires.
+// ExpiryUnknown is the [Change.Expiry] of a change whose sender did not say when the record
+// expires.
 const ExpiryUnknown = -1
 
-// Digest is Aerospike's identity of a record: RIPEMD-160 over set and user key.
+// Digest identifies a record in Aerospike: the RIPEMD-160 hash of set and user key.
 type Digest [20]byte
 
 // String returns the digest in Base64, as Aerospike's own formats and tools do.
@@ -72,19 +71,19 @@ func (d Digest) Partition() int {
 // Change is one change notification. The zero value is a write of an unnamed
 // record without bins.
 //
-// Byte slices inside Key and Bins may share memory with whatever the change was
-// decoded from; the function that filled the change says for how long they hold.
+// Byte slices in Key and Bins may share memory with the input that the change was decoded
+// from. The function that decoded it says how long they are valid.
 type Change struct {
 	Op   Op
 	Mode Mode // of a Write
 
 	Namespace string
-	Set       string // "" when the record is in no set
+	Set       string // "" if the record is in no set
 	Digest    Digest
-	Key       Value // the user key; KindNil when it is not stored with the record
+	Key       Value // the user key; KindNil if it is not stored with the record
 
-	Generation uint32 // 0 when unknown; of a delete, the last generation + 1
-	LUT        int64  // last update time in Unix milliseconds; 0 when unknown
+	Generation uint32 // 0 if unknown; of a delete, the last generation + 1
+	LUT        int64  // last update time in Unix milliseconds; 0 if unknown
 	Expiry     int64  // Unix seconds; 0 never expires; see ExpiryUnknown. Deletes have none
 	SourceID   uint8  // the src-id of the cluster that shipped the change; 0 by default
 
@@ -96,12 +95,12 @@ type Change struct {
 type Bin struct {
 	Name  string
 	Value Value // KindNil: the bin was deleted
-	LUT   int64 // Unix milliseconds; 0 when it is the record's
+	LUT   int64 // Unix milliseconds; 0 if it is that of the record
 
-	SourceID uint8 // beside LUT
+	SourceID uint8 // goes with LUT
 }
 
-// Reset makes c the zero change, keeping the memory of Bins for the next use.
+// Reset sets c to the zero value, but keeps the capacity of Bins.
 func (c *Change) Reset() {
 	clear(c.Bins)
 	*c = Change{Bins: c.Bins[:0]}

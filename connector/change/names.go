@@ -1,37 +1,35 @@
 package change
 
-// Names keeps the strings that come again and again in a stream of changes, so
-// that each is made once: namespaces, sets, bins. It belongs to one goroutine.
-// The zero Names is ready.
+// Names interns the names in a stream of changes: namespaces, sets, bins. It is not safe for
+// concurrent use. The zero value is ready to use.
 type Names struct {
 	known  map[string]string
-	recent []string // by place
+	recent []string // by slot
 }
 
-// Bounds on what a hostile peer can make Names keep. A namespace of the server
-// has at most 65,535 bin names; the longest name is that of a set, of 63 bytes.
+// Bounds, against hostile peers. A namespace has at most 65,535 bin names. The longest name,
+// of a set, has 63 bytes.
 const (
 	maxNames  = 1 << 16
 	maxLength = 64
 	maxPlaces = 256
 )
 
-// Of returns b as a string. Changes of one kind have the same names at the same
-// places, such as the bins of a set: place makes finding them again fast, and any
-// number will do.
-func (n *Names) Of(b []byte, place int) string {
+// Of returns b as a string. Slot is a hint, and may be any number: changes of a set have the
+// same names in the same slots, so Of compares b with the last name of the slot first.
+func (n *Names) Of(b []byte, slot int) string {
 	if len(b) > maxLength {
 		return string(b)
 	}
-	if place < len(n.recent) && n.recent[place] == string(b) {
-		return n.recent[place]
+	if slot < len(n.recent) && n.recent[slot] == string(b) {
+		return n.recent[slot]
 	}
 	s := n.find(b)
-	for place >= len(n.recent) && place < maxPlaces {
+	for slot >= len(n.recent) && slot < maxPlaces {
 		n.recent = append(n.recent, "")
 	}
-	if place < len(n.recent) {
-		n.recent[place] = s
+	if slot < len(n.recent) {
+		n.recent[slot] = s
 	}
 	return s
 }

@@ -6,37 +6,35 @@ import (
 	"slices"
 )
 
-// Packer builds a list or map in the packed form that [Reader] reads. The zero
-// Packer is ready; one list or map is opened, filled, closed, and taken with
-// [Packer.Value].
+// Packer builds a list or map in the packed form that [Reader] reads: call Open, add the
+// elements, call Close, then [Packer.Value]. The zero value is ready to use.
 type Packer struct {
 	buf  []byte
 	open []mark
 	gaps []gap
 }
 
-// mark remembers an open collection: where its header goes and how many values
-// it has so far.
+// mark is an open collection: where its header goes, and how many values it has so far.
 type mark struct {
 	at    int
 	count uint64
 	kind  Kind
 }
 
-// gap is room in front of a header that the header does not take.
+// gap is unused space in front of a header.
 type gap struct{ at, size int }
 
-// mostMoved is how many bytes of a collection are moved to where its header ends. In
-// front of more than that a gap stays until all is packed: where collections nest, what
-// is inside would be moved once for each.
-const mostMoved = 64
+// maxMoved is the size, in bytes, up to which the content of a collection is moved to close
+// the gap. Larger gaps stay until everything is packed, since the content of nested
+// collections would be moved once for each of them.
+const maxMoved = 64
 
-// headerRoom is left for a collection's header until its length is known; it is
-// the length of the longest.
+// headerRoom is the space for the header of a collection until its length is known: the size
+// of the longest header.
 const headerRoom = 5
 
-// Open begins a list or map; values added until the matching Close are its
-// elements, or its keys and values in turn.
+// Open begins a list or map. The values added before the matching Close are its elements, or
+// its keys and values in turn.
 func (p *Packer) Open(kind Kind, order Order) {
 	p.added()
 	p.open = append(p.open, mark{at: len(p.buf), kind: kind})
@@ -63,7 +61,7 @@ func (p *Packer) Close() {
 	var header [headerRoom]byte
 	h := appendHead(header[:0], m.kind, m.count)
 	spare := headerRoom - len(h)
-	if len(p.buf)-m.at-headerRoom > mostMoved {
+	if len(p.buf)-m.at-headerRoom > maxMoved {
 		copy(p.buf[m.at+spare:], h)
 		p.gaps = append(p.gaps, gap{m.at, spare})
 		return
@@ -73,7 +71,7 @@ func (p *Packer) Close() {
 	p.buf = p.buf[:m.at+len(h)+body]
 }
 
-// packed returns what was packed, without the gaps.
+// packed returns the packed bytes, without the gaps.
 func (p *Packer) packed() []byte {
 	slices.SortFunc(p.gaps, func(a, b gap) int { return a.at - b.at })
 	end := len(p.buf)
@@ -90,10 +88,10 @@ func (p *Packer) packed() []byte {
 	return p.buf[:end]
 }
 
-// Add adds a value that is no collection.
+// Add adds a value that is not a collection.
 func (p *Packer) Add(v Value) {
 	if n := len(p.open); v.kind == KindOpaque && n > 0 && p.open[n-1].count == 0 {
-		p.mark(Unordered) // or the extension, coming first, would be taken for the order
+		p.mark(Unordered) // else a leading extension would be taken for the order
 	}
 	p.added()
 	switch v.kind {
@@ -116,9 +114,8 @@ func (p *Packer) Add(v Value) {
 	}
 }
 
-// Value returns the finished list or map and readies p for the next one. The
-// value owns its bytes. It is an error to take a collection that nests deeper
-// than [MaxDepth].
+// Value returns the list or map, and resets p for the next one. The value owns its bytes.
+// The error is [ErrDepth] if it nests deeper than [MaxDepth].
 func (p *Packer) Value(kind Kind) (Value, error) {
 	packed := p.packed()
 	*p = Packer{open: p.open[:0], gaps: p.gaps[:0]}

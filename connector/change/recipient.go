@@ -1,9 +1,9 @@
 package change
 
-// Recipient is told the verdict on a change.
+// Recipient receives the verdict on a change.
 type Recipient interface {
-	// Done is called once: with nil when the change is safe at its destination, with an
-	// error marked by [Permanent] when it never will be, and with another error when it
-	// has to be sent again. It must not block.
+	// Done is called once: with nil if the destination has the change, with an error
+	// marked by [Permanent] if it never will, and with another error if the change has to
+	// be sent again. It must not block.
 	Done(verdict error)
 }

@@ -6,13 +6,12 @@ import (
 	"math"
 )
 
-// Kind tells what a [Value] holds. Up to 255 it is Aerospike's particle type
-// (aerospike-server, as/include/base/datamodel.h, as_particle_type); a number
-// without a name here is a type that this release does not know, kept as bytes.
+// Kind is the type of a [Value]. Up to 255 it is Aerospike's particle type
+// (aerospike-server, as/include/base/datamodel.h, as_particle_type). A type without a name
+// here is unknown to this release, and kept as bytes.
 type Kind uint16
 
-// The particle types of a record, and above 255 the two things that occur only
-// inside lists and maps.
+// The particle types of a record, and above 255 two kinds that occur only in lists and maps.
 const (
 	KindNil        Kind = 0 // a deleted bin; nil inside a collection; an absent user key
 	KindInteger    Kind = 1
@@ -55,15 +54,14 @@ func (k Kind) String() string {
 func (k Kind) IsCollection() bool { return k == KindList || k == KindMap }
 
 // Value is the value of a bin, of a user key, or of an element of a collection.
-// The zero Value is nil, a deleted bin. A Value that holds bytes shares them
-// with whoever made it; it never writes to them.
+// The zero Value is nil, a deleted bin. A Value shares the bytes that it was made of, and
+// never writes to them.
 //
-// A list or map is held packed, as Aerospike keeps it, until someone walks it
-// with [Value.Elements].
+// A list or map is kept packed, as Aerospike stores it. [Value.Elements] reads its elements.
 type Value struct {
 	kind Kind
-	// num is the integer, the double's bits, the bool, the length and order of a
-	// collection, or where the text of a GeoJSON particle begins in raw.
+	// num is an integer, the bits of a double, a bool, the length and order of a
+	// collection, or the offset of the text of a GeoJSON particle in raw.
 	num uint64
 	raw []byte
 }
@@ -71,7 +69,7 @@ type Value struct {
 // IntegerValue returns a value of KindInteger.
 func IntegerValue(v int64) Value { return Value{kind: KindInteger, num: uint64(v)} }
 
-// UnsignedValue returns v as KindInteger where it fits, else as KindUnsigned.
+// UnsignedValue returns v as KindInteger if it fits, else as KindUnsigned.
 func UnsignedValue(v uint64) Value {
 	if v <= math.MaxInt64 {
 		return Value{kind: KindInteger, num: v}
@@ -94,30 +92,29 @@ func BoolValue(v bool) Value {
 // string is UTF-8, and neither does this.
 func StringValue(b []byte) Value { return Value{kind: KindString, raw: b} }
 
-// BytesValue returns a value of a kind that is nothing but its bytes: a blob, an
-// HLL, a kind without a name, KindOpaque.
+// BytesValue returns a value of a kind that is just bytes: a blob, an HLL, a kind without a
+// name, KindOpaque.
 func BytesValue(kind Kind, b []byte) Value { return Value{kind: kind, raw: b} }
 
-// GeoJSONValue returns a value of KindGeoJSON that holds the JSON text alone, as
-// inside a collection.
+// GeoJSONValue returns a value of KindGeoJSON with only the JSON text, as in a collection.
 func GeoJSONValue(text []byte) Value { return Value{kind: KindGeoJSON, raw: text} }
 
-// GeoJSONParticle returns a value of KindGeoJSON from a bin's particle: flags,
-// the number of S2 cells, the cells, then the text (aerospike-server,
+// GeoJSONParticle returns a value of KindGeoJSON from the particle of a bin: flags, the
+// number of S2 cells, the cells, then the text (aerospike-server,
 // particle_geojson.c, geojson_mem).
 func GeoJSONParticle(b []byte) (Value, error) {
 	const header = 3
 	if len(b) < header {
-		return Value{}, fmt.Errorf("geojson of %d bytes, its header alone has %d", len(b), header)
+		return Value{}, fmt.Errorf("GeoJSON of %d bytes: the header alone has %d", len(b), header)
 	}
 	text := header + 8*int(binary.BigEndian.Uint16(b[1:]))
 	if len(b) < text {
-		return Value{}, fmt.Errorf("geojson of %d bytes whose cells end at %d", len(b), text)
+		return Value{}, fmt.Errorf("GeoJSON of %d bytes: its cells end at %d", len(b), text)
 	}
 	return Value{kind: KindGeoJSON, num: uint64(text), raw: b}, nil
 }
 
-// Kind returns what v holds.
+// Kind returns the kind of v.
 func (v Value) Kind() Kind { return v.kind }
 
 // Integer returns the number of KindInteger.
@@ -129,11 +126,11 @@ func (v Value) Unsigned() uint64 { return v.num }
 // Double returns the number of KindDouble.
 func (v Value) Double() float64 { return math.Float64frombits(v.num) }
 
-// Bool returns the truth of KindBool.
+// Bool returns the value of KindBool.
 func (v Value) Bool() bool { return v.num != 0 }
 
-// Bytes returns the content of a string, of any blob or of a kind without a
-// name, and the JSON text of KindGeoJSON. The caller must not write to it.
+// Bytes returns the content of a string, a blob or a kind without a name, and the JSON text
+// of KindGeoJSON. The caller must not write to it.
 func (v Value) Bytes() []byte {
 	if v.kind == KindGeoJSON {
 		return v.raw[v.num:]
@@ -141,19 +138,17 @@ func (v Value) Bytes() []byte {
 	return v.raw
 }
 
-// GeoJSONParticle returns the particle that v was made from by the function of
-// the same name, and false when v holds only the text.
+// GeoJSONParticle returns the particle that v was made of, or false if v has only the text.
 func (v Value) GeoJSONParticle() ([]byte, bool) {
 	return v.raw, v.kind == KindGeoJSON && v.num > 0
 }
 
-// Packed returns the packed form of a list or map that was not met inside
-// another: see [Reader].
+// Packed returns the packed form of a list or map that did not come from a [Reader].
 func (v Value) Packed() []byte { return v.raw }
 
-// Elements returns a Reader of the elements of a list, or of the keys and values
-// of a map in turn. It must not be asked of a collection met inside another: its
-// elements follow in the Reader that gave it.
+// Elements returns a Reader of the elements of a list, or of the keys and values of a map in
+// turn. Do not call it for a collection that came from a [Reader]: its elements follow in
+// that Reader.
 func (v Value) Elements() Reader {
 	r := Reader{rest: v.raw}
 	if v.kind.IsCollection() {
@@ -162,8 +157,7 @@ func (v Value) Elements() Reader {
 	return r
 }
 
-// Len returns the number of elements of a list or of pairs of a map, 0 of
-// anything else.
+// Len returns the number of elements of a list or of pairs of a map, and 0 for other kinds.
 func (v Value) Len() int {
 	if !v.kind.IsCollection() {
 		return 0
@@ -174,15 +168,14 @@ func (v Value) Len() int {
 // Order returns the order of a list or map.
 func (v Value) Order() Order { return Order(v.num) & KeyValueOrdered }
 
-// Depth returns how deep lists and maps nest in v, which is 1 for one that holds
-// none, and 0 when v is neither. Like Elements it must not be asked of a collection
-// met inside another.
+// Depth returns how deep lists and maps nest in v: 1 for a collection without another in it,
+// 0 for other kinds. Like Elements, do not call it for a collection that came from a Reader.
 func (v Value) Depth() int {
 	if !v.kind.IsCollection() {
 		return 0
 	}
 	r, deepest := v.Elements(), 1
-	left := []uint64{v.slots()} // at each depth, how many values are still to come
+	left := []uint64{v.slots()} // at each depth, the number of values left
 	for len(left) > 0 {
 		last := len(left) - 1
 		if left[last] == 0 {
@@ -198,7 +191,7 @@ func (v Value) Depth() int {
 	return deepest
 }
 
-// slots returns how many values follow the head of v in its Reader.
+// slots returns how many values follow the header of v in its Reader.
 func (v Value) slots() uint64 {
 	switch v.kind {
 	case KindList:

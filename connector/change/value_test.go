@@ -50,8 +50,8 @@ func TestGeoJSONParticle(t *testing.T) {
 	for _, tt := range []struct{ name, header, err string }{
 		{"no cells", "000000", ""},
 		{"one cell", "0000013c9c1e5f2d7ba3c5", ""},
-		{"header cut", "0000", "its header alone has 3"},
-		{"cells cut", "01ffff", "whose cells end at 524283"},
+		{"header cut", "0000", "the header alone has 3"},
+		{"cells cut", "01ffff", "its cells end at 524283"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			b, _ := hex.DecodeString(tt.header)

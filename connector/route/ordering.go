@@ -2,12 +2,12 @@ package route
 
 import "time"
 
-// Ordering says that a destination gets no version of a record after a newer one.
+// Ordering keeps old versions of a record from destinations that have a newer one.
 type Ordering struct {
-	// TTL is for how long the newest version of a record is known.
+	// TTL is how long the newest version of a record is remembered.
 	TTL time.Duration
 
-	// AckStale answers for a version that comes too late as if it were delivered;
-	// otherwise the database is to ship it again.
+	// AckStale acknowledges an old version as if it were delivered. Otherwise the
+	// database ships it again.
 	AckStale bool
 }

@@ -8,14 +8,13 @@ import (
 	"strings"
 )
 
-// Regex returns the Step that replaces each match of pattern. The replacement is
-// Java's: $1 or ${name} stands for a group, and \ takes the meaning from the next
-// letter. Patterns are those of https://pkg.go.dev/regexp/syntax, which has
-// neither look-around nor back-references.
+// Regex returns a Step that replaces each match of pattern. The replacement is as in Java: $1
+// or ${name} is a group, and \ escapes the next character. Patterns are those of
+// https://pkg.go.dev/regexp/syntax, without look-around and back-references.
 func Regex(pattern, replacement string) (Step, error) {
 	re, err := regexp.Compile(pattern)
 	if err != nil {
-		return nil, fmt.Errorf("pattern: %w; look-around and back-references cannot be had", err)
+		return nil, fmt.Errorf("pattern: %w; look-around and back-references are not supported", err)
 	}
 	template, err := expansion(replacement, re)
 	if err != nil {
@@ -24,8 +23,8 @@ func Regex(pattern, replacement string) (Step, error) {
 	return func(name string) string { return re.ReplaceAllString(name, template) }, nil
 }
 
-// expansion returns the template for [regexp.Regexp.Expand] of a replacement of
-// Java's Matcher.replaceAll.
+// expansion converts a replacement of Java's Matcher.replaceAll to a template for
+// [regexp.Regexp.Expand].
 func expansion(replacement string, re *regexp.Regexp) (string, error) {
 	var t strings.Builder
 	for rest := replacement; rest != ""; {
@@ -33,7 +32,7 @@ func expansion(replacement string, re *regexp.Regexp) (string, error) {
 		rest = rest[1:]
 		switch {
 		case letter == '\\' && rest == "":
-			return "", errors.New(`a \ at the end; write \\ for the letter itself`)
+			return "", errors.New(`trailing \; write \\ for a backslash`)
 		case letter == '\\':
 			letter, rest = rest[0], rest[1:]
 			writeLiteral(&t, letter)
@@ -58,8 +57,8 @@ func writeLiteral(t *strings.Builder, letter byte) {
 	t.WriteByte(letter)
 }
 
-// cutGroup cuts the group from what stands after a $: a name in braces, or as
-// many digits as still make the number of a group.
+// cutGroup cuts the group off the text after a $: a name in braces, or as many digits as
+// make the number of a group.
 func cutGroup(rest string, re *regexp.Regexp) (group, after string, err error) {
 	if inner, ok := strings.CutPrefix(rest, "{"); ok {
 		name, after, closed := strings.Cut(inner, "}")
@@ -79,9 +78,9 @@ func cutGroup(rest string, re *regexp.Regexp) (group, after string, err error) {
 	}
 	switch {
 	case length == 0:
-		return "", "", errors.New(`a $ that names no group; write \$ for the letter itself`)
+		return "", "", errors.New(`$ without a group; write \$ for a dollar sign`)
 	case number > re.NumSubexp():
-		return "", "", fmt.Errorf("$%d, but the pattern has %d groups", number, re.NumSubexp())
+		return "", "", fmt.Errorf("group $%d, but the pattern has %d groups", number, re.NumSubexp())
 	}
 	return strconv.Itoa(number), rest[length:], nil
 }

@@ -1,30 +1,30 @@
-// Package route picks what happens to a change by its namespace and set: a
-// configuration says it at its root, of a namespace, and of a set in a namespace,
-// and the nearest that says it counts. Of bytes and HTTP it knows nothing.
+// Package route decides by namespace and set where a change goes and which bins it keeps. A
+// configuration has a root level, a level for each namespace, and one for each set in it.
+// The most specific level that has a setting counts. The package knows neither bytes nor
+// HTTP.
 package route
 
-// Rule says where a change goes. The zero Rule skips it.
+// Rule says where a change goes. The zero Rule skips the change.
 type Rule struct {
-	// Destinations are the names of all destinations that must have the change
-	// before it counts as delivered. With none, the change is skipped: it counts
-	// as delivered and goes nowhere.
+	// Destinations are the names of the destinations that must all have the change
+	// before it is delivered. Without any, the change is skipped: it counts as delivered.
 	Destinations []string
 }
 
-// Levels holds a T for every change. What belongs to a level is whole: a
-// namespace or set that says something of its own has all of its T, not a part.
+// Levels has a T for each level. A T counts as a whole: that of a set is not merged with
+// that of its namespace.
 type Levels[T any] struct {
 	Root       T
 	Namespaces map[string]Namespace[T]
 }
 
-// Namespace is one namespace's level.
+// Namespace is the level of a namespace, with those of its sets.
 type Namespace[T any] struct {
 	Value T
 	Sets  map[string]T
 }
 
-// Of returns what counts for a change of the set, or of no set when it is empty.
+// Of returns the T for changes of a set; of no set, if it is "".
 func (l Levels[T]) Of(namespace, set string) T {
 	ns, ok := l.Namespaces[namespace]
 	if !ok {
@@ -36,7 +36,7 @@ func (l Levels[T]) Of(namespace, set string) T {
 	return ns.Value
 }
 
-// Map returns l with f applied to what each level holds.
+// Map returns l with f applied to the T of each level.
 func Map[T, U any](l Levels[T], f func(T) U) Levels[U] {
 	mapped := Levels[U]{Root: f(l.Root), Namespaces: make(map[string]Namespace[U], len(l.Namespaces))}
 	for name, ns := range l.Namespaces {

@@ -9,49 +9,49 @@ import (
 	"github.com/aerosink/aerosink/connector/change"
 )
 
-// Transforms says which bins of a change go on, and under what names.
+// Transforms says which bins of a change are kept, and how they are renamed.
 type Transforms struct {
-	Include, Exclude Selection // a bin goes on that is included and not excluded
+	Include, Exclude Selection // a bin is kept if it is included and not excluded
 	Renames          map[string]string
-	Steps            []Step // one after another, for the bins that Renames does not have
+	Steps            []Step // applied in order to bins that are not in Renames
 }
 
-// Selection is a choice of bins. The zero Selection chooses none.
+// Selection selects bins by name. The zero Selection selects none.
 type Selection struct {
 	All   bool
-	Names []string // when not All
+	Names []string // if not All
 }
 
-// Step makes a bin's name another.
+// Step returns the new name of a bin.
 type Step func(name string) string
 
-// Transform applies [Transforms]. It may be used by several goroutines at once. A
-// nil Transform leaves changes as they are.
+// Transform applies [Transforms]. It is safe for concurrent use. A nil Transform does not
+// change anything.
 type Transform struct {
 	includeAll, excludeAll bool
 	included, excluded     map[string]bool
 	renames                map[string]string
 	steps                  []Step
 
-	known    atomic.Pointer[map[string]outcome] // never changed, only replaced
+	known    atomic.Pointer[map[string]outcome] // replaced, never modified
 	learning sync.Mutex                         // held to replace it
 }
 
-// outcome is what becomes of a bin.
+// outcome is what happens to a bin.
 type outcome struct {
 	name   string
-	leaves bool // does not go on
+	leaves bool // is removed
 
-	// shared says that another bin that was known before has the same outcome. Of
-	// two bins that become one, the one that was learnt later knows.
+	// shared is set if a bin that was added before gets the same name. Of two bins with
+	// one name, only the later one has it set.
 	shared bool
 }
 
-// maxOutcomes bounds what a Transform remembers, and the work of learning it. The
-// bins beyond are worked out each time.
+// maxOutcomes bounds what a Transform remembers. The outcomes of further bins are computed
+// each time.
 const maxOutcomes = 1024
 
-// NewTransform returns a Transform. It keeps t's Steps, and copies the rest.
+// NewTransform returns a Transform. It keeps the Steps of t, and copies the rest.
 func NewTransform(t Transforms) *Transform {
 	n := &Transform{
 		includeAll: t.Include.All, excludeAll: t.Exclude.All,
@@ -70,9 +70,8 @@ func setOf(names []string) map[string]bool {
 	return set
 }
 
-// Apply transforms the bins of c in place, which keep their order. An error is
-// permanent: two bins would become one, or one would have no name. The bins of c
-// are then of no use.
+// Apply transforms the bins of c in place, and keeps their order. An error is permanent: two
+// bins would have one name, or a bin would have none. The bins of c are invalid then.
 func (t *Transform) Apply(c *change.Change) error {
 	if t == nil {
 		return nil
@@ -85,7 +84,7 @@ func (t *Transform) Apply(c *change.Change) error {
 			continue
 		}
 		if o.name == "" {
-			return change.Permanent(fmt.Errorf("bin-transforms: bin %q would have no name", b.Name))
+			return change.Permanent(fmt.Errorf("bin-transforms: bin %q would get an empty name", b.Name))
 		}
 		shared = shared || o.shared
 		b.Name = o.name
@@ -99,12 +98,12 @@ func (t *Transform) Apply(c *change.Change) error {
 	return nil
 }
 
-// distinct returns an error when two bins have one name.
+// distinct returns an error if two bins have the same name.
 func distinct(bins []change.Bin) error {
 	seen := make(map[string]bool, len(bins))
 	for i := range bins {
 		if seen[bins[i].Name] {
-			return change.Permanent(fmt.Errorf("bin-transforms: two bins would become %q, and one of them be lost", bins[i].Name))
+			return change.Permanent(fmt.Errorf("bin-transforms: two bins would get the name %q, and one of them would be lost", bins[i].Name))
 		}
 		seen[bins[i].Name] = true
 	}
@@ -127,7 +126,7 @@ func (t *Transform) learn(name string) outcome {
 		return again
 	}
 	if len(known) >= maxOutcomes {
-		o.shared = true // for all that can be known
+		o.shared = true // it may be
 		return o
 	}
 	for _, other := range known {

@@ -52,10 +52,10 @@ func TestApply(t *testing.T) {
 		{"two change names", route.Transforms{Include: everything, Renames: map[string]string{"a": "b", "b": "a"}}, "a b", "b0 a1", ""},
 		{"renamed bins skip the steps", route.Transforms{Include: everything, Renames: map[string]string{"a": "x"}, Steps: []route.Step{strings.ToUpper}}, "a b", "x0 B1", ""},
 		{"steps in order", route.Transforms{Include: everything, Steps: []route.Step{regex(t, "^u_", ""), strings.ToUpper}}, "u_a U_b", "A0 U_B1", ""},
-		{"two become one", route.Transforms{Include: everything, Steps: []route.Step{strings.ToUpper}}, "a b A", "", `two bins would become "A"`},
-		{"a step meets a rename", route.Transforms{Include: everything, Renames: map[string]string{"x": "B"}, Steps: []route.Step{strings.ToUpper}}, "b x", "", `two bins would become "B"`},
+		{"two become one", route.Transforms{Include: everything, Steps: []route.Step{strings.ToUpper}}, "a b A", "", `two bins would get the name "A"`},
+		{"a step meets a rename", route.Transforms{Include: everything, Renames: map[string]string{"x": "B"}, Steps: []route.Step{strings.ToUpper}}, "b x", "", `two bins would get the name "B"`},
 		{"one of two leaves", route.Transforms{Include: everything, Exclude: route.Selection{Names: []string{"A"}}, Steps: []route.Step{strings.ToUpper}}, "a A", "A0", ""},
-		{"no name is left", route.Transforms{Include: everything, Steps: []route.Step{regex(t, ".*", "")}}, "secret", "", `bin "secret" would have no name`},
+		{"no name is left", route.Transforms{Include: everything, Steps: []route.Step{regex(t, ".*", "")}}, "secret", "", `bin "secret" would get an empty name`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			transform := route.NewTransform(tt.transforms)
@@ -113,13 +113,13 @@ func TestRegex(t *testing.T) {
 func TestRegexFaults(t *testing.T) {
 	for _, tt := range []struct{ pattern, replacement, want string }{
 		{"(", "", "pattern: "},
-		{"a(?!b)", "", "look-around and back-references cannot be had"},
+		{"a(?!b)", "", "look-around and back-references are not supported"},
 		{"a", "$1", "$1, but the pattern has 0 groups"},
-		{"a", "$", "a $ that names no group"},
-		{"a", "$x", "a $ that names no group"},
+		{"a", "$", "$ without a group"},
+		{"a", "$x", "$ without a group"},
 		{"a", "${n}", `the pattern has no group "n"`},
 		{"(?P<n>a)", "${n", `the pattern has no group "n"`},
-		{"a", `b\`, `a \ at the end`},
+		{"a", `b\`, `trailing \`},
 	} {
 		if _, err := route.Regex(tt.pattern, tt.replacement); err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s, %s: error %v, want one that says %q", tt.pattern, tt.replacement, err, tt.want)

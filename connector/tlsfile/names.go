@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// Versions returns the oldest and the newest of the versions that words name, as
-// Java (TLSv1.2) or others (tls1.2, 1.2) do. Versions before 1.2 are broken, and an
+// Versions returns the oldest and the newest of the versions in words, which are written as
+// in Java (TLSv1.2) or otherwise (tls1.2, 1.2). Versions before 1.2 are insecure, and an
 // error.
 func Versions(words []string) (oldest, newest uint16, err error) {
 	known := map[string]uint16{"1.2": tls.VersionTLS12, "1.3": tls.VersionTLS13}
@@ -27,14 +27,13 @@ func Versions(words []string) (oldest, newest uint16, err error) {
 	return oldest, newest, nil
 }
 
-// errFixedCipher is the error of a cipher suite that nobody can choose.
-var errFixedCipher = errors.New("the cipher suites of TLS 1.3 are always all on, and cannot be chosen")
+// errFixedCipher is the error for a cipher suite that cannot be chosen.
+var errFixedCipher = errors.New("cipher suites of TLS 1.3 are always enabled, and cannot be chosen")
 
-// IsFixedCipher reports whether err is of a cipher suite of TLS 1.3.
+// IsFixedCipher reports whether err is about a cipher suite of TLS 1.3.
 func IsFixedCipher(err error) bool { return errors.Is(err, errFixedCipher) }
 
-// Cipher returns the cipher suite of TLS 1.2 with a name of the IANA, which is
-// Java's too.
+// Cipher returns the cipher suite of TLS 1.2 with that IANA name, which is also Java's.
 func Cipher(name string) (uint16, error) {
 	name = strings.ToUpper(name)
 	for _, s := range tls.CipherSuites() {
@@ -48,7 +47,7 @@ func Cipher(name string) (uint16, error) {
 	}
 	for _, s := range tls.InsecureCipherSuites() {
 		if s.Name == name {
-			return 0, fmt.Errorf("%s is broken", name)
+			return 0, fmt.Errorf("insecure cipher suite %s", name)
 		}
 	}
 	return 0, fmt.Errorf("unsupported cipher suite %q of TLS 1.2", name)

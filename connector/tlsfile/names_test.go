@@ -39,7 +39,7 @@ func TestCipherNames(t *testing.T) {
 		{"TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256", tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256, false, ""},
 		{"tls_ecdhe_ecdsa_with_chacha20_poly1305_sha256", tls.TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256, false, ""},
 		{"TLS_AES_128_GCM_SHA256", 0, true, "cannot be chosen"},
-		{"TLS_RSA_WITH_RC4_128_SHA", 0, false, "is broken"},
+		{"TLS_RSA_WITH_RC4_128_SHA", 0, false, "insecure cipher suite"},
 		{"TLS_DHE_RSA_WITH_AES_256_GCM_SHA384", 0, false, "unsupported cipher suite"},
 	} {
 		id, err := tlsfile.Cipher(tt.name)

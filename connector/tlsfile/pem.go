@@ -9,8 +9,8 @@ import (
 	"os"
 )
 
-// maxFile is the size of the largest file that is read, in bytes. A bundle of all
-// public authorities has a quarter of it.
+// maxFile bounds the size of a file, in bytes. A bundle of all public authorities has a
+// quarter of it.
 const maxFile = 1 << 20
 
 func read(path string) ([]byte, error) {
@@ -40,7 +40,7 @@ func certificatePEM(certFile, keyFile string) (*tls.Certificate, error) {
 	}
 	c, err := tls.X509KeyPair(chain, key)
 	if err != nil {
-		return nil, fmt.Errorf("certificate %s, key %s: %w", certFile, keyFile, err)
+		return nil, fmt.Errorf("certificate %s and key %s: %w", certFile, keyFile, err)
 	}
 	return &c, nil
 }
@@ -57,4 +57,4 @@ func authoritiesPEM(path string) (*x509.CertPool, error) {
 	return pool, nil
 }
 
-var errNoCertificate = errors.New("no certificate in it")
+var errNoCertificate = errors.New("it has no certificate")

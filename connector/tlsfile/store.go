@@ -11,21 +11,21 @@ import (
 	"software.sslmate.com/src/go-pkcs12"
 )
 
-// Store is a PKCS#12 store. What kind of store a file is, it says itself.
+// Store is a PKCS#12 store. The file itself tells the kind of store.
 type Store struct {
 	File            string
 	PasswordFile    string // "" is no password
-	KeyPasswordFile string // must hold the same password; "" is the same
+	KeyPasswordFile string // must have the same password; may be ""
 }
 
-// The first bytes of Java's own kinds of stores (sun.security.provider.JavaKeyStore,
+// The first bytes of stores of Java's own kinds (sun.security.provider.JavaKeyStore,
 // com.sun.crypto.provider.JceKeyStore).
 const (
 	magicJKS   = "\xfe\xed\xfe\xed"
 	magicJCEKS = "\xce\xce\xce\xce"
 )
 
-// open returns what is in the store, and its password.
+// open returns the content of the store, and its password.
 func (s *Store) open() ([]byte, string, error) {
 	text, err := read(s.File)
 	if err != nil {
@@ -33,7 +33,7 @@ func (s *Store) open() ([]byte, string, error) {
 	}
 	for _, magic := range []string{magicJKS, magicJCEKS} {
 		if bytes.HasPrefix(text, []byte(magic)) {
-			return nil, "", fmt.Errorf("%s is a store of Java's own kind; convert it with: %s", s.File, s.conversion(magic))
+			return nil, "", fmt.Errorf("%s is not a PKCS#12 store, but of a kind of Java's own; convert it with: %s", s.File, s.conversion(magic))
 		}
 	}
 	password, err := s.password(s.PasswordFile)
@@ -42,13 +42,13 @@ func (s *Store) open() ([]byte, string, error) {
 	}
 	keyPassword, err := s.password(s.KeyPasswordFile)
 	if err == nil && keyPassword != password {
-		err = fmt.Errorf("%s: the key has another password than the store; give both one with: %s", s.File, s.conversion(""))
+		err = fmt.Errorf("%s: key and store have different passwords; give them the same with: %s", s.File, s.conversion(""))
 	}
 	return text, password, err
 }
 
-// conversion returns the command that makes a PKCS#12 store of this one, with the
-// same password, and where to name that. Words in capitals are for the user to replace.
+// conversion returns the command that converts the store to PKCS#12, with the same password,
+// and where to name the result. The user replaces words in capitals.
 func (s *Store) conversion(magic string) string {
 	kind := map[string]string{magicJKS: " -srcstoretype JKS", magicJCEKS: " -srcstoretype JCEKS"}[magic]
 	password := cmp.Or(s.PasswordFile, "PASSWORD-FILE")
@@ -84,8 +84,8 @@ func (s *Store) certificate() (*tls.Certificate, error) {
 	return c, nil
 }
 
-// authorities returns the certificates that keytool marks as trusted, or those
-// above a key.
+// authorities returns the certificates that keytool marks as trusted, or those of the chain
+// of a key.
 func (s *Store) authorities() (*x509.CertPool, error) {
 	text, password, err := s.open()
 	if err != nil {
@@ -111,7 +111,10 @@ func (s *Store) authorities() (*x509.CertPool, error) {
 
 func (s *Store) unreadable(err error) error {
 	if errors.Is(err, pkcs12.ErrIncorrectPassword) {
-		return fmt.Errorf("store %s: its password is not what %s holds", s.File, s.PasswordFile)
+		if s.PasswordFile == "" {
+			return fmt.Errorf("store %s: it needs a password; name the file that has it", s.File)
+		}
+		return fmt.Errorf("store %s: wrong password in %s", s.File, s.PasswordFile)
 	}
 	return fmt.Errorf("store %s: %w", s.File, err)
 }

@@ -62,10 +62,10 @@ func TestStoreFaults(t *testing.T) {
 		source tlsfile.Source
 		want   string
 	}{
-		{"password of another", tlsfile.Source{KeyStore: tlsfile.Store{File: key.File, PasswordFile: wrong}}, "its password is not what"},
-		{"password of another, to trust", tlsfile.Source{TrustStore: tlsfile.Store{File: trust.File, PasswordFile: wrong}}, "its password is not what"},
+		{"password of another", tlsfile.Source{KeyStore: tlsfile.Store{File: key.File, PasswordFile: wrong}}, "wrong password in"},
+		{"password of another, to trust", tlsfile.Source{TrustStore: tlsfile.Store{File: trust.File, PasswordFile: wrong}}, "wrong password in"},
 		{"no password file", tlsfile.Source{KeyStore: tlsfile.Store{File: key.File, PasswordFile: "/nonexistent/p"}}, "/nonexistent/p: no such file"},
-		{"another password for the key", tlsfile.Source{KeyStore: tlsfile.Store{File: key.File, PasswordFile: key.PasswordFile, KeyPasswordFile: wrong}}, "another password than the store; give both one with: keytool"},
+		{"another password for the key", tlsfile.Source{KeyStore: tlsfile.Store{File: key.File, PasswordFile: key.PasswordFile, KeyPasswordFile: wrong}}, "different passwords; give them the same with: keytool"},
 		{"no key in it", tlsfile.Source{KeyStore: trust}, "store " + trust.File},
 		{"no store", tlsfile.Source{KeyStore: tlsfile.Store{File: wrong}}, "store " + wrong},
 		{"JKS", tlsfile.Source{KeyStore: java("a.jks", "\xfe\xed\xfe\xed")}, "-srcstoretype JKS"},

@@ -1,7 +1,6 @@
-// Package tlsfile makes TLS configurations of files: PEM as servers have it, and
-// the PKCS#12 stores of Java. What it returns follows the files: after
-// [Files.Reload] new handshakes use what is in them now, and connections that are
-// open stay. Who connects to whom, it does not know.
+// Package tlsfile makes TLS configurations from files: PEM files and the PKCS#12 stores of
+// Java. After [Files.Reload], new handshakes use the new content; open connections stay
+// open. The package does not know who connects to whom.
 package tlsfile
 
 import (
@@ -13,35 +12,34 @@ import (
 	"time"
 )
 
-// Source says where keys and certificates are, and what is agreed to. Paths are
-// read as they are. The zero Source has no certificate, trusts the system's
-// authorities, and speaks TLS 1.2 and 1.3.
+// Source says where keys and certificates are, and which versions and cipher suites to use.
+// The zero Source has no certificate, trusts the authorities of the system, and speaks TLS
+// 1.2 and 1.3.
 type Source struct {
-	CertFile, KeyFile string // PEM; the certificate may be followed by its chain
+	CertFile, KeyFile string // PEM; the chain may follow the certificate
 	CAFile            string // PEM
 
-	KeyStore, TrustStore Store // instead of those
+	KeyStore, TrustStore Store // instead of PEM files
 
-	MinVersion, MaxVersion uint16   // 0 is TLS 1.2, and whatever is newest
-	Ciphers                []uint16 // of TLS 1.2; nil is Go's choice
+	MinVersion, MaxVersion uint16   // 0 is TLS 1.2, and the newest version
+	Ciphers                []uint16 // of TLS 1.2; nil uses Go's default
 
-	// PeerNames are the names one of which the peer's certificate must have. For
-	// a client they stand in place of the name that it dialled; none lets a server
-	// accept any certificate of its authorities.
+	// PeerNames are names, one of which the certificate of the peer must have. A client
+	// checks them instead of the name that it dialled. Without any, a server accepts every
+	// certificate of its authorities.
 	PeerNames []string
 }
 
-// Files are the keys and certificates of a [Source]. They may be used by several
-// goroutines at once.
+// Files are the keys and certificates of a [Source]. They are safe for concurrent use.
 type Files struct {
 	source Source
 	now    atomic.Pointer[content]
 }
 
-// content is what was in the files.
+// content is the content of the files.
 type content struct {
-	certificate *tls.Certificate // nil when there is none
-	authorities *x509.CertPool   // nil when there are none
+	certificate *tls.Certificate // may be nil
+	authorities *x509.CertPool   // may be nil
 }
 
 // Open reads the files.
@@ -50,7 +48,7 @@ func Open(s Source) (*Files, error) {
 	return f, f.Reload()
 }
 
-// Reload reads the files again. When one cannot be read, all stays as it was.
+// Reload reads the files again. If one cannot be read, it changes nothing.
 func (f *Files) Reload() error {
 	var c content
 	var err error
@@ -64,8 +62,7 @@ func (f *Files) Reload() error {
 	return nil
 }
 
-// Leaf returns the certificate that the other side is shown, and nil when there is
-// none. It must not be changed.
+// Leaf returns the certificate for the peer, or nil if there is none. Do not modify it.
 func (f *Files) Leaf() *x509.Certificate {
 	if c := f.now.Load().certificate; c != nil {
 		return c.Leaf
@@ -73,8 +70,8 @@ func (f *Files) Leaf() *x509.Certificate {
 	return nil
 }
 
-// Ends returns when the certificate that the other side is shown stops being one, or
-// the first of its chain does. It returns the zero time when there is none.
+// Ends returns when the certificate for the peer, or the first of its chain, expires. It
+// returns the zero time if there is none.
 func (f *Files) Ends() time.Time {
 	c := f.now.Load().certificate
 	if c == nil {
@@ -92,11 +89,11 @@ func (f *Files) Ends() time.Time {
 func (s *Source) certificate() (*tls.Certificate, error) {
 	switch {
 	case s.KeyStore.File != "" && s.CertFile != "":
-		return nil, errors.New("a key store and a PEM certificate; keep one of them")
+		return nil, errors.New("both a key store and a PEM certificate are set; keep one")
 	case s.KeyStore.File != "":
 		return s.KeyStore.certificate()
 	case (s.CertFile == "") != (s.KeyFile == ""):
-		return nil, errors.New("a certificate and its key go together; name both files")
+		return nil, errors.New("a certificate needs its key, and the reverse; name both files")
 	case s.CertFile != "":
 		return certificatePEM(s.CertFile, s.KeyFile)
 	}
@@ -106,7 +103,7 @@ func (s *Source) certificate() (*tls.Certificate, error) {
 func (s *Source) authorities() (*x509.CertPool, error) {
 	switch {
 	case s.TrustStore.File != "" && s.CAFile != "":
-		return nil, errors.New("a trust store and a PEM file of authorities; keep one of them")
+		return nil, errors.New("both a trust store and a PEM file of authorities are set; keep one")
 	case s.TrustStore.File != "":
 		return s.TrustStore.authorities()
 	case s.CAFile != "":
@@ -115,15 +112,15 @@ func (s *Source) authorities() (*x509.CertPool, error) {
 	return nil, nil
 }
 
-// Server returns the configuration of a server. With authorities every client
-// must show a certificate of theirs. Sessions are not resumed: a resumed one would
-// not look at the files. It returns an error without a certificate.
+// Server returns the configuration of a server. With authorities, every client needs a
+// certificate of theirs. Sessions are not resumed, since a resumed session would not check
+// the files. Without a certificate it returns an error.
 func (f *Files) Server() (*tls.Config, error) {
 	if f.now.Load().certificate == nil {
 		return nil, errors.New("a server needs a certificate and its key")
 	}
 	if len(f.source.PeerNames) > 0 && f.now.Load().authorities == nil {
-		return nil, errors.New("names of clients are known by certificates; name the authorities that sign them")
+		return nil, errors.New("the names of clients are checked in their certificates; name the authorities that sign them")
 	}
 	base := f.base()
 	base.SessionTicketsDisabled = true
@@ -142,8 +139,8 @@ func (f *Files) Server() (*tls.Config, error) {
 	return config, nil
 }
 
-// Client returns the configuration of a client that dials hosts, names or
-// addresses. It shows its certificate, if it has one, to a server that asks.
+// Client returns the configuration of a client that dials hosts, which are names or
+// addresses. It sends its certificate, if it has one, to a server that asks for it.
 func (f *Files) Client(hosts []string) *tls.Config {
 	config := f.base()
 	config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
@@ -155,7 +152,7 @@ func (f *Files) Client(hosts []string) *tls.Config {
 	if f.now.Load().authorities == nil && len(f.source.PeerNames) == 0 {
 		return config
 	}
-	config.InsecureSkipVerify = true // VerifyConnection verifies, by the authorities of the moment
+	config.InsecureSkipVerify = true // VerifyConnection verifies, with the current authorities
 	config.VerifyConnection = func(s tls.ConnectionState) error { return f.verifyServer(s, hosts) }
 	return config
 }
@@ -168,9 +165,8 @@ func (f *Files) base() *tls.Config {
 	}
 }
 
-// verifyServer does what crypto/tls does by itself, with the authorities of the
-// moment. An address is not told to the server, so ServerName is empty: then the
-// certificate must be for one of hosts.
+// verifyServer verifies as crypto/tls does, but with the current authorities. For an address
+// ServerName is empty; the certificate must then be for one of hosts.
 func (f *Files) verifyServer(s tls.ConnectionState, hosts []string) error {
 	leaf := s.PeerCertificates[0]
 	options := x509.VerifyOptions{Roots: f.now.Load().authorities, Intermediates: x509.NewCertPool()}
@@ -189,13 +185,13 @@ func (f *Files) verifyServer(s tls.ConnectionState, hosts []string) error {
 	return f.checkName(leaf, hosts)
 }
 
-// checkName returns an error when leaf has none of names, neither as an
-// alternative name nor as its common name.
+// checkName returns an error unless leaf has one of names as an alternative name or as its
+// common name.
 func (f *Files) checkName(leaf *x509.Certificate, names []string) error {
 	for _, name := range names {
 		if leaf.VerifyHostname(name) == nil || len(f.source.PeerNames) > 0 && leaf.Subject.CommonName == name {
 			return nil
 		}
 	}
-	return fmt.Errorf("the certificate is for %q, %q and %v, and for none of %q", leaf.Subject.CommonName, leaf.DNSNames, leaf.IPAddresses, names)
+	return fmt.Errorf("the certificate is for %q, %q and %v, not for one of %q", leaf.Subject.CommonName, leaf.DNSNames, leaf.IPAddresses, names)
 }

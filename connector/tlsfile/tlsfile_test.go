@@ -93,9 +93,9 @@ func TestHandshakes(t *testing.T) {
 		{"the server's name", plain, trusting, "db.example", ""},
 		{"another name", plain, trusting, "evil.example", "not evil.example"},
 		{"a name that is allowed instead", plain, tlsfile.Source{CAFile: ca, PeerNames: []string{"db.example"}}, "cloud.example", ""},
-		{"a name that is not allowed", plain, tlsfile.Source{CAFile: ca, PeerNames: []string{"eu.example"}}, "db.example", `for none of ["eu.example"]`},
+		{"a name that is not allowed", plain, tlsfile.Source{CAFile: ca, PeerNames: []string{"eu.example"}}, "db.example", `not for one of ["eu.example"]`},
 		{"an address", tlsfile.Source{CertFile: addressCert, KeyFile: addressKey}, trusting, "127.0.0.1", ""},
-		{"another address", plain, trusting, "127.0.0.1", `for none of ["127.0.0.1"]`},
+		{"another address", plain, trusting, "127.0.0.1", `not for one of ["127.0.0.1"]`},
 		{"expired", tlsfile.Source{CertFile: expiredCert, KeyFile: expiredKey}, trusting, "db.example", "expired"},
 		{"an unknown authority", tlsfile.Source{CertFile: strangeCert, KeyFile: strangeKey}, trusting, "node-1", "unknown authority"},
 		{"the system does not know it", plain, tlsfile.Source{}, "db.example", "unknown authority"},
@@ -169,9 +169,9 @@ func TestFaults(t *testing.T) {
 		{"no key", tlsfile.Source{CertFile: cert}, "name both files"},
 		{"no certificate", tlsfile.Source{KeyFile: key}, "name both files"},
 		{"a folder", tlsfile.Source{CAFile: folder}, "not a regular file"},
-		{"a key for an authority", tlsfile.Source{CAFile: key}, "no certificate in it"},
-		{"two kinds of certificate", tlsfile.Source{CertFile: cert, KeyFile: key, KeyStore: tlsfile.Store{File: cert}}, "keep one of them"},
-		{"two kinds of authority", tlsfile.Source{CAFile: cert, TrustStore: tlsfile.Store{File: cert}}, "keep one of them"},
+		{"a key for an authority", tlsfile.Source{CAFile: key}, "it has no certificate"},
+		{"two kinds of certificate", tlsfile.Source{CertFile: cert, KeyFile: key, KeyStore: tlsfile.Store{File: cert}}, "keep one"},
+		{"two kinds of authority", tlsfile.Source{CAFile: cert, TrustStore: tlsfile.Store{File: cert}}, "keep one"},
 	} {
 		if _, err := tlsfile.Open(tt.source); err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s: error %v, want one that says %q", tt.name, err, tt.want)

@@ -2,16 +2,16 @@ package xdr
 
 import "io"
 
-// What a frame begins with, and what a message begins with that has lost its proto
-// header: the version, and the size of the message header.
+// The first byte of a frame, its version, and of a message without a proto header, the size
+// of the message header.
 const (
 	FirstByte     = protoVersion
 	FirstByteBare = messageHeader
 )
 
-// Cut splits the first frame off b, which holds frames one after another. The
-// frame shares b's memory. Where b ends inside it, and where b is empty, the error
-// is io.ErrUnexpectedEOF; where b does not begin with a frame, an *[Error].
+// Cut splits the first frame off b, a sequence of frames. The frame shares the memory of b.
+// The error is io.ErrUnexpectedEOF if b is empty or ends in the frame, and an *[Error] if b
+// does not begin with a frame.
 func Cut(b []byte) (f Frame, rest []byte, err error) {
 	if len(b) < protoHeader {
 		return nil, nil, io.ErrUnexpectedEOF
@@ -27,10 +27,10 @@ func Cut(b []byte) (f Frame, rest []byte, err error) {
 	return Frame(b[:end:end]), b[end:], nil
 }
 
-// CutBare splits the first message off b, which holds messages without their proto
-// headers one after another: how long one is follows from its fields and ops. The
-// frame is a copy, with the proto header that was missing. What cannot be walked to its
-// end is an *[Error], whose offset counts from the start of b.
+// CutBare splits the first message off b, a sequence of messages without proto headers. The
+// length of a message follows from its fields and ops. The frame is a copy, with a proto
+// header. If the message is malformed, the error is an *[Error] whose offset is from the
+// start of b.
 func CutBare(b []byte) (f Frame, rest []byte, err error) {
 	m := message{rest: b}
 	h, err := m.header()
@@ -49,7 +49,7 @@ func CutBare(b []byte) (f Frame, rest []byte, err error) {
 		}
 	}
 	if m.at > MaxSize {
-		return nil, nil, faulty(ProtoSizeTooBig, 0, "body of %d bytes, the server's own limit is %d", m.at, MaxSize)
+		return nil, nil, errorAt(ProtoSizeTooBig, 0, "body of %d bytes, the server's own limit is %d", m.at, MaxSize)
 	}
 	f = appendProtoHeader(make(Frame, 0, protoHeader+m.at), typeMessage, m.at)
 	return append(f, b[:m.at]...), m.rest, nil

@@ -8,18 +8,17 @@ import (
 	"github.com/aerosink/aerosink/connector/change"
 )
 
-// Decoder makes changes of frames. It keeps the names it has met, so that a
-// stream of records of the same shape allocates nothing; a Decoder belongs to one
-// goroutine.
+// Decoder decodes frames to changes. It keeps names, so that a stream of similar records
+// allocates nothing. It is not safe for concurrent use.
 type Decoder struct {
 	limit int
 	now   func() time.Time
 	names change.Names
 }
 
-// NewDecoder returns a Decoder that inflates compressed messages up to limit (as
-// in [NewReader]) and computes expiry times from now, the time of receipt:
-// a message says only how many seconds are left.
+// NewDecoder returns a Decoder. It decompresses messages up to limit, as in [NewReader]. It
+// computes expiry times from now, the time of receipt, since a message has only the seconds
+// that are left.
 func NewDecoder(limit int, now func() time.Time) *Decoder {
 	if limit <= 0 {
 		limit = DefaultLimit
@@ -27,9 +26,8 @@ func NewDecoder(limit int, now func() time.Time) *Decoder {
 	return &Decoder{limit: limit, now: now}
 }
 
-// Decode overwrites c with the change that f holds. Keys and values share f's
-// memory, unless f is compressed. On error c is not to be used; the error is an
-// *[Error], marked permanent.
+// Decode overwrites c with the change in f. Key and values share the memory of f, unless f is
+// compressed. An error is a permanent *[Error]; c is invalid then.
 func (d *Decoder) Decode(f Frame, c *change.Change) error {
 	bins, err := d.Metadata(f, c)
 	if err != nil {
@@ -38,18 +36,18 @@ func (d *Decoder) Decode(f Frame, c *change.Change) error {
 	return d.Bins(bins, c)
 }
 
-// Bins are the bins of a message whose metadata was decoded.
+// Bins are the bins of a message whose metadata is decoded.
 type Bins struct {
 	plain Frame
 	rest  message
 	n     int
 }
 
-// Plain returns the whole message, inflated if it was compressed.
+// Plain returns the whole message, decompressed.
 func (b *Bins) Plain() Frame { return b.plain }
 
-// Metadata is the first half of Decode: all but the bins, which wait in what it
-// returns. It is enough for a change that goes on as the frame it came in.
+// Metadata is the first half of Decode: it decodes all but the bins, and returns those. That
+// is enough for a change that is passed on in its frame.
 func (d *Decoder) Metadata(f Frame, c *change.Change) (Bins, error) {
 	plain, _, err := Inflate(f, d.limit)
 	if err != nil {
@@ -77,15 +75,15 @@ func (d *Decoder) Bins(b Bins, c *change.Change) error {
 		}
 	}
 	if len(b.rest.rest) > 0 {
-		return faulty(TrailingBytes, b.rest.at, "%d bytes after the last op", len(b.rest.rest))
+		return errorAt(TrailingBytes, b.rest.at, "%d bytes after the last op", len(b.rest.rest))
 	}
 	return nil
 }
 
-// describe takes what the message header says of the change.
+// describe sets the fields of c that are in the message header.
 func (d *Decoder) describe(h header, c *change.Change) error {
 	if h.info1&info1XDR == 0 {
-		return faulty(NotXDR, protoHeader+1, "info1 is 0x%02x; is this an ordinary client?", h.info1)
+		return errorAt(NotXDR, protoHeader+1, "info1 is 0x%02x; is this an ordinary client?", h.info1)
 	}
 	c.Generation = h.generation
 	switch {
@@ -96,7 +94,7 @@ func (d *Decoder) describe(h header, c *change.Change) error {
 		}
 		return nil
 	case h.info2&info2Write == 0:
-		return faulty(NotWrite, protoHeader+2, "info2 is 0x%02x", h.info2)
+		return errorAt(NotWrite, protoHeader+2, "info2 is 0x%02x", h.info2)
 	}
 	c.BinLUTs = h.info2&info2Durable != 0
 	c.Mode = change.Update
@@ -117,7 +115,7 @@ func (d *Decoder) expiry(ttl uint32) int64 {
 	return d.now().Unix() + int64(ttl)
 }
 
-// Places for change.Names.
+// Slots for change.Names.
 const (
 	placeOfNamespace = iota
 	placeOfSet
@@ -138,9 +136,9 @@ func (d *Decoder) fields(m *message, n int, c *change.Change) error {
 	}
 	switch {
 	case seen&(1<<fieldNamespace) == 0:
-		return faulty(MissingNamespace, m.at, "%d fields", n)
+		return errorAt(MissingNamespace, m.at, "%d fields", n)
 	case seen&(1<<fieldDigest) == 0:
-		return faulty(MissingDigest, m.at, "%d fields", n)
+		return errorAt(MissingDigest, m.at, "%d fields", n)
 	}
 	return nil
 }
@@ -149,43 +147,43 @@ func (d *Decoder) field(id byte, data []byte, at int, c *change.Change) error {
 	switch id {
 	case fieldNamespace:
 		if len(data) > longestNamespace {
-			return faulty(NameTooLong, at, "a namespace of %d bytes, the longest has %d", len(data), longestNamespace)
+			return errorAt(NameTooLong, at, "namespace of %d bytes, at most %d are allowed", len(data), longestNamespace)
 		}
 		c.Namespace = d.names.Of(data, placeOfNamespace)
 	case fieldSet:
 		if len(data) > longestSet {
-			return faulty(NameTooLong, at, "a set of %d bytes, the longest has %d", len(data), longestSet)
+			return errorAt(NameTooLong, at, "set of %d bytes, at most %d are allowed", len(data), longestSet)
 		}
 		c.Set = d.names.Of(data, placeOfSet)
 	case fieldDigest:
 		if len(data) != len(c.Digest) {
-			return faulty(BadDigestSize, at, "%d bytes, not %d", len(data), len(c.Digest))
+			return errorAt(BadDigestSize, at, "%d bytes, want %d", len(data), len(c.Digest))
 		}
 		copy(c.Digest[:], data)
 	case fieldKey:
 		return key(&c.Key, data, at)
 	case fieldLUT:
 		if len(data) != lutBytes {
-			return faulty(BadLUTSize, at, "%d bytes, not %d", len(data), lutBytes)
+			return errorAt(BadLUTSize, at, "%d bytes, want %d", len(data), lutBytes)
 		}
 		c.LUT, c.SourceID = lut(data)
 	}
 	return nil
 }
 
-// bin reads the i-th op into b.
+// bin decodes op i to b.
 func (d *Decoder) bin(m *message, i int, b *change.Bin) error {
 	var o op
 	if err := m.op(&o); err != nil {
 		return err
 	}
 	if o.op != opWrite {
-		return faulty(UnexpectedOp, o.at, "op %d, not %d", o.op, opWrite)
+		return errorAt(UnexpectedOp, o.at, "op %d, want %d", o.op, opWrite)
 	}
 	if err := particle(&b.Value, change.Kind(o.particle), o.value); errors.Is(err, change.ErrDepth) {
-		return faulty(TooDeep, o.at, "particle type %d: %v", o.particle, err)
+		return errorAt(TooDeep, o.at, "particle type %d: %v", o.particle, err)
 	} else if err != nil {
-		return faulty(BadParticle, o.at, "particle type %d: %v", o.particle, err)
+		return errorAt(BadParticle, o.at, "particle type %d: %v", o.particle, err)
 	}
 	b.Name = d.names.Of(o.name, placeOfBins+i)
 	if o.lut != nil {
@@ -194,8 +192,8 @@ func (d *Decoder) bin(m *message, i int, b *change.Bin) error {
 	return nil
 }
 
-// lut splits a last update time into Unix milliseconds and source id. A time of 0
-// on Aerospike's clock is no time, and says nothing of a source.
+// lut splits a last update time into Unix milliseconds and source id. The time 0 of
+// Aerospike's clock means no time and no source.
 func lut(b []byte) (ms int64, source uint8) {
 	u := binary.BigEndian.Uint64(b)
 	if u&lutMask == 0 {

@@ -111,7 +111,7 @@ func TestFaults(t *testing.T) {
 	valid := "020300000000006216100110000000000007ffffffff000000000004000100000005007465737400000015047b1b7195a5105b7c4ab113c47ca4d4b6247b696b000000080203757365722d31000000090e0000007b5f1a66ea0000000d02010001610000000000000001"
 	for _, tt := range []struct {
 		name, old, new string
-		fault          xdr.Fault
+		fault          xdr.ErrorKind
 	}{
 		{"neither write nor delete", "16100110", "16100010", xdr.NotWrite},
 		{"field header cut", valid[60:], "000000", xdr.TruncatedField},
@@ -149,7 +149,7 @@ func TestFaults(t *testing.T) {
 func TestLongNames(t *testing.T) {
 	for _, tt := range []struct {
 		namespace, set int
-		fault          xdr.Fault
+		fault          xdr.ErrorKind
 	}{{31, 63, ""}, {32, 63, xdr.NameTooLong}, {31, 64, xdr.NameTooLong}} {
 		c := change.Change{Namespace: strings.Repeat("n", tt.namespace), Set: strings.Repeat("s", tt.set)}
 		m, err := xdr.AppendMessage(nil, &c, receipt())
@@ -160,11 +160,11 @@ func TestLongNames(t *testing.T) {
 	}
 }
 
-func wantFault(t *testing.T, err error, want xdr.Fault) {
+func wantFault(t *testing.T, err error, want xdr.ErrorKind) {
 	t.Helper()
-	got := xdr.Fault("")
+	got := xdr.ErrorKind("")
 	if fault, ok := asFault(err); ok {
-		got = fault.Fault
+		got = fault.Kind
 		if !change.IsPermanent(err) {
 			t.Errorf("%v is not permanent", err)
 		}
@@ -174,7 +174,7 @@ func wantFault(t *testing.T, err error, want xdr.Fault) {
 	}
 }
 
-func TestWhatXDRHasNoRoomFor(t *testing.T) {
+func TestAppendMessage_inexpressible(t *testing.T) {
 	for _, tt := range []struct {
 		name string
 		c    change.Change
@@ -184,7 +184,7 @@ func TestWhatXDRHasNoRoomFor(t *testing.T) {
 		{"bin above the largest integer", change.Change{Bins: []change.Bin{{Value: change.UnsignedValue(1 << 63)}}}, "unsigned is not the value of a bin"},
 		{"key that is a bool", change.Change{Key: change.BoolValue(true)}, "bool cannot be a user key"},
 		{"key above the largest integer", change.Change{Key: change.UnsignedValue(1 << 63)}, "unsigned cannot be a user key"},
-		{"LUT in seconds", change.Change{LUT: 1735689600}, "not in milliseconds after 2010"},
+		{"LUT in seconds", change.Change{LUT: 1735689600}, "not in milliseconds, or not from 2010"},
 		{"too many bins", change.Change{Bins: make([]change.Bin, 1<<16)}, "65536 bins"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -218,7 +218,7 @@ func TestInflate(t *testing.T) {
 		name  string
 		m     []byte
 		limit int
-		fault xdr.Fault
+		fault xdr.ErrorKind
 	}{
 		{"as a node ships it", good, 5000, ""},
 		{"length in the byte order of old servers", claiming(bits.ReverseBytes64(5008)), 5000, ""},
@@ -262,7 +262,7 @@ func TestInflateIsBounded(t *testing.T) {
 	for _, tt := range []struct {
 		name  string
 		m     []byte
-		fault xdr.Fault
+		fault xdr.ErrorKind
 		most  uint64
 	}{
 		{"honest", bomb, xdr.InflatedSizeTooBig, 16 << 10},

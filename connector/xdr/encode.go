@@ -9,12 +9,11 @@ import (
 	"github.com/aerosink/aerosink/connector/change"
 )
 
-// AppendMessage appends c to dst as one uncompressed frame, as a node ships it:
-// fields in the order of the captures, no user key or LUT or set where c has
-// none. The ttl is what is left of the expiry at now. A write whose mode is
-// unknown is sent as an update.
+// AppendMessage appends c to dst as an uncompressed frame, as a node ships it. The fields
+// have the order of the captures. User key, LUT and set are left out if c has none. The ttl
+// is the time from now to the expiry. A write of unknown mode is encoded as an update.
 //
-// It refuses, permanently, what the protocol has no room for.
+// If the protocol cannot express c, the error is permanent.
 func AppendMessage(dst []byte, c *change.Change, now time.Time) ([]byte, error) {
 	if err := expressible(c); err != nil {
 		return nil, change.Permanent(fmt.Errorf("encode xdr message: %w", err))
@@ -31,22 +30,22 @@ func AppendMessage(dst []byte, c *change.Change, now time.Time) ([]byte, error) 
 	}
 	size := len(dst) - start - protoHeader
 	if size > MaxSize {
-		return nil, change.Permanent(fmt.Errorf("encode xdr message: body of %d bytes, the server's limit is %d", size, MaxSize))
+		return nil, change.Permanent(fmt.Errorf("encode xdr message: body of %d bytes, the limit of the server is %d", size, MaxSize))
 	}
 	appendProtoHeader(dst[:start], typeMessage, size)
 	return dst, nil
 }
 
-// expressible says what of c, its bins aside, the protocol has no room for.
+// expressible returns an error if the protocol cannot express c, apart from its bins.
 func expressible(c *change.Change) error {
 	kind := c.Key.Kind()
 	switch {
 	case len(c.Bins) > math.MaxUint16:
-		return fmt.Errorf("%d bins, at most %d fit", len(c.Bins), math.MaxUint16)
+		return fmt.Errorf("%d bins, at most %d are allowed", len(c.Bins), math.MaxUint16)
 	case kind > math.MaxUint8 || notKey(kind) && kind != change.KindNil:
 		return fmt.Errorf("%s cannot be a user key", kind)
 	case c.LUT != 0 && uint64(c.LUT-citrusleafEpoch) > lutMask:
-		return fmt.Errorf("last update time %d is not in milliseconds after 2010 and before 2044", c.LUT)
+		return fmt.Errorf("last update time %d is not in milliseconds, or not from 2010 to 2044", c.LUT)
 	}
 	return nil
 }
@@ -80,8 +79,8 @@ func appendMessageHeader(dst []byte, c *change.Change, now time.Time) []byte {
 	return append(dst, h[:]...)
 }
 
-// timeToLive returns the seconds until expiry. What has expired meanwhile gets
-// one second: a ttl of 0 would mean the namespace's default.
+// timeToLive returns the seconds until expiry, at least one: a ttl of 0 would mean the
+// default of the namespace.
 func timeToLive(expiry int64, now time.Time) uint32 {
 	switch expiry {
 	case 0:
@@ -131,7 +130,7 @@ func appendLUT(dst []byte, ms int64, source uint8) []byte {
 func appendOp(dst []byte, b *change.Bin) ([]byte, error) {
 	kind := b.Value.Kind()
 	if len(b.Name) > math.MaxUint8 {
-		return nil, fmt.Errorf("name of %d bytes, at most %d fit", len(b.Name), math.MaxUint8)
+		return nil, fmt.Errorf("name of %d bytes, at most %d are allowed", len(b.Name), math.MaxUint8)
 	}
 	if kind > math.MaxUint8 {
 		return nil, fmt.Errorf("%s is not the value of a bin", kind)
@@ -171,7 +170,7 @@ func appendParticle(dst []byte, v change.Value) []byte {
 		if particle, ok := v.GeoJSONParticle(); ok {
 			return append(dst, particle...)
 		}
-		return append(append(dst, 0, 0, 0), v.Bytes()...) // no flags, no cells: the server computes them
+		return append(append(dst, 0, 0, 0), v.Bytes()...) // no flags and no cells: the server computes them
 	}
 	return append(dst, v.Bytes()...)
 }

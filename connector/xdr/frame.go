@@ -7,47 +7,45 @@ import (
 	"io"
 )
 
-// Frame is one message as it came: the proto header and the body it announces.
+// Frame is a message as received: the proto header and the body.
 type Frame []byte
 
 // Compressed reports whether the body is a compressed message.
 func (f Frame) Compressed() bool { return f[1] == typeCompressed }
 
-// DefaultLimit is the largest frame body that a [Reader] takes when it is not
-// told otherwise. It is the largest record that Aerospike stores.
+// DefaultLimit is the default limit of a [Reader], in bytes of the body: the largest record
+// that Aerospike stores.
 const DefaultLimit = 8 << 20
 
-// Memory that a Reader reads into. It begins small, for a node holds many
-// connections and uses few, and grows where the stream fills it.
+// Sizes of the memory that a Reader reads into. It begins small, since a node holds many
+// connections and uses few of them, and grows if the stream fills it.
 const (
 	smallSlab = 4 << 10
 	largeSlab = 64 << 10
 
-	// worthReading is the least free room at the end of a slab that is read into
-	// when the frame will have to move to a new slab anyway.
-	worthReading = 512
+	// minRead is the least free space at the end of a slab that is still read into if the
+	// frame has to move to a new slab anyway.
+	minRead = 512
 )
 
-// Reader cuts a stream into frames. It is resumable: after an error of the
-// source, such as a deadline that passed, the next call goes on where the stream
-// was, also inside a frame.
+// Reader splits a stream into frames. After an error of the source, such as a timeout, the
+// next call continues where the stream was, even inside a frame.
 type Reader struct {
 	src   io.Reader
 	limit int
 
-	// slab[start:end] was read and not returned yet. Frames are parts of slabs,
-	// and a slab is never written twice, so that a frame stays whole for as long
-	// as someone holds it.
+	// slab[start:end] is read but not returned yet. Frames are parts of slabs. A slab is
+	// never overwritten, so a frame is valid as long as it is referenced.
 	slab       []byte
 	start, end int
 	slabSize   int
 
-	skip int   // what is left to discard of a message over the limit
-	over error // what to say of it when it is gone
+	skip int   // bytes left to discard of a message over the limit
+	over error // the error to return after that
 }
 
-// NewReader returns a Reader of frames whose body has at most limit bytes; a
-// limit of 0 means DefaultLimit, and none is above MaxSize.
+// NewReader returns a Reader of frames whose body has at most limit bytes. A limit of 0
+// means DefaultLimit; the largest limit is MaxSize.
 func NewReader(src io.Reader, limit int) *Reader {
 	if limit <= 0 {
 		limit = DefaultLimit
@@ -55,12 +53,12 @@ func NewReader(src io.Reader, limit int) *Reader {
 	return &Reader{src: src, limit: min(limit, MaxSize), slabSize: smallSlab}
 }
 
-// Next returns the next frame, which the caller may keep and must not write to.
+// Next returns the next frame. The caller may keep it, but must not write to it.
 //
-// An *[Error] says what is wrong with the stream: when its framing is lost the
-// connection must be closed; else the message was passed over, is owed a reply,
-// and Next can be called again. At the end of the stream Next returns io.EOF, and
-// inside a frame io.ErrUnexpectedEOF. Other errors are the source's own.
+// An *[Error] is about the stream: if its framing is lost, close the connection; else the
+// message was skipped, it needs a reply, and Next can be called again. At the end of the
+// stream the error is io.EOF, and inside a frame io.ErrUnexpectedEOF. Other errors are from
+// the source.
 func (r *Reader) Next() (Frame, error) {
 	if err := r.discard(); err != nil {
 		return nil, err
@@ -74,7 +72,7 @@ func (r *Reader) Next() (Frame, error) {
 	}
 	if size > r.limit {
 		r.skip = protoHeader + size
-		r.over = faulty(OverLimit, 2, "body of %d bytes, the limit is %d", size, r.limit)
+		r.over = errorAt(OverLimit, 2, "body of %d bytes, the limit is %d", size, r.limit)
 		return nil, r.discard()
 	}
 	total := protoHeader + size
@@ -86,26 +84,26 @@ func (r *Reader) Next() (Frame, error) {
 	return f, nil
 }
 
-// bodySize returns what the proto header h announces.
+// bodySize returns the length of the body in the proto header h.
 func bodySize(h []byte) (int, error) {
 	if h[0] != protoVersion {
-		return 0, &Error{BadProtoVersion, 0, fmt.Sprintf("version %d, not %d", h[0], protoVersion)}
+		return 0, &Error{BadProtoVersion, 0, fmt.Sprintf("version %d, want %d", h[0], protoVersion)}
 	}
 	if h[1] != typeMessage && h[1] != typeCompressed {
-		return 0, &Error{BadProtoType, 1, fmt.Sprintf("type %d, not %d or %d", h[1], typeMessage, typeCompressed)}
+		return 0, &Error{BadProtoType, 1, fmt.Sprintf("type %d, want %d or %d", h[1], typeMessage, typeCompressed)}
 	}
 	size := binary.BigEndian.Uint64(h) & (1<<48 - 1)
 	if size > MaxSize {
-		return 0, &Error{ProtoSizeTooBig, 2, fmt.Sprintf("body of %d bytes, the server's own limit is %d", size, MaxSize)}
+		return 0, &Error{ProtoSizeTooBig, 2, fmt.Sprintf("body of %d bytes, the limit of the server is %d", size, MaxSize)}
 	}
 	return int(size), nil
 }
 
-// fill reads until n bytes are there.
+// fill reads until there are n bytes.
 func (r *Reader) fill(n int) error {
 	for r.end-r.start < n {
 		free := len(r.slab) - r.end
-		if free == 0 || free < worthReading && r.start+n > len(r.slab) {
+		if free == 0 || free < minRead && r.start+n > len(r.slab) {
 			r.grow(n)
 		}
 		got, err := r.src.Read(r.slab[r.end:])
@@ -120,8 +118,8 @@ func (r *Reader) fill(n int) error {
 	return nil
 }
 
-// grow moves what is unread to a new slab. A frame larger than a slab gets room
-// as its bytes arrive, twice as much each time, never by what it claims.
+// grow moves unread bytes to a new slab. For a frame larger than a slab, memory doubles as
+// its bytes arrive, whatever length it claims.
 func (r *Reader) grow(n int) {
 	unread := r.slab[r.start:r.end]
 	size := r.slabSize
@@ -140,8 +138,8 @@ func (r *Reader) ended(err error) error {
 	return err
 }
 
-// discard drops what is left of a message over the limit, and then returns what
-// is to be said of it.
+// discard reads and drops the rest of a message over the limit, then returns the error about
+// it.
 func (r *Reader) discard() error {
 	for fresh := false; r.skip > 0; {
 		n := min(r.skip, r.end-r.start)

@@ -129,7 +129,7 @@ func TestReaderPassesOverWhatIsTooLarge(t *testing.T) {
 			switch {
 			case errors.Is(err, errTimeout):
 			case errors.As(err, &fault):
-				got = append(got, fault.Fault)
+				got = append(got, fault.Kind)
 			case err != nil:
 				t.Fatal(err)
 			default:
@@ -174,7 +174,7 @@ func TestCut(t *testing.T) {
 		}
 	}
 	_, _, err = xdr.Cut([]byte("GET / HTTP/1.1"))
-	if fault, ok := asFault(err); !ok || fault.Fault != xdr.BadProtoVersion {
+	if fault, ok := asFault(err); !ok || fault.Kind != xdr.BadProtoVersion {
 		t.Errorf("error %v, want %s", err, xdr.BadProtoVersion)
 	}
 }

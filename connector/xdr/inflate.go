@@ -16,27 +16,26 @@ import (
 // its own proto header (aerospike-server, proto.h, as_comp_proto).
 const claimBytes = 8
 
-// likelyRatio is what is made room for before the first byte is inflated. More room
-// is made as it is filled.
+// likelyRatio is the ratio of compression for which memory is allocated at first. It grows as
+// it fills.
 const likelyRatio = 8
 
-// Inflate returns the plain message inside a compressed frame, and any other
-// frame as it is. Memory is bounded by limit, in bytes of the plain message's
-// body as in [NewReader], and by what the stream inflates to, whatever it claims.
-// N is how many bytes were inflated, also where there is an error. Errors are
-// permanent.
+// Inflate returns the plain message in a compressed frame, and other frames unchanged.
+// Memory is bounded by limit, in bytes of the body of the plain message as in [NewReader],
+// and by the bytes that the stream inflates to, whatever length it claims. N is the number
+// of bytes inflated, even with an error. Errors are permanent.
 func Inflate(f Frame, limit int) (plain Frame, n int, err error) {
 	if !f.Compressed() {
 		return f, 0, nil
 	}
 	if len(f) < protoHeader+claimBytes {
-		return nil, 0, faulty(ShortBody, len(f), "a compressed message has at least %d bytes", protoHeader+claimBytes)
+		return nil, 0, errorAt(ShortBody, len(f), "a compressed message has at least %d bytes", protoHeader+claimBytes)
 	}
 	most := uint64(protoHeader + limit)
 	claim := binary.BigEndian.Uint64(f[protoHeader:])
-	tooBig := faulty(InflatedSizeTooBig, protoHeader, "says it inflates to %d bytes, the limit is %d", claim, most)
+	tooBig := errorAt(InflatedSizeTooBig, protoHeader, "claims to inflate to %d bytes, the limit is %d", claim, most)
 	size := claim
-	if claim > most { // servers of release 4 wrote it little-endian
+	if claim > most { // servers of release 4 write it little-endian
 		size = bits.ReverseBytes64(claim)
 	}
 	if size > most {
@@ -53,8 +52,8 @@ func Inflate(f Frame, limit int) (plain Frame, n int, err error) {
 	return plain, len(stream), err
 }
 
-// inflate returns what the stream inflates to, which must be size bytes; with an
-// error, as much of it as was read.
+// inflate inflates the stream to size bytes, neither more nor less. With an error it returns
+// what it has inflated.
 func inflate(stream []byte, size int) ([]byte, error) {
 	const at = protoHeader + claimBytes
 	z, err := inflaterOf(stream)
@@ -62,7 +61,7 @@ func inflate(stream []byte, size int) ([]byte, error) {
 		defer inflaters.Put(z)
 	}
 	if err != nil {
-		return nil, faulty(BadZlib, at, "%v", err)
+		return nil, errorAt(BadZlib, at, "%v", err)
 	}
 	plain := make([]byte, 0, min(size, likelyRatio*len(stream))+1)
 	for err == nil && len(plain) <= size {
@@ -75,16 +74,16 @@ func inflate(stream []byte, size int) ([]byte, error) {
 	}
 	switch {
 	case len(plain) > size:
-		return plain, faulty(BadInflatedSize, protoHeader, "says it inflates to %d bytes, and goes on", size)
+		return plain, errorAt(BadInflatedSize, protoHeader, "claims to inflate to %d bytes, and has more", size)
 	case !errors.Is(err, io.EOF):
-		return plain, faulty(BadZlib, at, "%v after %d bytes", err, len(plain))
+		return plain, errorAt(BadZlib, at, "%v after %d bytes", err, len(plain))
 	case len(plain) < size:
-		return plain, faulty(BadInflatedSize, protoHeader, "says it inflates to %d bytes, and has %d", size, len(plain))
+		return plain, errorAt(BadInflatedSize, protoHeader, "claims to inflate to %d bytes, and has %d", size, len(plain))
 	}
 	return plain, nil
 }
 
-// inflaters keeps readers of zlib, of which each is larger than most messages.
+// inflaters pools zlib readers, since each is larger than most messages.
 var inflaters sync.Pool
 
 func inflaterOf(stream []byte) (io.ReadCloser, error) {
@@ -92,27 +91,27 @@ func inflaterOf(stream []byte) (io.ReadCloser, error) {
 	if !ok {
 		return zlib.NewReader(bytes.NewReader(stream))
 	}
-	return z, z.(zlib.Resetter).Reset(bytes.NewReader(stream), nil) //nolint:forcetypeassert // zlib's readers say so
+	return z, z.(zlib.Resetter).Reset(bytes.NewReader(stream), nil) //nolint:forcetypeassert // documented by zlib.NewReader
 }
 
-// single returns b as a frame if it is just one plain message.
+// single returns b as a frame if it is exactly one plain message.
 func single(b []byte) (Frame, error) {
 	r := NewReader(bytes.NewReader(b), MaxSize)
 	f, err := r.Next()
 	var fault *Error
 	switch {
 	case errors.As(err, &fault):
-		return nil, faulty(InflatedNotOneFrame, fault.Offset, "%s: %s", fault.Fault, fault.Detail)
+		return nil, errorAt(InflatedNotOneFrame, fault.Offset, "%s: %s", fault.Kind, fault.Detail)
 	case err != nil:
-		return nil, faulty(InflatedNotOneFrame, len(b), "ends early")
+		return nil, errorAt(InflatedNotOneFrame, len(b), "ends early")
 	case len(f) != len(b) || f.Compressed():
-		return nil, faulty(InflatedNotOneFrame, 0, "%d bytes inflated, %d in a message of type %d", len(b), len(f), f[1])
+		return nil, errorAt(InflatedNotOneFrame, 0, "%d bytes inflated, %d in a message of type %d", len(b), len(f), f[1])
 	}
 	return f, nil
 }
 
-// AppendCompressed appends frame to dst as a compressed message, as a node with
-// enable-compression ships it.
+// AppendCompressed appends frame to dst as a compressed message, as a node ships it with
+// enable-compression.
 func AppendCompressed(dst []byte, frame Frame) ([]byte, error) {
 	var stream bytes.Buffer
 	z := zlib.NewWriter(&stream)

@@ -2,7 +2,7 @@ package xdr
 
 import "encoding/binary"
 
-// message is a cursor over a plain message: header, then fields, then ops.
+// message reads a plain message: the header, then fields, then ops.
 type message struct {
 	rest []byte
 	at   int // offset of rest in the frame
@@ -17,10 +17,10 @@ type header struct {
 func (m *message) header() (header, error) {
 	b := m.rest
 	if len(b) < messageHeader {
-		return header{}, faulty(ShortBody, m.at, "%d bytes, the header alone has %d", len(b), messageHeader)
+		return header{}, errorAt(ShortBody, m.at, "%d bytes; the header alone has %d", len(b), messageHeader)
 	}
 	if b[0] != messageHeader {
-		return header{}, faulty(BadHeaderSize, m.at, "%d, not %d", b[0], messageHeader)
+		return header{}, errorAt(BadHeaderSize, m.at, "%d, want %d", b[0], messageHeader)
 	}
 	m.skip(messageHeader)
 	return header{
@@ -34,18 +34,18 @@ func (m *message) header() (header, error) {
 	}, nil
 }
 
-// field returns the next field's type and data, and where its data is.
+// field returns the type and data of the next field, and the offset of the data.
 func (m *message) field() (id byte, data []byte, at int, err error) {
 	const length, head = 4, 5
 	if len(m.rest) < head {
-		return 0, nil, 0, faulty(TruncatedField, m.at, "%d bytes left, a field begins with %d", len(m.rest), head)
+		return 0, nil, 0, errorAt(TruncatedField, m.at, "%d bytes left; a field begins with %d", len(m.rest), head)
 	}
 	size := binary.BigEndian.Uint32(m.rest)
 	if size == 0 {
-		return 0, nil, 0, faulty(ZeroFieldSize, m.at, "a field has at least its type")
+		return 0, nil, 0, errorAt(ZeroFieldSize, m.at, "size 0; a field has at least a type")
 	}
 	if uint64(size) > uint64(len(m.rest)-length) {
-		return 0, nil, 0, faulty(FieldOverrunsBody, m.at, "size %d, %d bytes left", size, len(m.rest)-length)
+		return 0, nil, 0, errorAt(FieldOverrunsBody, m.at, "size %d, %d bytes left", size, len(m.rest)-length)
 	}
 	end := length + int(size)
 	id, data, at = m.rest[length], m.rest[head:end:end], m.at+head
@@ -56,7 +56,7 @@ func (m *message) field() (id byte, data []byte, at int, err error) {
 type op struct {
 	op, particle byte
 	name         []byte
-	lut          []byte // nil when the op has none
+	lut          []byte // nil if the op has none
 	value        []byte
 	at           int // offset of the op in the frame
 }
@@ -65,11 +65,11 @@ type op struct {
 func (m *message) op(o *op) error {
 	const length, head = 4, 4 + opHeader
 	if len(m.rest) < head {
-		return faulty(TruncatedOp, m.at, "%d bytes left, an op begins with %d", len(m.rest), head)
+		return errorAt(TruncatedOp, m.at, "%d bytes left; an op begins with %d", len(m.rest), head)
 	}
 	size := binary.BigEndian.Uint32(m.rest)
 	if size < opHeader || uint64(size) > uint64(len(m.rest)-length) {
-		return faulty(OpOverrunsBody, m.at, "size %d, %d bytes left, at least %d", size, len(m.rest)-length, opHeader)
+		return errorAt(OpOverrunsBody, m.at, "size %d, %d bytes left, at least %d", size, len(m.rest)-length, opHeader)
 	}
 	end := length + int(size)
 	b := m.rest[length:end:end]
@@ -77,12 +77,12 @@ func (m *message) op(o *op) error {
 	flags, nameLen := b[2], int(b[3])
 	b = b[opHeader:]
 	if nameLen > len(b) {
-		return faulty(OpNameOverrunsOp, m.at, "name of %d bytes, %d left in the op", nameLen, len(b))
+		return errorAt(OpNameOverrunsOp, m.at, "name of %d bytes, %d left in the op", nameLen, len(b))
 	}
 	o.name, b = b[:nameLen:nameLen], b[nameLen:]
 	if flags&opHasLUT != 0 {
 		if len(b) < lutBytes {
-			return faulty(OpLUTOverrunsOp, m.at, "%d bytes left in the op, a LUT has %d", len(b), lutBytes)
+			return errorAt(OpLUTOverrunsOp, m.at, "%d bytes left in the op, a LUT has %d", len(b), lutBytes)
 		}
 		o.lut, b = b[:lutBytes:lutBytes], b[lutBytes:]
 	}

@@ -8,26 +8,25 @@ import (
 	"github.com/aerosink/aerosink/connector/change"
 )
 
-// particle makes v of a bin's wire bytes (aerospike-server, particle.c and
-// particle_*.c, the *_from_wire functions). A type without a name is kept as
-// bytes.
+// particle sets v from the bytes of a bin (aerospike-server, particle.c and particle_*.c, the
+// *_from_wire functions). A type without a name is kept as bytes.
 func particle(v *change.Value, kind change.Kind, b []byte) (err error) {
 	switch kind {
 	case change.KindNil:
 		if len(b) > 0 {
-			return fmt.Errorf("%d bytes of nothing", len(b))
+			return fmt.Errorf("nil with %d bytes", len(b))
 		}
 		*v = change.Value{}
 	case change.KindInteger:
 		*v, err = integer(b)
 	case change.KindDouble:
 		if len(b) != 8 {
-			return fmt.Errorf("%d bytes, not 8", len(b))
+			return fmt.Errorf("%d bytes, want 8", len(b))
 		}
 		*v = change.DoubleValue(math.Float64frombits(binary.BigEndian.Uint64(b)))
 	case change.KindBool:
 		if len(b) != 1 || b[0] > 1 {
-			return fmt.Errorf("neither 0 nor 1 in one byte, but %d bytes", len(b))
+			return fmt.Errorf("bool of %d bytes, want one byte that is 0 or 1", len(b))
 		}
 		*v = change.BoolValue(b[0] == 1)
 	case change.KindString:
@@ -44,7 +43,7 @@ func particle(v *change.Value, kind change.Kind, b []byte) (err error) {
 	return err
 }
 
-// integer takes the sizes that the server takes.
+// integer accepts the sizes that the server accepts.
 func integer(b []byte) (change.Value, error) {
 	switch len(b) {
 	case 8:
@@ -56,25 +55,25 @@ func integer(b []byte) (change.Value, error) {
 	case 1:
 		return change.IntegerValue(int64(int8(b[0]))), nil
 	}
-	return change.Value{}, fmt.Errorf("%d bytes, not 8, 4, 2 or 1", len(b))
+	return change.Value{}, fmt.Errorf("%d bytes, want 8, 4, 2 or 1", len(b))
 }
 
-// key makes v of the user key field: a particle type and its bytes.
+// key sets v from the field of the user key: a particle type and its bytes.
 func key(v *change.Value, b []byte, at int) error {
 	if len(b) == 0 {
-		return faulty(BadKey, at, "no bytes, not even a type")
+		return errorAt(BadKey, at, "no bytes, want at least a type")
 	}
 	kind := change.Kind(b[0])
 	if notKey(kind) {
-		return faulty(BadKey, at, "particle type %d cannot be a user key", b[0])
+		return errorAt(BadKey, at, "particle type %d cannot be a user key", b[0])
 	}
 	if err := particle(v, kind, b[1:]); err != nil {
-		return faulty(BadKey, at, "particle type %d: %v", b[0], err)
+		return errorAt(BadKey, at, "particle type %d: %v", b[0], err)
 	}
 	return nil
 }
 
-// notKey reports the particle types that the clients refuse as user keys.
+// notKey reports whether clients refuse the particle type for a user key.
 func notKey(kind change.Kind) bool {
 	switch kind {
 	case change.KindNil, change.KindBool, change.KindList, change.KindMap, change.KindGeoJSON:

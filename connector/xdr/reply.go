@@ -8,12 +8,12 @@ import (
 // Code is the result code of a reply.
 type Code uint8
 
-// What a receiver may answer. Every other positive code but those for which
-// [Code.Retry] is true makes XDR abandon the change for good.
+// Codes that a receiver sends. Other positive codes, unless [Code.Retry] is true for them,
+// make XDR abandon the change for good.
 const (
-	OK      Code = 0  // proto.h, AS_OK: shipped, forget it
-	Retry   Code = 18 // proto.h, AS_ERR_DEVICE_OVERLOAD: ship it again
-	Missing Code = 2  // proto.h, AS_ERR_NOT_FOUND: to XDR as good as OK
+	OK      Code = 0  // proto.h, AS_OK: the change is shipped
+	Retry   Code = 18 // proto.h, AS_ERR_DEVICE_OVERLOAD: XDR ships the record again
+	Missing Code = 2  // proto.h, AS_ERR_NOT_FOUND: XDR takes it for OK
 )
 
 // Done reports whether XDR takes c for success.
@@ -33,10 +33,10 @@ func (c Code) Retry() bool {
 // ReplySize is the length of a reply that [AppendReply] writes, in bytes.
 const ReplySize = protoHeader + messageHeader
 
-const resultCode = 5 // its place in the message header
+const resultCode = 5 // offset in the message header
 
-// AppendReply appends the answer to one request: a bare message header with the
-// result code, as a server sends it.
+// AppendReply appends the reply to a request: a message header with the result code, as a
+// server sends it.
 func AppendReply(dst []byte, c Code) []byte {
 	var reply [ReplySize]byte
 	binary.BigEndian.PutUint64(reply[:], protoVersion<<56|typeMessage<<48|messageHeader)
@@ -45,11 +45,11 @@ func AppendReply(dst []byte, c Code) []byte {
 	return append(dst, reply[:]...)
 }
 
-// ParseReply returns the result code of a reply, as the database reads it: of the
-// header only that one byte counts.
+// ParseReply returns the result code of a reply. Like the database, it reads only that byte
+// of the header.
 func ParseReply(f Frame) (Code, error) {
 	if f.Compressed() || len(f) < ReplySize {
-		return 0, fmt.Errorf("xdr reply of type %d and %d bytes, not %d and %d", f[1], len(f), typeMessage, ReplySize)
+		return 0, fmt.Errorf("xdr reply of type %d and %d bytes, want %d and %d", f[1], len(f), typeMessage, ReplySize)
 	}
 	return Code(f[protoHeader+resultCode]), nil
 }

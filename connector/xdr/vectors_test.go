@@ -270,7 +270,7 @@ func TestMalformedVectors(t *testing.T) {
 			return
 		}
 		var fault *xdr.Error
-		if !errors.As(err, &fault) || fault.Fault != xdr.Fault(v.Error) {
+		if !errors.As(err, &fault) || fault.Kind != xdr.ErrorKind(v.Error) {
 			t.Fatalf("error %v, want fault %s", err, v.Error)
 		}
 		closes := strings.HasPrefix(v.Action, "close")

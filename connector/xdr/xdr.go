@@ -1,21 +1,21 @@
-// Package xdr speaks the protocol in which an Aerospike node replicates changes
-// to a connector: [Reader] cuts a byte stream into frames, [Decoder] makes a
-// change.Change of a frame, [AppendMessage] makes a frame of a change, and
-// [AppendReply] writes the answer.
+// Package xdr implements XDR, the protocol with which an Aerospike node replicates changes
+// to a connector. [Reader] splits a stream into frames, [Decoder] decodes a frame to a
+// change.Change, [AppendMessage] encodes a change to a frame, and [AppendReply] encodes a
+// reply.
 //
-// A node opens the connection and sends nothing but requests; the receiver sends
-// nothing but replies, one for each request and in the same order, for a reply is
-// matched to its request by position alone. All integers are big-endian.
+// A node opens the connection and sends only requests. The receiver sends only replies, one
+// for each request in the same order, since a reply is matched to its request by position
+// alone. All integers are big-endian.
 //
-//	proto header, 8 bytes            version · type · length of what follows (48 bits)
+//	proto header, 8 bytes            version · type · length of the rest (48 bits)
 //	message header, 22 bytes         size · info1 … info4 · result code · generation ·
 //	                                 ttl · transaction ttl · number of fields · number of ops
 //	fields                           length (32 bits, of type and data) · type · data
-//	ops, one for each bin            length (32 bits, of all after it) · op · particle type ·
+//	ops, one for each bin            length (32 bits, of the rest) · op · particle type ·
 //	                                 flags · name length · name · LUT if flags say so · value
 //
 // The layout is that of aerospike-server, as/include/base/proto.h (as_proto,
-// as_msg, as_msg_field, as_msg_op). The package knows nothing of networks,
+// as_msg, as_msg_field, as_msg_op). The package does not know networks,
 // configuration, HTTP or logs.
 package xdr
 
@@ -27,8 +27,8 @@ const (
 	typeCompressed = 4
 	protoHeader    = 8
 
-	// MaxSize is the most that a proto header may announce, in bytes: the server
-	// itself ships nothing larger.
+	// MaxSize bounds the length in a proto header, in bytes. The server ships nothing
+	// larger.
 	MaxSize = 128 << 20
 )
 
@@ -49,7 +49,7 @@ const (
 
 	info2Write   = 0x01
 	info2Delete  = 0x02
-	info2Durable = 0x10 // of a delete; on a write it means that bin LUTs are shipped
+	info2Durable = 0x10 // of a delete; of a write: bin LUTs are shipped
 
 	info3Replace = 0x10
 )
@@ -69,7 +69,7 @@ const (
 	opHasLUT  = 0x01 // proto.h, as_msg_op, has_lut
 	lutBytes  = 8
 	lutMask   = 1<<40 - 1 // aerospike-server, index.h: last_update_time has 40 bits
-	lutSource = 40        // the source id rides above the time
+	lutSource = 40        // the source id is above the time
 
 	// citrusleafEpoch is 2010-01-01T00:00:00Z in Unix milliseconds, where
 	// Aerospike's clock starts (aerospike-common, cf_clock.h,
@@ -77,7 +77,7 @@ const (
 	citrusleafEpoch = 1262304000000
 )
 
-// A ttl counts seconds from now, but for these: aerospike-client-go,
+// A ttl is in seconds from now, except for these values: aerospike-client-go,
 // write_policy.go, TTLServerDefault, TTLDontExpire, TTLDontUpdate.
 const (
 	ttlDefault    = 0
@@ -85,7 +85,6 @@ const (
 	ttlDontUpdate = 0xFFFFFFFE
 )
 
-// MonitorSet is the set in which a server of release 8 keeps the monitor records
-// of its transactions. They are the server's own affair: a receiver acknowledges
-// and drops them.
+// MonitorSet is the set in which a server of release 8 keeps the monitor records of its
+// transactions. They are internal to the server: a receiver acknowledges and drops them.
 const MonitorSet = "<ERO~MRT"

@@ -241,7 +241,7 @@ func TestParser_oneMessageInflatesTooMuch(t *testing.T) {
 			t.Fatalf("%s: %d changes, %v", name, len(parsed), err)
 		}
 		for _, one := range parsed[1:4] {
-			wantPermanent(t, one.Err, fmt.Sprintf("too large: xdr message: uncompressed-size-too-big at byte 8: says it inflates to %d bytes, the limit is 40008", plain["xdr"]/3))
+			wantPermanent(t, one.Err, fmt.Sprintf("too large: xdr message: uncompressed-size-too-big at byte 8: claims to inflate to %d bytes, the limit is 40008", plain["xdr"]/3))
 			if !errors.Is(one.Err, format.ErrTooLarge) {
 				t.Errorf("%s: %v is not ErrTooLarge", name, one.Err)
 			}

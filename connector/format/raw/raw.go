@@ -126,7 +126,7 @@ func messageError(at int, err error) error {
 	return format.ErrorAt(at, "%w", err)
 }
 
-func isXDRError(err error, fault xdr.Fault) bool {
+func isXDRError(err error, fault xdr.ErrorKind) bool {
 	var e *xdr.Error
-	return errors.As(err, &e) && e.Fault == fault
+	return errors.As(err, &e) && e.Kind == fault
 }
