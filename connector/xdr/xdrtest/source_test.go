@@ -339,7 +339,7 @@ func TestSource_largestRecord(t *testing.T) {
 	}
 	settle(t, s)
 	s.Write(user(3, change.Bin{Name: "larger", Value: change.BytesValue(change.KindBlob, make([]byte, xdr.MaxSize))}))
-	if err := s.Settle(t.Context()); err == nil || !strings.Contains(err.Error(), "the server's limit is") {
+	if err := s.Settle(t.Context()); err == nil || !strings.Contains(err.Error(), "the limit of the server is") {
 		t.Errorf("error %v", err)
 	}
 }
