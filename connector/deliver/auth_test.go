@@ -8,15 +8,15 @@ import (
 	"github.com/aerosink/aerosink/connector/deliver/auth"
 )
 
-// A token in a file counts as it is there, on a 401 at once.
-func TestBearer(t *testing.T) {
+// A changed token in the file is used at once after a 401.
+func TestBearer_changedToken(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "token")
 	write(t, file, "one\n")
 	secret, err := auth.ReadSecret(file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	g := newGuarded(t)
+	g := newTokenServer(t)
 	g.want("one")
 	d := authorized(t, g.url, auth.Bearer{Token: secret})
 	if err := send(d, alone, 0, "x").wait(t); err != nil {

@@ -9,18 +9,18 @@ import (
 	"github.com/aerosink/aerosink/connector/deliver/post"
 )
 
-// batch is changes of one stream, to be sent in one request.
+// batch is a sequence of changes of one stream, to be sent in one request.
 type batch struct {
 	stream   *Stream
 	created  time.Time // set for a stream with an Interval
-	earliest time.Time // no deadline is before it
+	earliest time.Time // lower bound of the deadlines
 	records  []byte
 	items    []queuedItem
-	origins  []origin     // of the items, in the order in which they came
-	request  post.Request // in which the batch is sent
+	origins  []origin     // of the items, in order of arrival
+	request  post.Request // with which the batch is sent
 
 	isHalf bool   // part of a batch that was refused
-	other  *batch // of a first half: the second, if one of them will be refused for certain
+	other  *batch // of a first half: the second, if one of the two must be refused
 }
 
 // queuedItem is an item of a batch.
@@ -35,7 +35,7 @@ type queuedItem struct {
 type origin struct{ namespace, set string }
 
 // batches is a pool of batches. Those larger than maxPooledBytes are left to the garbage
-// collector, so that a burst of large batches does not hold memory.
+// collector, so that the pool does not hold much memory after a burst of large batches.
 var batches = sync.Pool{New: func() any { return new(batch) }}
 
 const maxPooledBytes = 256 << 10
@@ -49,8 +49,8 @@ func newBatch(s *Stream) *batch {
 	return b
 }
 
-// free returns b to the pool. Nobody may use it after that. Halves are left to the garbage
-// collector, since one refers to the other.
+// free returns b to the pool. b must not be used after that. Halves are left to the
+// garbage collector, since the first refers to the second.
 func (b *batch) free() {
 	if b.isHalf || cap(b.records) > maxPooledBytes || cap(b.request.Compressed) > maxPooledBytes {
 		return
@@ -70,7 +70,7 @@ func (b *batch) isFull() bool {
 	return len(b.items) >= b.stream.MaxRecords || len(b.records) >= b.stream.MaxBytes
 }
 
-// fullness returns how full b is: 1 is full.
+// fullness returns how full b is; 1 is full.
 func (b *batch) fullness() float64 {
 	return max(float64(len(b.items))/float64(b.stream.MaxRecords), float64(len(b.records))/float64(b.stream.MaxBytes))
 }
@@ -90,7 +90,7 @@ func (b *batch) add(i *Item) {
 	}
 }
 
-// grow makes room for records and bytes in all.
+// grow sets the capacity of b to at least the given records and bytes in total.
 func (b *batch) grow(records, bytes int) {
 	b.items = slices.Grow(b.items, max(0, records-len(b.items)))
 	b.records = slices.Grow(b.records, max(0, bytes-len(b.records)))
@@ -121,10 +121,10 @@ type rejection struct {
 	err error
 }
 
-// rejectReason returns why an item with this deadline is not worth sending, nil if it is.
+// rejectReason returns why an item with this deadline should not be sent, or nil.
 type rejectReason func(deadline time.Time) error
 
-// tooLate rejects what nobody waits for any more.
+// tooLate rejects items whose deadline has passed.
 func tooLate(now time.Time) rejectReason {
 	return func(deadline time.Time) error {
 		if now.Before(deadline) {
@@ -134,7 +134,7 @@ func tooLate(now time.Time) rejectReason {
 	}
 }
 
-// sweep removes items from batches, and batches that become empty.
+// sweep removes the items that reason has an error for, and batches that become empty.
 func sweep(batches []*batch, out []rejection, reason rejectReason) ([]*batch, []rejection) {
 	return slices.DeleteFunc(batches, func(b *batch) bool {
 		out = b.remove(out, reason)
@@ -146,8 +146,8 @@ func sweep(batches []*batch, out []rejection, reason rejectReason) ([]*batch, []
 	}), out
 }
 
-// remove removes the items that reason has an error for, and appends them to out. If the
-// earliest deadline has none, no item has.
+// remove removes the items that reason has an error for, and appends them to out. If there
+// is no error for the earliest deadline, there is none for any item.
 func (b *batch) remove(out []rejection, reason rejectReason) []rejection {
 	if reason(b.earliest) == nil {
 		return out
@@ -197,7 +197,7 @@ func (b *batch) half(from, to int) *batch {
 	return h
 }
 
-// origin returns the namespace and the set of all items; "" where they have several.
+// origin returns the namespace and the set of all items; "" if they differ.
 func (b *batch) origin() (namespace, set string) {
 	first := b.origins[b.items[0].origin]
 	namespace, set = first.namespace, first.set

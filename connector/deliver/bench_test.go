@@ -13,20 +13,20 @@ import (
 	"github.com/aerosink/aerosink/connector/deliver"
 )
 
-// window lets a number of changes be in flight at once.
+// window limits how many changes are in flight at once.
 type window struct {
-	room chan struct{}
-	done sync.WaitGroup
+	slots chan struct{}
+	done  sync.WaitGroup
 }
 
 // Done implements change.Recipient.
 func (w *window) Done(error) {
-	<-w.room
+	<-w.slots
 	w.done.Done()
 }
 
-// BenchmarkDeliver measures changes of 200 bytes on their way to a server on the
-// same machine, which answers at once.
+// BenchmarkDeliver sends changes of 200 bytes to a server on the same machine, which
+// responds at once.
 func BenchmarkDeliver(b *testing.B) {
 	for _, bench := range []struct {
 		name    string
@@ -51,7 +51,7 @@ func BenchmarkDeliver(b *testing.B) {
 			bench.change(&c)
 			d := deliver.New(c)
 			defer d.Close(b.Context())
-			w := &window{room: make(chan struct{}, 16384)}
+			w := &window{slots: make(chan struct{}, 16384)}
 			stream, record := batches(bench.records, 4<<20), make([]byte, 200)
 			for i := range record {
 				record[i] = byte('a' + i%26)
@@ -61,7 +61,7 @@ func BenchmarkDeliver(b *testing.B) {
 			b.SetBytes(200)
 			b.ResetTimer()
 			for i := range b.N {
-				w.room <- struct{}{}
+				w.slots <- struct{}{}
 				w.done.Add(1)
 				d.Send(deliver.Item{Stream: stream, Record: record, Namespace: "test", Set: "set", Partition: i & 4095, Deadline: deadline, To: w})
 			}

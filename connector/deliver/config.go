@@ -14,7 +14,7 @@ type Config struct {
 	URLs []*url.URL // of equivalent endpoints; at least one
 	post.Config
 
-	Health *HealthConfig // nil takes every endpoint for healthy
+	Health *HealthConfig // nil means no checks: every endpoint is healthy
 
 	Queue       int           // changes waiting or in flight per endpoint; more are refused
 	CallTimeout time.Duration // of a request, from its first byte to the end of the response

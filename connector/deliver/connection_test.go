@@ -21,14 +21,14 @@ import (
 	"github.com/aerosink/aerosink/connector/deliver"
 )
 
-// census counts the connections of a server.
-type census struct {
+// connCounter counts the connections of a server.
+type connCounter struct {
 	mu           sync.Mutex
 	opened, open int
-	most         int // at once
+	most         int // open at once
 }
 
-func (c *census) note(_ net.Conn, state http.ConnState) {
+func (c *connCounter) record(_ net.Conn, state http.ConnState) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch state {
@@ -41,35 +41,35 @@ func (c *census) note(_ net.Conn, state http.ConnState) {
 	}
 }
 
-func (c *census) counts() (opened, open, most int) {
+func (c *connCounter) counts() (opened, open, most int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.opened, c.open, c.most
 }
 
-// narrow is a server of clear-text HTTP/2 that allows a number of requests at once on
-// a connection.
-func narrow(t *testing.T, requests int, handler http.HandlerFunc) (url string, c *census) {
+// limitedServer starts a server of clear-text HTTP/2 that allows a number of concurrent
+// requests on each connection.
+func limitedServer(t *testing.T, requests int, handler http.HandlerFunc) (url string, c *connCounter) {
 	t.Helper()
-	s, c := httptest.NewUnstartedServer(handler), &census{}
+	s, c := httptest.NewUnstartedServer(handler), &connCounter{}
 	s.Config.Protocols = new(http.Protocols)
 	s.Config.Protocols.SetUnencryptedHTTP2(true)
 	s.Config.HTTP2 = &http.HTTP2Config{MaxConcurrentStreams: requests}
-	s.Config.ConnState = c.note
+	s.Config.ConnState = c.record
 	s.Start()
 	t.Cleanup(s.Close)
 	return s.URL, c
 }
 
-// A server that allows fewer requests at once than there are lanes gets as many as it
-// allows, over no more connections than it may have, and none of them fails.
-func TestFewerRequestsThanLanes(t *testing.T) {
+// A server that allows fewer concurrent requests than there are lanes gets as many as it
+// allows, over no more connections than configured, and no request fails.
+func TestConnection_maxConcurrentStreams(t *testing.T) {
 	for _, tt := range []struct{ allowed, connections int }{{20, 1}, {20, 3}, {2, 1}, {2, 2}, {1, 1}} {
 		t.Run(fmt.Sprintf("%d on each of %d", tt.allowed, tt.connections), func(t *testing.T) {
 			t.Parallel()
 			var now atomic.Int64
-			var gate atomic.Pointer[chan struct{}] // what requests wait for; nil lets them pass
-			url, census := narrow(t, tt.allowed, func(_ http.ResponseWriter, r *http.Request) {
+			var gate atomic.Pointer[chan struct{}] // requests wait until it is closed; nil means they do not wait
+			url, conns := limitedServer(t, tt.allowed, func(_ http.ResponseWriter, r *http.Request) {
 				now.Add(1)
 				defer now.Add(-1)
 				_, _ = io.Copy(io.Discard, r.Body)
@@ -81,14 +81,14 @@ func TestFewerRequestsThanLanes(t *testing.T) {
 			c.Connections = tt.connections
 			d := open(t, c)
 			want := int64(tt.allowed * tt.connections)
-			// It learns by and by that it may have as many out as there are lanes, and is
-			// more careful after the server has ended a connection, of which below.
+			// The destination needs several rounds to reach one request per lane, and
+			// reduces the limit after the server has ended a connection, see below.
 			for reached, tries := false, 0; !reached; tries++ {
 				if tries == 10 {
-					t.Fatalf("there never were %d requests at once", want)
+					t.Fatalf("never had %d requests at once", want)
 				}
 				for range 10 {
-					settle(t, sendEach(d, 100))
+					wantDelivered(t, sendEach(d, 100))
 				}
 				held := make(chan struct{})
 				gate.Store(&held)
@@ -105,19 +105,20 @@ func TestFewerRequestsThanLanes(t *testing.T) {
 				})
 				gate.Store(nil)
 				close(held)
-				settle(t, verdicts)
+				wantDelivered(t, verdicts)
 			}
-			// The server now and then counts a request that it has just answered, and
-			// ends the connection with PROTOCOL_ERROR: then one finishes beside the next.
-			if _, _, most := census.counts(); most > 2*tt.connections {
+			// The server sometimes still counts a request that it has just answered, and
+			// ends the connection with PROTOCOL_ERROR. Until its requests have finished,
+			// it is open together with its replacement.
+			if _, _, most := conns.counts(); most > 2*tt.connections {
 				t.Errorf("%d connections at once, want at most %d", most, 2*tt.connections)
 			}
 		})
 	}
 }
 
-// settle waits for verdicts, all of which must be that it was delivered.
-func settle(t *testing.T, verdicts []verdict) {
+// wantDelivered waits for verdicts and fails the test if one is an error.
+func wantDelivered(t *testing.T, verdicts []verdict) {
 	t.Helper()
 	for i, v := range verdicts {
 		if err := v.wait(t); err != nil {
@@ -126,7 +127,7 @@ func settle(t *testing.T, verdicts []verdict) {
 	}
 }
 
-// sendEach sends n changes, each by itself.
+// sendEach sends n changes, each in its own request.
 func sendEach(d *deliver.Destination, n int) []verdict {
 	verdicts := make([]verdict, n)
 	for i := range verdicts {
@@ -135,10 +136,11 @@ func sendEach(d *deliver.Destination, n int) []verdict {
 	return verdicts
 }
 
-// A request waits for room no longer than until its deadline, and those behind it go on.
-func TestWaitForRoom(t *testing.T) {
+// A request waits no longer than its deadline until the server allows it, and does not hold
+// up later ones.
+func TestConnection_waitEndsAtDeadline(t *testing.T) {
 	arrived, release := make(chan struct{}, 10), make(chan struct{})
-	url, _ := narrow(t, 1, func(_ http.ResponseWriter, r *http.Request) {
+	url, _ := limitedServer(t, 1, func(_ http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
 		arrived <- struct{}{}
 		<-release
@@ -158,28 +160,28 @@ func TestWaitForRoom(t *testing.T) {
 	}
 }
 
-// Under load too connections are replaced without a failed request, one at a time.
-func TestConnectionTTLUnderLoad(t *testing.T) {
-	url, census := narrow(t, 20, func(_ http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body) })
+// Under load, too, connections are replaced without a failed request.
+func TestConnectionTTL_underLoad(t *testing.T) {
+	url, conns := limitedServer(t, 20, func(_ http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body) })
 	c := config(t, url)
 	c.Connections, c.ConnectionTTL = 2, 20*time.Millisecond
 	d := open(t, c)
 	changetest.WaitFor(t, "many connections", func() bool {
-		if failures := pressure(t, d, 500); failures != 0 {
+		if failures := sendMany(t, d, 500); failures != 0 {
 			t.Fatalf("%d of 500 failed", failures)
 		}
-		opened, _, _ := census.counts()
+		opened, _, _ := conns.counts()
 		return opened >= 20
 	})
-	changetest.WaitFor(t, "the end of the old ones", func() bool {
-		_, open, _ := census.counts()
+	changetest.WaitFor(t, "the end of the expired connections", func() bool {
+		_, open, _ := conns.counts()
 		return open <= 2
 	})
 }
 
-// dishonest returns the URL of a TLS server that agrees on protocols, and then says
-// the same on each connection, whatever comes.
-func dishonest(t *testing.T, protocols []string, text string) (url string, trust *x509.CertPool) {
+// tlsTextServer returns the URL of a TLS server that negotiates one of the protocols, and
+// then sends text on each connection, whatever it receives.
+func tlsTextServer(t *testing.T, protocols []string, text string) (url string, trust *x509.CertPool) {
 	ours := newAuthority(t)
 	c := &tls.Config{
 		Certificates: []tls.Certificate{ours.server(t, func(*x509.Certificate) {})},
@@ -195,21 +197,21 @@ func dishonest(t *testing.T, protocols []string, text string) (url string, trust
 	return strings.Replace(plain, "http:", "https:", 1), ours.pool
 }
 
-// A server that does not speak HTTP/2 gets no requests over HTTP/1.1 instead, and the
-// error says what to set.
-func TestNoHTTP2(t *testing.T) {
+// There is no fallback to HTTP/1.1 for a server that does not speak HTTP/2. The error says
+// which key to set.
+func TestHTTP2_unsupportedByServer(t *testing.T) {
 	const text = "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 	for _, tt := range []struct {
 		name      string
 		protocols []string
 		want      string
 	}{
-		{"agrees on HTTP/2 all the same", []string{"h2"}, "POST https"},
-		{"agrees on nothing", nil, "the server does not negotiate HTTP/2"},
-		{"agrees on HTTP/1.1 alone", []string{"http/1.1"}, "no application protocol"},
+		{"negotiates HTTP/2", []string{"h2"}, "POST https"},
+		{"negotiates nothing", nil, "the server does not negotiate HTTP/2"},
+		{"negotiates only HTTP/1.1", []string{"http/1.1"}, "no application protocol"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			url, trust := dishonest(t, tt.protocols, text)
+			url, trust := tlsTextServer(t, tt.protocols, text)
 			c := config(t, url)
 			c.TLS = &tls.Config{RootCAs: trust, MinVersion: tls.VersionTLS12}
 			err := send(open(t, c), alone, 0, "x").wait(t)
@@ -219,8 +221,8 @@ func TestNoHTTP2(t *testing.T) {
 	}
 }
 
-// The time to connect is that of TLS as well.
-func TestConnectTimeout(t *testing.T) {
+// ConnectTimeout includes the TLS handshake.
+func TestConnectTimeout_tlsHandshake(t *testing.T) {
 	silent := raw(t, func(int64, net.Conn) {})
 	c := config(t, strings.Replace(silent, "http:", "https:", 1))
 	c.ConnectTimeout = 50 * time.Millisecond
@@ -228,8 +230,8 @@ func TestConnectTimeout(t *testing.T) {
 	wantError(t, err, "no connection within 50ms")
 }
 
-// Closing gives up connections that are not there yet.
-func TestCloseWhileConnecting(t *testing.T) {
+// Close cancels connections that are not open yet.
+func TestClose_whileConnecting(t *testing.T) {
 	var accepted atomic.Int64
 	silent := raw(t, func(int64, net.Conn) { accepted.Add(1) })
 	c := config(t, strings.Replace(silent, "http:", "https:", 1))

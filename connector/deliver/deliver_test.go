@@ -23,7 +23,7 @@ import (
 	"github.com/aerosink/aerosink/connector/deliver"
 )
 
-// lines is an envelope of records that end in a newline.
+// lines is an Envelope that concatenates records, which end in a newline.
 type lines struct{}
 
 func (lines) Name() string { return "lines" }
@@ -32,13 +32,15 @@ func (lines) Seal(records []byte, n int) ([]byte, string) {
 	return records, fmt.Sprintf("text/plain; n=%d", n)
 }
 
+// batches returns a stream with these limits and no Interval.
 func batches(records, bytes int) *deliver.Stream {
 	return &deliver.Stream{Envelope: lines{}, MaxRecords: records, MaxBytes: bytes}
 }
 
+// alone is a stream that sends each change in its own request.
 var alone = batches(1, 1<<20)
 
-// config returns a Config for urls with room for everything.
+// config returns a Config for urls with limits that no test reaches by accident.
 func config(t testing.TB, urls ...string) deliver.Config {
 	t.Helper()
 	c := deliver.Config{
@@ -55,6 +57,7 @@ func config(t testing.TB, urls ...string) deliver.Config {
 	return c
 }
 
+// open returns a destination that is aborted at the end of the test.
 func open(t *testing.T, c deliver.Config) *deliver.Destination {
 	t.Helper()
 	d := deliver.New(c)
@@ -66,7 +69,7 @@ func open(t *testing.T, c deliver.Config) *deliver.Destination {
 	return d
 }
 
-// server speaks HTTP/1.1 and clear-text HTTP/2 on one port.
+// server starts a server that speaks HTTP/1.1 and clear-text HTTP/2 on one port.
 func server(t *testing.T, handler http.HandlerFunc) *httptest.Server {
 	t.Helper()
 	s := httptest.NewUnstartedServer(handler)
@@ -78,7 +81,7 @@ func server(t *testing.T, handler http.HandlerFunc) *httptest.Server {
 	return s
 }
 
-// verdict is a recipient that one can wait for.
+// verdict is a change.Recipient that a test can wait for.
 type verdict chan error
 
 func (v verdict) Done(err error) { v <- err }
@@ -94,13 +97,14 @@ func (v verdict) wait(t *testing.T) error {
 	}
 }
 
+// send sends one record with a deadline in a minute.
 func send(d *deliver.Destination, s *deliver.Stream, partition int, record string) verdict {
 	v := make(verdict, 1)
 	d.Send(deliver.Item{Stream: s, Record: []byte(record), Partition: partition, Deadline: time.Now().Add(time.Minute), To: v})
 	return v
 }
 
-func TestProtocols(t *testing.T) {
+func TestDestination_protocols(t *testing.T) {
 	handler := func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
 		fmt.Fprintln(w, "ignored")
@@ -117,7 +121,7 @@ func TestProtocols(t *testing.T) {
 	secure.EnableHTTP2 = true
 	secure.StartTLS()
 	t.Cleanup(secure.Close)
-	old := httptest.NewUnstartedServer(http.HandlerFunc(record)) // speaks no HTTP/2
+	old := httptest.NewUnstartedServer(http.HandlerFunc(record)) // without HTTP/2
 	old.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
 	old.StartTLS()
 	t.Cleanup(old.Close)
@@ -136,7 +140,7 @@ func TestProtocols(t *testing.T) {
 		{"clear-text HTTP/1.1", post.HTTP1, plain.URL, "HTTP/1.1", ""},
 		{"HTTP/2 over TLS", post.HTTP2, secure.URL, "HTTP/2.0", ""},
 		{"HTTP/1.1 over TLS", post.HTTP1, secure.URL, "HTTP/1.1", ""},
-		{"no HTTP/2 on the other side", post.HTTP2, old.URL, "", "set HTTP_1_1"},
+		{"server without HTTP/2", post.HTTP2, old.URL, "", "set HTTP_1_1"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			c := config(t, tt.url+"/in?k=v")
@@ -152,29 +156,30 @@ func TestProtocols(t *testing.T) {
 				t.Fatal(err)
 			}
 			if got := proto.Load(); got != tt.want {
-				t.Errorf("came over %v, want %s", got, tt.want)
+				t.Errorf("protocol %v, want %s", got, tt.want)
 			}
 		})
 	}
 }
 
+// wantError checks that err contains want and is not permanent.
 func wantError(t *testing.T, err error, want string) {
 	t.Helper()
 	if err == nil || !strings.Contains(err.Error(), want) || change.IsPermanent(err) {
-		t.Errorf("error %v, want one that says %q and is worth trying again", err, want)
+		t.Errorf("error %v, want one that contains %q and is not permanent", err, want)
 	}
 }
 
-func TestStatus(t *testing.T) {
+func TestDestination_statuses(t *testing.T) {
 	var status atomic.Int64
 	s := server(t, func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Location", "/elsewhere")
 		w.WriteHeader(int(status.Load()))
 	})
 	d := open(t, config(t, s.URL))
-	picky := config(t, s.URL)
-	picky.Success = func(status int) bool { return status == 202 }
-	p := open(t, picky)
+	only202 := config(t, s.URL)
+	only202.Success = func(status int) bool { return status == 202 }
+	p := open(t, only202)
 	for _, tt := range []struct {
 		d         *deliver.Destination
 		status    int64
@@ -200,8 +205,8 @@ func TestStatus(t *testing.T) {
 	}
 }
 
-func TestQueueIsBounded(t *testing.T) {
-	h := newHeld(t)
+func TestDestination_fullQueue(t *testing.T) {
+	h := newBlockingServer(t)
 	c := config(t, h.URL)
 	c.Queue = 3
 	d := open(t, c)
@@ -222,8 +227,8 @@ func TestQueueIsBounded(t *testing.T) {
 	}
 }
 
-func TestDeadlines(t *testing.T) {
-	h := newHeld(t)
+func TestDestination_deadlines(t *testing.T) {
+	h := newBlockingServer(t)
 	d := open(t, config(t, h.URL))
 	s := batches(10, 1000)
 	gate := send(d, s, 0, "gate\n")
@@ -240,7 +245,7 @@ func TestDeadlines(t *testing.T) {
 	}
 	wantError(t, late.wait(t), "no time left for a request")
 	if body := <-h.arrived; body != "a\nb\n" {
-		t.Errorf("sent %q without the late one", body)
+		t.Errorf("sent %q, want all but the expired item", body)
 	}
 	h.release <- struct{}{}
 	for _, v := range []verdict{a, b} {
@@ -253,14 +258,14 @@ func TestDeadlines(t *testing.T) {
 	wantError(t, hung.wait(t), "no response in time")
 }
 
-func TestCallTimeout(t *testing.T) {
-	h := newHeld(t)
+func TestDestination_callTimeout(t *testing.T) {
+	h := newBlockingServer(t)
 	c := config(t, h.URL)
 	c.CallTimeout = 50 * time.Millisecond
 	wantError(t, send(open(t, c), alone, 0, "x").wait(t), "no response in time")
 }
 
-func TestNobodyThere(t *testing.T) {
+func TestDestination_connectionRefused(t *testing.T) {
 	s := server(t, func(http.ResponseWriter, *http.Request) {})
 	u := s.URL
 	s.Close()
@@ -271,8 +276,8 @@ func TestNobodyThere(t *testing.T) {
 	}
 }
 
-func TestInterval(t *testing.T) {
-	h := newHeld(t)
+func TestStream_interval(t *testing.T) {
+	h := newBlockingServer(t)
 	d := open(t, config(t, h.URL))
 	s := &deliver.Stream{Envelope: lines{}, MaxRecords: 2, MaxBytes: 1000, Interval: time.Hour}
 	send(d, s, 0, "1\n")
@@ -291,7 +296,7 @@ func TestInterval(t *testing.T) {
 }
 
 func TestClose(t *testing.T) {
-	t.Run("sends what is there", func(t *testing.T) {
+	t.Run("sends queued changes", func(t *testing.T) {
 		var got bytes.Buffer
 		var mu sync.Mutex
 		s := server(t, func(w http.ResponseWriter, r *http.Request) {
@@ -313,8 +318,8 @@ func TestClose(t *testing.T) {
 		}
 		wantError(t, send(d, patient, 0, "c\n").wait(t), "shutting down")
 	})
-	t.Run("breaks off when told to", func(t *testing.T) {
-		h := newHeld(t)
+	t.Run("with a cancelled context", func(t *testing.T) {
+		h := newBlockingServer(t)
 		d := deliver.New(config(t, h.URL))
 		inFlight, waiting := send(d, alone, 0, "a"), send(d, alone, 0, "b")
 		<-h.arrived

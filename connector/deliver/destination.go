@@ -1,29 +1,30 @@
-// Package deliver sends encoded changes to HTTP destinations: bytes go in, a verdict on
-// each change comes out. It decides when and in which request bytes travel, and what a
-// response means for each change. It does not know what the bytes mean.
+// Package deliver sends encoded changes to HTTP destinations and returns a verdict on each
+// change. It decides when and in which request a change is sent, and what a response means
+// for each change. It does not interpret the encoded bytes.
 //
-// A destination has lanes: queues of changes, of which at most one request at a time
-// carries any. The lane of a change follows from its Aerospike partition, so versions of
-// one record share a lane and never overtake each other. What arrives while a lane is busy
-// waits, and travels in one request with what waits in other lanes, as far as it fits. So
-// an idle destination gets each change at once, a busy one gets full batches, and there
-// are never more requests in flight than lanes.
+// A destination has lanes. A lane is a queue of changes, of which at most one request is in
+// flight. The lane of a change follows from its Aerospike partition, so versions of one
+// record share a lane and never overtake each other. Changes that arrive while their lane
+// is busy wait; they are then sent in one request together with those that wait in other
+// lanes, as far as they fit. So an idle destination gets each change at once, a busy one
+// gets full batches, and there are never more requests in flight than lanes.
 //
 // An item takes these steps, each in the file named after its type:
 //
 //  1. [Destination.Send] adds the item to its lane.
 //  2. The lane puts it into a batch, and itself into the gate's queue (lane.enqueue).
-//  3. The gate chooses an endpoint, and starts a worker when a request may go. It allows
-//     few requests while they are not full, and fewer when the destination has too much to
-//     do: after a timeout, a 429 or a 503 (limiter.go).
+//  3. The gate chooses an endpoint, and starts a worker when a request is allowed. It
+//     allows few requests while they are not full, and fewer when the destination is
+//     overloaded: after a timeout, a 429 or a 503 (limiter.go).
 //  4. A worker (Destination.work) takes a job from the gate: the batches of the first
 //     lane, and of others that fit with it, merged into one.
-//  5. The exchange makes the request, package post sends it, and the exchange tells each
-//     item its verdict. A batch that was refused is split until the change that is at
-//     fault is alone.
+//  5. The exchange makes the request, package post sends it, and the exchange tells the
+//     recipient of each item its verdict. A batch that was refused is split until the
+//     change that causes the refusal is alone.
 //
-// Items that could only wait in vain, because no endpoint is healthy or Retry-After says
-// so, get their verdict at once, and so do those that wait too long (gate.sweep).
+// Items that cannot be sent before their deadline, because no endpoint is healthy or
+// because of a Retry-After, get their verdict at once. So do those that have waited too
+// long (gate.sweep).
 package deliver
 
 import (
@@ -40,8 +41,8 @@ import (
 	"github.com/aerosink/aerosink/connector/report"
 )
 
-// Envelope makes a request body from n records that stand one after another, and returns
-// its media type. The formats are envelopes.
+// Envelope makes a request body from n concatenated records, and returns its media type.
+// The formats are envelopes.
 type Envelope interface {
 	Name() string
 	Seal(records []byte, n int) (body []byte, mediaType string)
@@ -51,9 +52,9 @@ type Envelope interface {
 // Streams, compared as pointers, never share one.
 type Stream struct {
 	Envelope   Envelope
-	MaxRecords int           // 1 sends each change alone
+	MaxRecords int           // 1 sends each change in its own request
 	MaxBytes   int           // soft: checked before a record is added
-	Interval   time.Duration // how long a lane waits for more before it sends a smaller batch
+	Interval   time.Duration // how long a lane waits for more before it sends a batch that is not full
 }
 
 // Item is one encoded change for a destination.
@@ -62,14 +63,15 @@ type Item struct {
 	Record    []byte // copied by Send
 	Partition int
 
-	// Namespace and Set are those of the change, for headers that tell them.
+	// Namespace and Set are those of the change, for headers that contain them.
 	Namespace, Set string
 
-	// Header is added to the request. Only a Stream that sends each change alone uses
-	// it; it has precedence over the destination's own, and may be nil. Send keeps it.
+	// Header is added to the request, with precedence over the destination's headers. It
+	// may be nil, and is ignored unless the Stream sends each change in its own request.
+	// Send retains it.
 	Header http.Header
 
-	Deadline time.Time // after which nobody waits for the verdict
+	Deadline time.Time // after which the recipient no longer waits for the verdict
 	To       change.Recipient
 }
 
@@ -80,7 +82,7 @@ type Destination struct {
 	ctx         context.Context // of every request and health check
 	cancel      context.CancelFunc
 	client      *post.Client
-	tellsOrigin bool // a header tells the namespace or the set
+	tellsOrigin bool // a header contains the namespace or the set
 	gate        *gate
 	lanes       []*lane
 	endpoints   []*endpoint
@@ -97,14 +99,14 @@ type Destination struct {
 type endpoint struct {
 	*post.Endpoint
 	changes    *changeCounters
-	noResponse chan struct{} // room for one signal: a request got no response
+	noResponse chan struct{} // of capacity 1; signals that a request got no response
 
 	// Guarded by the gate.
 	inFlight    int
 	maxInFlight int
 	unhealthy   bool
-	checkErr    error     // of the check that found it unhealthy
-	resume      time.Time // no request before then, because the destination asked for that
+	checkErr    error     // of the last failed check
+	resume      time.Time // no request before then, because of a Retry-After
 }
 
 // signalNoResponse tells the health check that a request got no response.
@@ -152,9 +154,8 @@ var (
 	errTooLate   = errors.New("no time left for a request")
 )
 
-// Send adds i to its lane. It does not block. If i could only wait in vain, because no
-// endpoint is healthy or because the destination asked for no requests before its deadline,
-// it gets its verdict at once.
+// Send adds i to its lane. It does not block. If i cannot be sent before its deadline,
+// because no endpoint is healthy or because of a Retry-After, it gets its verdict at once.
 func (d *Destination) Send(i Item) {
 	if n := d.queued.Add(1); n > int64(d.config.Queue*len(d.config.URLs)) {
 		d.reject([]rejection{{i.To, errQueueFull}})
@@ -167,7 +168,7 @@ func (d *Destination) Send(i Item) {
 	d.scheduleSweep()
 }
 
-// work makes requests, as long as there is something to send and room for a request.
+// work makes requests, as long as there is something to send and a request is allowed.
 func (d *Destination) work() {
 	for j, e := d.gate.first(); j != nil; j, e = d.gate.next() {
 		j.merge()
@@ -177,7 +178,7 @@ func (d *Destination) work() {
 	}
 }
 
-// reject tells recipients the verdicts on items that were not sent.
+// reject tells the recipients of items that were not sent their verdicts.
 func (d *Destination) reject(out []rejection) {
 	if len(out) == 0 {
 		return
@@ -186,7 +187,7 @@ func (d *Destination) reject(out []rejection) {
 	d.queued.Add(-int64(len(out)))
 	var last, wrapped error
 	for _, r := range out {
-		if r.err != last { //nolint:errorlint // the same error needs no other wrapping
+		if r.err != last { //nolint:errorlint // wrap each error only once
 			last, wrapped = r.err, d.wrap(r.err)
 		}
 		r.to.Done(wrapped)
@@ -197,10 +198,10 @@ func (d *Destination) wrap(err error) error {
 	return fmt.Errorf("destination %s: %w", d.config.Name, err)
 }
 
-// sweepInterval is how often all that waits is checked for items that are too late.
+// sweepInterval is how often the waiting items are checked for expired deadlines.
 const sweepInterval = 100 * time.Millisecond
 
-// scheduleSweep schedules sweeps until nothing waits.
+// scheduleSweep schedules sweeps until no items are queued.
 func (d *Destination) scheduleSweep() {
 	if !d.sweeping.Load() && d.sweeping.CompareAndSwap(false, true) {
 		time.AfterFunc(sweepInterval, d.sweep)
@@ -215,9 +216,9 @@ func (d *Destination) sweep() {
 	}
 }
 
-// Close lets the lanes send what they have, until ctx ends. Then requests are cancelled,
-// and what is left gets an error as its verdict. When Close returns, nothing of d is
-// running any more.
+// Close sends the queued items until ctx ends. Then it cancels the requests, and the
+// remaining items get an error as their verdict. When Close returns, all goroutines of d
+// have ended.
 func (d *Destination) Close(ctx context.Context) {
 	stop := context.AfterFunc(ctx, d.abort)
 	defer stop()

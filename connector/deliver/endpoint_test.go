@@ -14,9 +14,9 @@ import (
 	"github.com/aerosink/aerosink/connector/change/changetest"
 )
 
-// Connections are replaced when they are old. No request fails of it, not even one
-// that is older than its connection may be; and none stays behind.
-func TestConnectionTTL(t *testing.T) {
+// Connections are replaced after their TTL, and closed. No request fails because of it, not
+// even one that takes longer than the TTL.
+func TestConnectionTTL_slowRequest(t *testing.T) {
 	for name, protocol := range map[string]post.Protocol{"HTTP/2": post.HTTP2, "HTTP/1.1": post.HTTP1} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -54,7 +54,7 @@ func TestConnectionTTL(t *testing.T) {
 				}
 				return opened.Load() >= 20
 			})
-			changetest.WaitFor(t, "the end of the old ones", func() bool { return opened.Load()-closed.Load() <= 8 })
+			changetest.WaitFor(t, "the end of the expired connections", func() bool { return opened.Load()-closed.Load() <= 8 })
 			close(finish)
 			if err := long.wait(t); err != nil {
 				t.Error(err)
@@ -63,7 +63,7 @@ func TestConnectionTTL(t *testing.T) {
 	}
 }
 
-func TestConnectionsAreKept(t *testing.T) {
+func TestEndpoint_reusesConnections(t *testing.T) {
 	var opened atomic.Int64
 	s := httptest.NewUnstartedServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
@@ -77,7 +77,7 @@ func TestConnectionsAreKept(t *testing.T) {
 	t.Cleanup(s.Close)
 	c := config(t, s.URL)
 	c.Protocol, c.Connections = post.HTTP1, 2
-	if failures := pressure(t, open(t, c), 200); failures != 0 || opened.Load() > 2 {
+	if failures := sendMany(t, open(t, c), 200); failures != 0 || opened.Load() > 2 {
 		t.Errorf("%d failures, %d connections, want none and at most 2", failures, opened.Load())
 	}
 }

@@ -11,14 +11,14 @@ import (
 	"github.com/aerosink/aerosink/connector/report"
 )
 
-// exchange is one request and what its response means for each item.
+// exchange makes one request and determines what its response means for each item.
 //
-// A destination that refuses a batch says that it will never take a change in it, but not
-// which one. The batch is split into halves, which are sent one after another in its
-// place, until the change is alone. The job holds its lanes meanwhile, so nothing overtakes
-// a half. If the first half is delivered, the second must contain the change, and is split
-// without being sent. So one such change among n costs at most 2·log2(n) more requests, and
-// all others are delivered, in order.
+// A destination that refuses a batch will never accept at least one of its changes, but
+// does not say which. The batch is split into halves, which are sent one after another in
+// its place, until that change is alone. The job holds its lanes meanwhile, so nothing
+// overtakes a half. If the first half is delivered, the second must contain the change, and
+// is split without being sent. So one such change among n costs at most 2·log2(n)
+// additional requests, and all others are delivered, in order.
 type exchange struct {
 	d        *Destination
 	job      *job
@@ -26,8 +26,8 @@ type exchange struct {
 	batch    *batch
 }
 
-// run sends the batch, without the items that are too late, and tells each recipient its
-// verdict.
+// run sends the batch, without the items whose deadline has passed, and tells each
+// recipient its verdict.
 func (x *exchange) run() {
 	b, now := x.batch, time.Now()
 	x.d.reject(b.remove(nil, tooLate(now)))
@@ -77,7 +77,7 @@ func (x *exchange) conclude(resp *post.Response) {
 		x.fail(b.items, resp.Err)
 	case len(b.items) == 1:
 		x.fail(b.items, x.refuse(resp.Err))
-	case d.refusals.TooMany(): // one change finds out whether that is still so
+	case d.refusals.TooMany(): // one change shows whether that is still so
 		x.job.batches = slices.Insert(x.job.batches, 0, b.half(0, 1))
 		x.fail(b.items[1:], fmt.Errorf("%w of a batch of %d", resp.Err, len(b.items)))
 	default:
@@ -85,7 +85,7 @@ func (x *exchange) conclude(resp *post.Response) {
 	}
 }
 
-// follow gives each item the verdict that the response's report has for it.
+// follow gives each item its verdict from the response's report.
 func (x *exchange) follow(resp *post.Response) {
 	err := fmt.Errorf("%w: %s", resp.Err, resp.Report.Reason)
 	for n, retry := range resp.Report.Retried() {
@@ -104,8 +104,8 @@ func (x *exchange) follow(resp *post.Response) {
 	}
 }
 
-// refuse returns the verdict on one change that was refused with err: permanent, unless
-// too many were refused in a row.
+// refuse returns the verdict on one change that was refused with err. It is permanent,
+// unless too many changes were refused in a row.
 func (x *exchange) refuse(err error) error {
 	if x.d.refusals.Refused() {
 		return change.Permanent(err)
@@ -113,7 +113,7 @@ func (x *exchange) refuse(err error) error {
 	return fmt.Errorf("%w, like the %d before; check the format and the URL of the destination", err, report.MaxRefusals)
 }
 
-// fail tells the recipients of items that were sent that err is their verdict.
+// fail gives items that were sent the verdict err.
 func (x *exchange) fail(items []queuedItem, err error) {
 	x.endpoint.changes.failed.Add(uint64(len(items)))
 	x.d.queued.Add(-int64(len(items)))
@@ -123,8 +123,8 @@ func (x *exchange) fail(items []queuedItem, err error) {
 	}
 }
 
-// split puts the halves of b, which was to be sent next, before the rest of the job. certain
-// means that one of them will be refused for certain.
+// split puts the halves of b before the remaining batches of the job. certain means that
+// one of the halves must be refused.
 func (x *exchange) split(b *batch, certain bool) {
 	n := len(b.items)
 	first, second := b.half(0, n/2), b.half(n/2, n)
@@ -135,8 +135,8 @@ func (x *exchange) split(b *batch, certain bool) {
 	x.d.metrics.splits.Inc()
 }
 
-// splitOther splits the other half, after the first half was delivered: the refused change
-// must be in it.
+// splitOther splits the second half after the first was delivered: the refused change must
+// be in it.
 func (x *exchange) splitOther() {
 	batches, other := x.job.batches, x.batch.other
 	if len(batches) > 0 && batches[0] == other && len(other.items) > 1 {

@@ -12,42 +12,42 @@ import (
 	"github.com/aerosink/aerosink/connector/deliver/post"
 )
 
-// gate decides which request goes next, to which endpoint, and when. Its queue holds jobs
-// that need another request, and then lanes with something to send, in the order in which
-// they came.
+// gate decides which request is made next, to which endpoint, and when. Its queue holds
+// jobs that need another request, and after them lanes with something to send, in order of
+// arrival.
 //
 // Workers take jobs from it: there is one goroutine for each request in flight, and none
-// when there is nothing to send. A new one starts when there is room for its request. Only
-// one at a time is starting, and what arrives until then goes with its request.
+// when there is nothing to send. A worker starts when its request is allowed. At most one
+// is starting at a time, and its request takes all that arrives until it runs.
 type gate struct {
 	d      *Destination
 	outage atomic.Pointer[outage] // nil while requests can be made
 
 	mu        sync.Mutex
 	endpoints []*endpoint
-	turn      int // index of the endpoint to begin with, among equally busy ones
+	turn      int // index of the endpoint that is preferred among equally busy ones
 	limiter   limiter
 	width     width
 	inFlight  int
-	jobs      []*job      // that need another request
-	lanes     []*lane     // with something to send
+	jobs      []*job      // need another request
+	lanes     []*lane     // have something to send
 	starting  bool        // a worker is starting
-	reopening *time.Timer // while all endpoints are on hold
+	reopening *time.Timer // ends an outage that has an end
 	aborted   bool
 
 	sweepMu sync.Mutex // held during a sweep
 }
 
-// outage says why no request can be made.
+// outage is why no request can be made.
 type outage struct {
-	until time.Time // zero is until further notice
+	until time.Time // zero if unknown
 	err   error
 }
 
 var errUnhealthy = errors.New("no endpoint is healthy")
 
-// outageError returns the error for an item with this deadline if it could only wait in
-// vain, otherwise nil.
+// outageError returns the error for an item that an outage keeps from being sent before
+// its deadline, otherwise nil.
 func (g *gate) outageError(deadline time.Time) error {
 	if o := g.outage.Load(); o != nil && (o.until.IsZero() || deadline.Before(o.until)) {
 		return o.err
@@ -55,7 +55,7 @@ func (g *gate) outageError(deadline time.Time) error {
 	return nil
 }
 
-// enqueue adds a lane to the queue, unless all its items got their verdict meanwhile.
+// enqueue adds a lane to the queue, unless all its items have got their verdict meanwhile.
 func (g *gate) enqueue(l *lane) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -66,7 +66,7 @@ func (g *gate) enqueue(l *lane) {
 	g.startWorker(time.Now())
 }
 
-// startWorker starts a worker if there is something to send and room for a request.
+// startWorker starts a worker if there is something to send and a request is allowed.
 func (g *gate) startWorker(now time.Time) {
 	if !g.starting && len(g.jobs)+len(g.lanes) > 0 && g.choose(now) != nil {
 		g.starting = true
@@ -74,7 +74,7 @@ func (g *gate) startWorker(now time.Time) {
 	}
 }
 
-// choose returns the endpoint for one request, nil if there is no room for one.
+// choose returns the endpoint for one more request, or nil if none is allowed.
 func (g *gate) choose(now time.Time) *endpoint {
 	if g.aborted || g.inFlight >= g.maxLocked() {
 		return nil
@@ -92,7 +92,7 @@ func (g *gate) choose(now time.Time) *endpoint {
 	return best
 }
 
-// first is next for a worker that has started.
+// first is like next, for a worker that has just started.
 func (g *gate) first() (*job, *endpoint) {
 	g.mu.Lock()
 	g.starting = false
@@ -100,9 +100,9 @@ func (g *gate) first() (*job, *endpoint) {
 	return g.next()
 }
 
-// next returns a job to make one request of, and the endpoint for it. Call leave after the
-// request, or skip if there was none, and then done. It returns nil if there is nothing to
-// send, or no room.
+// next returns a job that needs a request, and the endpoint for it. The caller must call
+// leave after the request, or skip if it made none, and then done. It returns nil if there
+// is nothing to send, or no request is allowed.
 func (g *gate) next() (*job, *endpoint) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -122,8 +122,8 @@ func (g *gate) next() (*job, *endpoint) {
 	return j, e
 }
 
-// take takes a job from the queue, or makes one from the first lane and those that fit with
-// it. It returns nil if there is none.
+// take takes a job from the queue, or makes one from the first lane and others that fit
+// with it. It returns nil if the queue is empty.
 func (g *gate) take() *job {
 	if len(g.jobs) > 0 {
 		j := g.jobs[0]
@@ -149,8 +149,8 @@ func (g *gate) take() *job {
 	return j
 }
 
-// leave ends a request that was sent at the given time, and learns from its response and
-// from how full its batch was.
+// leave is called after a request that was sent at the time sent. It adjusts the limits to
+// the response and to the fullness of the batch.
 func (g *gate) leave(e *endpoint, sent time.Time, resp *post.Response, fullness float64) {
 	g.mu.Lock()
 	now := time.Now()
@@ -176,7 +176,7 @@ func (g *gate) leave(e *endpoint, sent time.Time, resp *post.Response, fullness 
 	}
 }
 
-// skip ends what next began, without a request.
+// skip is called instead of leave if no request was made.
 func (g *gate) skip(e *endpoint) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -185,8 +185,8 @@ func (g *gate) skip(e *endpoint) {
 	g.startWorker(time.Now())
 }
 
-// done takes a job back after a request. If it needs another one, it is queued; otherwise
-// its lanes are released.
+// done is called when a worker is done with a job. If the job needs another request, it is
+// queued; otherwise its lanes are released.
 func (g *gate) done(j *job) {
 	g.mu.Lock()
 	more := len(j.batches) > 0
@@ -202,7 +202,7 @@ func (g *gate) done(j *job) {
 	}
 }
 
-// release releases the lanes of j, and queues those with something to send again.
+// release releases the lanes of j, and queues those that have something to send.
 func (g *gate) release(j *job) {
 	for _, l := range j.lanes {
 		if l.release() {
@@ -211,9 +211,9 @@ func (g *gate) release(j *job) {
 	}
 }
 
-// sweep rejects the waiting items that are too late, and those that could only wait in
-// vain. Sweeps run one after another, so that when sweep returns no such item is left that
-// was there before.
+// sweep rejects the waiting items whose deadline has passed, and those that an outage keeps
+// from being sent in time. Sweeps do not overlap: when sweep returns, no such item is left
+// of those that waited before.
 func (g *gate) sweep() {
 	g.sweepMu.Lock()
 	defer g.sweepMu.Unlock()
@@ -243,7 +243,7 @@ func (g *gate) sweep() {
 	g.d.reject(out)
 }
 
-// setHealth says whether an endpoint is healthy, and what its last check said.
+// setHealth sets whether an endpoint is healthy, and the error of its last check.
 func (g *gate) setHealth(e *endpoint, healthy bool, err error) {
 	g.mu.Lock()
 	e.unhealthy, e.checkErr = !healthy, err
@@ -251,7 +251,7 @@ func (g *gate) setHealth(e *endpoint, healthy bool, err error) {
 	g.reconsider()
 }
 
-// reconsider finds out whether requests can be made, and goes on accordingly.
+// reconsider updates the outage, and then starts a worker or rejects items.
 func (g *gate) reconsider() {
 	g.mu.Lock()
 	now := time.Now()
@@ -261,7 +261,7 @@ func (g *gate) reconsider() {
 	g.sweep()
 }
 
-// updateOutage finds out whether requests can be made, and when again.
+// updateOutage sets outage: whether requests can be made, and if not, until when and why.
 func (g *gate) updateOutage(now time.Time) {
 	if g.aborted {
 		return
@@ -290,7 +290,7 @@ func (g *gate) updateOutage(now time.Time) {
 	g.outage.Store(o)
 }
 
-// abort lets no more requests go.
+// abort prevents further requests and rejects the waiting items.
 func (g *gate) abort() {
 	g.mu.Lock()
 	g.aborted = true
@@ -302,7 +302,7 @@ func (g *gate) abort() {
 	g.sweep()
 }
 
-// isOnHold reports whether e asked for no requests now.
+// isOnHold reports whether e may get no requests now because of a Retry-After.
 func (g *gate) isOnHold(e *endpoint) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()

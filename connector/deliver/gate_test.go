@@ -11,9 +11,10 @@ import (
 	"github.com/aerosink/aerosink/connector/change/changetest"
 )
 
-// Requests go where the fewest are in flight, and in turn where equally many are.
-func TestLeastInFlight(t *testing.T) {
-	a, b, c := newHeld(t), newHeld(t), newHeld(t)
+// A request goes to the endpoint with the fewest in flight; equally busy endpoints take
+// turns.
+func TestGate_leastBusyEndpoint(t *testing.T) {
+	a, b, c := newBlockingServer(t), newBlockingServer(t), newBlockingServer(t)
 	cfg := config(t, a.URL, b.URL, c.URL)
 	d := open(t, cfg)
 	inFlight := func() string { return fmt.Sprint(a.now.Load(), b.now.Load(), c.now.Load()) }
@@ -27,12 +28,12 @@ func TestLeastInFlight(t *testing.T) {
 	one("1 1 0")
 	one("1 1 1")
 	b.release <- struct{}{}
-	changetest.WaitFor(t, "an answer", func() bool { return d.Queued() == 2 })
+	changetest.WaitFor(t, "a response", func() bool { return d.Queued() == 2 })
 	one("1 1 1")
 	one("1 1 2") // after b it is c's turn
 	one("2 1 2")
 	one("2 2 2")
-	for _, h := range []*held{a, b, c} {
+	for _, h := range []*blockingServer{a, b, c} {
 		for range 2 {
 			h.release <- struct{}{}
 		}
@@ -44,23 +45,23 @@ func TestLeastInFlight(t *testing.T) {
 	}
 }
 
-// No endpoint has more requests than its connections may carry, though others
-// have none.
-func TestEndpointsAreBounded(t *testing.T) {
-	sick := newChecked(t)
-	sick.status.Store(500)
-	h := newHeld(t)
-	c := checkedConfig(t, h.URL, sick.url)
+// An endpoint never has more requests than its connections allow, even if another has
+// none.
+func TestGate_limitPerEndpoint(t *testing.T) {
+	unhealthy := newHealthServer(t)
+	unhealthy.status.Store(500)
+	h := newBlockingServer(t)
+	c := healthConfig(t, h.URL, unhealthy.url)
 	c.Streams = 3
 	c.Health.UnhealthyThreshold = 1
 	d := open(t, c)
-	changetest.WaitFor(t, "no traffic to the sick one", func() bool {
-		before := sick.posts.Load()
+	changetest.WaitFor(t, "no requests to the unhealthy endpoint", func() bool {
+		before := unhealthy.posts.Load()
 		h.release <- struct{}{}
 		h.release <- struct{}{}
 		send(d, alone, 0, "x").wait(t)
 		send(d, alone, 0, "x").wait(t)
-		return sick.posts.Load() == before
+		return unhealthy.posts.Load() == before
 	})
 	for len(h.release) > 0 {
 		<-h.release
@@ -83,38 +84,38 @@ func TestEndpointsAreBounded(t *testing.T) {
 	}
 }
 
-// refusing returns a URL where nobody listens.
-func refusing(t *testing.T) string {
+// closedURL returns a URL whose port is closed.
+func closedURL(t *testing.T) string {
 	t.Helper()
 	s := server(t, func(http.ResponseWriter, *http.Request) {})
 	s.Close()
 	return s.URL
 }
 
-// scripted is a server whose answers are made by a function of the number of the
-// request, counted from 1.
-type scripted struct {
+// scriptedServer is a server whose responses depend on the number of the request, counted
+// from 1.
+type scriptedServer struct {
 	url   string
 	calls atomic.Int64
-	most  atomic.Int64 // at once
+	most  atomic.Int64 // requests at once
 	now   atomic.Int64
 }
 
-func newScripted(t *testing.T, answer func(n int64, w http.ResponseWriter, r *http.Request)) *scripted {
-	s := &scripted{}
+func newScriptedServer(t *testing.T, respond func(n int64, w http.ResponseWriter, r *http.Request)) *scriptedServer {
+	s := &scriptedServer{}
 	s.url = server(t, func(w http.ResponseWriter, r *http.Request) {
 		now := s.now.Add(1)
 		defer s.now.Add(-1)
 		for most := s.most.Load(); now > most && !s.most.CompareAndSwap(most, now); most = s.most.Load() {
 		}
 		_, _ = io.Copy(io.Discard, r.Body)
-		answer(s.calls.Add(1), w, r)
+		respond(s.calls.Add(1), w, r)
 	}).URL
 	return s
 }
 
-// Versions of a record do not overtake each other, however lanes are held up.
-func TestOrderUnderPressure(t *testing.T) {
+// Versions of a record do not overtake each other, even if the destination is overloaded.
+func TestLane_orderUnderOverload(t *testing.T) {
 	var mu sync.Mutex
 	got := map[int][]int{}
 	s := server(t, func(w http.ResponseWriter, r *http.Request) {

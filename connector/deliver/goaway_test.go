@@ -15,20 +15,21 @@ import (
 	"github.com/aerosink/aerosink/connector/change/changetest"
 )
 
-// leaver is a server whose first connection goes away after the first frame of a body
-// that is large. It answers small requests on it only then, the large one when it has
-// all of it, and all on later connections at once.
-type leaver struct {
-	last  func(large uint32) uint32                      // stream that it says it will look at
-	after func(f *http2.Framer, c net.Conn, held uint32) // instead of answering a small one; may be nil
+// goAwayServer is a server that sends a GOAWAY on its first connection after the first frame
+// of a large body. Only then does it respond to the small requests on that connection. It
+// responds to a large request once it has the whole body, and to all requests on later
+// connections at once.
+type goAwayServer struct {
+	last  func(large uint32) uint32                      // last stream ID of the GOAWAY
+	after func(f *http2.Framer, c net.Conn, held uint32) // instead of responding to a small request; may be nil
 
-	small atomic.Int64 // requests on the first connection
-	large [3]atomic.Int64
+	small atomic.Int64    // requests on the first connection
+	large [3]atomic.Int64 // bytes of whole large bodies, by connection
 }
 
 const largeBody = 300_000
 
-func (s *leaver) serve(n int64, c net.Conn) {
+func (s *goAwayServer) serve(n int64, c net.Conn) {
 	_, _ = io.ReadFull(c, make([]byte, len(http2.ClientPreface)))
 	f := http2.NewFramer(c, c)
 	_ = f.WriteSettings()
@@ -74,25 +75,25 @@ func (s *leaver) serve(n int64, c net.Conn) {
 	}
 }
 
-// A server that goes away in the middle of a body gets the whole of it again where it
-// says that it will not look at it, and the rest of it where it will. What it has got
-// besides is settled as it answers.
-func TestGoAwayInABody(t *testing.T) {
+// After a GOAWAY in the middle of a body, the whole request is repeated on another
+// connection if its stream will not be processed; otherwise the rest of the body is sent.
+// The other requests on the connection get the verdict of their response.
+func TestGoAway_duringBody(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
-		server *leaver
+		server *goAwayServer
 		on     int    // connection that gets the whole body
 		err    string // of the small requests
 		both   bool   // the large one fails with it too
 	}{
-		{"and does not want it", &leaver{last: func(large uint32) uint32 { return large - 2 }}, 2, "", false},
-		{"and wants it", &leaver{last: func(large uint32) uint32 { return large }}, 1, "", false},
-		{"and wants whatever was on its way", &leaver{last: func(uint32) uint32 { return 1<<31 - 1 }}, 1, "", false},
-		{"and resets the others", &leaver{
+		{"not processed", &goAwayServer{last: func(large uint32) uint32 { return large - 2 }}, 2, "", false},
+		{"processed", &goAwayServer{last: func(large uint32) uint32 { return large }}, 1, "", false},
+		{"processed, with the largest stream ID", &goAwayServer{last: func(uint32) uint32 { return 1<<31 - 1 }}, 1, "", false},
+		{"not processed, others reset", &goAwayServer{
 			last:  func(large uint32) uint32 { return large - 2 },
 			after: func(f *http2.Framer, _ net.Conn, held uint32) { _ = f.WriteRSTStream(held, http2.ErrCodeInternal) },
 		}, 2, "INTERNAL_ERROR", false},
-		{"and hangs up", &leaver{
+		{"connection closed", &goAwayServer{
 			last:  func(large uint32) uint32 { return large },
 			after: func(_ *http2.Framer, c net.Conn, _ uint32) { c.Close() },
 		}, 0, "POST http", true},
@@ -125,7 +126,7 @@ func TestGoAwayInABody(t *testing.T) {
 	}
 }
 
-// wantVerdict waits for a delivery, or for an error that says want.
+// wantVerdict waits for a delivery, or for an error that contains want.
 func wantVerdict(t *testing.T, v verdict, want string) {
 	t.Helper()
 	err := v.wait(t)
@@ -136,8 +137,8 @@ func wantVerdict(t *testing.T, v verdict, want string) {
 	}
 }
 
-// A server that refuses a request again and again is believed at last.
-func TestAlwaysRefused(t *testing.T) {
+// A request that the server refuses again and again fails after a few repeats.
+func TestEndpoint_limitOfRepeats(t *testing.T) {
 	for name, refuse := range map[string]func(f *http2.Framer, stream uint32){
 		"REFUSED_STREAM": func(f *http2.Framer, stream uint32) { _ = f.WriteRSTStream(stream, http2.ErrCodeRefusedStream) },
 		"PROTOCOL_ERROR": func(f *http2.Framer, stream uint32) { _ = f.WriteRSTStream(stream, http2.ErrCodeProtocol) },
@@ -157,15 +158,15 @@ func TestAlwaysRefused(t *testing.T) {
 	}
 }
 
-// entrance is a listener whose connections come from elsewhere.
-type entrance struct {
+// connListener is a listener that takes its connections from a channel.
+type connListener struct {
 	net.Listener
 	conns chan net.Conn
 	ended context.Context
 }
 
 // Accept implements net.Listener.
-func (e *entrance) Accept() (net.Conn, error) {
+func (e *connListener) Accept() (net.Conn, error) {
 	select {
 	case c := <-e.conns:
 		return c, nil
@@ -175,10 +176,10 @@ func (e *entrance) Accept() (net.Conn, error) {
 }
 
 // Close implements net.Listener.
-func (e *entrance) Close() error { return nil }
+func (e *connListener) Close() error { return nil }
 
-// A server that is replaced by another, and shuts down in order, fails no request.
-func TestServersInTurn(t *testing.T) {
+// No request fails when a server is replaced by another and shuts down gracefully.
+func TestGoAway_gracefulShutdown(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -202,7 +203,7 @@ func TestServersInTurn(t *testing.T) {
 		}
 		s.Protocols.SetUnencryptedHTTP2(true)
 		ctx, cancel := context.WithCancel(t.Context())
-		go func() { _ = s.Serve(&entrance{Listener: l, conns: conns, ended: ctx}) }()
+		go func() { _ = s.Serve(&connListener{Listener: l, conns: conns, ended: ctx}) }()
 		return s, cancel
 	}
 	c := config(t, "http://"+l.Addr().String())
@@ -210,11 +211,11 @@ func TestServersInTurn(t *testing.T) {
 	d := open(t, c)
 	current, leave := start()
 	for range 3 {
-		leave() // first, so that the old server gets no connection after its farewell
+		leave() // first, so that the old server accepts no connection after its GOAWAY
 		next, leaveNext := start()
 		down := make(chan error, 1)
 		go func(s *http.Server) { down <- s.Shutdown(t.Context()) }(current)
-		if failures := pressure(t, d, 2000); failures != 0 {
+		if failures := sendMany(t, d, 2000); failures != 0 {
 			t.Errorf("%d of 2000 failed", failures)
 		}
 		if err := <-down; err != nil {

@@ -19,7 +19,7 @@ import (
 	"github.com/aerosink/aerosink/connector/deliver/auth"
 )
 
-func TestServiceAccountKey(t *testing.T) {
+func TestGoogleIDToken_serviceAccountKey(t *testing.T) {
 	token := jwt(0, time.Hour, "one")
 	var asked atomic.Int64
 	google := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -50,7 +50,7 @@ func TestServiceAccountKey(t *testing.T) {
 	write(t, file, string(account))
 	t.Setenv("GOOGLE_APPLICATION_CREDENTIALS", file)
 
-	g := newGuarded(t)
+	g := newTokenServer(t)
 	g.want(token)
 	d := authorized(t, g.url, auth.NewGoogleIDToken(audience))
 	for range 3 {

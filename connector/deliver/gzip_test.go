@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-func TestCompression(t *testing.T) {
+func TestGzip(t *testing.T) {
 	noise := make([]byte, 10_000)
 	random := rand.New(rand.NewPCG(1, 2))
 	for i := range noise {
@@ -26,8 +26,8 @@ func TestCompression(t *testing.T) {
 		{"on", bytes.Repeat([]byte("a"), 1000), true, 0, true},
 		{"at the threshold", bytes.Repeat([]byte("a"), 1000), true, 1000, false},
 		{"above the threshold", bytes.Repeat([]byte("a"), 1001), true, 1000, true},
-		{"too short to gain", []byte("aaaaaaaa"), true, 0, false},
-		{"too wild to gain", noise, true, 0, false},
+		{"too short", []byte("aaaaaaaa"), true, 0, false},
+		{"incompressible", noise, true, 0, false},
 		{"large", []byte(strings.Repeat("a text that repeats itself\n", 100_000)), true, 0, true},
 		{"empty", nil, true, 0, false},
 	} {
@@ -36,7 +36,7 @@ func TestCompression(t *testing.T) {
 			c := config(t, r.url)
 			c.Gzip, c.GzipThreshold = tt.on, tt.threshold
 			d := open(t, c)
-			for range 3 { // memory is used again
+			for range 3 { // memory is reused
 				got := r.next(t, send(d, batches(1, 1<<30), 0, string(tt.body)))
 				body := got.body
 				if compressed := got.header.Get("Content-Encoding") == "gzip"; compressed != tt.compressed {
@@ -55,7 +55,7 @@ func TestCompression(t *testing.T) {
 					}
 				}
 				if !bytes.Equal(body, tt.body) {
-					t.Errorf("%d bytes came that are not the %d sent", len(body), len(tt.body))
+					t.Errorf("got %d bytes that differ from the %d sent", len(body), len(tt.body))
 				}
 			}
 		})

@@ -18,7 +18,7 @@ import (
 	"github.com/aerosink/aerosink/connector/deliver/auth"
 )
 
-// recorder is a server that keeps its requests.
+// recorder is a server that records its requests.
 type recorder struct {
 	url      string
 	requests chan request
@@ -38,7 +38,7 @@ func newRecorder(t *testing.T) *recorder {
 	return r
 }
 
-// next returns the next request, after the verdict on what it carries.
+// next waits for the verdicts on the changes in the next request, and returns it.
 func (r *recorder) next(t *testing.T, verdicts ...verdict) request {
 	t.Helper()
 	for _, v := range verdicts {
@@ -49,11 +49,11 @@ func (r *recorder) next(t *testing.T, verdicts ...verdict) request {
 	return <-r.requests
 }
 
-// together sends parcels in one request.
-func together(d *deliver.Destination, parcels ...deliver.Item) []verdict {
-	s := &deliver.Stream{Envelope: lines{}, MaxRecords: len(parcels), MaxBytes: 1 << 30, Interval: time.Hour}
+// sendTogether sends items in one request.
+func sendTogether(d *deliver.Destination, items ...deliver.Item) []verdict {
+	s := &deliver.Stream{Envelope: lines{}, MaxRecords: len(items), MaxBytes: 1 << 30, Interval: time.Hour}
 	var verdicts []verdict
-	for _, p := range parcels {
+	for _, p := range items {
 		v := make(verdict, 1)
 		p.Stream, p.To, p.Deadline = s, v, time.Now().Add(time.Minute)
 		d.Send(p)
@@ -62,7 +62,7 @@ func together(d *deliver.Destination, parcels ...deliver.Item) []verdict {
 	return verdicts
 }
 
-func TestHeaders(t *testing.T) {
+func TestHeader_values(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "secret")
 	write(t, file, "hush\n")
 	secret, err := auth.ReadSecret(file)
@@ -83,22 +83,22 @@ func TestHeaders(t *testing.T) {
 	}
 	for _, tt := range []struct {
 		name                  string
-		parcels               []deliver.Item
+		items                 []deliver.Item
 		namespace, set, count []string
 	}{
 		{"one change", []deliver.Item{from("ns", "s")}, []string{"ns"}, []string{"s"}, []string{"1"}},
-		{"one change in no set", []deliver.Item{from("ns", "")}, []string{"ns"}, nil, []string{"1"}},
-		{"of one set", []deliver.Item{from("ns", "s"), from("ns", "s"), from("ns", "s")}, []string{"ns"}, []string{"s"}, []string{"3"}},
-		{"of two sets", []deliver.Item{from("ns", "s"), from("ns", "t")}, []string{"ns"}, nil, []string{"2"}},
-		{"of a set and none", []deliver.Item{from("ns", "s"), from("ns", ""), from("ns", "s")}, []string{"ns"}, nil, []string{"3"}},
-		{"of a set that no header can hold", []deliver.Item{from("ns", "a\nb")}, []string{"ns"}, nil, []string{"1"}},
-		{"of two namespaces", []deliver.Item{from("ns", "s"), from("other", "s")}, nil, nil, []string{"2"}},
+		{"one change without a set", []deliver.Item{from("ns", "")}, []string{"ns"}, nil, []string{"1"}},
+		{"one set", []deliver.Item{from("ns", "s"), from("ns", "s"), from("ns", "s")}, []string{"ns"}, []string{"s"}, []string{"3"}},
+		{"two sets", []deliver.Item{from("ns", "s"), from("ns", "t")}, []string{"ns"}, nil, []string{"2"}},
+		{"with and without a set", []deliver.Item{from("ns", "s"), from("ns", ""), from("ns", "s")}, []string{"ns"}, nil, []string{"3"}},
+		{"invalid as a header value", []deliver.Item{from("ns", "a\nb")}, []string{"ns"}, nil, []string{"1"}},
+		{"two namespaces", []deliver.Item{from("ns", "s"), from("other", "s")}, nil, nil, []string{"2"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			got := r.next(t, together(d, tt.parcels...)...).header
+			got := r.next(t, sendTogether(d, tt.items...)...).header
 			want := http.Header{
 				"X-Team": {"data", "more"}, "X-Empty": {""}, "X-Secret": {"hush"}, "X-Format": {"lines"},
-				"Content-Type": {fmt.Sprintf("text/plain; n=%d", len(tt.parcels))},
+				"Content-Type": {fmt.Sprintf("text/plain; n=%d", len(tt.items))},
 			}
 			for name, values := range map[string][]string{"X-Namespace": tt.namespace, "X-Set": tt.set, "X-Count": tt.count} {
 				if values != nil {
@@ -122,8 +122,8 @@ func write(t *testing.T, file, text string) {
 	}
 }
 
-// The parts of a batch that was cut tell of themselves.
-func TestHeadersOfHalves(t *testing.T) {
+// The halves of a batch have headers of their own.
+func TestHeader_splitBatch(t *testing.T) {
 	var sets []string
 	s := server(t, func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
@@ -137,7 +137,7 @@ func TestHeadersOfHalves(t *testing.T) {
 	from := func(set string) deliver.Item {
 		return deliver.Item{Record: []byte("x\n"), Namespace: "ns", Set: set}
 	}
-	for _, v := range together(open(t, c), from("a"), from("a"), from("b"), from("b")) {
+	for _, v := range sendTogether(open(t, c), from("a"), from("a"), from("b"), from("b")) {
 		if err := v.wait(t); err != nil {
 			t.Error(err)
 		}
@@ -147,9 +147,8 @@ func TestHeadersOfHalves(t *testing.T) {
 	}
 }
 
-// A parcel's own header counts before the destination's, not before what the
-// connector has to say of the body.
-func TestHeaderOfAParcel(t *testing.T) {
+// An item's own header has precedence over the destination's, but not over Content-Type.
+func TestHeader_ofItem(t *testing.T) {
 	r := newRecorder(t)
 	c := config(t, r.url)
 	c.Headers = []post.Header{{Name: "X-Reason", Text: "none"}, {Name: "X-Team", Text: "data"}}
@@ -162,16 +161,15 @@ func TestHeaderOfAParcel(t *testing.T) {
 		t.Errorf("headers %q", got)
 	}
 	if h := r.next(t, send(d, alone, 0, "y")).header; h.Get("X-Reason") != "none" {
-		t.Errorf("another parcel's header was sent: %v", h)
+		t.Errorf("another item's header was sent: %v", h)
 	}
 	if own.Get("Content-Type") != "wrong" {
-		t.Error("the parcel's header was written to")
+		t.Error("the item's header was changed")
 	}
 }
 
-// A secret that its file no longer gives counts with what it was; a new one counts
-// soon.
-func TestSecretHeader(t *testing.T) {
+// The last secret is used while the file is empty; a new one is used soon.
+func TestHeader_changedSecret(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "secret")
 	write(t, file, "one")
 	secret, err := auth.ReadSecret(file)
@@ -184,7 +182,7 @@ func TestSecretHeader(t *testing.T) {
 	d := open(t, c)
 	for _, text := range []string{"", "another"} { // an empty file is one being written
 		write(t, file, text)
-		changetest.WaitFor(t, "the right secret", func() bool {
+		changetest.WaitFor(t, "the expected secret", func() bool {
 			got := r.next(t, send(d, alone, 0, "x")).header.Get("X-Secret")
 			if got != "one" && got != "another" {
 				t.Fatalf("secret %q", got)

@@ -6,21 +6,22 @@ import (
 	"github.com/aerosink/aerosink/connector/deliver/post"
 )
 
-// HealthConfig says how the endpoints of a destination are checked: with a GET of the URL,
-// to which any response with a status below 500 is good. Endpoints start as healthy.
+// HealthConfig describes how the endpoints of a destination are checked: with a GET of the
+// URL. A check succeeds if the response has a status below 500. Endpoints are healthy at
+// first.
 //
-// While all is well there is a check every Interval. After a request without a response
-// the next check comes at once, and until the endpoint is certainly healthy checks come
-// ten times as often. So it takes little more than UnhealthyThreshold tenths of an Interval
-// to notice that an endpoint is gone, and at most HealthyThreshold of them that it is back.
+// Normally there is a check every Interval. After a request without a response the next
+// check follows at once, and until the endpoint is certainly healthy, checks are ten times
+// as frequent. So it takes little more than UnhealthyThreshold tenths of an Interval to
+// notice that an endpoint is down, and at most HealthyThreshold tenths that it is back.
 type HealthConfig struct {
 	Interval           time.Duration // between checks
 	CallTimeout        time.Duration // of one check
-	HealthyThreshold   int           // good checks in a row until an endpoint is healthy again
-	UnhealthyThreshold int           // bad checks in a row until it is unhealthy
+	HealthyThreshold   int           // successful checks in a row until an endpoint is healthy again
+	UnhealthyThreshold int           // failed checks in a row until it is unhealthy
 }
 
-// hurry is how many times as often checks come while the state is uncertain.
+// hurry is how many times as frequent checks are while the state is uncertain.
 const hurry = 10
 
 // healthCheck checks one endpoint.
@@ -32,11 +33,11 @@ type healthCheck struct {
 	streak    int // checks in a row that contradict unhealthy
 }
 
-// run checks the endpoint until the destination is closed. An endpoint that asked for no
-// requests gets no checks.
+// run checks the endpoint until the destination is closed. There are no checks during a
+// Retry-After.
 func (h *healthCheck) run() {
 	transport := post.NewTransport(h.d.config.Config)
-	transport.DisableKeepAlives = true // a check finds out whether a new connection can be opened
+	transport.DisableKeepAlives = true // a check is to find out whether a new connection can be opened
 	soon := h.config.Interval / hurry
 	atLeast, atMost := time.Duration(0), h.config.Interval
 	for h.wait(atLeast, atMost) {
@@ -60,8 +61,8 @@ func (h *healthCheck) run() {
 	}
 }
 
-// wait waits between two checks, for less than atMost if a request got no response. It
-// returns false when the destination is closed.
+// wait waits between two checks: for atLeast, and then until atMost or until a request got
+// no response. It returns false when the destination is closed.
 func (h *healthCheck) wait(atLeast, atMost time.Duration) bool {
 	select {
 	case <-time.After(atLeast):
@@ -77,7 +78,7 @@ func (h *healthCheck) wait(atLeast, atMost time.Duration) bool {
 	return true
 }
 
-// record takes the result of a check, and reports whether the endpoint is certainly
+// record records the result of a check, and reports whether the endpoint is certainly
 // healthy.
 func (h *healthCheck) record(good bool) (certain bool) {
 	if good != h.unhealthy {

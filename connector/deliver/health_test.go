@@ -18,18 +18,18 @@ import (
 	"github.com/aerosink/aerosink/connector/deliver"
 )
 
-// checked is a server whose health can be set.
-type checked struct {
+// healthServer is a server with a settable response to health checks.
+type healthServer struct {
 	url    string
 	status atomic.Int64 // of checks
 	checks atomic.Int64
 	posts  atomic.Int64
 	header atomic.Value // of the last check
-	hang   atomic.Bool  // requests get no answer
+	hang   atomic.Bool  // POST requests get no response
 }
 
-func newChecked(t *testing.T) *checked {
-	c := &checked{}
+func newHealthServer(t *testing.T) *healthServer {
+	c := &healthServer{}
 	c.status.Store(200)
 	c.url = server(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodPost {
@@ -46,17 +46,17 @@ func newChecked(t *testing.T) *checked {
 	return c
 }
 
-func checkedConfig(t *testing.T, urls ...string) deliver.Config {
+func healthConfig(t *testing.T, urls ...string) deliver.Config {
 	c := config(t, urls...)
 	c.Health = &deliver.HealthConfig{Interval: 50 * time.Millisecond, CallTimeout: time.Minute, HealthyThreshold: 3, UnhealthyThreshold: 2}
 	return c
 }
 
-func TestHealthStatus(t *testing.T) {
+func TestHealthCheck_statuses(t *testing.T) {
 	for status, healthy := range map[int64]bool{200: true, 204: true, 301: true, 401: true, 404: true, 405: true, 499: true, 500: false, 503: false} {
-		s := newChecked(t)
+		s := newHealthServer(t)
 		s.status.Store(status)
-		d := open(t, checkedConfig(t, s.url))
+		d := open(t, healthConfig(t, s.url))
 		changetest.WaitFor(t, "some checks", func() bool { return s.checks.Load() > 3 })
 		if healthy {
 			if err := send(d, alone, 0, "x").wait(t); err != nil {
@@ -64,20 +64,20 @@ func TestHealthStatus(t *testing.T) {
 			}
 			continue
 		}
-		changetest.WaitFor(t, fmt.Sprint("a refusal with ", status), func() bool {
+		changetest.WaitFor(t, fmt.Sprint("an error after status ", status), func() bool {
 			return send(d, alone, 0, "x").wait(t) != nil
 		})
 		wantError(t, send(d, alone, 0, "x").wait(t), fmt.Sprintf("destination there: no endpoint is healthy; the last check: GET %s: status %d", s.url, status))
 	}
 }
 
-// A check has the headers and the authorization of requests, as far as they do not
-// speak of one.
-func TestHealthHeaders(t *testing.T) {
-	s := newChecked(t)
-	c := checkedConfig(t, s.url)
+// A check has the headers and the authorization of requests, except headers about the
+// changes in a request.
+func TestHealthCheck_headers(t *testing.T) {
+	s := newHealthServer(t)
+	c := healthConfig(t, s.url)
 	c.Headers = []post.Header{{Name: "X-Team", Text: "data"}, {Name: "X-Count", Of: post.FactCount}}
-	c.Auth = fixed("Basic eA==")
+	c.Auth = fixedAuth("Basic eA==")
 	open(t, c)
 	changetest.WaitFor(t, "a check", func() bool { return s.checks.Load() > 0 })
 	h := s.header.Load().(http.Header)
@@ -86,18 +86,18 @@ func TestHealthHeaders(t *testing.T) {
 	}
 }
 
-// fixed authorizes with what never changes.
-type fixed string
+// fixedAuth is an auth.Source whose value never changes.
+type fixedAuth string
 
-func (f fixed) Authorization(context.Context) (string, error) { return string(f), nil }
-func (fixed) Rejected(string)                                 {}
+func (f fixedAuth) Authorization(context.Context) (string, error) { return string(f), nil }
+func (fixedAuth) Rejected(string)                                 {}
 
-// An unhealthy endpoint gets nothing, until it is healthy again.
-func TestUnhealthyEndpoint(t *testing.T) {
-	a, b := newChecked(t), newChecked(t)
-	d := open(t, checkedConfig(t, a.url, b.url))
+// An unhealthy endpoint gets no requests until it is healthy again.
+func TestHealthCheck_oneEndpointUnhealthy(t *testing.T) {
+	a, b := newHealthServer(t), newHealthServer(t)
+	d := open(t, healthConfig(t, a.url, b.url))
 	a.status.Store(500)
-	changetest.WaitFor(t, "no traffic to the sick one", func() bool {
+	changetest.WaitFor(t, "no requests to the unhealthy endpoint", func() bool {
 		before := a.posts.Load()
 		for i := range 10 {
 			send(d, alone, i, "x").wait(t)
@@ -105,7 +105,7 @@ func TestUnhealthyEndpoint(t *testing.T) {
 		return a.posts.Load() == before
 	})
 	a.status.Store(200)
-	changetest.WaitFor(t, "traffic to the recovered one", func() bool {
+	changetest.WaitFor(t, "requests to the endpoint that is healthy again", func() bool {
 		before := a.posts.Load()
 		for i := range 2 {
 			if err := send(d, alone, i, "x").wait(t); err != nil {
@@ -116,12 +116,12 @@ func TestUnhealthyEndpoint(t *testing.T) {
 	})
 }
 
-// When no endpoint is healthy, what waits is settled at once, and what comes too:
-// behind requests that hang, in lanes that wait for more, and before the gate.
-func TestNoEndpointIsHealthy(t *testing.T) {
-	s := newChecked(t)
+// When no endpoint is healthy, waiting items get their verdict at once, behind requests that
+// hang and in lanes that wait for more. So do new items.
+func TestHealthCheck_noEndpointHealthy(t *testing.T) {
+	s := newHealthServer(t)
 	s.hang.Store(true)
-	c := checkedConfig(t, s.url)
+	c := healthConfig(t, s.url)
 	c.Streams = 4
 	d := open(t, c)
 	hung := send(d, alone, 0, "x")
@@ -147,11 +147,12 @@ func TestNoEndpointIsHealthy(t *testing.T) {
 	}
 }
 
-// A destination that is down says why, without what is secret, and says the latest.
-func TestWhyUnhealthy(t *testing.T) {
+// The error of an unhealthy destination gives the reason of the last check, without the
+// secrets in the URL.
+func TestHealthCheck_errorText(t *testing.T) {
 	r := prometheus.NewRegistry()
-	s := newChecked(t)
-	c := checkedConfig(t, strings.Replace(s.url, "http://", "http://user:secret@", 1)+"/in?token=secret")
+	s := newHealthServer(t)
+	c := healthConfig(t, strings.Replace(s.url, "http://", "http://user:secret@", 1)+"/in?token=secret")
 	c.Metrics = deliver.NewMetrics(r, "cluster")
 	d := open(t, c)
 	const healthy = "aerosink_connector_endpoints_healthy{cluster_name=cluster,destination=there} "
@@ -170,11 +171,11 @@ func TestWhyUnhealthy(t *testing.T) {
 	wantSamples(t, r, "endpoints_healthy", healthy+"1")
 }
 
-// Where an endpoint does not speak the protocol, the error says which key to set.
-func TestUnhealthyProtocol(t *testing.T) {
+// If an endpoint does not speak the protocol, the error says which key to set.
+func TestHealthCheck_wrongProtocol(t *testing.T) {
 	s := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	t.Cleanup(s.Close)
-	d := open(t, checkedConfig(t, s.URL))
+	d := open(t, healthConfig(t, s.URL))
 	changetest.WaitFor(t, "the reason", func() bool {
 		err := send(d, alone, 0, "x").wait(t)
 		return err != nil && strings.HasPrefix(err.Error(), "destination there: no endpoint is healthy; the last check: GET ") &&
@@ -182,13 +183,13 @@ func TestUnhealthyProtocol(t *testing.T) {
 	})
 }
 
-// A request that got no answer has the endpoint checked at once.
-func TestDoubt(t *testing.T) {
-	c := checkedConfig(t, refusing(t))
-	c.Health.Interval = 2 * time.Second // so that one interval is more than two hasty checks
+// A request without a response makes the check of its endpoint follow at once.
+func TestHealthCheck_afterFailedRequest(t *testing.T) {
+	c := healthConfig(t, closedURL(t))
+	c.Health.Interval = 2 * time.Second // longer than two of the frequent checks take
 	d := open(t, c)
 	began := time.Now()
-	changetest.WaitFor(t, "the end of refused connections", func() bool {
+	changetest.WaitFor(t, "an unhealthy endpoint", func() bool {
 		err := send(d, alone, 0, "x").wait(t)
 		return err != nil && strings.HasPrefix(err.Error(), "destination there: no endpoint is healthy")
 	})
@@ -197,9 +198,9 @@ func TestDoubt(t *testing.T) {
 	}
 }
 
-func TestChecksEnd(t *testing.T) {
-	s := newChecked(t)
-	d := deliver.New(checkedConfig(t, s.url))
+func TestHealthCheck_close(t *testing.T) {
+	s := newHealthServer(t)
+	d := deliver.New(healthConfig(t, s.url))
 	changetest.WaitFor(t, "a check", func() bool { return s.checks.Load() > 0 })
 	d.Close(t.Context())
 	wantError(t, send(d, alone, 0, "x").wait(t), "shutting down")

@@ -1,13 +1,13 @@
 package deliver
 
-// job is what one request carries, from one lane or several. It holds the lanes until all
-// of it has verdicts.
+// job is what one request sends, from one lane or several. It holds the lanes until all its
+// items have verdicts.
 type job struct {
 	lanes          []*lane
 	parts          []*batch // of the lanes, until they are merged
 	records, bytes int      // in all parts
 
-	batches []*batch // to be sent in this order: one, or what is left of a refused one
+	batches []*batch // to be sent in this order: one, or the remaining parts of a refused one
 }
 
 // fits reports whether b may be sent together with the job.

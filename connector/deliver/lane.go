@@ -7,20 +7,20 @@ import (
 	"github.com/aerosink/aerosink/connector/deliver/post"
 )
 
-// lane is a queue of batches, of which at most one request at a time carries any. While it
-// is busy it either rests, or is in the gate's queue, or is held by a job.
+// lane is a queue of batches, of which at most one request is in flight. A busy lane is
+// resting, in the gate's queue, or held by a job.
 type lane struct {
 	d *Destination
 
 	mu      sync.Mutex
-	queue   []*batch // in order of arrival; only the last one still takes items
+	queue   []*batch // in order of arrival; items are added to the last one
 	busy    bool
 	resting bool        // waits for more items
 	timer   *time.Timer // ends the rest; nil before the first one
 	closed  bool
 }
 
-// add queues i, unless it could only wait in vain.
+// add queues i. It returns an error if i cannot be sent before its deadline.
 func (l *lane) add(i *Item) error {
 	ready, err := l.enqueue(i)
 	if ready {
@@ -29,7 +29,8 @@ func (l *lane) add(i *Item) error {
 	return err
 }
 
-// enqueue queues i, and reports whether the lane has to go into the gate's queue now.
+// enqueue queues i, and reports whether the caller has to put the lane into the gate's
+// queue.
 func (l *lane) enqueue(i *Item) (ready bool, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -58,8 +59,8 @@ func (l *lane) enqueue(i *Item) (ready bool, err error) {
 	return false, nil
 }
 
-// proceed decides what a busy lane does next that is neither in the gate's queue nor held
-// by a job. It reports whether the lane has to go into the queue.
+// proceed decides what a busy lane does next when it is neither in the gate's queue nor
+// held by a job. It reports whether the lane has to go into the queue.
 func (l *lane) proceed() (ready bool) {
 	l.resting = false
 	if len(l.queue) == 0 {
@@ -94,8 +95,8 @@ func (l *lane) wake() {
 	}
 }
 
-// release follows the end of the job that held the lane. It reports whether the lane has to
-// go into the gate's queue again.
+// release is called when the job that held the lane has ended. It reports whether the lane
+// has to go into the gate's queue again.
 func (l *lane) release() (ready bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

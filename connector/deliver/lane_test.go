@@ -16,18 +16,19 @@ import (
 	"github.com/aerosink/aerosink/connector/deliver"
 )
 
-// held is a server that answers when told to, and records what came.
-type held struct {
+// blockingServer is a server that records its requests, and responds when the test tells
+// it to.
+type blockingServer struct {
 	*httptest.Server
-	arrived chan string   // bodies, as they come
-	release chan struct{} // one for each answer
-	status  int           // of every answer; 0 means 200
+	arrived chan string   // bodies, in order of arrival
+	release chan struct{} // one for each response
+	status  int           // of every response; 0 means 200
 	most    atomic.Int64  // requests at once
 	now     atomic.Int64
 }
 
-func newHeld(t *testing.T) *held {
-	h := &held{arrived: make(chan string, 1000), release: make(chan struct{}, 1000)}
+func newBlockingServer(t *testing.T) *blockingServer {
+	h := &blockingServer{arrived: make(chan string, 1000), release: make(chan struct{}, 1000)}
 	h.Server = server(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodGet { // a check
 			return
@@ -47,13 +48,13 @@ func newHeld(t *testing.T) *held {
 	return h
 }
 
-// While a request is out, what comes queues behind it and is the next batch.
-func TestBatchesGrowBehindARequest(t *testing.T) {
-	h := newHeld(t)
+// Changes that arrive during a request of their lane form the next batches.
+func TestLane_batchesWhileBusy(t *testing.T) {
+	h := newBlockingServer(t)
 	d := open(t, config(t, h.URL))
 	s := batches(4, 1<<20)
 	verdicts := []verdict{send(d, s, 7, "0\n")}
-	first := <-h.arrived // at once, alone
+	first := <-h.arrived // sent at once, alone
 	for i := 1; i <= 9; i++ {
 		verdicts = append(verdicts, send(d, s, 7, fmt.Sprintf("%d\n", i)))
 	}
@@ -77,8 +78,8 @@ func TestBatchesGrowBehindARequest(t *testing.T) {
 	}
 }
 
-func TestBatchesAreOfOneStreamAndBounded(t *testing.T) {
-	h := newHeld(t)
+func TestLane_batchLimits(t *testing.T) {
+	h := newBlockingServer(t)
 	d := open(t, config(t, h.URL))
 	wide, narrow := batches(100, 1<<20), batches(100, 10)
 	send(d, wide, 0, "first\n")
@@ -104,8 +105,8 @@ func TestBatchesAreOfOneStreamAndBounded(t *testing.T) {
 	}
 }
 
-func TestLanesRunBesideEachOther(t *testing.T) {
-	h := newHeld(t)
+func TestLane_concurrency(t *testing.T) {
+	h := newBlockingServer(t)
 	c := config(t, h.URL)
 	c.Streams = 8
 	d := open(t, c)
@@ -131,7 +132,7 @@ func TestLanesRunBesideEachOther(t *testing.T) {
 	if most := h.most.Load(); most != 8 {
 		t.Errorf("%d requests at once, want 8", most)
 	}
-	for lane := range 8 { // of one lane they came in order
+	for lane := range 8 { // in order within a lane
 		var of []string
 		for _, body := range got {
 			var i int
@@ -146,8 +147,8 @@ func TestLanesRunBesideEachOther(t *testing.T) {
 	}
 }
 
-// Lanes cost nothing while they are empty.
-func TestIdleLanes(t *testing.T) {
+// Empty lanes have no goroutines.
+func TestLane_idleGoroutines(t *testing.T) {
 	s := server(t, func(http.ResponseWriter, *http.Request) {})
 	c := config(t, s.URL)
 	c.Streams = 4096
@@ -157,7 +158,7 @@ func TestIdleLanes(t *testing.T) {
 	if more := runtime.NumGoroutine() - before; more > 0 {
 		t.Errorf("%d goroutines more", more)
 	}
-	if failures := pressure(t, d, 5000); failures != 0 {
+	if failures := sendMany(t, d, 5000); failures != 0 {
 		t.Errorf("%d of 5000 failed", failures)
 	}
 	changetest.WaitFor(t, "idle lanes", func() bool { return runtime.NumGoroutine() < before+100 })

@@ -9,10 +9,10 @@ import (
 	"github.com/aerosink/aerosink/connector/deliver/post"
 )
 
-// Metrics are the metrics of destinations. Those that Aerospike Connect for ESP has too
-// have its names and labels: they count changes, not requests, and "queued" is how many
-// changes wait or are in flight now. A change that was never sent has no
-// destination_endpoint. The others begin with aerosink_connector.
+// Metrics are the metrics of destinations. Those that Aerospike Connect for ESP has as well
+// have the same names and labels: they count changes, not requests, and "queued" is how
+// many changes wait or are in flight now. The destination_endpoint of changes that were
+// never sent is empty. The names of the others begin with aerosink_connector.
 type Metrics struct {
 	registerer prometheus.Registerer
 }
@@ -45,7 +45,7 @@ type destinationMetrics struct {
 
 	endpoints map[string]*changeCounters // by host
 	unsent    *changeCounters
-	checks    [2]atomic.Uint64 // bad, good
+	checks    [2]atomic.Uint64 // failed, successful
 	post      post.Metrics
 	splits    prometheus.Counter
 }
@@ -97,7 +97,7 @@ func (c *destinationMetrics) changesOf(host string) *changeCounters {
 	return t
 }
 
-// esp adds a metric of Connect for ESP. It has counters and gauges of the same name, so
+// esp adds a metric of Connect for ESP, which has counters and gauges under one name. So
 // they are untyped here.
 func (c *destinationMetrics) esp(name, help, status string, labels prometheus.Labels, value func() float64) {
 	all := prometheus.Labels{"destination": c.destination, "status": status}
@@ -129,7 +129,8 @@ func (c *destinationMetrics) gauge(name, help string, value func() float64) {
 	c.collectors = append(c.collectors, prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: prefix + name, Help: help, ConstLabels: c.labels()}, value))
 }
 
-// tokens adds how often tokens were fetched, and when the current one expires.
+// tokens adds the metrics of t: how often tokens were fetched, and when the current one
+// expires.
 func (c *destinationMetrics) tokens(t *auth.GoogleIDToken) {
 	c.gauge("token_expiry_timestamp_seconds", "When the token in use expires, in Unix seconds; 0 while there is none.", func() float64 {
 		if expires := t.Expires(); !expires.IsZero() {

@@ -17,7 +17,7 @@ import (
 	"github.com/aerosink/aerosink/connector/deliver/auth"
 )
 
-// samples returns the metrics whose names contain part, one a line.
+// samples returns the samples whose names contain part, sorted.
 func samples(t *testing.T, r *prometheus.Registry, part string) []string {
 	t.Helper()
 	families, err := r.Gather()
@@ -49,10 +49,10 @@ func wantSamples(t *testing.T, r *prometheus.Registry, part string, want ...stri
 	}
 }
 
-func TestMetrics(t *testing.T) {
+func TestMetrics_requests(t *testing.T) {
 	r := prometheus.NewRegistry()
-	q := newSqueamish(t, 400)
-	c := config(t, q.url, q.url+"/other") // two URLs of one endpoint
+	q := newRefusingServer(t, 400)
+	c := config(t, q.url, q.url+"/other") // two URLs with one host
 	c.Metrics = deliver.NewMetrics(r, "cluster")
 	c.Streams = 8
 	d := open(t, c)
@@ -91,9 +91,9 @@ func TestMetrics(t *testing.T) {
 	}
 }
 
-func TestMetricsOfLanesAndLimit(t *testing.T) {
+func TestMetrics_lanesAndLimit(t *testing.T) {
 	r := prometheus.NewRegistry()
-	h := newHeld(t)
+	h := newBlockingServer(t)
 	h.status = http.StatusTooManyRequests
 	c := config(t, h.URL)
 	c.Metrics = deliver.NewMetrics(r, "cluster")
@@ -111,10 +111,10 @@ func TestMetricsOfLanesAndLimit(t *testing.T) {
 	wantSamples(t, r, "concurrency_limit", "aerosink_connector_concurrency_limit{cluster_name=cluster,destination=there} 4")
 }
 
-func TestMetricsOfHealth(t *testing.T) {
+func TestMetrics_health(t *testing.T) {
 	r := prometheus.NewRegistry()
-	s := newChecked(t)
-	c := checkedConfig(t, s.url)
+	s := newHealthServer(t)
+	c := healthConfig(t, s.url)
 	c.Metrics = deliver.NewMetrics(r, "cluster")
 	open(t, c)
 	seen := func(status string) func() bool {
@@ -122,15 +122,15 @@ func TestMetricsOfHealth(t *testing.T) {
 			return !slices.Contains(samples(t, r, "health_check"), "aerospike_esp_outbound_health_check{cluster_name=cluster,destination=there,status="+status+"} 0")
 		}
 	}
-	changetest.WaitFor(t, "a good check", seen("success"))
+	changetest.WaitFor(t, "a successful check", seen("success"))
 	s.status.Store(500)
-	changetest.WaitFor(t, "a bad check", seen("error"))
+	changetest.WaitFor(t, "a failed check", seen("error"))
 }
 
-func TestMetricsOfTokens(t *testing.T) {
+func TestMetrics_tokens(t *testing.T) {
 	r := prometheus.NewRegistry()
-	newMetadata(t, func(n int64) (string, int) { return jwt(0, 3600e9, fmt.Sprint(n)), 200 })
-	g := newGuarded(t)
+	newMetadataServer(t, func(n int64) (string, int) { return jwt(0, 3600e9, fmt.Sprint(n)), 200 })
+	g := newTokenServer(t)
 	g.want("another")
 	c := config(t, g.url)
 	c.Auth, c.Metrics = auth.NewGoogleIDToken(audience), deliver.NewMetrics(r, "cluster")
@@ -144,14 +144,14 @@ func TestMetricsOfTokens(t *testing.T) {
 	wantSamples(t, r, "responses", "aerosink_connector_http_responses_total{cluster_name=cluster,destination=there,status=401} 2")
 }
 
-// The figure follows the token: it is that of the one that requests have now.
-func TestMetricsOfExpiry(t *testing.T) {
+// The metric is the expiry of the token that requests use now.
+func TestMetrics_tokenExpiry(t *testing.T) {
 	r := prometheus.NewRegistry()
 	ends := time.Now().Add(time.Hour).Unix()
-	newMetadata(t, func(int64) (string, int) {
+	newMetadataServer(t, func(int64) (string, int) {
 		return jwt(0, time.Until(time.Unix(ends, 0)).Round(time.Second), "one"), 200
 	})
-	c := config(t, newGuarded(t).url)
+	c := config(t, newTokenServer(t).url)
 	c.Auth, c.Metrics = auth.NewGoogleIDToken(audience), deliver.NewMetrics(r, "cluster")
 	if err := send(open(t, c), alone, 0, "x").wait(t); err != nil {
 		t.Fatal(err)
@@ -168,13 +168,13 @@ func TestMetricsOfExpiry(t *testing.T) {
 			return
 		}
 	}
-	t.Error("no figure")
+	t.Error("no metric")
 }
 
-// A destination cannot make up labels.
-func TestMetricsAreBounded(t *testing.T) {
+// Unknown statuses do not create new label values.
+func TestMetrics_unknownStatuses(t *testing.T) {
 	r := prometheus.NewRegistry()
-	s := newScripted(t, func(n int64, w http.ResponseWriter, _ *http.Request) { w.WriteHeader(600 + int(n)) })
+	s := newScriptedServer(t, func(n int64, w http.ResponseWriter, _ *http.Request) { w.WriteHeader(600 + int(n)) })
 	c := config(t, s.url)
 	c.Metrics = deliver.NewMetrics(r, "cluster")
 	d := open(t, c)

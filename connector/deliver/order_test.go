@@ -15,25 +15,25 @@ import (
 	"github.com/aerosink/aerosink/connector/deliver"
 )
 
-// strict is a server that fails in every way after which it can be told what it
-// has, and watches over the order of versions in a partition.
-type strict struct {
+// orderServer is a server that fails at random, in ways that do not hide which changes it
+// has accepted, and checks the order of versions in a partition.
+type orderServer struct {
 	mu       sync.Mutex
 	random   *rand.Rand
-	here     map[int]bool   // partitions of which there is a request
+	here     map[int]bool   // partitions with a request in progress
 	newest   map[int]int    // version of each partition
-	accepted map[[2]int]int // times, by partition and version
-	wrong    []string
+	accepted map[[2]int]int // how often, by partition and version
+	errors   []string
 	merged   int // requests with several partitions
 }
 
-func (s *strict) draw(n int) int {
+func (s *orderServer) draw(n int) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.random.IntN(n)
 }
 
-func (s *strict) serve(w http.ResponseWriter, r *http.Request) {
+func (s *orderServer) serve(w http.ResponseWriter, r *http.Request) {
 	if r.Method == http.MethodGet {
 		w.WriteHeader([]int{200, 200, 500}[s.draw(3)])
 		return
@@ -69,13 +69,14 @@ func parse(body []byte) (records [][2]int) {
 	return records
 }
 
-func (s *strict) arrive(records [][2]int) {
+// arrive checks that none of the partitions is in another request.
+func (s *orderServer) arrive(records [][2]int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	own := map[int]bool{}
 	for _, r := range records {
 		if s.here[r[0]] && !own[r[0]] {
-			s.wrong = append(s.wrong, fmt.Sprintf("partition %d is in two requests", r[0]))
+			s.errors = append(s.errors, fmt.Sprintf("partition %d is in two requests", r[0]))
 		}
 		s.here[r[0]], own[r[0]] = true, true
 	}
@@ -84,7 +85,7 @@ func (s *strict) arrive(records [][2]int) {
 	}
 }
 
-func (s *strict) depart(records [][2]int) {
+func (s *orderServer) depart(records [][2]int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, r := range records {
@@ -92,12 +93,12 @@ func (s *strict) depart(records [][2]int) {
 	}
 }
 
-// poisoned is what the server never takes.
+// poisoned reports whether the server never accepts the version.
 func poisoned(version int) bool { return version%40 == 39 }
 
-// decide accepts what it likes, and returns the status, which is 0 for none, and
-// the changes that a report is to name.
-func (s *strict) decide(records [][2]int) (status int, retry []int) {
+// decide accepts all, some or none of the records, at random. It returns the status of the
+// response, 0 for no response, and the indexes for the report's retry list.
+func (s *orderServer) decide(records [][2]int) (status int, retry []int) {
 	choice := s.draw(30)
 	switch choice {
 	case 0:
@@ -121,14 +122,14 @@ func (s *strict) decide(records [][2]int) (status int, retry []int) {
 	switch {
 	case len(retry) > 0:
 		return http.StatusServiceUnavailable, retry
-	case choice == 5: // has it, and does not say so
+	case choice == 5: // accepted, but without a response
 		return 0, nil
 	}
 	return http.StatusOK, nil
 }
 
-// accept enters all records but some.
-func (s *strict) accept(records [][2]int, but []int) {
+// accept records all but the records with the given indexes as accepted.
+func (s *orderServer) accept(records [][2]int, but []int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for i, r := range records {
@@ -137,17 +138,17 @@ func (s *strict) accept(records [][2]int, but []int) {
 			continue
 		}
 		if newest, ok := s.newest[r[0]]; ok && newest >= r[1] {
-			s.wrong = append(s.wrong, fmt.Sprintf("partition %d: version %d after %d", r[0], r[1], newest))
+			s.errors = append(s.errors, fmt.Sprintf("partition %d: version %d after %d", r[0], r[1], newest))
 		}
 		s.newest[r[0]] = r[1]
 		s.accepted[r]++
 	}
 }
 
-// ship sends versions of each partition in order, of several senders, and returns
-// their verdicts by partition. Some are late already.
-func (s *strict) ship(d *deliver.Destination, partitions, versions int) [][]verdict {
-	told := make([][]verdict, partitions)
+// ship sends versions of each partition in order, from several senders, and returns their
+// verdicts by partition. Some deadlines have already passed.
+func (s *orderServer) ship(d *deliver.Destination, partitions, versions int) [][]verdict {
+	verdicts := make([][]verdict, partitions)
 	streams := []*deliver.Stream{alone, batches(30, 1<<20), batches(100, 300), {Envelope: lines{}, MaxRecords: 60, MaxBytes: 1 << 20, Interval: time.Millisecond}}
 	const senders = 3
 	var sending sync.WaitGroup
@@ -160,22 +161,21 @@ func (s *strict) ship(d *deliver.Destination, partitions, versions int) [][]verd
 					d.Send(deliver.Item{
 						Stream: streams[version/8%len(streams)], Record: fmt.Appendf(nil, "%d %d\n", p, version), Partition: p, Deadline: time.Now().Add(left), To: v,
 					})
-					told[p] = append(told[p], v)
+					verdicts[p] = append(verdicts[p], v)
 				}
 			}
 		})
 	}
 	sending.Wait()
-	return told
+	return verdicts
 }
 
-// Versions of one partition never overtake each other, and never are in two
-// requests at once: however requests are put together of lanes, cut, or fail,
-// wherever they go.
-func TestOrder(t *testing.T) {
+// Versions of one partition never overtake each other, and are never in two requests at
+// once, even if requests are merged from lanes, split, or fail, and go to several endpoints.
+func TestDestination_order(t *testing.T) {
 	merged := 0
 	rapid.Check(t, func(rt *rapid.T) {
-		there := &strict{
+		there := &orderServer{
 			random: rand.New(rand.NewPCG(rapid.Uint64().Draw(rt, "seed"), 0)),
 			here:   map[int]bool{}, newest: map[int]int{}, accepted: map[[2]int]int{},
 		}
@@ -188,19 +188,19 @@ func TestOrder(t *testing.T) {
 		d := deliver.New(c)
 		defer d.Close(t.Context())
 		partitions, versions := rapid.IntRange(1, 20).Draw(rt, "partitions"), rapid.IntRange(1, 50).Draw(rt, "versions")
-		told := there.ship(d, partitions, versions)
-		for p := range told {
-			for version, v := range told[p] {
+		verdicts := there.ship(d, partitions, versions)
+		for p := range verdicts {
+			for version, v := range verdicts[p] {
 				if err := v.wait(t); err == nil && there.times(p, version) != 1 {
-					rt.Errorf("version %d of partition %d is said to be delivered, and is so %d times", version, p, there.times(p, version))
+					rt.Errorf("version %d of partition %d: verdict delivered, accepted %d times, want 1", version, p, there.times(p, version))
 				}
 			}
 		}
 		there.mu.Lock()
 		defer there.mu.Unlock()
 		merged += there.merged
-		for _, fault := range there.wrong {
-			rt.Error(fault)
+		for _, text := range there.errors {
+			rt.Error(text)
 		}
 	})
 	if merged == 0 {
@@ -208,7 +208,7 @@ func TestOrder(t *testing.T) {
 	}
 }
 
-func (s *strict) times(partition, version int) int {
+func (s *orderServer) times(partition, version int) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.accepted[[2]int{partition, version}]

@@ -12,22 +12,22 @@ import (
 	"github.com/aerosink/aerosink/connector/change/changetest"
 )
 
-// An answer that speaks of each change is believed, when it makes sense.
-func TestReport(t *testing.T) {
+// A report gives each change its own verdict if it is valid and fits the request.
+func TestReport_verdicts(t *testing.T) {
 	const media = "application/vnd.aerosink.report+json; charset=utf-8"
 	for _, tt := range []struct {
-		name, media, answer string
-		retried             []int
+		name, media, response string
+		retried               []int
 	}{
-		{"two of three, refused", media, `400{"changes":3,"retry":[0,2],"dead":[],"reason":"no"}`, []int{0, 2}},
-		{"two of three", media, `{"changes":3,"retry":[0,2],"dead":[1],"reason":"full"}`, []int{0, 2}},
+		{"some refused", media, `400{"changes":3,"retry":[0,2],"dead":[],"reason":"no"}`, []int{0, 2}},
+		{"some", media, `{"changes":3,"retry":[0,2],"dead":[1],"reason":"full"}`, []int{0, 2}},
 		{"all", media, `{"changes":3,"retry":[0,1,2],"reason":"full"}`, []int{0, 1, 2}},
-		{"none, with a status that means some", media, `{"changes":3,"retry":[]}`, []int{0, 1, 2}},
-		{"of another request", media, `{"changes":4,"retry":[0]}`, []int{0, 1, 2}},
-		{"of a change that is not there", media, `{"changes":3,"retry":[3]}`, []int{0, 1, 2}},
-		{"of a change before the first", media, `{"changes":3,"retry":[-1]}`, []int{0, 1, 2}},
-		{"cut", media, `{"changes":3,"retry":[0`, []int{0, 1, 2}},
-		{"of another media type", "application/json", `{"changes":3,"retry":[0]}`, []int{0, 1, 2}},
+		{"none, in a response that is an error", media, `{"changes":3,"retry":[]}`, []int{0, 1, 2}},
+		{"wrong number of changes", media, `{"changes":4,"retry":[0]}`, []int{0, 1, 2}},
+		{"index too large", media, `{"changes":3,"retry":[3]}`, []int{0, 1, 2}},
+		{"negative index", media, `{"changes":3,"retry":[-1]}`, []int{0, 1, 2}},
+		{"truncated", media, `{"changes":3,"retry":[0`, []int{0, 1, 2}},
+		{"other media type", "application/json", `{"changes":3,"retry":[0]}`, []int{0, 1, 2}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			first := make(chan struct{})
@@ -38,9 +38,9 @@ func TestReport(t *testing.T) {
 					return
 				}
 				w.Header().Set("Content-Type", tt.media)
-				answer, refused := strings.CutPrefix(tt.answer, "400")
+				text, refused := strings.CutPrefix(tt.response, "400")
 				w.WriteHeader(map[bool]int{true: 400, false: 503}[refused])
-				_, _ = io.WriteString(w, answer)
+				_, _ = io.WriteString(w, text)
 			})
 			d := open(t, config(t, s.URL))
 			stream := batches(10, 1000)
@@ -50,7 +50,7 @@ func TestReport(t *testing.T) {
 			close(first)
 			for i, v := range verdicts {
 				err := v.wait(t)
-				if retried := slices.Contains(tt.retried, i); retried != (err != nil) || err != nil && change.IsPermanent(err) != strings.HasPrefix(tt.answer, "400") {
+				if retried := slices.Contains(tt.retried, i); retried != (err != nil) || err != nil && change.IsPermanent(err) != strings.HasPrefix(tt.response, "400") {
 					t.Errorf("change %d: %v", i, err)
 				}
 			}

@@ -10,14 +10,15 @@ import (
 	"github.com/aerosink/aerosink/connector/deliver"
 )
 
+// overloaded responds with a status and a Retry-After.
 func overloaded(w http.ResponseWriter, status int, retryAfter string) {
 	w.Header().Set("Retry-After", retryAfter)
 	w.WriteHeader(status)
 }
 
-// Until the time that Retry-After says there is no request. Who cannot wait that
-// long knows at once, and who can is served then.
-func TestRetryAfter(t *testing.T) {
+// There is no request before the time in Retry-After. Items with an earlier deadline get an
+// error at once; the others are delivered after that time.
+func TestRetryAfter_pause(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
 		status int
@@ -31,7 +32,7 @@ func TestRetryAfter(t *testing.T) {
 			t.Parallel()
 			var asked, again time.Time
 			proceed := make(chan struct{})
-			s := newScripted(t, func(n int64, w http.ResponseWriter, _ *http.Request) {
+			s := newScriptedServer(t, func(n int64, w http.ResponseWriter, _ *http.Request) {
 				if n == 1 {
 					<-proceed
 					asked = time.Now()
@@ -62,11 +63,11 @@ func TestRetryAfter(t *testing.T) {
 	}
 }
 
-// Of parcels that wait already, those that cannot wait so long are settled when
-// the destination says it, in all lanes, behind requests that hang too.
-func TestRetryAfterSettlesWhoWaits(t *testing.T) {
+// Retry-After gives the items that already wait and have an earlier deadline their verdict
+// at once, in all lanes, also behind a request that hangs.
+func TestRetryAfter_waitingItems(t *testing.T) {
 	proceed := make(chan struct{})
-	s := newScripted(t, func(n int64, w http.ResponseWriter, r *http.Request) {
+	s := newScriptedServer(t, func(n int64, w http.ResponseWriter, r *http.Request) {
 		select {
 		case <-proceed:
 			overloaded(w, 503, "3600")
@@ -77,7 +78,7 @@ func TestRetryAfterSettlesWhoWaits(t *testing.T) {
 	first := []verdict{send(d, alone, 0, "x"), send(d, alone, 1, "x")}
 	changetest.WaitFor(t, "two requests", func() bool { return s.now.Load() == 2 })
 	waiting := []verdict{send(d, alone, 0, "x"), send(d, alone, 0, "x"), send(d, alone, 1, "x")}
-	proceed <- struct{}{} // one of the two; the other hangs
+	proceed <- struct{}{} // to one of the two requests; the other hangs
 	for _, v := range waiting {
 		wantError(t, v.wait(t), "asked to wait until")
 	}
@@ -91,10 +92,10 @@ func TestRetryAfterSettlesWhoWaits(t *testing.T) {
 	}
 }
 
-// One endpoint that asks for a pause leaves the others their work.
-func TestRetryAfterOfOneEndpoint(t *testing.T) {
-	busy := newScripted(t, func(_ int64, w http.ResponseWriter, _ *http.Request) { overloaded(w, 429, "3600") })
-	free := newScripted(t, func(int64, http.ResponseWriter, *http.Request) {})
+// A Retry-After of one endpoint does not stop requests to the others.
+func TestRetryAfter_oneEndpoint(t *testing.T) {
+	busy := newScriptedServer(t, func(_ int64, w http.ResponseWriter, _ *http.Request) { overloaded(w, 429, "3600") })
+	free := newScriptedServer(t, func(int64, http.ResponseWriter, *http.Request) {})
 	d := open(t, config(t, busy.url, free.url))
 	wantError(t, send(d, alone, 0, "x").wait(t), "status 429")
 	for i := range 20 {
@@ -107,10 +108,10 @@ func TestRetryAfterOfOneEndpoint(t *testing.T) {
 	}
 }
 
-// What Retry-After says makes no sense does no harm.
-func TestRetryAfterThatSaysNothing(t *testing.T) {
+// An invalid Retry-After is ignored.
+func TestRetryAfter_invalidValue(t *testing.T) {
 	for _, value := range []string{"", "0", "-5", "soon", "1e9", "Thu, 01 Jan 1970 00:00:00 GMT", "99999999999999999999"} {
-		s := newScripted(t, func(n int64, w http.ResponseWriter, _ *http.Request) {
+		s := newScriptedServer(t, func(n int64, w http.ResponseWriter, _ *http.Request) {
 			if n == 1 {
 				overloaded(w, 503, value)
 			}

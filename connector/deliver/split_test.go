@@ -17,25 +17,25 @@ import (
 	"github.com/aerosink/aerosink/connector/deliver"
 )
 
-// squeamish is a server that refuses a request with a poisoned change in it, and
-// one that is too large.
-type squeamish struct {
+// refusingServer is a server that refuses requests with a poisoned change, and requests
+// that are too large.
+type refusingServer struct {
 	url    string
-	most   int   // bytes of a body; beyond it the answer is 413
-	status []int // of poisoned ones, one after another; the last of all others
+	most   int   // bytes of a body; the response to a longer one is 413
+	status []int // of responses to poisoned requests, in order; the last one is repeated
 
 	mu       sync.Mutex
 	requests int
 	accepted []string // records, in order
 }
 
-func newSqueamish(t *testing.T, status ...int) *squeamish {
-	q := &squeamish{most: math.MaxInt, status: status}
+func newRefusingServer(t *testing.T, status ...int) *refusingServer {
+	q := &refusingServer{most: math.MaxInt, status: status}
 	q.url = server(t, q.serve).URL
 	return q
 }
 
-func (q *squeamish) serve(w http.ResponseWriter, r *http.Request) {
+func (q *refusingServer) serve(w http.ResponseWriter, r *http.Request) {
 	text, _ := io.ReadAll(r.Body)
 	body := string(text)
 	q.mu.Lock()
@@ -64,11 +64,11 @@ func sendBatch(d *deliver.Destination, records ...string) []verdict {
 	return verdicts
 }
 
-// A poisoned change is found with at most 2·log2(n) requests more, and all others
-// are delivered, in order.
-func TestPoisonInABatch(t *testing.T) {
+// Each poisoned change is found with at most 2·log2(n) additional requests, and all other
+// changes are delivered, in order.
+func TestSplit_refusedChanges(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
-		q := newSqueamish(t, rapid.SampledFrom([]int{400, 415, 422}).Draw(rt, "status"))
+		q := newRefusingServer(t, rapid.SampledFrom([]int{400, 415, 422}).Draw(rt, "status"))
 		n := rapid.IntRange(1, 300).Draw(rt, "changes")
 		poisoned := rapid.SliceOfNDistinct(rapid.IntRange(0, n-1), 0, min(n, 5), rapid.ID).Draw(rt, "poisoned")
 		var records, healthy []string
@@ -91,7 +91,7 @@ func TestPoisonInABatch(t *testing.T) {
 			rt.Errorf("delivered %v, want %v", q.accepted, healthy)
 		}
 		if extra, most := q.requests-1, 2*math.Log2(float64(n))*float64(len(poisoned)); float64(extra) > most {
-			rt.Errorf("%d requests more for %d poisoned of %d, want at most %.1f", extra, len(poisoned), n, most)
+			rt.Errorf("%d additional requests for %d poisoned of %d, want at most %.1f", extra, len(poisoned), n, most)
 		}
 		if d.Queued() != 0 {
 			rt.Errorf("%d changes still queued", d.Queued())
@@ -99,9 +99,9 @@ func TestPoisonInABatch(t *testing.T) {
 	})
 }
 
-// A batch that is too large is only cut; nothing in it is bad.
-func TestBatchTooLarge(t *testing.T) {
-	q := newSqueamish(t)
+// A batch that is too large is split until all its changes are delivered.
+func TestSplit_tooLarge(t *testing.T) {
+	q := newRefusingServer(t)
 	q.most = 30
 	records := strings.Fields(strings.Repeat("1234567 ", 16)) // of 8 bytes each
 	for i, v := range sendBatch(open(t, config(t, q.url)), records...) {
@@ -114,9 +114,10 @@ func TestBatchTooLarge(t *testing.T) {
 	}
 }
 
-// What a destination that gets busy meanwhile does not take is tried again.
-func TestBusyWhileCutting(t *testing.T) {
-	q := newSqueamish(t, 400, 503)
+// A change that fails with a 503 after its batch was split has an error that is not
+// permanent.
+func TestSplit_overloadedMeanwhile(t *testing.T) {
+	q := newRefusingServer(t, 400, 503)
 	verdicts := sendBatch(open(t, config(t, q.url)), "a", "b", "poison", "c")
 	for _, i := range []int{0, 1, 3} {
 		if err := verdicts[i].wait(t); err != nil {
@@ -126,10 +127,10 @@ func TestBusyWhileCutting(t *testing.T) {
 	wantError(t, verdicts[2].wait(t), "status 503")
 }
 
-// Who refuses everything is believed a hundred times, and again once he has
-// taken a change.
-func TestEverythingRefused(t *testing.T) {
-	q := newSqueamish(t, 400)
+// After a hundred refusals in a row, refusals are no longer permanent until a change is
+// accepted.
+func TestRefusals_tooMany(t *testing.T) {
+	q := newRefusingServer(t, 400)
 	d := open(t, config(t, q.url))
 	refuse := func(n int) (permanent int) {
 		for i := range n {
@@ -140,13 +141,13 @@ func TestEverythingRefused(t *testing.T) {
 		return permanent
 	}
 	if got := refuse(150); got != 100 {
-		t.Errorf("%d of 150 refused for good, want 100", got)
+		t.Errorf("%d of 150 errors are permanent, want 100", got)
 	}
 	for _, v := range sendBatch(d, slices.Repeat([]string{"poison"}, 64)...) {
 		wantError(t, v.wait(t), "status 400")
 	}
 	if q.requests != 150+2 {
-		t.Errorf("%d requests for a batch that is not believed to be bad, want 2", q.requests-150)
+		t.Errorf("%d requests for a batch after too many refusals, want 2", q.requests-150)
 	}
 	for _, v := range sendBatch(d, "poison", "fine") {
 		wantError(t, v.wait(t), "status 400")
@@ -157,13 +158,13 @@ func TestEverythingRefused(t *testing.T) {
 		}
 	}
 	if got := refuse(10); got != 10 {
-		t.Errorf("%d of 10 refused for good, want all", got)
+		t.Errorf("%d of 10 errors are permanent, want all", got)
 	}
 }
 
-// Deadlines hold while a batch is being cut.
-func TestDeadlineWhileCutting(t *testing.T) {
-	s := newScripted(t, func(n int64, w http.ResponseWriter, r *http.Request) {
+// Deadlines apply while a batch is being split.
+func TestSplit_deadline(t *testing.T) {
+	s := newScriptedServer(t, func(n int64, w http.ResponseWriter, r *http.Request) {
 		if n > 1 {
 			pause(r, 200*time.Millisecond)
 		}
@@ -181,6 +182,6 @@ func TestDeadlineWhileCutting(t *testing.T) {
 		wantError(t, v.wait(t), "destination there")
 	}
 	if s.calls.Load() > 4 {
-		t.Errorf("%d requests in the time for 2", s.calls.Load())
+		t.Errorf("%d requests before the deadline, want at most 4", s.calls.Load())
 	}
 }

@@ -39,8 +39,8 @@ func newAuthority(t *testing.T) *authority {
 	return a
 }
 
-// sign issues a certificate for what the template says, by itself where there is
-// no authority yet.
+// sign issues a certificate from the template. It is self-signed if a has no certificate
+// yet.
 func (a *authority) sign(t *testing.T, template *x509.Certificate) tls.Certificate {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -67,7 +67,7 @@ func (a *authority) sign(t *testing.T, template *x509.Certificate) tls.Certifica
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: leaf}
 }
 
-// server returns a certificate for 127.0.0.1, changed by a function.
+// server returns a certificate for 127.0.0.1, modified by change.
 func (a *authority) server(t *testing.T, change func(*x509.Certificate)) tls.Certificate {
 	c := &x509.Certificate{IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}}
 	change(c)
@@ -114,10 +114,10 @@ func TestTLS(t *testing.T) {
 		{"expired", ours.server(t, func(c *x509.Certificate) { c.NotAfter = time.Now().Add(-time.Minute) }), nil,
 			&tls.Config{RootCAs: ours.pool}, "expired"},
 		{"no client certificate", ours.server(t, good), demanding, &tls.Config{RootCAs: ours.pool}, "POST https"}, // in TLS 1.3 the client may see no more than a reset
-		{"a stranger's client certificate", ours.server(t, good), demanding, &tls.Config{RootCAs: ours.pool, Certificates: []tls.Certificate{stranger}}, "POST https"},
+		{"client certificate of another authority", ours.server(t, good), demanding, &tls.Config{RootCAs: ours.pool, Certificates: []tls.Certificate{stranger}}, "POST https"},
 		{"TLS 1.1", ours.server(t, good), old(tls.VersionTLS11), &tls.Config{RootCAs: ours.pool}, "protocol version not supported"},
 		{"TLS 1.0", ours.server(t, good), old(tls.VersionTLS10), &tls.Config{RootCAs: ours.pool}, "protocol version not supported"},
-		{"TLS 1.3 or nothing", ours.server(t, good), old(tls.VersionTLS12), &tls.Config{RootCAs: ours.pool, MinVersion: tls.VersionTLS13}, "protocol version not supported"},
+		{"client requires TLS 1.3", ours.server(t, good), old(tls.VersionTLS12), &tls.Config{RootCAs: ours.pool, MinVersion: tls.VersionTLS13}, "protocol version not supported"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			c := &tls.Config{Certificates: []tls.Certificate{tt.certificate}}
@@ -142,9 +142,9 @@ func TestTLS(t *testing.T) {
 	}
 }
 
-// A client certificate that was replaced counts for new connections, and old ones
-// are replaced in time, without a failed request.
-func TestCertificateRotation(t *testing.T) {
+// New connections use a replaced client certificate, and existing connections are replaced
+// after their TTL, without a failed request.
+func TestTLS_certificateRotation(t *testing.T) {
 	ours := newAuthority(t)
 	var seen, current atomic.Value
 	seen.Store("")
@@ -170,14 +170,14 @@ func TestCertificateRotation(t *testing.T) {
 	}
 }
 
-// Checks go the way of requests.
-func TestHealthOverTLS(t *testing.T) {
+// Health checks use the protocol and the TLS settings of requests.
+func TestHealthCheck_overTLS(t *testing.T) {
 	for name, protocol := range map[string]post.Protocol{"HTTP/2": post.HTTP2, "HTTP/1.1": post.HTTP1} {
 		t.Run(name, func(t *testing.T) {
 			ours := newAuthority(t)
 			var checks atomic.Int64
 			c := &tls.Config{Certificates: []tls.Certificate{ours.server(t, func(*x509.Certificate) {})}}
-			cfg := checkedConfig(t, secureServer(t, c, func(_ http.ResponseWriter, r *http.Request) {
+			cfg := healthConfig(t, secureServer(t, c, func(_ http.ResponseWriter, r *http.Request) {
 				if r.Method == http.MethodGet && r.ProtoMajor == map[post.Protocol]int{post.HTTP1: 1, post.HTTP2: 2}[protocol] {
 					checks.Add(1)
 				}
@@ -190,7 +190,7 @@ func TestHealthOverTLS(t *testing.T) {
 			}
 			cfg.TLS = nil
 			d = open(t, cfg)
-			changetest.WaitFor(t, "distrust", func() bool {
+			changetest.WaitFor(t, "an untrusted certificate", func() bool {
 				err := send(d, alone, 0, "x").wait(t)
 				return err != nil && strings.HasPrefix(err.Error(), "destination there: no endpoint is healthy; the last check: GET https://127.0.0.1") && strings.Contains(err.Error(), "unknown authority")
 			})

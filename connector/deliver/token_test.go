@@ -20,25 +20,24 @@ import (
 
 const audience = "https://cdc.example.run.app"
 
-// jwt returns a token that was issued some time ago and lives so long. Nobody
-// here looks at its signature.
+// jwt returns a token with the given age and lifetime. Its signature is not valid.
 func jwt(age, life time.Duration, name string) string {
 	issued := time.Now().Add(-age)
 	claims, _ := json.Marshal(map[string]any{"aud": audience, "iat": issued.Unix(), "exp": issued.Add(life).Unix(), "sub": name})
 	return "eyJhbGciOiJSUzI1NiJ9." + base64.RawURLEncoding.EncodeToString(claims) + ".c2ln"
 }
 
-// metadata is a metadata server whose tokens are made by a function of the number
-// of the request, counted from 1.
-type metadata struct {
+// metadataServer is a metadata server whose tokens depend on the number of the request,
+// counted from 1.
+type metadataServer struct {
 	asked atomic.Int64
 	most  atomic.Int64 // requests at once
 	now   atomic.Int64
 }
 
-func newMetadata(t *testing.T, token func(n int64) (string, int)) *metadata {
+func newMetadataServer(t *testing.T, token func(n int64) (string, int)) *metadataServer {
 	t.Helper()
-	m := &metadata{}
+	m := &metadataServer{}
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path != "/computeMetadata/v1/instance/service-accounts/default/identity" || r.URL.Query().Get("audience") != audience || r.Header.Get("Metadata-Flavor") != "Google" {
 			t.Errorf("metadata server asked for %s", r.URL)
@@ -52,21 +51,21 @@ func newMetadata(t *testing.T, token func(n int64) (string, int)) *metadata {
 	t.Cleanup(s.Close)
 	t.Setenv("GCE_METADATA_HOST", strings.TrimPrefix(s.URL, "http://"))
 	t.Setenv("GOOGLE_APPLICATION_CREDENTIALS", "")
-	t.Setenv("HOME", t.TempDir()) // where the library looks for a user's own credentials
+	t.Setenv("HOME", t.TempDir()) // the library looks there for the user's credentials
 	return m
 }
 
-// guarded is a server that wants to see one of the tokens it knows.
-type guarded struct {
+// tokenServer is a server that requires a token.
+type tokenServer struct {
 	url   string
 	posts atomic.Int64
 	mu    sync.Mutex
-	valid string // "" is any
+	valid string // "" means any
 	token string // of the last request
 }
 
-func newGuarded(t *testing.T) *guarded {
-	g := &guarded{}
+func newTokenServer(t *testing.T) *tokenServer {
+	g := &tokenServer{}
 	g.url = server(t, func(w http.ResponseWriter, r *http.Request) {
 		g.posts.Add(1)
 		g.mu.Lock()
@@ -79,13 +78,14 @@ func newGuarded(t *testing.T) *guarded {
 	return g
 }
 
-func (g *guarded) want(token string) {
+// want sets the valid token.
+func (g *tokenServer) want(token string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.valid = token
 }
 
-func (g *guarded) last() string {
+func (g *tokenServer) last() string {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.token
@@ -97,15 +97,14 @@ func authorized(t *testing.T, url string, a auth.Source) *deliver.Destination {
 	return open(t, c)
 }
 
-// However many requests want a token, it is fetched once, and kept while it is
-// young.
-func TestGoogleIDTokenIsFetchedOnce(t *testing.T) {
+// A token is fetched once for all requests that need it, and reused.
+func TestGoogleIDToken_fetchedOnce(t *testing.T) {
 	token := jwt(0, time.Hour, "one")
-	m := newMetadata(t, func(int64) (string, int) { return token, 200 })
-	g := newGuarded(t)
+	m := newMetadataServer(t, func(int64) (string, int) { return token, 200 })
+	g := newTokenServer(t)
 	g.want(token)
 	d := authorized(t, g.url, auth.NewGoogleIDToken(audience))
-	if failures := pressure(t, d, 200); failures != 0 {
+	if failures := sendMany(t, d, 200); failures != 0 {
 		t.Errorf("%d of 200 failed", failures)
 	}
 	if m.asked.Load() != 1 {
@@ -113,19 +112,19 @@ func TestGoogleIDTokenIsFetchedOnce(t *testing.T) {
 	}
 }
 
-// After four fifths of its own life, whatever the library believes, a token is
-// fetched anew, while the old one still serves.
-func TestGoogleIDTokenIsRefreshed(t *testing.T) {
-	old, young := jwt(39*time.Second, 50*time.Second, "old"), jwt(0, time.Hour, "young")
+// After four fifths of a token's lifetime another one is fetched, even though the library
+// caches tokens for longer. Until it arrives, requests use the first.
+func TestGoogleIDToken_refreshed(t *testing.T) {
+	old, refreshed := jwt(39*time.Second, 50*time.Second, "old"), jwt(0, time.Hour, "refreshed")
 	fresh := make(chan struct{})
-	m := newMetadata(t, func(n int64) (string, int) {
+	m := newMetadataServer(t, func(n int64) (string, int) {
 		if n == 1 {
 			return old, 200
 		}
 		<-fresh
-		return young, 200
+		return refreshed, 200
 	})
-	g := newGuarded(t)
+	g := newTokenServer(t)
 	g.want(old)
 	d := authorized(t, g.url, auth.NewGoogleIDToken(audience))
 	deliver := func() {
@@ -135,18 +134,18 @@ func TestGoogleIDTokenIsRefreshed(t *testing.T) {
 		}
 	}
 	changetest.WaitFor(t, "a second fetch", func() bool { deliver(); return m.asked.Load() == 2 })
-	deliver() // does not wait for it
+	deliver() // does not wait for the fetch
 	close(fresh)
 	g.want("")
-	changetest.WaitFor(t, "the young token", func() bool { deliver(); return g.last() == young })
+	changetest.WaitFor(t, "the refreshed token", func() bool { deliver(); return g.last() == refreshed })
 	if m.asked.Load() != 2 {
 		t.Errorf("%d tokens fetched, want 2", m.asked.Load())
 	}
 }
 
-func TestGoogleIDTokenExpires(t *testing.T) {
+func TestGoogleIDToken_expired(t *testing.T) {
 	// Claims are in whole seconds, so two seconds are at least one.
-	m := newMetadata(t, func(n int64) (string, int) { return jwt(0, 2*time.Second, fmt.Sprint(n)), 200 })
+	m := newMetadataServer(t, func(n int64) (string, int) { return jwt(0, 2*time.Second, fmt.Sprint(n)), 200 })
 	var seen sync.Map
 	s := server(t, func(_ http.ResponseWriter, r *http.Request) { seen.Store(r.Header.Get("Authorization"), true) })
 	d := authorized(t, s.URL, auth.NewGoogleIDToken(audience))
@@ -163,16 +162,16 @@ func TestGoogleIDTokenExpires(t *testing.T) {
 	}
 }
 
-// On a 401 the token is dropped, and the request made once more with another.
-func TestGoogleIDTokenIsRejected(t *testing.T) {
+// After a 401 the token is dropped, and the request is repeated with another.
+func TestGoogleIDToken_rejected(t *testing.T) {
 	one, two := jwt(0, time.Hour, "one"), jwt(0, time.Hour, "two")
-	m := newMetadata(t, func(n int64) (string, int) {
+	m := newMetadataServer(t, func(n int64) (string, int) {
 		if n == 1 {
 			return one, 200
 		}
 		return two, 200
 	})
-	g := newGuarded(t)
+	g := newTokenServer(t)
 	g.want(two)
 	d := authorized(t, g.url, auth.NewGoogleIDToken(audience))
 	if err := send(d, alone, 0, "x").wait(t); err != nil {
@@ -183,11 +182,10 @@ func TestGoogleIDTokenIsRejected(t *testing.T) {
 	}
 }
 
-// A destination that rejects every token does not make the connector ask for one
-// with every request.
-func TestEveryTokenIsRejected(t *testing.T) {
-	m := newMetadata(t, func(n int64) (string, int) { return jwt(0, time.Hour, fmt.Sprint(n)), 200 })
-	g := newGuarded(t)
+// If the destination rejects every token, there is not a fetch for every request.
+func TestGoogleIDToken_allRejected(t *testing.T) {
+	m := newMetadataServer(t, func(n int64) (string, int) { return jwt(0, time.Hour, fmt.Sprint(n)), 200 })
+	g := newTokenServer(t)
 	g.want("another")
 	d := authorized(t, g.url, auth.NewGoogleIDToken(audience))
 	began := time.Now()
@@ -203,29 +201,30 @@ func TestEveryTokenIsRejected(t *testing.T) {
 	}
 }
 
-// Without a token nothing is sent, and the error says why, not what came.
-func TestNoToken(t *testing.T) {
+// Without a token nothing is sent. The error gives the reason, without the metadata server's
+// response.
+func TestGoogleIDToken_fetchFails(t *testing.T) {
 	for name, tt := range map[string]struct {
-		answer string
-		status int
-		want   string
+		response string
+		status   int
+		want     string
 	}{
-		"not there":   {"no such account", 404, "not defined"},
-		"no token":    {"secret text", 200, "the response is not a token"},
-		"no claims":   {"secret.!!!.text", 200, "the response is not a token"},
-		"no expiry":   {"secret." + base64.RawURLEncoding.EncodeToString([]byte("{}")) + ".text", 200, "the response is not a token"},
-		"expired one": {jwt(2*time.Hour, time.Hour, "old"), 200, "expired"},
+		"not found": {"no such account", 404, "not defined"},
+		"not a JWT": {"secret text", 200, "the response is not a token"},
+		"no claims": {"secret.!!!.text", 200, "the response is not a token"},
+		"no expiry": {"secret." + base64.RawURLEncoding.EncodeToString([]byte("{}")) + ".text", 200, "the response is not a token"},
+		"expired":   {jwt(2*time.Hour, time.Hour, "old"), 200, "expired"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			m := newMetadata(t, func(int64) (string, int) { return tt.answer, tt.status })
-			g := newGuarded(t)
+			m := newMetadataServer(t, func(int64) (string, int) { return tt.response, tt.status })
+			g := newTokenServer(t)
 			d := authorized(t, g.url, auth.NewGoogleIDToken(audience))
 			for range 5 {
 				err := send(d, alone, 0, "x").wait(t)
 				wantError(t, err, "authorize: fetch an identity token from Google: ")
 				wantError(t, err, tt.want)
 				if strings.Contains(err.Error(), "secret") || strings.Contains(err.Error(), "eyJ") {
-					t.Errorf("the error shows what came: %v", err)
+					t.Errorf("the error shows the response: %v", err)
 				}
 			}
 			if g.posts.Load() != 0 || m.asked.Load() > 3 {
@@ -235,12 +234,12 @@ func TestNoToken(t *testing.T) {
 	}
 }
 
-// A request does not wait for a token longer than it may take itself.
-func TestTokenThatDoesNotCome(t *testing.T) {
+// A request waits for a token no longer than CallTimeout.
+func TestGoogleIDToken_fetchHangs(t *testing.T) {
 	hang := make(chan struct{})
-	newMetadata(t, func(int64) (string, int) { <-hang; return "", 500 })
+	newMetadataServer(t, func(int64) (string, int) { <-hang; return "", 500 })
 	t.Cleanup(func() { close(hang) })
-	c := config(t, newGuarded(t).url)
+	c := config(t, newTokenServer(t).url)
 	c.Auth, c.CallTimeout = auth.NewGoogleIDToken(audience), 50*time.Millisecond
 	wantError(t, send(open(t, c), alone, 0, "x").wait(t), "fetch an identity token from Google: context deadline exceeded")
 }

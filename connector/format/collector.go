@@ -10,7 +10,7 @@ import (
 // package. The zero Options are the defaults.
 type Options struct {
 	MetadataKey string           // the member that holds the metadata of flat JSON and of an Avro container file
-	Bins        bool             // read the bins of JSON too; the binary formats always are read to the end
+	Bins        bool             // read the bins of JSON too; the binary formats are always read to the end
 	Limits      Limits           // of one body
 	Buffer      []Parsed         // memory for the result, may be nil
 	Now         func() time.Time // the time of receipt; nil is time.Now
@@ -85,7 +85,7 @@ func (c *Collector) CheckCount(offset int, n int64) error {
 	return nil
 }
 
-// maxChanges returns how many changes the body can hold. A body of more is refused as
+// maxChanges returns how many changes the body can hold. A body with more is refused as
 // a whole, because an error for each of its parts would take many times the body's
 // memory.
 func (c *Collector) maxChanges() int { return 64 + c.size/c.minChange }
@@ -128,7 +128,7 @@ func (c *Collector) CountInflated(n int) {
 // binSlab is memory for the bins of many changes, which share one allocation.
 type binSlab struct {
 	free []change.Bin // of length 0; its capacity is what is left
-	last int          // bins of the change before
+	last int          // number of bins of the previous change
 }
 
 // The bounds of what a binSlab allocates at once, in bins.

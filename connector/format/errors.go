@@ -8,11 +8,11 @@ import (
 )
 
 // ErrTooLarge is wrapped by the error for a body or a change that exceeds one of
-// the Limits, which the error names. It is permanent.
+// the Limits. The error is permanent and names the limit.
 var ErrTooLarge = errors.New("too large")
 
-// ErrMediaType is wrapped by the error for a media type that no format has. It
-// is permanent.
+// ErrMediaType is wrapped by the error for a media type that no format has. The
+// error is permanent.
 var ErrMediaType = errors.New("unsupported media type")
 
 // ErrDepth is the error for a value that nests deeper than any format can.
@@ -24,7 +24,7 @@ func AppendError(format, where, detail string, args ...any) error {
 	return change.Permanent(fmt.Errorf("write %s: %s: %s", format, where, fmt.Sprintf(detail, args...)))
 }
 
-// bodyError is what is wrong with the bytes of a request body, and where.
+// bodyError is an error in a request body and its offset.
 type bodyError struct {
 	offset int // from the start of the body
 	reason error
@@ -35,21 +35,21 @@ func (e *bodyError) Error() string { return fmt.Sprintf("byte %d: %v", e.offset,
 func (e *bodyError) Unwrap() error { return e.reason }
 
 // ErrorAt returns the error for bytes that are not a change. The offset counts from
-// the start of the request body. It must never quote the data.
+// the start of the request body. The detail must never quote the data.
 func ErrorAt(offset int, detail string, args ...any) error {
 	return change.Permanent(&bodyError{offset, fmt.Errorf(detail, args...)})
 }
 
-// TooLargeAt is like ErrorAt, for what exceeds one of the Limits.
+// TooLargeAt is like ErrorAt, for data that exceed one of the Limits.
 func TooLargeAt(offset int, detail string, args ...any) error {
 	return ErrorAt(offset, "%w: %w", ErrTooLarge, fmt.Errorf(detail, args...))
 }
 
-// OffsetOf returns the offset in the body, in bytes, that an error of Parse names; 0
+// OffsetOf returns the offset in the body, in bytes, that an error of Parse names, or 0
 // if it names none.
 func OffsetOf(err error) int { return offsetOf(err, 0) }
 
-// offsetOf returns the offset that err names, and otherwise if it names none.
+// offsetOf is like OffsetOf, but returns otherwise if err names no offset.
 func offsetOf(err error, otherwise int) int {
 	if e := (*bodyError)(nil); errors.As(err, &e) {
 		return e.offset

@@ -1,7 +1,7 @@
-// Package format is what the wire formats of changes share. The connector appends
-// changes to a request body with a [Format]; the function reads bodies with a
+// Package format holds what the wire formats of changes have in common. The connector
+// appends changes to a request body with a [Format]; the function reads bodies with a
 // formats.Parser, which returns a [Parsed] for each change. Neither knows how the
-// bytes travel or where they are stored.
+// bytes are transported or where they are stored.
 //
 // The formats are in packages of their own: json (JSON and flat JSON), avro, msgpack
 // and raw (XDR messages as they are). Package formats selects one by name or by media
@@ -22,7 +22,7 @@ import (
 
 // Format writes changes. A value may be used by several goroutines at once.
 type Format interface {
-	// Name is what a configuration calls the format.
+	// Name returns the name of the format in configurations.
 	Name() string
 
 	// Append appends c to dst as it stands in a batch. An error is permanent:
@@ -36,13 +36,13 @@ type Format interface {
 	Seal(records []byte, n int) (body []byte, mediaType string)
 }
 
-// Parsed is a change and the bytes of the body it was read from, in its own
-// format and without what joins it to its neighbors.
+// Parsed is a change and the bytes of the body it was read from, in their own
+// format and without what separates the changes of a body.
 type Parsed struct {
 	Change change.Change
 
-	// Data shares the memory of the body, or of what it inflates to. Of an XDR message
-	// that came without its proto header it is a copy with one.
+	// Data shares the memory of the body, or of what it inflates to. For an XDR message
+	// without a proto header it is a copy with one.
 	Data   []byte
 	Format string // the name of the Format that Data is in, or should be
 
@@ -81,7 +81,7 @@ func Msg(op change.Op) string {
 }
 
 // IsUserKey reports whether a user key can be of the kind. XDR has some more, for
-// blobs of a language.
+// language-specific blobs.
 func IsUserKey(kind change.Kind) bool {
 	switch kind {
 	case change.KindNil, change.KindInteger, change.KindDouble, change.KindString, change.KindBlob:

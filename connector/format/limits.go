@@ -7,10 +7,10 @@ import (
 	"github.com/aerosink/aerosink/connector/change"
 )
 
-// Limits bound what Parse makes of a body. Zero means the default.
+// Limits are the limits of Parse for one body. Zero means the default.
 //
 // A body that exceeds Inflated or Changes cannot be read at all. Exceeding Change or
-// Depth concerns one change, as long as its neighbors can be told from it.
+// Depth concerns one change, as long as the end of that change can be found.
 type Limits struct {
 	Inflated int // bytes that compressed parts of the body inflate to, all together, and the names in Avro's schema; default 64 MiB
 	Changes  int // in a body; default as many as it can hold

@@ -41,8 +41,8 @@ type idToken struct {
 const (
 	fetchTimeout = 10 * time.Second
 
-	// After a failed fetch, a token that is old when it arrives, or one that is
-	// rejected, the next fetch waits this long, so that it is not one per request.
+	// After a failed fetch, a token that is due for a refresh when it arrives, or a
+	// rejected one, the next fetch waits this long, so that there is not one per request.
 	failurePause = time.Second
 	stalePause   = 30 * time.Second
 	rejectPause  = time.Second
@@ -109,7 +109,7 @@ func (g *GoogleIDToken) fetch() {
 		return
 	}
 	g.fetched.Add(1)
-	g.token, g.err = token, errExpired // used if the next fetch does not end in time
+	g.token, g.err = token, errExpired // for when the next fetch does not end in time
 	if !now.Before(token.refresh) {
 		g.pause = now.Add(min(stalePause, token.expires.Sub(now)))
 	}
@@ -121,7 +121,7 @@ func (g *GoogleIDToken) Fetched() uint64 { return g.fetched.Load() }
 // Failed returns how many fetches have failed so far.
 func (g *GoogleIDToken) Failed() uint64 { return g.failed.Load() }
 
-// Expires returns when the token in use expires, the zero time if there is none.
+// Expires returns when the token in use expires, or the zero time if there is none.
 func (g *GoogleIDToken) Expires() time.Time {
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// Secret is a text in a file, such as a token. Changes of the file take effect within a
+// Secret is a text in a file, such as a token. Changes to the file take effect within a
 // second. It may be used by several goroutines at once.
 type Secret struct {
 	path string

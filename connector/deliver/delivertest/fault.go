@@ -6,25 +6,25 @@ import (
 	"time"
 )
 
-// Fault is a way in which a destination fails a request. But for Half nothing of
-// the request is accepted.
+// Fault is a way in which a destination fails a request. With any fault except Half, no
+// change of the request is accepted.
 type Fault int
 
-// The faults. None accepts the request.
+// The faults. None accepts all changes.
 const (
 	None      Fault = iota
 	Status500       // an error of the server
 	Busy            // 429 with Retry-After
 	Timeout         // 408
-	Hang            // no answer, until the connector gives up
+	Hang            // no response until the client cancels the request
 	Reset           // the request's stream is reset; over HTTP/1.1 its connection
 	GoAway          // 503, and the connection takes no more requests
-	Dribble         // 503, and a body of which a byte comes now and then, for ever
-	Close           // the connection breaks, with all that is on it
-	Half            // every other change is accepted, and a report says which not
+	Dribble         // 503, and an endless body of one byte every 10 ms
+	Close           // the connection is closed, with all its requests
+	Half            // every other change is accepted, and a report lists the rest
 )
 
-// Mixed returns faults in turns: every n-th request has the next of them.
+// Mixed returns a function that gives every n-th request one of the faults, in turn.
 func Mixed(n int, faults ...Fault) func(request int) Fault {
 	return func(request int) Fault {
 		if request%n != 0 {
@@ -34,8 +34,8 @@ func Mixed(n int, faults ...Fault) func(request int) Fault {
 	}
 }
 
-// apply treats a request as the fault has it. It returns false when its changes
-// are to be accepted.
+// apply fails a request with the fault. It returns false if changes of the request are to
+// be accepted.
 func (f Fault) apply(w http.ResponseWriter, r *http.Request) (refused bool) {
 	switch f {
 	case None, Half:
@@ -52,18 +52,19 @@ func (f Fault) apply(w http.ResponseWriter, r *http.Request) (refused bool) {
 	case Reset:
 		panic(http.ErrAbortHandler)
 	case GoAway:
-		w.Header().Set("Connection", "close") // which net/http says as GOAWAY
+		w.Header().Set("Connection", "close") // net/http sends this as GOAWAY
 		w.WriteHeader(http.StatusServiceUnavailable)
 	case Dribble:
 		dribble(w, r)
 	case Close:
 		if conn, ok := r.Context().Value(connKey{}).(net.Conn); ok {
-			_ = conn.Close() // that is the fault
+			_ = conn.Close()
 		}
 	}
 	return true
 }
 
+// dribble responds with 503 and an endless body.
 func dribble(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusServiceUnavailable)
 	drop := time.NewTicker(10 * time.Millisecond)

@@ -1,5 +1,5 @@
-// Package delivertest has a destination for tests: a [Ledger] takes changes over
-// HTTP, writes down what it has accepted, and fails as it is told to.
+// Package delivertest provides a destination for tests: a [Ledger] receives changes over
+// HTTP, records those that it accepts, and injects faults.
 package delivertest
 
 import (
@@ -25,8 +25,8 @@ import (
 	"github.com/aerosink/aerosink/connector/xdr/xdrtest"
 )
 
-// Ledger is a destination over HTTP/1.1 and HTTP/2, on one port. A change is in it
-// from before its request is answered with 200.
+// Ledger is a destination over HTTP/1.1 and HTTP/2, on one port. It records a change before
+// it responds with 200.
 type Ledger struct {
 	URL string
 
@@ -37,31 +37,31 @@ type Ledger struct {
 	requests int
 	protocol map[string]int // requests by protocol
 	places   map[Place]int  // accepted changes
-	answers  map[int]int    // by status
+	answers  map[int]int    // responses by status
 	versions map[xdrtest.Version]int
 	newest   map[change.Digest]xdrtest.Version
 	counts   Counts
 }
 
-// Options are how a Ledger serves. The zero Options take JSON and XDR in clear
-// text, and accept all.
+// Options configure a Ledger. The zero Options receive JSON and XDR without TLS, and accept
+// all changes.
 type Options struct {
-	// Fault says how the n-th request is treated, from 1; nil treats all well.
+	// Fault returns the fault of a request, by its number, counted from 1. Nil means
+	// no faults.
 	Fault func(request int) Fault
 
-	// Parser reads the bodies; where it has no MetadataKey, that is "metadata".
+	// Parser reads the bodies. The default of its MetadataKey is "metadata".
 	Parser formats.Parser
 
-	// TLS makes it HTTPS, with HTTP/2 alone.
+	// TLS, if not nil, enables HTTPS, with HTTP/2.
 	TLS *tls.Config
 
-	// Inspect is shown every request that can be read, with what is in it, by
-	// several goroutines at once; may be nil. The body is read already.
+	// Inspect, if not nil, is called with every request that can be read and its
+	// changes, by several goroutines at once. The body has already been read.
 	Inspect func(r *http.Request, changes []format.Parsed)
 }
 
-// New returns a Ledger that serves until the test ends, with faults as in
-// [Options].
+// New returns a Ledger that serves until the test ends, with the faults of [Options].
 func New(t testing.TB, fault func(request int) Fault) *Ledger {
 	t.Helper()
 	return Open(t, Options{Fault: fault})
@@ -81,7 +81,7 @@ func Open(t testing.TB, o Options) *Ledger {
 	l.server.Config.ConnContext = func(ctx context.Context, c net.Conn) context.Context { return context.WithValue(ctx, connKey{}, c) }
 	if o.TLS != nil {
 		l.server.TLS, l.server.EnableHTTP2 = o.TLS, true
-		l.server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError) // of handshakes that are meant to fail
+		l.server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError) // of handshakes that tests make fail
 		l.server.StartTLS()
 	} else {
 		l.server.Config.Protocols = new(http.Protocols)
@@ -97,66 +97,66 @@ func Open(t testing.TB, o Options) *Ledger {
 // connKey is the key of a request's connection in its context.
 type connKey struct{}
 
-// serve is the handler.
+// serve handles a request.
 func (l *Ledger) serve(t testing.TB, w http.ResponseWriter, r *http.Request) {
 	body, err := read(r)
 	if err != nil {
-		return // the connector gave the request up
+		return // the client cancelled the request
 	}
 	fault := l.next(r)
-	if r.Method != http.MethodPost { // a health check, which fails like the request before it
+	if r.Method != http.MethodPost { // a health check fails like the previous request
 		fault.apply(w, r)
 		return
 	}
-	w = &answering{w, l}
+	w = &statusRecorder{w, l}
 	mediaType, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	parsed, err := l.options.Parser.Parse(mediaType, body)
 	if err != nil {
-		t.Errorf("a request that cannot be read: %v", err)
+		t.Errorf("cannot parse a request: %v", err)
 		w.WriteHeader(http.StatusBadRequest)
 		return
 	}
 	for _, p := range parsed {
 		if p.Err != nil {
-			t.Errorf("a change that cannot be read: %v", p.Err)
+			t.Errorf("cannot parse a change: %v", p.Err)
 		}
 	}
-	l.came(len(parsed))
+	l.countShipped(len(parsed))
 	if l.options.Inspect != nil {
 		l.options.Inspect(r, parsed)
 	}
 	if refused := fault.apply(w, r); refused {
 		return
 	}
-	l.keep(w, parsed, fault)
+	l.acceptAll(w, parsed, fault)
 }
 
-// answering writes down the status of an answer before it is sent.
-type answering struct {
+// statusRecorder records the status of a response before it is sent.
+type statusRecorder struct {
 	http.ResponseWriter
 	ledger *Ledger
 }
 
 // WriteHeader implements http.ResponseWriter.
-func (a *answering) WriteHeader(status int) {
-	a.ledger.mu.Lock()
-	a.ledger.answers[status]++
-	a.ledger.mu.Unlock()
-	a.ResponseWriter.WriteHeader(status)
+func (r *statusRecorder) WriteHeader(status int) {
+	r.ledger.mu.Lock()
+	r.ledger.answers[status]++
+	r.ledger.mu.Unlock()
+	r.ResponseWriter.WriteHeader(status)
 }
 
-// Unwrap is for http.ResponseController.
-func (a *answering) Unwrap() http.ResponseWriter { return a.ResponseWriter }
+// Unwrap is used by http.ResponseController.
+func (r *statusRecorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
 
-// came counts the changes of a request.
-func (l *Ledger) came(n int) {
+// countShipped counts the changes of a request.
+func (l *Ledger) countShipped(n int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.counts.Shipped += n
 	l.counts.Largest = max(l.counts.Largest, n)
 }
 
-// read returns the body, inflated if it is compressed.
+// read returns the body, decompressed if necessary.
 func read(r *http.Request) ([]byte, error) {
 	if r.Header.Get("Content-Encoding") != "gzip" {
 		return io.ReadAll(r.Body)
@@ -183,10 +183,10 @@ func (l *Ledger) next(r *http.Request) Fault {
 	return l.options.Fault(n)
 }
 
-// keep writes changes down and answers: with a report when the fault is Half, else
-// with 200.
-func (l *Ledger) keep(w http.ResponseWriter, parsed []format.Parsed, fault Fault) {
-	rep := report.Report{Changes: len(parsed), Reason: "half of them, as told"}
+// acceptAll accepts the changes and responds with 200; if the fault is Half, it accepts
+// every other change and responds with a report.
+func (l *Ledger) acceptAll(w http.ResponseWriter, parsed []format.Parsed, fault Fault) {
+	rep := report.Report{Changes: len(parsed), Reason: "injected fault"}
 	l.mu.Lock()
 	for i := range parsed {
 		if fault == Half && i%2 == 0 {
@@ -202,9 +202,10 @@ func (l *Ledger) keep(w http.ResponseWriter, parsed []format.Parsed, fault Fault
 	}
 	w.Header().Set("Content-Type", report.MediaType)
 	w.WriteHeader(http.StatusServiceUnavailable)
-	_ = json.NewEncoder(w).Encode(rep) // a connector that is gone does not need it
+	_ = json.NewEncoder(w).Encode(rep) // the client may have gone
 }
 
+// accept records a change as accepted.
 func (l *Ledger) accept(c *change.Change) {
 	v := xdrtest.VersionOf(c)
 	l.counts.Accepted++
@@ -217,19 +218,19 @@ func (l *Ledger) accept(c *change.Change) {
 	l.newest[v.Digest] = v
 }
 
-// Place is where changes are from.
+// Place is the namespace and set of changes.
 type Place struct{ Namespace, Set string }
 
-// Counts is what came to a Ledger.
+// Counts are the numbers of requests and changes of a Ledger.
 type Counts struct {
 	Requests  int
-	Shipped   int // changes of all requests, also of those that failed
-	Accepted  int // changes whose request, or whose line in a report, said so; those that came twice are counted twice
-	Backwards int // changes that came after a newer version of their record
-	Largest   int // changes of one request
+	Shipped   int // changes in all requests, including those that failed
+	Accepted  int // changes that were accepted; one that was accepted twice counts twice
+	Backwards int // changes that were accepted after a newer version of their record
+	Largest   int // changes in the largest request
 }
 
-// Counts returns what came so far.
+// Counts returns the counts so far.
 func (l *Ledger) Counts() Counts {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -238,7 +239,7 @@ func (l *Ledger) Counts() Counts {
 	return c
 }
 
-// Protocols returns how many requests came over each protocol.
+// Protocols returns how many requests used each protocol.
 func (l *Ledger) Protocols() map[string]int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -252,7 +253,7 @@ func (l *Ledger) Places() map[Place]int {
 	return maps.Clone(l.places)
 }
 
-// Answers returns how many requests were answered with each status.
+// Answers returns how many responses had each status.
 func (l *Ledger) Answers() map[int]int {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -19,6 +19,7 @@ import (
 	"github.com/aerosink/aerosink/connector/xdr/xdrtest"
 )
 
+// body returns a JSON body with the changes.
 func body(t *testing.T, changes ...change.Change) string {
 	t.Helper()
 	var records []byte
@@ -33,10 +34,10 @@ func body(t *testing.T, changes ...change.Change) string {
 	return string(sealed)
 }
 
-// What is answered with 200 is in the ledger, what is refused is not.
-func TestFaults(t *testing.T) {
+// The ledger has the changes that each fault accepts, and no others.
+func TestFault(t *testing.T) {
 	for fault, want := range map[delivertest.Fault]struct {
-		status   int // 0 when there is no answer
+		status   int // 0 if there is no response
 		accepted int
 	}{
 		delivertest.None: {200, 2}, delivertest.Half: {503, 1}, delivertest.Status500: {500, 0}, delivertest.Busy: {429, 0}, delivertest.Timeout: {408, 0},
@@ -82,9 +83,8 @@ func TestMixed(t *testing.T) {
 	}
 }
 
-// The ledger notices when an older version comes after a newer one, and keeps the
-// newer.
-func TestBackwards(t *testing.T) {
+// The ledger counts an older version after a newer one, and keeps the newer.
+func TestLedger_olderVersion(t *testing.T) {
 	l := delivertest.New(t, nil)
 	for _, generation := range []uint32{2, 1, 2} {
 		c := change.Change{Namespace: "n", Digest: change.Digest{1}, Generation: generation, LUT: changetest.Receipt.UnixMilli() + int64(generation)}
@@ -100,8 +100,8 @@ func TestBackwards(t *testing.T) {
 	}
 }
 
-// Over TLS requests come over HTTP/2, and a test sees them with what is in them.
-func TestOptions(t *testing.T) {
+// Over TLS, requests use HTTP/2, and Inspect gets their changes.
+func TestOpen_tlsAndInspect(t *testing.T) {
 	ours := changetest.NewAuthority(t)
 	seen := make(chan []string, 1)
 	l := delivertest.Open(t, delivertest.Options{

@@ -6,9 +6,9 @@ import (
 	"sync"
 )
 
-// body is the body of one request, over memory that will be reused. A transport may go on
-// reading after it has returned the response, so revoke takes the memory back: after it
-// nobody reads it.
+// body is the body of one request, in memory that will be reused. A transport may continue
+// to read the body after it has returned the response; revoke stops that, so that the
+// memory can be reused.
 type body struct {
 	mu      sync.Mutex
 	data    []byte
@@ -17,15 +17,17 @@ type body struct {
 
 var errRevoked = errors.New("the request has ended")
 
-// open returns a reader from the start, one for each time the request is sent.
+// open returns a reader at the start of the body. It is called each time the request is sent.
 func (b *body) open() (io.ReadCloser, error) { return &bodyReader{body: b}, nil }
 
+// revoke makes all further reads fail.
 func (b *body) revoke() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.data, b.revoked = nil, true
 }
 
+// bodyReader reads a body until it is revoked.
 type bodyReader struct {
 	body *body
 	read int

@@ -1,14 +1,15 @@
-// Package post makes HTTP POST requests to the endpoints of a destination: a body goes in,
-// a [Response] comes out. It knows nothing of lanes, batches or verdicts.
+// Package post makes HTTP POST requests to the endpoints of a destination: it sends a body
+// and returns a [Response]. It does not know about lanes, batches or verdicts.
 //
 // A request takes these steps:
 //
 //  1. [Client.Post] makes the headers (header.go), compresses the body (gzip.go) and
 //     authorizes the request; after a 401 it tries once more with a new token.
-//  2. [Endpoint.roundTrip] takes a connection with few requests, replaces those that are
-//     too old or broken, and repeats a request that the server has not begun to process.
+//  2. [Endpoint.roundTrip] takes the connection with the fewest requests, replaces those
+//     that are too old or broken, and repeats a request that the server has not begun to
+//     process.
 //  3. The connection (connection.go) makes the request over HTTP/1.1 or HTTP/2.
-//  4. Client.send reads the response and says what it means (response.go).
+//  4. Client.send reads the response and interprets it (response.go).
 package post
 
 import (
@@ -23,7 +24,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// ErrClosed is the error of a request that was made after the client's context ended.
+// ErrClosed is the error of a request that fails because the client's context has ended.
 var ErrClosed = errors.New("shutting down")
 
 // Client makes the requests of one destination. It may be used by several goroutines at
@@ -42,20 +43,20 @@ type Metrics struct {
 	Reauthorizations prometheus.Counter     // requests repeated with a new token
 }
 
-// NewClient returns a client whose requests end with ctx.
+// NewClient returns a client whose requests are cancelled with ctx.
 func NewClient(ctx context.Context, c Config, m Metrics) *Client {
 	return &Client{config: c, metrics: m, ctx: ctx}
 }
 
-// Request is the body of a request and what its headers tell.
+// Request is the body of a request, and the facts that its headers may contain.
 type Request struct {
 	Body      []byte
 	MediaType string
 	Changes   int
 	Format    string // name of the changes' format
 
-	// Namespace and Set of all changes; "" if they have several, or no set. They need
-	// not be set if the config has no header that tells them: see TellsOrigin.
+	// Namespace and Set of all changes; "" if they have several, or no set. They are
+	// only used if a header of the config contains them: see TellsOrigin.
 	Namespace, Set string
 
 	Header   http.Header // added to the request's; may be nil
@@ -65,7 +66,7 @@ type Request struct {
 	Compressed []byte
 }
 
-// Post sends r to e. It does not keep memory of r.
+// Post sends r to e. It does not retain the memory of r.
 func (c *Client) Post(e *Endpoint, r *Request) *Response {
 	ctx, cancel := context.WithDeadline(c.ctx, r.Deadline)
 	defer cancel()
@@ -152,7 +153,8 @@ func (c *Client) countResponse(status int) {
 	c.metrics.Responses.WithLabelValues(label).Inc()
 }
 
-// explain adds what to do to errors of the transport that do not say it.
+// explain returns ErrClosed if the client's context has ended. Otherwise it makes an error of
+// the transport clearer, or adds advice to it.
 func (c *Client) explain(err error) error {
 	switch {
 	case c.ctx.Err() != nil:
@@ -168,14 +170,14 @@ func (c *Client) explain(err error) error {
 }
 
 // Check makes a health check: a GET of e. It returns nil if e responds with a status
-// below 500, otherwise why e is unhealthy. If there is no token, the check goes without,
-// since that is not the endpoint's fault.
+// below 500, otherwise why e is unhealthy. If there is no token, the check is made without
+// one, since a missing token says nothing about the endpoint.
 func (c *Client) Check(e *Endpoint, transport *http.Transport, timeout time.Duration) error {
 	ctx, cancel := context.WithTimeout(c.ctx, timeout)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, e.url.String(), nil)
 	if err != nil {
-		return fmt.Errorf("GET %s: the URL makes no valid request", e.name)
+		return fmt.Errorf("GET %s: invalid URL", e.name)
 	}
 	if header, err := c.config.header(nil); err == nil {
 		req.Header = header

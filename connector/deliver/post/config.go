@@ -19,7 +19,7 @@ const (
 	HTTP1
 )
 
-// Config says how requests to a destination are made. Zero values are not defaults: set
+// Config describes how requests to a destination are made. Zero values are not defaults: set
 // every field whose comment does not say otherwise.
 type Config struct {
 	Protocol Protocol
@@ -34,7 +34,7 @@ type Config struct {
 	Streams     int // requests in flight on an HTTP/2 connection
 
 	ConnectTimeout time.Duration
-	ConnectionTTL  time.Duration // after about which a connection is replaced; 0 never
+	ConnectionTTL  time.Duration // approximate age at which a connection is replaced; 0 means never
 
 	// Success reports whether a status means that the destination has the changes. Nil
 	// means 200 to 299.
@@ -50,7 +50,7 @@ func (c *Config) RequestsPerEndpoint() int {
 	return n
 }
 
-// TellsOrigin reports whether a header tells the namespace or the set of the changes.
+// TellsOrigin reports whether a header contains the namespace or the set of the changes.
 func (c *Config) TellsOrigin() bool {
 	for i := range c.Headers {
 		if of := c.Headers[i].Of; of == FactNamespace || of == FactSet {

@@ -15,15 +15,15 @@ import (
 type connection struct {
 	roundTripper
 	inFlight int
-	expires  time.Time // zero is never
-	retired  bool      // it takes no more requests
+	expires  time.Time // zero means never
+	retired  bool      // takes no more requests
 }
 
 // roundTripper is a single connection over HTTP/2, and a pool of them over HTTP/1.1.
 type roundTripper interface {
 	http.RoundTripper
-	isBroken() bool // it takes no more requests
-	close()         // called when it has no requests
+	isBroken() bool // takes no more requests
+	close()         // called when there are no requests
 }
 
 // isSpent reports whether c has to be replaced.
@@ -31,27 +31,27 @@ func (c *connection) isSpent(now time.Time) bool {
 	return !c.expires.IsZero() && now.After(c.expires) || c.isBroken()
 }
 
-// http1Pool is the HTTP/1.1 connections of a transport, which limits and replaces them
-// itself.
+// http1Pool is the HTTP/1.1 connections of a transport, which itself limits and replaces
+// them.
 type http1Pool struct{ *http.Transport }
 
 func (http1Pool) isBroken() bool { return false }
 
 // close closes the connections. The transport may take a moment to release the last
-// request, so it is told twice.
+// request, so close repeats the call after a second.
 func (p http1Pool) close() {
 	p.CloseIdleConnections()
 	time.AfterFunc(time.Second, p.CloseIdleConnections)
 }
 
-// http2Connection is one HTTP/2 connection, or the attempt to open one. A transport of its
-// own would open another as soon as there are more requests than the server allows at
-// once; here these wait for their turn, until their time is over.
+// http2Connection is one HTTP/2 connection, or the attempt to open one. An http.Transport
+// would open another connection when there are more requests than the server allows at
+// once; here they wait until the server allows them or their context ends.
 type http2Connection struct {
 	cancel context.CancelFunc // stops dialing
 	dialed chan struct{}      // closed when conn or err is set
 	conn   *http.ClientConn
-	err    error // why there is no connection
+	err    error // of dialing
 }
 
 // RoundTrip implements http.RoundTripper. It waits for the connection, and then until the
@@ -68,8 +68,8 @@ func (c *http2Connection) RoundTrip(req *http.Request) (*http.Response, error) {
 	return c.conn.RoundTrip(req)
 }
 
-// isBroken reports whether the connection has ended, or could not be opened. One that the
-// server wants to close is noticed by the next request.
+// isBroken reports whether the connection has ended, or could not be opened. If the server
+// wants to close it, only the next request notices.
 func (c *http2Connection) isBroken() bool {
 	select {
 	case <-c.dialed:
@@ -83,27 +83,28 @@ func (c *http2Connection) close() {
 	c.cancel()
 	<-c.dialed
 	if c.conn != nil {
-		_ = c.conn.Close() // it has no requests
+		_ = c.conn.Close() // there are no requests
 	}
 }
 
-// isDialError reports whether err itself says that no connection could be opened.
+// isDialError reports whether err means that no connection could be opened.
 func isDialError(err error) bool {
 	var op *net.OpError
 	return errors.As(err, &op) && op.Op == "dial"
 }
 
-// Errors of net/http, which has no names for them: a request was not sent because the
-// connection takes no more, and the server, shutting down, has not begun to process it.
+// Errors of net/http, which does not export them. errNotUsable: the request was not sent
+// because the connection takes no more requests. errGoAway: the server shuts down, and has
+// not begun to process the request.
 const (
 	errNotUsable = "http2: client conn not usable"
 	errGoAway    = "http2: Transport received Server's graceful shutdown GOAWAY"
 )
 
 // isUnprocessed reports whether err means that the server has not begun to process a
-// request, and whether that is because its connection is closing. PROTOCOL_ERROR is the
-// response to more concurrent requests than the server allows (RFC 9113, 5.1.2), which a
-// client learns a moment late; net/http does not use such a connection again.
+// request, and whether the reason is that its connection is closing. PROTOCOL_ERROR is the
+// response to more concurrent requests than the server allows (RFC 9113, 5.1.2); a client
+// may learn that limit too late. net/http does not use such a connection again.
 func isUnprocessed(err error) (unprocessed, closing bool) {
 	var stream http2.StreamError
 	switch {

@@ -24,12 +24,12 @@ type Endpoint struct {
 
 	mu             sync.Mutex
 	maxConnections int
-	connections    []*connection // that take requests
+	connections    []*connection // without the retired ones
 }
 
 // NewEndpoint returns an endpoint without connections.
 func NewEndpoint(c Config, u *url.URL) *Endpoint {
-	name := &url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path} // neither user nor query, which may be secret
+	name := &url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path} // user and query may be secret
 	e := &Endpoint{url: u, name: name.String(), config: c, maxConnections: 1}
 	if c.Protocol == HTTP2 {
 		e.transport = NewTransport(c)
@@ -38,12 +38,12 @@ func NewEndpoint(c Config, u *url.URL) *Endpoint {
 	return e
 }
 
-// maxRepeats is how often a request is repeated that the server has not begun to process.
-// Once is enough, unless the next connection ends as well.
+// maxRepeats is how often a request is repeated if the server has not begun to process it.
+// Once is usually enough; the next connection may be closing as well.
 const maxRepeats = 3
 
 // roundTrip makes a request, and repeats it if the server has not begun to process it.
-// The caller must put the connection back when it has read the response.
+// The caller must put the connection back after it has read the response.
 func (e *Endpoint) roundTrip(req *http.Request) (*http.Response, *connection, error) {
 	c := e.take(time.Now())
 	for repeats := 0; ; repeats++ {
@@ -66,10 +66,11 @@ func (e *Endpoint) roundTrip(req *http.Request) (*http.Response, *connection, er
 	}
 }
 
-// take returns the connection with the fewest requests, for one more. It opens a new one
-// if all have requests and another is allowed. One that is too old or broken takes no more
-// requests and is closed after its last, so that no request fails because of its age, and
-// names are resolved again. Until then there is one more connection than the maximum.
+// take returns the connection with the fewest requests, and counts one more on it. It opens
+// a new one if all have requests and another is allowed. A connection that is too old or
+// broken is retired: it takes no more requests and is closed after its last one, so that
+// its age does not fail a request. Until then there is one more connection than the
+// maximum. The host name is resolved again for each new connection.
 func (e *Endpoint) take(now time.Time) *connection {
 	for {
 		e.mu.Lock()
@@ -111,7 +112,7 @@ func (e *Endpoint) open(now time.Time) *connection {
 		c.roundTripper = http1Pool{NewTransport(e.config)}
 	}
 	if ttl := e.config.ConnectionTTL; ttl > 0 {
-		jitter := time.Duration(rand.Int64N(int64(ttl)/5 + 1)) //nolint:gosec // it spreads, it does not hide
+		jitter := time.Duration(rand.Int64N(int64(ttl)/5 + 1)) //nolint:gosec // not a secret
 		c.expires = now.Add(ttl - ttl/10 + jitter)
 	}
 	return c
@@ -151,7 +152,7 @@ func (e *Endpoint) replace(c *connection) *connection {
 	return fresh
 }
 
-// retire lets c take no more requests.
+// retire removes c from the connections that take requests.
 func (e *Endpoint) retire(c *connection) {
 	e.connections = slices.DeleteFunc(e.connections, func(other *connection) bool { return other == c })
 	c.retired = true
@@ -168,7 +169,7 @@ func (e *Endpoint) put(c *connection) {
 	}
 }
 
-// Close closes the connections. There must be no requests any more.
+// Close closes the connections. There must be no requests in flight.
 func (e *Endpoint) Close() {
 	e.mu.Lock()
 	defer e.mu.Unlock()

@@ -10,7 +10,7 @@ import (
 	"github.com/aerosink/aerosink/connector/deliver/auth"
 )
 
-// Header is a header of every request to a destination. Of says what its value is.
+// Header is a header of every request to a destination. Of selects its value.
 type Header struct {
 	Name   string // in canonical form
 	Of     Fact
@@ -18,22 +18,22 @@ type Header struct {
 	Secret *auth.Secret // of FactSecret
 }
 
-// Fact is what the value of a [Header] tells.
+// Fact is what the value of a [Header] contains.
 type Fact int
 
-// A header tells a fixed text, the content of a file, or a fact about its request. If it
-// cannot tell it, the header is left out. A health check has only the first two kinds.
+// The value is a fixed text, the content of a file, or a fact about the request. If there
+// is no value, the header is left out. A health check has only the first two kinds.
 const (
 	FactText      Fact = iota
 	FactSecret         // the content of the file of Secret
-	FactNamespace      // of all changes in the request; left out if they have several, or one that is not a valid header value
-	FactSet            // likewise; left out if they are in no set too
+	FactNamespace      // of all changes in the request; left out if they differ or it is not a valid header value
+	FactSet            // likewise; also left out if the changes are in no set
 	FactCount          // number of changes in the request
 	FactFormat         // name of the changes' format
 )
 
-// add adds the header to those of r, or of a health check if r is nil. A value that cannot
-// be told leaves the header out, except for an empty FactText.
+// add adds the header of r, or of a health check if r is nil, to header. A header without a
+// value is left out, unless it is a FactText.
 func (h *Header) add(header http.Header, r *Request) error {
 	value, err := h.value(r)
 	if err != nil {
@@ -45,6 +45,7 @@ func (h *Header) add(header http.Header, r *Request) error {
 	return nil
 }
 
+// value returns the value for r, or "" if there is none.
 func (h *Header) value(r *Request) (string, error) {
 	switch h.Of {
 	case FactText:
@@ -68,8 +69,8 @@ func (h *Header) value(r *Request) (string, error) {
 	return "", nil
 }
 
-// validValue returns name, or "" if it is not a valid header value: a request with it
-// would fail.
+// validValue returns name, or "" if it is not a valid header value. net/http would fail
+// the request.
 func validValue(name string) string {
 	if httpguts.ValidHeaderFieldValue(name) {
 		return name

@@ -10,22 +10,23 @@ import (
 	"github.com/aerosink/aerosink/connector/report"
 )
 
-// Response is what became of a request.
+// Response is the outcome of a request.
 type Response struct {
 	Status     int            // 0 if there was no complete response
 	Err        error          // nil if the destination has all changes
 	Report     *report.Report // on each change, if Retry lists some; may be nil
-	Permanent  bool           // the destination will never take these changes
-	Overloaded bool           // the destination has too much to do
+	Permanent  bool           // the destination will never accept these changes
+	Overloaded bool           // the destination is overloaded
 	Failed     bool           // the endpoint did not respond, or not completely
-	Resume     time.Time      // no request before then; zero if the destination did not say
+	Resume     time.Time      // no request before then; zero without a Retry-After
 }
 
-// maxHold bounds how long a destination can ask for no requests.
+// maxHold limits how long a Retry-After can stop the requests.
 const maxHold = time.Hour
 
-// maxResponse bounds how much of a response is read, in bytes. More than that costs the
-// connection, so that a destination cannot keep sending for ever.
+// maxResponse limits how much of a response is read, in bytes, so that a destination cannot
+// keep sending for ever. A longer response is abandoned; over HTTP/1.1 that costs the
+// connection.
 const maxResponse = 1 << 20
 
 // readBody drains r, so that the connection can be used again. It returns the body, unless
@@ -39,7 +40,7 @@ func readBody(r io.Reader, discard bool) ([]byte, error) {
 	return io.ReadAll(r)
 }
 
-// failure returns what a response that is not a success means for a request of n changes.
+// failure interprets a response that is not a success, to a request of n changes.
 func failure(resp *http.Response, body []byte, n int, now time.Time) *Response {
 	r := &Response{Status: resp.StatusCode, Permanent: report.IsPermanent(resp.StatusCode)}
 	if rep := report.Parse(resp.Header, body, n); rep != nil && len(rep.Retry) > 0 {
@@ -55,8 +56,8 @@ func failure(resp *http.Response, body []byte, n int, now time.Time) *Response {
 	return r
 }
 
-// noResponse is for a request without a complete response. err is for the reader, cause
-// is the transport's error.
+// noResponse returns the outcome of a request without a complete response. err is what to
+// report, cause the transport's error.
 func noResponse(err, cause error) *Response {
 	return &Response{Err: err, Failed: true, Overloaded: errors.Is(cause, context.DeadlineExceeded)}
 }

@@ -58,8 +58,8 @@ type Format struct {
 }
 
 // New returns the format of the schema in text, in which the metadata has the name
-// metadataKey. stringifyMapKeys is as in json.Format. A schema by which no change could
-// be written is an error.
+// metadataKey. stringifyMapKeys is as in json.Format. A schema that cannot hold any change
+// is an error.
 func New(text, metadataKey string, stringifyMapKeys bool) (*Format, error) {
 	schema, err := parseSchema([]byte(text), true)
 	if err != nil {
@@ -100,8 +100,8 @@ func (f *Format) check() error {
 	return reason
 }
 
-// checkMetadata returns an error if the record has a field that nothing could be written
-// into.
+// checkMetadata returns an error if the record has a field that is not metadata and cannot
+// be left empty.
 func checkMetadata(record *schemaType) error {
 	for _, field := range record.fields {
 		if metadataIndex(field.name) < 0 && field.absent == nil {

@@ -13,8 +13,8 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// decompressor decompresses a block of one object container file, to at most limit bytes;
-// if it takes more, the error is errInflateLimit.
+// decompressor decompresses a block of one object container file to at most limit bytes.
+// If there are more, the error is errInflateLimit.
 type decompressor func(block []byte, limit int) ([]byte, error)
 
 // newDecompressor returns the decompressor of a codec, nil for blocks that are not

@@ -7,8 +7,8 @@ import (
 	"github.com/aerosink/aerosink/connector/format"
 )
 
-// maxSchema is the limit of the schema in a container file, in bytes. To parse one takes
-// many times as much.
+// maxSchema is the limit of the schema in a container file, in bytes. Parsing one takes
+// many times as much memory.
 const maxSchema = 256 << 10
 
 // containerFile reads an object container file.
@@ -63,7 +63,7 @@ func (f *containerFile) header() {
 	f.prepare(schema)
 }
 
-// prepare parses the schema, unless it is the configured one, as is likely.
+// prepare parses the schema, unless it is the configured one.
 func (f *containerFile) prepare(text []byte) {
 	if a := f.configured; a != nil && a.text == string(text) {
 		f.schema, f.key = a.schema, a.metadataKey

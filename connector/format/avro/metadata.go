@@ -60,7 +60,7 @@ func integerUnless(n, unknown int64) (v change.Value) {
 	return v
 }
 
-// fill makes c what the metadata says. Its error says which part makes no sense.
+// fill sets the metadata of c. Its error says which part is invalid.
 func (m *metadata) fill(c *change.Change, names *change.Names) error {
 	namespace, set := m[metaNamespace], m[metaSet]
 	switch {

@@ -9,8 +9,8 @@ import (
 	"github.com/aerosink/aerosink/connector/format"
 )
 
-// reader reads data by their schema. It keeps its first error and then reads nothing
-// more, so that the code follows the schema.
+// reader reads data by their schema. After its first error, which it keeps, it reads
+// nothing more, so that callers need not check each step.
 type reader struct {
 	whole []byte // for offsets
 	rest  []byte
@@ -35,16 +35,17 @@ func newReader(body []byte, names *change.Names, schemaText int) *reader {
 	return &reader{whole: body, rest: body, names: names, valuesLeft: minValues + valuesPerByte*len(body), schemaTextLeft: schemaText}
 }
 
-// Limits of the values in a body, against bombs: a fixed number, and more per byte. An
-// element that takes no bytes counts as emptyElementCost values.
+// Limits of the number of values in a body: a fixed number, and more per byte. They
+// bound the memory for a body that announces any number of empty values. An element that
+// takes no bytes counts as emptyElementCost values.
 const (
 	valuesPerByte    = 4
 	minValues        = 64 << 10
 	emptyElementCost = 64
 )
 
-// change reads a datum as a change, whose metadata has the name metadataKey. If r.err is
-// nil after an error, the error concerns this change alone, and the next can be read.
+// change reads a datum as a change, whose metadata has the name metadataKey. If it returns
+// an error and r.err is nil, the error concerns only this change, and the next can be read.
 func (r *reader) change(t *schemaType, metadataKey string, c *change.Change) error {
 	var metadata metadata
 	at, found, twice := r.position(), false, ""
@@ -59,7 +60,7 @@ func (r *reader) change(t *schemaType, metadataKey string, c *change.Change) err
 		}
 		v := r.value(of)
 		if t.kind == kindRecord && v.Kind() == change.KindNil {
-			return // no bin: a record has a field for each
+			return // the record does not have this bin
 		}
 		c.Bins = append(c.Bins, change.Bin{Name: r.names.Of(name, format.SlotBins+len(c.Bins)), Value: v})
 	})

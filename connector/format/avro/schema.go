@@ -49,8 +49,8 @@ func parseSchema(text []byte, defaults bool) (*schemaType, error) {
 
 // defaultProp is the property that keeps a field's default, as text, while the library
 // parses the schema. The library panics on the defaults of some recursive records,
-// allocates whatever size a fixed claims, and converts a long to a double; and a reader of
-// untrusted files does not need defaults at all.
+// allocates whatever size a fixed claims, and converts a long to a double. A reader of
+// untrusted files does not need defaults.
 const defaultProp = "aerosink-default"
 
 // moveDefaults renames the property "default" to defaultProp everywhere in a schema.

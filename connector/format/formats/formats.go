@@ -1,6 +1,6 @@
 // Package formats selects a wire format: by name for writing ([ByName]), by media
-// type for reading ([Parser]). It is the only package that knows all of them, and its
-// tests are those of every format, because they read what the formats write.
+// type for reading ([Parser]). It is the only package that knows all of them. It also has
+// the tests of every format, because they read what the formats write.
 //
 // Parse goes through these steps:
 //
@@ -60,9 +60,9 @@ func MediaTypeOf(name string) string {
 // JSON nor Avro.
 type Parser struct {
 	// MetadataKey is the member that holds the metadata of flat JSON, and the field
-	// or entry that holds that of an Avro container file. A JSON object that has an
-	// object there is flat JSON, any other is JSON; one that is whole as both is
-	// refused.
+	// or entry that holds the metadata of an Avro container file. A JSON object in
+	// which this member is an object is flat JSON, any other is JSON. One that is
+	// complete as both is an error.
 	MetadataKey string
 
 	// Bins asks for the bins of JSON as well. Without it only the metadata is read,
@@ -70,15 +70,15 @@ type Parser struct {
 	// to the end.
 	Bins bool
 
-	// Avro is the schema of data that come without one. Nil reads only container
-	// files, which bring their own.
+	// Avro is the schema of bare data. Nil reads only container files, which contain
+	// their schema.
 	Avro *avro.Format
 
-	// Limits bound what a body may hold.
+	// Limits are the limits of a body.
 	Limits format.Limits
 
-	// Buffer is where Parse puts what it returns, as far as its capacity goes. Nil is
-	// allowed. What was in it is overwritten.
+	// Buffer is memory for the result, used if its capacity suffices. It may be nil.
+	// Its content is overwritten.
 	Buffer []format.Parsed
 
 	// Now is the time of receipt, from which XDR counts the seconds to a record's
@@ -86,7 +86,7 @@ type Parser struct {
 	Now func() time.Time
 }
 
-// mediaTypes are all that Parse accepts, aside from their aliases.
+// mediaTypes are the media types that Parse accepts, without their aliases.
 var mediaTypes = []string{format.MediaJSON, format.MediaNDJSON, format.MediaMessagePack, format.MediaAvro, format.MediaXDR, format.MediaOctets}
 
 // Parse reads the changes in body, whose media type must be in lower case and

@@ -7,7 +7,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// cursor goes through JSON whose syntax was checked, without copying it. The slices that
+// cursor iterates over JSON whose syntax was checked, without copying it. The slices that
 // it returns keep their capacity, from which a reader computes their offset. The zero
 // cursor is at its end.
 type cursor struct{ rest []byte }

@@ -12,9 +12,8 @@ import (
 	"github.com/aerosink/aerosink/connector/format"
 )
 
-// decoder returns the JSON values of a body one by one. It checks their syntax, and all
-// that RFC 8259 and I-JSON (RFC 7493) require: UTF-8, no lone surrogates, no duplicate
-// members.
+// decoder returns the JSON values of a body one by one. It checks their syntax and what
+// RFC 8259 and I-JSON (RFC 7493) require: UTF-8, no lone surrogates, no duplicate members.
 type decoder struct {
 	text   *jsontext.Decoder
 	buffer bytes.Buffer
@@ -76,8 +75,8 @@ func (d *decoder) next() ([]byte, error) {
 // offset returns the position of d in the request body.
 func (d *decoder) offset() int { return d.base + int(d.text.InputOffset()) }
 
-// largeBody is the length in bytes from which on duplicateFinder looks for duplicate
-// members, because jsontext keeps all names of an object and takes many times their
+// largeBody is the length, in bytes, of the shortest body in which duplicateFinder looks
+// for duplicate members. jsontext keeps all names of an object and takes many times their
 // memory.
 const largeBody = 4 << 20
 

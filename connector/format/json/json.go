@@ -17,13 +17,13 @@ import (
 	"github.com/aerosink/aerosink/connector/format"
 )
 
-// Format is the format in which each bin says its type:
+// Format is the format in which each bin has its type:
 //
 //	{"msg":"write","key":["ns","set","ZGlnZXN0…",10],"gen":1,"exp":0,"lut":1734388704784,
 //	 "bins":[{"name":"age","type":"int","value":27}]}
 //	{"msg":"delete","key":["ns",null,"ZGlnZXN0…",null],"gen":2,"lut":1734388731220,"durable":false}
 //
-// What JSON has no form for is written as follows:
+// What JSON cannot express is written as follows:
 //
 //   - NaN and the infinities as the strings "NaN", "Infinity" and "-Infinity";
 //   - bytes of a string that are not UTF-8 as U+FFFD, as the Java virtual machine

@@ -386,7 +386,7 @@ func (r *reader) base64(kind change.Kind, value []byte) (change.Value, error) {
 }
 
 // float reads a double, which may be written as an integer, or one of the three
-// strings for what JSON has no number for.
+// strings for values that JSON numbers cannot express.
 func (r *reader) float(value []byte) (change.Value, error) {
 	text := string(value)
 	if value[0] == '"' {
@@ -473,8 +473,8 @@ func (r *reader) unknownFormat() error {
 	return r.errorAt(r.object, `neither JSON (no member "key") nor flat JSON (no object %q)%s`, r.metadataKey, seen)
 }
 
-// How much the error for an object without metadata says of the names in it. Names
-// are not data, but a few are enough.
+// How many names, and how long ones, the error for an object without metadata lists.
+// Names are not data, but a few are enough.
 const (
 	maxListedNames = 8
 	maxNameLength  = 32 // bytes

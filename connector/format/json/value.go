@@ -13,7 +13,7 @@ import (
 
 // AppendLine appends the change to dst as one line of JSON, without the newline. JSON
 // and flat JSON are copied; other formats are written as [Format] with
-// StringifyMapKeys. An error is permanent and says what JSON has no form for; dst is
+// StringifyMapKeys. An error is permanent and says what JSON cannot express; dst is
 // then returned as it was. p.Err must be nil.
 func AppendLine(dst []byte, p *format.Parsed) ([]byte, error) {
 	switch p.Format {
@@ -40,7 +40,7 @@ func appendCompact(dst, text []byte) []byte {
 }
 
 // AppendValue appends the value of a bin to dst as [Format] with StringifyMapKeys
-// writes it. An error is permanent and says what JSON has no form for; dst is then
+// writes it. An error is permanent and says what JSON cannot express; dst is then
 // returned as it was.
 func AppendValue(dst []byte, v change.Value) ([]byte, error) {
 	w := writer{format: Name, stringify: true, dst: dst}
@@ -55,7 +55,7 @@ func AppendValue(dst []byte, v change.Value) ([]byte, error) {
 // AppendBins appends bins to dst as one JSON object with the members that [Flat] with
 // StringifyMapKeys writes. It is for readers that refuse deep nesting and numbers that
 // fit neither 64 bits nor a double: GeoJSON, whose text comes from the client, is parsed
-// and written again. An error is permanent and says what JSON has no form for; dst is
+// and written again. An error is permanent and says what JSON cannot express; dst is
 // then returned as it was.
 func AppendBins(dst []byte, bins []change.Bin) ([]byte, error) {
 	w := writer{format: FlatName, stringify: true, rewriteGeoJSON: true, dst: append(dst, '{')}

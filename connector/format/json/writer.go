@@ -12,7 +12,7 @@ import (
 )
 
 // writer appends the values of one change. It keeps the first error and goes on, so
-// that the code follows the document.
+// that callers need not check each step.
 type writer struct {
 	format         string
 	stringify      bool
@@ -302,8 +302,8 @@ func AppendString[S string | []byte](dst []byte, s S) []byte {
 	return append(append(dst, s[from:]...), '"')
 }
 
-// literal has true for the bytes that are written as they are in a JSON string,
-// whatever follows them.
+// literal is true for the bytes that are written unchanged in a JSON string, whatever
+// follows them.
 var literal = func() (t [256]bool) {
 	for c := ' '; c < utf8.RuneSelf; c++ {
 		t[c] = c != '"' && c != '\\'

@@ -12,8 +12,8 @@ import (
 	"github.com/aerosink/aerosink/connector/format"
 )
 
-// reader reads one change after another. It keeps its first error and then reads nothing
-// more, so that the code follows the message.
+// reader reads one change after another. After its first error, which it keeps, it reads
+// nothing more, so that callers need not check each step.
 type reader struct {
 	rest  []byte
 	end   int // offset of the end of rest in the request body

@@ -1,4 +1,4 @@
-// Package raw carries changes as the XDR messages that the database ships: [Format] puts
+// Package raw sends changes as the XDR messages that the database ships: [Format] puts
 // them into a request body and [Parse] reads them from one.
 package raw
 
@@ -13,8 +13,8 @@ import (
 	"github.com/aerosink/aerosink/connector/xdr"
 )
 
-// Format is the database's own format: the XDR messages as they came. It is the cheapest
-// format, and the only one that loses nothing.
+// Format is the database's own format: the XDR messages as they were received. It is the
+// cheapest format, and the only one that loses nothing.
 //
 // A single message is sent as ESP sends it, to XDR Proxy for example: after a byte with
 // the version, 1. A batch is one message after another.
@@ -31,8 +31,8 @@ const Name = "xdr"
 func (Format) Name() string { return Name }
 
 // Append implements [format.Format]. It encodes a new message; a caller that still has the
-// original message of an unmodified change appends that instead. The message says in how
-// many seconds from now the record expires.
+// original message of an unmodified change appends that instead. The message contains the
+// expiry as a number of seconds from now.
 func (Format) Append(dst []byte, c *change.Change) ([]byte, error) {
 	message, err := xdr.AppendMessage(dst, c, time.Now())
 	if err != nil {
@@ -126,7 +126,7 @@ func messageError(at int, err error) error {
 	return format.ErrorAt(at, "%w", err)
 }
 
-func isXDRError(err error, fault xdr.ErrorKind) bool {
+func isXDRError(err error, kind xdr.ErrorKind) bool {
 	var e *xdr.Error
-	return errors.As(err, &e) && e.Kind == fault
+	return errors.As(err, &e) && e.Kind == kind
 }

@@ -13,16 +13,16 @@ import (
 	"github.com/aerosink/aerosink/connector/deliver"
 )
 
-// A destination that can take five requests at once gets not many more, and one
-// that can take all gets all again.
-func TestConcurrencyAdapts(t *testing.T) {
-	for overload, most := range map[string]int{"429": 250, "503": 250, "timeout": 450} { // of which one may last long
+// A destination that accepts only five requests at once does not get many more; once it
+// accepts all, the limit grows back to its maximum.
+func TestLimiter_overload(t *testing.T) {
+	for overload, most := range map[string]int{"429": 250, "503": 250, "timeout": 450} { // a timeout blocks its lane for long
 		t.Run(overload, func(t *testing.T) {
 			t.Parallel()
 			var strict atomic.Bool
-			var s *scripted
+			var s *scriptedServer
 			strict.Store(true)
-			s = newScripted(t, func(_ int64, w http.ResponseWriter, r *http.Request) {
+			s = newScriptedServer(t, func(_ int64, w http.ResponseWriter, r *http.Request) {
 				switch at := s.now.Load(); {
 				case !strict.Load() || at <= 5:
 					pause(r, 2*time.Millisecond)
@@ -40,13 +40,13 @@ func TestConcurrencyAdapts(t *testing.T) {
 			r := prometheus.NewRegistry()
 			c.Metrics = deliver.NewMetrics(r, "cluster")
 			d := open(t, c)
-			failures := pressure(t, d, 500)
+			failures := sendMany(t, d, 500)
 			if failures == 0 || failures > most {
 				t.Errorf("%d of 500 failed, want some, and at most %d", failures, most)
 			}
 			strict.Store(false)
-			changetest.WaitFor(t, "all lanes at work again", func() bool {
-				pressure(t, d, 500)
+			changetest.WaitFor(t, "the maximum limit", func() bool {
+				sendMany(t, d, 500)
 				limit := samples(t, r, "concurrency_limit")
 				return strings.HasSuffix(limit[0], " 64")
 			})
@@ -54,6 +54,7 @@ func TestConcurrencyAdapts(t *testing.T) {
 	}
 }
 
+// pause waits for d or until the request is cancelled.
 func pause(r *http.Request, d time.Duration) {
 	select {
 	case <-time.After(d):
@@ -61,9 +62,8 @@ func pause(r *http.Request, d time.Duration) {
 	}
 }
 
-// pressure sends n changes, each alone and all at once, and returns how many
-// failed.
-func pressure(t *testing.T, d *deliver.Destination, n int) (failures int) {
+// sendMany sends n changes at once, each in its own request, and returns how many failed.
+func sendMany(t *testing.T, d *deliver.Destination, n int) (failures int) {
 	t.Helper()
 	var verdicts []verdict
 	for i := range n {

@@ -21,9 +21,8 @@ import (
 	"github.com/aerosink/aerosink/connector/deliver"
 )
 
-// raw returns the URL of a server whose connections are served by a function that
-// is told their number, counted from 1. The test ends when all have returned;
-// their connections are closed before.
+// raw returns the URL of a server that calls serve for each connection, with its number,
+// counted from 1. The connections are closed at the end of the test.
 func raw(t *testing.T, serve func(n int64, conn net.Conn)) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -44,9 +43,9 @@ func raw(t *testing.T, serve func(n int64, conn net.Conn)) string {
 	return "http://" + l.Addr().String()
 }
 
-// Whatever a server does, a change that it has not accepted is worth trying again,
-// and the error comes in time.
-func TestFaults(t *testing.T) {
+// Whatever a server does, the error for a change that it has not accepted is not permanent,
+// and is returned within CallTimeout.
+func TestDestination_serverErrors(t *testing.T) {
 	const preface = len(http2.ClientPreface)
 	for _, tt := range []struct {
 		name     string
@@ -57,19 +56,19 @@ func TestFaults(t *testing.T) {
 		{"hangs up", post.HTTP2, func(_ int64, c net.Conn) { c.Close() }, "POST http"},
 		{"hangs up", post.HTTP1, func(_ int64, c net.Conn) { c.Close() }, "POST http"},
 		{"resets", post.HTTP1, func(_ int64, c net.Conn) { _ = c.(*net.TCPConn).SetLinger(0); c.Close() }, "POST http"},
-		{"says nothing", post.HTTP2, func(int64, net.Conn) {}, "no response in time"},
-		{"says nothing", post.HTTP1, func(int64, net.Conn) {}, "no response in time"},
+		{"sends nothing", post.HTTP2, func(int64, net.Conn) {}, "no response in time"},
+		{"sends nothing", post.HTTP1, func(int64, net.Conn) {}, "no response in time"},
 		{"speaks HTTP/1.1", post.HTTP2, func(_ int64, c net.Conn) {
 			_, _ = io.ReadFull(c, make([]byte, preface))
 			_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
 		}, "set HTTP_1_1"},
-		{"speaks no HTTP", post.HTTP1, func(_ int64, c net.Conn) {
+		{"does not speak HTTP", post.HTTP1, func(_ int64, c net.Conn) {
 			readRequest(c)
 			_, _ = io.WriteString(c, "220 mail.example ESMTP\r\n")
 		}, "malformed HTTP"},
-		{"dribbles its headers", post.HTTP1, dribble("HTTP/1.1 200 OK\r\nX: "), "no response in time"},
-		{"dribbles its answer", post.HTTP1, dribble("HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n"), "no response in time"},
-		{"breaks off its answer", post.HTTP1, func(_ int64, c net.Conn) {
+		{"sends its headers slowly", post.HTTP1, dribble("HTTP/1.1 200 OK\r\nX: "), "no response in time"},
+		{"sends its response slowly", post.HTTP1, dribble("HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n"), "no response in time"},
+		{"truncates its response", post.HTTP1, func(_ int64, c net.Conn) {
 			readRequest(c)
 			_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf")
 			c.Close()
@@ -77,7 +76,7 @@ func TestFaults(t *testing.T) {
 		{"resets the stream", post.HTTP2, streams(func(f *http2.Framer, _, stream uint32) {
 			_ = f.WriteRSTStream(stream, http2.ErrCodeInternal)
 		}), "INTERNAL_ERROR"},
-		{"goes away, and does not say that it has done nothing", post.HTTP2, streams(func(f *http2.Framer, _, stream uint32) {
+		{"goes away after it has begun to process the request", post.HTTP2, streams(func(f *http2.Framer, _, stream uint32) {
 			_ = f.WriteGoAway(stream, http2.ErrCodeNo, nil)
 			_ = f.WriteRSTStream(stream, http2.ErrCodeCancel)
 		}), "CANCEL"},
@@ -100,15 +99,15 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-// readRequest reads a whole request, so that the answer is not taken for an early
-// one.
+// readRequest reads a whole request, so that the response does not arrive before the
+// request was sent.
 func readRequest(c net.Conn) {
 	if r, err := http.ReadRequest(bufio.NewReader(c)); err == nil {
 		_, _ = io.Copy(io.Discard, r.Body)
 	}
 }
 
-// dribble sends the start of an answer, and then a byte now and then.
+// dribble sends the start of a response, and then a byte every 10 ms.
 func dribble(start string) func(int64, net.Conn) {
 	return func(_ int64, c net.Conn) {
 		readRequest(c)
@@ -121,8 +120,9 @@ func dribble(start string) func(int64, net.Conn) {
 	}
 }
 
-// streams serves HTTP/2 and has each request answered by a function.
-func streams(answer func(f *http2.Framer, n, stream uint32)) func(int64, net.Conn) {
+// streams serves HTTP/2 and calls respond for each request, with the number of the
+// connection.
+func streams(respond func(f *http2.Framer, n, stream uint32)) func(int64, net.Conn) {
 	return func(n int64, c net.Conn) {
 		_, _ = io.ReadFull(c, make([]byte, len(http2.ClientPreface)))
 		f := http2.NewFramer(c, c)
@@ -139,24 +139,25 @@ func streams(answer func(f *http2.Framer, n, stream uint32)) func(int64, net.Con
 				}
 			case *http2.DataFrame:
 				if frame.StreamEnded() {
-					answer(f, uint32(n), frame.StreamID)
+					respond(f, uint32(n), frame.StreamID)
 				}
 			}
 		}
 	}
 }
 
+// ok responds with status 200.
 func ok(f *http2.Framer, stream uint32) {
 	var block bytes.Buffer
 	_ = hpack.NewEncoder(&block).WriteField(hpack.HeaderField{Name: ":status", Value: "200"})
 	_ = f.WriteHeaders(http2.HeadersFrameParam{StreamID: stream, BlockFragment: block.Bytes(), EndHeaders: true, EndStream: true})
 }
 
-// A server that says it has done nothing with a request gets it again at once.
-func TestRefusedStreams(t *testing.T) {
+// A request that the server has not begun to process is repeated at once.
+func TestDestination_repeatsUnprocessed(t *testing.T) {
 	for name, refuse := range map[string]func(f *http2.Framer, stream uint32){
-		"goes away in mid-batch": func(f *http2.Framer, stream uint32) { _ = f.WriteGoAway(stream-1, http2.ErrCodeNo, nil) },
-		"refuses the stream":     func(f *http2.Framer, stream uint32) { _ = f.WriteRSTStream(stream, http2.ErrCodeRefusedStream) },
+		"goes away in a batch": func(f *http2.Framer, stream uint32) { _ = f.WriteGoAway(stream-1, http2.ErrCodeNo, nil) },
+		"refuses the stream":   func(f *http2.Framer, stream uint32) { _ = f.WriteRSTStream(stream, http2.ErrCodeRefusedStream) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			var refused atomic.Bool
@@ -179,8 +180,8 @@ func TestRefusedStreams(t *testing.T) {
 	}
 }
 
-// An endpoint that was killed is used again once it is back.
-func TestKilledAndBack(t *testing.T) {
+// An endpoint that was down is used again once it is back.
+func TestDestination_serverRestart(t *testing.T) {
 	for name, health := range map[string]*deliver.HealthConfig{
 		"checked":   {Interval: 50 * time.Millisecond, CallTimeout: time.Second, HealthyThreshold: 2, UnhealthyThreshold: 2},
 		"unchecked": nil,
@@ -199,13 +200,13 @@ func TestKilledAndBack(t *testing.T) {
 			wantError(t, send(d, alone, 0, "x").wait(t), "destination there")
 			l, err := net.Listen("tcp", strings.TrimPrefix(first.URL, "http://"))
 			if err != nil {
-				t.Skip("somebody took the port: ", err)
+				t.Skip("the port is in use: ", err)
 			}
 			again := &httptest.Server{Listener: l, Config: &http.Server{Handler: handler, Protocols: first.Config.Protocols}}
 			again.Start()
 			t.Cleanup(again.Close)
 			changetest.WaitFor(t, "a delivery", func() bool { return send(d, alone, 0, "x").wait(t) == nil })
-			if failures := pressure(t, d, 50); failures != 0 {
+			if failures := sendMany(t, d, 50); failures != 0 {
 				t.Errorf("%d of 50 failed", failures)
 			}
 		})

@@ -24,9 +24,9 @@ import (
 	"github.com/aerosink/aerosink/connector/deliver/auth"
 )
 
-// capricious is a server that does anything, by chance, and keeps a ledger of what
-// it accepted and what it refused for good.
-type capricious struct {
+// randomServer is a server that responds at random, and records the changes that it
+// accepted and those that it refused permanently.
+type randomServer struct {
 	url string
 
 	mu       sync.Mutex
@@ -35,37 +35,37 @@ type capricious struct {
 	refused  map[int]bool
 }
 
-func newCapricious(t *testing.T, seed uint64) *capricious {
-	c := &capricious{random: rand.New(rand.NewPCG(seed, 0)), accepted: map[int]bool{}, refused: map[int]bool{}}
+func newRandomServer(t *testing.T, seed uint64) *randomServer {
+	c := &randomServer{random: rand.New(rand.NewPCG(seed, 0)), accepted: map[int]bool{}, refused: map[int]bool{}}
 	c.url = server(t, c.serve).URL
 	return c
 }
 
-func (c *capricious) draw(n int) int {
+func (c *randomServer) draw(n int) int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.random.IntN(n)
 }
 
-// note enters the changes in a body in one of the ledgers.
-func (c *capricious) note(ledger map[int]bool, body []byte) (n int) {
+// record adds the changes in a body to set, and returns how many there are.
+func (c *randomServer) record(set map[int]bool, body []byte) (n int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, line := range strings.Fields(string(body)) {
 		id, _ := strconv.Atoi(strings.TrimRight(line, "-"))
-		ledger[id] = true
+		set[id] = true
 		n++
 	}
 	return n
 }
 
-func (c *capricious) serve(w http.ResponseWriter, r *http.Request) {
+func (c *randomServer) serve(w http.ResponseWriter, r *http.Request) {
 	if r.Method == http.MethodGet {
 		w.WriteHeader([]int{200, 200, 404, 500}[c.draw(4)])
 		return
 	}
 	choice := c.draw(20)
-	if choice == 0 { // does not care for the body
+	if choice == 0 { // without reading the body
 		w.WriteHeader(http.StatusServiceUnavailable)
 		return
 	}
@@ -91,47 +91,47 @@ func (c *capricious) serve(w http.ResponseWriter, r *http.Request) {
 	case 4:
 		w.WriteHeader(http.StatusInternalServerError)
 	case 5:
-		c.note(c.refused, body)
+		c.record(c.refused, body)
 		w.WriteHeader(http.StatusUnprocessableEntity)
 	case 6:
 		w.WriteHeader(http.StatusRequestEntityTooLarge)
-		c.note(c.refused, body)
-	case 7: // the first failed, the others did not
-		n := c.note(map[int]bool{}, body)
+		c.record(c.refused, body)
+	case 7: // accepts all but the first change
+		n := c.record(map[int]bool{}, body)
 		_, rest, _ := strings.Cut(string(body), "\n")
-		c.note(c.accepted, []byte(rest))
+		c.record(c.accepted, []byte(rest))
 		w.Header().Set("Content-Type", "application/vnd.aerosink.report+json")
 		w.WriteHeader(http.StatusServiceUnavailable)
 		fmt.Fprintf(w, `{"changes":%d,"retry":[0]}`, n)
 	case 8:
 		w.WriteHeader(http.StatusUnauthorized)
 	default:
-		c.note(c.accepted, body)
+		c.record(c.accepted, body)
 	}
 }
 
-// settled counts the verdicts on one change.
-type settled struct {
+// recipient counts the verdicts on one change.
+type recipient struct {
 	times   atomic.Int64
 	verdict error
 	all     *sync.WaitGroup
 }
 
 // Done implements change.Recipient.
-func (s *settled) Done(err error) {
+func (s *recipient) Done(err error) {
 	s.verdict = err
 	if s.times.Add(1) == 1 {
 		s.all.Done()
 	}
 }
 
-// Whatever happens, every recipient is told once; and told what is true.
-func TestEveryRecipientIsSettledOnce(t *testing.T) {
+// Every recipient gets exactly one verdict, and it is true.
+func TestDestination_oneVerdictPerItem(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
-		there := newCapricious(t, rapid.Uint64().Draw(rt, "seed"))
-		d := deliver.New(capriciousConfig(t, rt, there.url))
+		there := newRandomServer(t, rapid.Uint64().Draw(rt, "seed"))
+		d := deliver.New(randomConfig(t, rt, there.url))
 		streams := []*deliver.Stream{alone, batches(7, 1<<20), batches(100, 500), {Envelope: lines{}, MaxRecords: 20, MaxBytes: 1 << 20, Interval: time.Millisecond}}
-		recipients := make([]settled, rapid.IntRange(1, 400).Draw(rt, "changes"))
+		recipients := make([]recipient, rapid.IntRange(1, 400).Draw(rt, "changes"))
 		all := new(sync.WaitGroup)
 		all.Add(len(recipients))
 		abrupt := rapid.Bool().Draw(rt, "closed abruptly")
@@ -160,26 +160,26 @@ func TestEveryRecipientIsSettledOnce(t *testing.T) {
 			rt.Errorf("%d changes still queued", d.Queued())
 		}
 		for i := range recipients {
-			there.judge(rt, i, &recipients[i])
+			there.checkVerdict(rt, i, &recipients[i])
 		}
 	})
 }
 
-// judge compares a verdict with the ledgers.
-func (c *capricious) judge(rt *rapid.T, i int, s *settled) {
+// checkVerdict compares a verdict with what the server recorded.
+func (c *randomServer) checkVerdict(rt *rapid.T, i int, s *recipient) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
 	case s.times.Load() != 1:
 		rt.Errorf("change %d has %d verdicts", i, s.times.Load())
 	case s.verdict == nil && !c.accepted[i]:
-		rt.Errorf("change %d is said to be delivered, and is not", i)
+		rt.Errorf("change %d: verdict delivered, but the server has not accepted it", i)
 	case change.IsPermanent(s.verdict) && !c.refused[i]:
-		rt.Errorf("change %d is said to be refused, and is not: %v", i, s.verdict)
+		rt.Errorf("change %d: permanent verdict, but the server has not refused it: %v", i, s.verdict)
 	}
 }
 
-func capriciousConfig(t *testing.T, rt *rapid.T, url string) deliver.Config {
+func randomConfig(t *testing.T, rt *rapid.T, url string) deliver.Config {
 	c := config(t, url, url+"/other")
 	if rapid.Bool().Draw(rt, "HTTP/1.1") {
 		c.Protocol = post.HTTP1
@@ -189,7 +189,7 @@ func capriciousConfig(t *testing.T, rt *rapid.T, url string) deliver.Config {
 	c.Queue = rapid.SampledFrom([]int{10, 10_000}).Draw(rt, "queue")
 	c.CallTimeout = 50 * time.Millisecond
 	c.Gzip = rapid.Bool().Draw(rt, "gzip")
-	c.Auth = fixedOrNot(rapid.Bool().Draw(rt, "authorized"))
+	c.Auth = fixedOrUnreliable(rapid.Bool().Draw(rt, "unreliable auth"))
 	if rapid.Bool().Draw(rt, "short-lived connections") {
 		c.ConnectionTTL = 5 * time.Millisecond
 	}
@@ -199,24 +199,24 @@ func capriciousConfig(t *testing.T, rt *rapid.T, url string) deliver.Config {
 	return c
 }
 
-// forgetful has a token now and then.
-type forgetful struct{ n atomic.Int64 }
+// unreliableAuth is an auth.Source that fails every fifth time.
+type unreliableAuth struct{ n atomic.Int64 }
 
-func fixedOrNot(forgets bool) auth.Source {
-	if forgets {
-		return &forgetful{}
+func fixedOrUnreliable(unreliable bool) auth.Source {
+	if unreliable {
+		return &unreliableAuth{}
 	}
-	return fixed("Bearer x")
+	return fixedAuth("Bearer x")
 }
 
-// Authorization implements deliver.Source.
-func (f *forgetful) Authorization(context.Context) (string, error) {
+// Authorization implements auth.Source.
+func (f *unreliableAuth) Authorization(context.Context) (string, error) {
 	n := f.n.Add(1)
 	if n%5 == 0 {
-		return "", errors.New("forgotten")
+		return "", errors.New("no token")
 	}
 	return fmt.Sprint("Bearer ", n), nil
 }
 
-// Rejected implements deliver.Source.
-func (f *forgetful) Rejected(string) {}
+// Rejected implements auth.Source.
+func (f *unreliableAuth) Rejected(string) {}

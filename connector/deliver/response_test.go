@@ -9,9 +9,9 @@ import (
 	"github.com/aerosink/aerosink/connector/deliver/post"
 )
 
-// An answer that comes before the body was read counts; the memory of the body is
-// not read any more.
-func TestEarlyAnswer(t *testing.T) {
+// A response that arrives before the body was sent is accepted, and the memory of the
+// body is not read after it.
+func TestResponse_beforeBodyIsRead(t *testing.T) {
 	for name, protocol := range map[string]post.Protocol{"HTTP/2": post.HTTP2, "HTTP/1.1": post.HTTP1} {
 		t.Run(name, func(t *testing.T) {
 			s := server(t, func(w http.ResponseWriter, r *http.Request) {
@@ -39,8 +39,8 @@ func TestEarlyAnswer(t *testing.T) {
 	}
 }
 
-// An endless answer costs its connection, not the change.
-func TestEndlessAnswer(t *testing.T) {
+// The change is delivered even if the body of the response never ends.
+func TestResponse_endlessBody(t *testing.T) {
 	s := server(t, func(w http.ResponseWriter, r *http.Request) {
 		for text := make([]byte, 1<<16); r.Context().Err() == nil; {
 			_, _ = w.Write(text)

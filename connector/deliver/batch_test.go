@@ -14,9 +14,9 @@ import (
 	"github.com/aerosink/aerosink/connector/deliver"
 )
 
-// crowded returns a destination with as many requests in flight as it is given
-// while they are not full, all of lanes below 8.
-func crowded(t *testing.T, h *held) *deliver.Destination {
+// newBusyDestination returns a destination with 8 requests in flight, of lanes 0 to 7. It
+// allows no more while requests are not full.
+func newBusyDestination(t *testing.T, h *blockingServer) *deliver.Destination {
 	d := open(t, config(t, h.URL))
 	for i := range 8 {
 		send(d, batches(100, 1<<20), i, "gate\n")
@@ -25,11 +25,11 @@ func crowded(t *testing.T, h *held) *deliver.Destination {
 	return d
 }
 
-// What waits in several lanes goes in one request, in the order in which the lanes
-// came; of one stream, and no more than is allowed.
-func TestARequestCarriesSeveralLanes(t *testing.T) {
-	h := newHeld(t)
-	d := crowded(t, h)
+// Changes that wait in several lanes are sent in one request, in the order in which the
+// lanes were queued, if they are of one stream and within its limits.
+func TestBatch_severalLanes(t *testing.T) {
+	h := newBlockingServer(t)
+	d := newBusyDestination(t, h)
 	wide, narrow, short := batches(6, 1<<20), batches(3, 1<<20), batches(100, 8)
 	var verdicts []verdict
 	for _, p := range []struct {
@@ -64,16 +64,16 @@ func TestARequestCarriesSeveralLanes(t *testing.T) {
 	}
 }
 
-// Nobody waits for a verdict much longer than he said: not behind a request that
-// hangs, not for a carrier, and not in a lane that waits for more.
-func TestLateParcels(t *testing.T) {
-	h := newHeld(t)
-	d := crowded(t, h)
+// An item gets its verdict soon after its deadline: behind a request that hangs, while it
+// waits for a worker, and in a lane that waits for more.
+func TestDestination_expiredItems(t *testing.T) {
+	h := newBlockingServer(t)
+	d := newBusyDestination(t, h)
 	patient := &deliver.Stream{Envelope: lines{}, MaxRecords: 100, MaxBytes: 1000, Interval: time.Hour}
 	for name, p := range map[string]deliver.Item{
 		"behind a request":  {Stream: alone, Partition: 0},
-		"for a carrier":     {Stream: alone, Partition: 50},
-		"in a lane at rest": {Stream: patient, Partition: 60},
+		"for a worker":      {Stream: alone, Partition: 50},
+		"in a resting lane": {Stream: patient, Partition: 60},
 	} {
 		began, v := time.Now(), make(verdict, 1)
 		p.Record, p.Deadline, p.To = []byte("x\n"), began.Add(20*time.Millisecond), v
@@ -88,10 +88,10 @@ func TestLateParcels(t *testing.T) {
 	}
 }
 
-// Full requests make room for more of them, and those with little take it away.
-func TestWidth(t *testing.T) {
+// Full requests increase the width, nearly empty ones decrease it.
+func TestWidth_followsFullness(t *testing.T) {
 	r := prometheus.NewRegistry()
-	s := newScripted(t, func(int64, http.ResponseWriter, *http.Request) {})
+	s := newScriptedServer(t, func(int64, http.ResponseWriter, *http.Request) {})
 	c := config(t, s.url)
 	c.Metrics = deliver.NewMetrics(r, "cluster")
 	d := open(t, c)
@@ -102,7 +102,7 @@ func TestWidth(t *testing.T) {
 		t.Errorf("begins with %v", samples(t, r, "concurrency_limit"))
 	}
 	changetest.WaitFor(t, "the width of full requests", func() bool {
-		pressure(t, d, 1000)
+		sendMany(t, d, 1000)
 		return wide("100")()
 	})
 	nearlyEmpty := batches(100, 1<<20)
