@@ -20,8 +20,8 @@ type stored struct {
 	Stored  int `json:"stored"`
 }
 
-// acceptsJSON reports whether the client asks for a body and takes JSON. Connectors do not
-// ask for one, and get none; curl does, with */*.
+// acceptsJSON reports whether the client accepts a body in JSON. Connectors send no Accept
+// header and get no body; curl sends */*.
 func acceptsJSON(header http.Header) bool {
 	for _, value := range header["Accept"] {
 		for element := range strings.SplitSeq(value, ",") {
@@ -85,8 +85,8 @@ func reportOn(o *store.Outcome) (rep *report.Report, first [store.NumResults]err
 	return rep, first
 }
 
-// statusOf returns the status of the answer. Overload, or changes that are too large, decide
-// it only if nothing else is wrong.
+// statusOf returns the status of the answer. It is 429 or 413 only if every error of the kind
+// is an overload or a change that is too large.
 func statusOf(o *store.Outcome, first [store.NumResults]error) int {
 	switch {
 	case first[store.Retry] != nil && allAre(o, store.Retry, sink.ErrOverloaded):
@@ -115,13 +115,13 @@ const (
 	// answerTimeout is how long a client may take to read an answer.
 	answerTimeout = 10 * time.Second
 
-	// lingerTimeout is how long the rest of a refused body is waited for.
+	// lingerTimeout is how long to wait for the rest of a refused body.
 	lingerTimeout = 500 * time.Millisecond
 )
 
-// prepareConnection prepares the connection for an answer, a plain 200 if p is nil: the
-// client must read it in time, and the rest of the body is not waited for any longer. Over
-// HTTP/2 the stream just ends, and an answer without a body waits for nobody.
+// prepareConnection prepares the connection for an answer, a plain 200 if p is nil. It limits
+// the time that the client has to read the answer and, over HTTP/1.1, to send the rest of a
+// refused body. Over HTTP/2 the stream just ends, and an answer without a body cannot block.
 func prepareConnection(w http.ResponseWriter, req *http.Request, p *problem.Problem) {
 	control := http.NewResponseController(w)
 	if req.ProtoMajor == 1 || p != nil {

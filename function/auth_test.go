@@ -27,7 +27,7 @@ func write(t *testing.T, path, text string) {
 	}
 }
 
-// receiverOfVariables returns a Receiver with the variables, and its log.
+// receiverOfVariables returns a Receiver with these environment variables, and its log.
 func receiverOfVariables(t *testing.T, variables map[string]string) (*Receiver, *changetest.Output) {
 	t.Helper()
 	var log changetest.Output
@@ -62,8 +62,8 @@ func TestServeHTTP_tokens(t *testing.T) {
 		{"POST", "/", []string{"bearer  " + newToken}, 200},
 		{"POST", "/", []string{"BEARER " + ownToken}, 200},
 		{"GET", "/readyz", []string{"Bearer " + ownToken}, 200},
-		{"GET", "/otherNamespaces", []string{"Bearer " + ownToken}, 200},
-		{"POST", "/otherNamespaces", []string{"Bearer " + ownToken}, 404},
+		{"GET", "/other", []string{"Bearer " + ownToken}, 200},
+		{"POST", "/other", []string{"Bearer " + ownToken}, 404},
 
 		{"GET", "/", nil, 200},
 		{"HEAD", "/", nil, 200},
@@ -84,7 +84,7 @@ func TestServeHTTP_tokens(t *testing.T) {
 		{"POST", "/healthz", nil, 401},
 		{"GET", "/readyz", nil, 401},
 		{"GET", "/metrics", nil, 401},
-		{"GET", "/otherNamespaces", nil, 401},
+		{"GET", "/other", nil, 401},
 	} {
 		w := ask(r, tt.method, tt.path, tt.authorization...)
 		if w.Code != tt.status {
@@ -94,7 +94,7 @@ func TestServeHTTP_tokens(t *testing.T) {
 			t.Errorf("%s %s with %q: WWW-Authenticate %q", tt.method, tt.path, tt.authorization, got)
 		}
 		if w.Code == 401 && w.Header().Get("Content-Type") != problem.MediaType {
-			t.Errorf("no problem: %s", w.Body)
+			t.Errorf("the answer is not a problem: %s", w.Body)
 		}
 	}
 	if strings.Contains(log.String(), "0123456789abcdef") {
@@ -102,8 +102,8 @@ func TestServeHTTP_tokens(t *testing.T) {
 	}
 }
 
-// The body of a sender without a token is neither read nor asked for, and the sender learns
-// nothing about the configuration.
+// Without a token, the body is neither read nor asked for, and the answer says nothing about
+// the configuration.
 func TestServeHTTP_authorizationComesFirst(t *testing.T) {
 	r, _ := receiverOfVariables(t, map[string]string{"SINKS": "kafka://secret", "AUTH_TOKENS": ownToken})
 	body := strings.NewReader("[]")

@@ -22,13 +22,13 @@ import (
 	"github.com/aerosink/aerosink/function/sink/sinktest"
 )
 
-// A request of the benchmarks has so many changes, of about 1 KB each.
+// benchChanges is the number of changes in a request of the benchmarks. Each has about 1 KB.
 const benchChanges = 500
 
-// mapOfAnything is a schema for the changes of these tests.
+// mapOfAnything is an Avro schema for the changes of these tests.
 const mapOfAnything = `{"type":"map","values":["null","boolean","long","string","bytes",{"type":"map","values":["boolean","long","string","bytes"]}]}`
 
-// benchFormats are all that requests come in.
+// benchFormats returns all formats that requests can have.
 func benchFormats(tb testing.TB) []format.Format {
 	tb.Helper()
 	avro, err := avro.New(mapOfAnything, "metadata", true)
@@ -38,7 +38,8 @@ func benchFormats(tb testing.TB) []format.Format {
 	return []format.Format{json.Flat{MetadataKey: "metadata"}, json.Format{}, avro, msgpack.Format{}, raw.Format{}}
 }
 
-// requestMark stands where each request says its number, so that no two are the same.
+// requestMark is a placeholder for the number of the request, which makes every request
+// different.
 const requestMark = "(number)"
 
 // benchBody returns the body of a request of n changes.
@@ -76,10 +77,10 @@ func benchReceiver(b *testing.B, pairs ...string) *function.Receiver {
 	return r
 }
 
-// senders is how many requests a benchmark has in flight.
+// senders is the number of requests that a benchmark has in flight.
 const senders = 64
 
-// benchPost posts the body again and again, from many senders.
+// benchPost posts the body b.N times, from many senders.
 func benchPost(b *testing.B, h http.Handler, mediaType string, body []byte, changes int) {
 	b.Helper()
 	b.SetBytes(int64(len(body)))
@@ -109,7 +110,7 @@ func benchPost(b *testing.B, h http.Handler, mediaType string, body []byte, chan
 	b.ReportMetric(float64(after.Mallocs-before.Mallocs)/n, "allocs/change")
 }
 
-// BenchmarkReceive measures whole requests, from the body to the ids of messages.
+// BenchmarkReceive measures whole requests, from the body to the IDs of messages.
 func BenchmarkReceive(b *testing.B) {
 	for _, f := range benchFormats(b) {
 		body, mediaType := benchBody(b, f, benchChanges)
@@ -118,7 +119,7 @@ func BenchmarkReceive(b *testing.B) {
 				cloud := sinktest.InstantPubSub(b)
 				benchPost(b, benchReceiver(b, "SINKS", sinktest.PubSubSink+query), mediaType, body, benchChanges)
 				if n := cloud.Messages(); n < int64(b.N*benchChanges) {
-					b.Errorf("%d messages of %d requests", n, b.N)
+					b.Errorf("%d messages for %d requests", n, b.N)
 				}
 			})
 		}

@@ -20,9 +20,9 @@ func (b *changeBuffer) free() {
 	}
 }
 
-// parse makes changes of the body. A body that cannot be read as a whole is one change that
-// cannot be read, if there are dead letters for it. If the sender can send less, or has to
-// name another media type, it is not a dead letter.
+// parse parses the body into changes. If there are dead letters, a body that cannot be parsed
+// at all becomes one unreadable change, and so a dead letter. A body that is too large or has
+// an unsupported media type does not: the sender can correct that.
 func (b *changeBuffer) parse(to *ready, mediaType string, body []byte) error {
 	parser := to.settings.Parser
 	parser.Buffer = b.changes
@@ -44,8 +44,8 @@ func (b *changeBuffer) parse(to *ready, mediaType string, body []byte) error {
 
 var changeBuffers = sync.Pool{New: func() any { return new(changeBuffer) }}
 
-// maxPooledChanges is the capacity up to which a buffer is pooled, at about 250 bytes for
-// each change.
+// maxPooledChanges is the capacity up to which a buffer is pooled. A change takes about 250
+// bytes.
 const maxPooledChanges = 4096
 
 func newChangeBuffer() *changeBuffer {

@@ -15,9 +15,9 @@ import (
 	"github.com/aerosink/aerosink/function"
 )
 
-// draining serves the handler within a bubble, has each of the requests sent over a
-// connection of its own, stops, and returns the answers, how long the stop took and
-// its error. An answer is empty where the connection was cut.
+// draining serves the handler in a synctest bubble, sends each request on its own connection,
+// and then stops the server. It returns the answers, how long the stop took, and its error. An
+// answer is empty if its connection was closed without one.
 func draining(t *testing.T, handler http.Handler, requests ...string) (answers []string, took time.Duration, err error) {
 	t.Helper()
 	l := listen()
@@ -53,6 +53,7 @@ func draining(t *testing.T, handler http.Handler, requests ...string) (answers [
 	return answers, took, err
 }
 
+// answerOn reads an answer and formats it. It returns "" if there is none.
 func answerOn(conn net.Conn) string {
 	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
 	if err != nil {
@@ -74,9 +75,8 @@ const (
 	cutOff = "POST / HTTP/1.1\r\nHost: sink\r\nContent-Length: 2\r\n\r\n["
 )
 
-// A request that takes longer than there is time is told so, and answers what is
-// true.
-func TestDrainCuts(t *testing.T) {
+// A request that takes too long is cancelled, so that its handler can still answer.
+func TestServe_drainCancelsSlowRequests(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		answers, took, err := draining(t, http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 			select {
@@ -92,20 +92,20 @@ func TestDrainCuts(t *testing.T) {
 	})
 }
 
-// One that does not listen is cut, and the end says so.
-func TestDrainGivesUp(t *testing.T) {
+// If a handler ignores the cancellation, its connection is closed, and Serve returns an error.
+func TestServe_drainTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		answers, took, err := draining(t, http.HandlerFunc(func(http.ResponseWriter, *http.Request) { time.Sleep(time.Minute) }), posted)
 		if err == nil || !strings.Contains(err.Error(), "requests in flight were cut off after 8s") || took != 8*time.Second || answers[0] != "" {
 			t.Errorf("%q after %s: %v", answers, took, err)
 		}
-		time.Sleep(time.Minute) // for the handler to end
+		time.Sleep(time.Minute) // until the handler ends
 	})
 }
 
-// Those that are quick are not waited for longer than they take, and a body that
-// does not come is not waited for to the end of its own time.
-func TestDrainOfReceiver(t *testing.T) {
+// A body that does not arrive is waited for only until the drain ends, not for the whole
+// BODY_TIMEOUT. Without requests in flight Serve returns at once.
+func TestServe_drainWithoutBody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := function.New(environment(env("SINKS", "log:")), slog.New(slog.DiscardHandler))
 		defer r.Close()

@@ -19,14 +19,14 @@ import (
 	"github.com/aerosink/aerosink/function/store"
 )
 
-// fake is a sink that keeps what it is given, but for what verdict says.
+// fake is a sink that keeps the changes for which verdict returns nil.
 type fake struct {
-	verdict func(p *format.Parsed) error // nil stores all
+	verdict func(p *format.Parsed) error // if nil, all changes are stored
 
-	mu      sync.Mutex
-	stored  []string // bytes of changes
-	letters []sink.DeadLetter
-	puts    int
+	mu     sync.Mutex
+	stored []string // the bytes of changes
+	dead   []sink.DeadLetter
+	puts   int
 }
 
 func (f *fake) Put(_ context.Context, b sink.Batch) (verdicts sink.Verdicts) {
@@ -45,7 +45,7 @@ func (f *fake) Put(_ context.Context, b sink.Batch) (verdicts sink.Verdicts) {
 		}
 		f.stored = append(f.stored, string(p.Data))
 		if b.DeadLetters != nil {
-			f.letters = append(f.letters, b.DeadLetters[i])
+			f.dead = append(f.dead, b.DeadLetters[i])
 		}
 	}
 	return verdicts
@@ -53,8 +53,8 @@ func (f *fake) Put(_ context.Context, b sink.Batch) (verdicts sink.Verdicts) {
 
 func (f *fake) Close() error { return nil }
 
-// about returns verdicts: err on changes whose bytes hold the text, nil on others.
-func about(text string, err error) func(*format.Parsed) error {
+// failOn returns a verdict function: err for changes that contain text, nil for others.
+func failOn(text string, err error) func(*format.Parsed) error {
 	return func(p *format.Parsed) error {
 		if strings.Contains(string(p.Data), text) {
 			return err
@@ -63,17 +63,17 @@ func about(text string, err error) func(*format.Parsed) error {
 	}
 }
 
-// receiverOf returns a Receiver with these sinks, as if the environment had named
-// them. Letters may be nil.
-func receiverOf(t *testing.T, letters *fake, sinks ...*fake) *Receiver {
+// receiverOf returns a Receiver with these sinks, as if the environment had named them.
+// deadLetters may be nil.
+func receiverOf(t *testing.T, deadLetters *fake, sinks ...*fake) *Receiver {
 	t.Helper()
 	var c store.Config
 	for i, f := range sinks {
 		c.Sinks = append(c.Sinks, specOf(fmt.Sprint("fake:", i), f))
 	}
-	if letters != nil {
-		dead := specOf("fake:letters", letters)
-		c.DeadLetters = &dead
+	if deadLetters != nil {
+		spec := specOf("fake:dead-letters", deadLetters)
+		c.DeadLetters = &spec
 	}
 	return receiverWith(t, c)
 }
@@ -83,7 +83,7 @@ func specOf(url string, s sink.Sink) sink.Spec {
 	return sink.Spec{URL: url, New: func(context.Context) (sink.Sink, error) { return s, nil }}
 }
 
-// receiverWith returns a Receiver with these sinks, and otherwise the default settings.
+// receiverWith returns a Receiver with these sinks and default settings.
 func receiverWith(t *testing.T, c store.Config) *Receiver {
 	t.Helper()
 	e := settings.Environment{Getenv: func(name string) string { return map[string]string{"SINKS": "log:"}[name] }, Sinks: google.Sinks()}
@@ -99,7 +99,7 @@ func receiverWith(t *testing.T, c store.Config) *Receiver {
 	return r
 }
 
-// post sends lines of JSON.
+// post posts lines of JSON.
 func post(h http.Handler, lines ...string) *httptest.ResponseRecorder {
 	return postAs(h, format.MediaNDJSON, strings.Join(lines, "\n"))
 }
@@ -112,17 +112,17 @@ func postAs(h http.Handler, mediaType, body string) *httptest.ResponseRecorder {
 	return w
 }
 
-// line returns change i of a record that no other has.
+// line returns a change as a line of JSON. Each i is a different record.
 func line(i int) string {
 	return fmt.Sprintf(`{"msg":"write","key":["shop","s","%022d00000=",%d],"gen":1,"exp":0,"lut":1795350896789,"bins":[]}`, i, i)
 }
 
-// reportOf reads the report that an answer is.
+// reportOf parses the report in an answer.
 func reportOf(t *testing.T, w *httptest.ResponseRecorder) report.Report {
 	t.Helper()
 	var r report.Report
 	if err := json.Unmarshal(w.Body.Bytes(), &r); err != nil || w.Header().Get("Content-Type") != report.MediaType {
-		t.Fatalf("no report but %s %s: %v", w.Header().Get("Content-Type"), w.Body, err)
+		t.Fatalf("not a report: %s %s: %v", w.Header().Get("Content-Type"), w.Body, err)
 	}
 	return r
 }

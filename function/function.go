@@ -11,16 +11,15 @@
 //
 //  1. [Receiver.ServeHTTP] answers health checks. The guard admits the request, and the
 //     intake reads its body (package intake).
-//  2. The parser of the media type makes changes of the body (package formats).
-//  3. [store.Store.Put] stores them in every sink, and what can never be stored as dead
-//     letters (package store, and the packages below sink).
-//  4. The answer says what became of each change (answer.go).
+//  2. The parser of the media type turns the body into changes (package formats).
+//  3. [store.Store.Put] stores them in every sink, and those that can never be stored as
+//     dead letters (package store, and the packages below sink).
+//  4. The answer reports the result of each change (answer.go).
 //
 // A [Receiver] reads the environment (package settings) and opens its sinks on the first
 // request, and tries again with the next one if that fails. [Entry] makes it the entry point
-// of the Functions Framework, [Serve] is our own server around it. Which kinds of sinks
-// there are is up to the program: it passes a registry. XDR sessions and routes are unknown
-// here.
+// of the Functions Framework; [Serve] is our own HTTP server. The program passes a registry of
+// the kinds of sinks that it supports. This package does not know XDR sessions and routes.
 package function
 
 import (
@@ -31,8 +30,8 @@ import (
 	"github.com/aerosink/aerosink/function/sink"
 )
 
-// Entry returns the entry point for the Functions Framework, with the process's environment
-// and these kinds of sinks.
+// Entry returns the entry point for the Functions Framework. It uses the environment of the
+// process and these kinds of sinks.
 func Entry(sinks sink.Registry) func(http.ResponseWriter, *http.Request) {
 	e := settings.Environment{Getenv: os.Getenv, Sinks: sinks}
 	return New(e, NewLogger(os.Stderr, e)).ServeHTTP

@@ -49,8 +49,8 @@ func zstandard(t testing.TB, body []byte) []byte {
 	return out.Bytes()
 }
 
-// frame returns a frame of zstd with one raw block, whose reader needs a window of so
-// many bytes, a power of two
+// frame returns a zstd frame with one raw block that declares a window of that many bytes, a
+// power of two
 // (https://www.rfc-editor.org/rfc/rfc8878#name-zstandard-frames).
 func frame(window uint32, body []byte) []byte {
 	const magic, noFlags, lastRaw = "\x28\xb5\x2f\xfd", 0, 1
@@ -60,7 +60,7 @@ func frame(window uint32, body []byte) []byte {
 	return append(append(head, byte(n), byte(n>>8), byte(n>>16)), body...)
 }
 
-func TestContentEncoding(t *testing.T) {
+func TestServeHTTP_contentEncoding(t *testing.T) {
 	cloud := sinktest.New(t)
 	r, log := newReceiver(t, env("SINKS", sinktest.PubSubSink))
 	good := []byte(jsonChange(1))
@@ -75,28 +75,28 @@ func TestContentEncoding(t *testing.T) {
 		detail string
 	}{
 		{"gzip", []string{"gzip"}, gz, 200, ""},
-		{"its old name, in capitals", []string{"X-GZIP"}, gz, 200, ""},
+		{"x-gzip in capitals", []string{"X-GZIP"}, gz, 200, ""},
 		{"two members", []string{"gzip"}, append(gzipped(t, good[:9]), gzipped(t, good[9:])...), 200, ""},
 		{"zstd", []string{"zstd"}, zs, 200, ""},
 		{"two frames", []string{"zstd"}, append(zstandard(t, good[:9]), zstandard(t, good[9:])...), 200, ""},
-		{"one after the other", []string{"gzip, zstd"}, zstandard(t, gz), 200, ""},
-		{"the other way round, on two lines", []string{"zstd", "gzip"}, gzipped(t, zs), 200, ""},
-		{"the same twice", []string{"gzip,gzip"}, gzipped(t, gz), 200, ""},
-		{"elements that say nothing", []string{" , identity,\tgzip ,"}, gz, 200, ""},
+		{"gzip, then zstd", []string{"gzip, zstd"}, zstandard(t, gz), 200, ""},
+		{"zstd, then gzip, in two header lines", []string{"zstd", "gzip"}, gzipped(t, zs), 200, ""},
+		{"gzip twice", []string{"gzip,gzip"}, gzipped(t, gz), 200, ""},
+		{"identity and empty elements", []string{" , identity,\tgzip ,"}, gz, 200, ""},
 		{"the largest window", []string{"zstd"}, frame(8<<20, good), 200, ""},
 
-		{"three", []string{"gzip, gzip, gzip"}, gzipped(t, gzipped(t, gz)), 415, "more than 2 codings"},
+		{"three codings", []string{"gzip, gzip, gzip"}, gzipped(t, gzipped(t, gz)), 415, "more than 2 codings"},
 		{"unknown", []string{"br"}, good, 415, `Content-Encoding \"br\": want gzip, zstd or identity`},
-		{"unknown beside one that is not", []string{"gzip, br"}, gz, 415, `\"br\"`},
-		{"no token", []string{"gzip;q=1"}, gz, 415, "want gzip, zstd or identity"},
-		{"not what it says", []string{"gzip"}, good, 400, "the body does not inflate: gzip: gzip: invalid header"},
-		{"the wrong way round", []string{"zstd, gzip"}, zstandard(t, gz), 400, "the body does not inflate: gzip"},
-		{"cut", []string{"gzip"}, gz[:len(gz)-1], 400, "the body does not inflate: gzip: unexpected EOF"},
-		{"more behind", []string{"gzip"}, append(bytes.Clone(gz), "secret"...), 400, "the body does not inflate: gzip"},
-		{"nothing, very often", []string{"zstd"}, bytes.Repeat(zstandard(t, nil), 1<<20), 400, "the body does not inflate: zstd: it inflates to less than half of its own size"},
-		{"checksum", []string{"gzip"}, wrong, 400, "the body does not inflate: gzip: gzip: invalid checksum"},
-		{"zstd cut", []string{"zstd"}, zs[:len(zs)-1], 400, "the body does not inflate: zstd"},
-		{"a window too large", []string{"zstd"}, frame(16<<20, good), 400, "the body does not inflate: zstd: window size exceeded"},
+		{"known and unknown", []string{"gzip, br"}, gz, 415, `\"br\"`},
+		{"not a token", []string{"gzip;q=1"}, gz, 415, "want gzip, zstd or identity"},
+		{"not compressed", []string{"gzip"}, good, 400, "the body does not inflate: gzip: gzip: invalid header"},
+		{"wrong order", []string{"zstd, gzip"}, zstandard(t, gz), 400, "the body does not inflate: gzip"},
+		{"gzip cut off", []string{"gzip"}, gz[:len(gz)-1], 400, "the body does not inflate: gzip: unexpected EOF"},
+		{"trailing data", []string{"gzip"}, append(bytes.Clone(gz), "secret"...), 400, "the body does not inflate: gzip"},
+		{"a million empty frames", []string{"zstd"}, bytes.Repeat(zstandard(t, nil), 1<<20), 400, "the body does not inflate: zstd: it inflates to less than half of its own size"},
+		{"wrong checksum", []string{"gzip"}, wrong, 400, "the body does not inflate: gzip: gzip: invalid checksum"},
+		{"zstd cut off", []string{"zstd"}, zs[:len(zs)-1], 400, "the body does not inflate: zstd"},
+		{"too large a window", []string{"zstd"}, frame(16<<20, good), 400, "the body does not inflate: zstd: window size exceeded"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			before := len(cloud.Messages())
@@ -106,7 +106,7 @@ func TestContentEncoding(t *testing.T) {
 			w := httptest.NewRecorder()
 			r.ServeHTTP(w, req)
 			if w.Code != tt.status || !strings.Contains(w.Body.String(), tt.detail) || strings.Contains(w.Body.String(), "secret") {
-				t.Errorf("status %d: %s; want %d with %s", w.Code, w.Body, tt.status, tt.detail)
+				t.Errorf("status %d: %s; want %d with %q", w.Code, w.Body, tt.status, tt.detail)
 			}
 			if n := len(cloud.Messages()) - before; (n == 1) != (tt.status == 200) {
 				t.Errorf("%d messages\n%s", n, log)
@@ -120,12 +120,12 @@ func TestContentEncoding(t *testing.T) {
 	req.Header.Set("Content-Encoding", "gzip")
 	w := httptest.NewRecorder()
 	if r.ServeHTTP(w, req); w.Code != http.StatusOK {
-		t.Errorf("nothing at all, compressed: status %d: %s", w.Code, w.Body)
+		t.Errorf("empty body with gzip: status %d: %s", w.Code, w.Body)
 	}
 }
 
-// What is at the limit passes, and one byte more does not.
-func TestBodyLimits(t *testing.T) {
+// A body at a limit is accepted, and one byte more is not.
+func TestServeHTTP_bodyLimits(t *testing.T) {
 	r, _ := newReceiver(t, env("SINKS", "log:", "MAX_BODY", "10000", "MAX_INFLATED", "20000"))
 	empty := func(n int) []byte { return []byte("[" + strings.Repeat(" ", n-2) + "]") }
 	for _, tt := range []struct {
@@ -139,7 +139,7 @@ func TestBodyLimits(t *testing.T) {
 		{"inflated and one", "gzip", gzipped(t, empty(20001)), 413},
 		{"inflated twice", "gzip, zstd", zstandard(t, gzipped(t, empty(20000))), 200},
 		{"inflated twice and one", "gzip, zstd", zstandard(t, gzipped(t, empty(20001))), 413},
-		{"too much between", "zstd, gzip", gzipped(t, append(bytes.Repeat(zstandard(t, nil), 3000), zstandard(t, empty(20))...)), 413},
+		{"too much between codings", "zstd, gzip", gzipped(t, append(bytes.Repeat(zstandard(t, nil), 3000), zstandard(t, empty(20))...)), 413},
 	} {
 		for _, length := range []int64{int64(len(tt.body)), -1} {
 			req := httptest.NewRequest(http.MethodPost, "/", bytes.NewReader(tt.body))
@@ -181,9 +181,9 @@ func peak(f func()) int64 {
 	}
 }
 
-// Kilobytes that inflate to 200 MiB and to 3 GiB are refused when they have inflated
-// to the limit, in little time and with little memory.
-func TestBombs(t *testing.T) {
+// Small bodies that inflate to 200 MiB and to 3 GiB are refused as soon as they have inflated
+// to the limit, and take little time and memory.
+func TestServeHTTP_decompressionBombs(t *testing.T) {
 	const (
 		limit    = 64 << 20
 		inflated = "67108864 bytes, the limit of MAX_INFLATED"
@@ -230,73 +230,73 @@ func TestBombs(t *testing.T) {
 	}
 }
 
-// All bodies together have a limit. Beyond it a request is refused for a while, and
-// holds nothing; but one that is alone always has room.
-func TestInFlight(t *testing.T) {
+// Beyond the limit of all bodies in flight a request is refused, and holds no memory. The only
+// request in flight is always accepted.
+func TestServeHTTP_inFlightLimit(t *testing.T) {
 	address, r := startReceiver(t, "MAX_BODY", "64KiB", "MAX_IN_FLIGHT", "40KiB")
 	first := dial(t, address)
 	first.post("Content-Length: 40000")
-	first.say("[" + strings.Repeat(" ", 30000))
-	changetest.WaitFor(t, "room for the first body", func() bool {
+	first.write("[" + strings.Repeat(" ", 30000))
+	changetest.WaitFor(t, "memory for the first body", func() bool {
 		w := httptest.NewRecorder()
 		r.Metrics().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/metrics", nil))
 		return strings.Contains(w.Body.String(), "aerosink_function_in_flight_bytes 32768\n")
 	})
 	again := dial(t, address)
 	again.post("Content-Length: 10000")
-	again.say("[" + strings.Repeat(" ", 9998) + "]")
-	status, header, body := again.hear()
+	again.write("[" + strings.Repeat(" ", 9998) + "]")
+	status, header, body := again.read()
 	if status != http.StatusTooManyRequests || header.Get("Retry-After") != "1" || !strings.Contains(body, "the limit of MAX_IN_FLIGHT") {
 		t.Errorf("status %d, %v: %s", status, header, body)
 	}
-	first.say(strings.Repeat(" ", 9998) + "]")
-	if status, _, body := first.hear(); status != http.StatusOK {
+	first.write(strings.Repeat(" ", 9998) + "]")
+	if status, _, body := first.read(); status != http.StatusOK {
 		t.Errorf("status %d: %s", status, body)
 	}
-	for range 20 { // nothing of those that were refused counts
+	for range 20 { // refused requests hold no memory
 		again := dial(t, address)
 		again.post("Content-Length: 50000")
-		again.say("[" + strings.Repeat(" ", 49998) + "]")
-		if status, _, body := again.hear(); status != http.StatusOK {
-			t.Errorf("alone: status %d: %s", status, body)
+		again.write("[" + strings.Repeat(" ", 49998) + "]")
+		if status, _, body := again.read(); status != http.StatusOK {
+			t.Errorf("the only request: status %d: %s", status, body)
 		}
 	}
 }
 
-func TestBodyThatDoesNotCome(t *testing.T) {
+func TestServeHTTP_bodyTimeout(t *testing.T) {
 	const limit = "the body has not arrived within 200ms, the limit of BODY_TIMEOUT"
 	r, _ := newReceiver(t, env("SINKS", "log:", "BODY_TIMEOUT", "200ms"))
 	framework := httptest.NewServer(r) // a server without limits
 	t.Cleanup(framework.Close)
 	for name, address := range map[string]string{
-		"our server":       start(t, "BODY_TIMEOUT", "200ms"),
-		"a server without": framework.Listener.Addr().String(),
+		"our server":              start(t, "BODY_TIMEOUT", "200ms"),
+		"a server without limits": framework.Listener.Addr().String(),
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := dial(t, address)
 			p.post("Content-Length: 100")
-			p.refused(http.StatusRequestTimeout, limit+"; got 0 bytes")
-			p.closed()
+			p.wantProblem(http.StatusRequestTimeout, limit+"; got 0 bytes")
+			p.wantClosed()
 
 			p = dial(t, address)
 			p.post("Transfer-Encoding: chunked")
-			p.say("3\r\n[  \r\n")
-			p.refused(http.StatusRequestTimeout, limit+"; got 3 bytes")
-			p.closed()
+			p.write("3\r\n[  \r\n")
+			p.wantProblem(http.StatusRequestTimeout, limit+"; got 3 bytes")
+			p.wantClosed()
 
 			p = dial(t, address)
 			p.post("Content-Length: 100", "Expect: 100-continue")
-			if status, _, _ := p.hear(); status != http.StatusContinue {
+			if status, _, _ := p.read(); status != http.StatusContinue {
 				t.Errorf("status %d", status)
 			}
-			p.refused(http.StatusRequestTimeout, limit)
-			p.closed()
+			p.wantProblem(http.StatusRequestTimeout, limit)
+			p.wantClosed()
 		})
 	}
 }
 
-// The same over HTTP/2, where other requests of the connection go on.
-func TestStreamThatDoesNotCome(t *testing.T) {
+// Over HTTP/2, other requests on the connection are still answered after a body timeout.
+func TestServeHTTP_bodyTimeoutOverHTTP2(t *testing.T) {
 	address := start(t, "BODY_TIMEOUT", "200ms")
 	c := client(t, true)
 	body, w := io.Pipe()
@@ -320,72 +320,72 @@ func TestStreamThatDoesNotCome(t *testing.T) {
 	}
 }
 
-func TestBodiesThatLie(t *testing.T) {
+func TestServeHTTP_wrongBodyLength(t *testing.T) {
 	address := start(t, "MAX_BODY", "1MiB")
 
-	t.Run("a length over the limit", func(t *testing.T) {
+	t.Run("length over the limit", func(t *testing.T) {
 		p := dial(t, address)
 		p.post("Content-Length: 1048577")
-		p.refused(http.StatusRequestEntityTooLarge, "more than 1048576 bytes, the limit of MAX_BODY")
-		p.closed()
+		p.wantProblem(http.StatusRequestEntityTooLarge, "more than 1048576 bytes, the limit of MAX_BODY")
+		p.wantClosed()
 	})
-	t.Run("a length over the limit, before asking", func(t *testing.T) {
+	t.Run("length over the limit, with Expect", func(t *testing.T) {
 		p := dial(t, address)
 		p.post("Content-Length: 1048577", "Expect: 100-continue")
-		p.refused(http.StatusRequestEntityTooLarge, "MAX_BODY")
-		p.closed()
+		p.wantProblem(http.StatusRequestEntityTooLarge, "MAX_BODY")
+		p.wantClosed()
 	})
-	t.Run("no length, over the limit", func(t *testing.T) {
+	t.Run("chunked, over the limit", func(t *testing.T) {
 		p := dial(t, address)
 		p.post("Transfer-Encoding: chunked")
-		go func() { // until the server hangs up
+		go func() { // until the server closes the connection
 			for i := 0; i < 1000; i++ {
 				if _, err := fmt.Fprintf(p.conn, "10000\r\n%s\r\n", strings.Repeat(" ", 1<<16)); err != nil {
 					return
 				}
 			}
 		}()
-		p.refused(http.StatusRequestEntityTooLarge, "MAX_BODY")
+		p.wantProblem(http.StatusRequestEntityTooLarge, "MAX_BODY")
 	})
-	t.Run("a length that is not reached", func(t *testing.T) {
+	t.Run("shorter than its length", func(t *testing.T) {
 		p := dial(t, address)
 		p.post("Content-Length: 100")
-		p.say("[secret")
+		p.write("[secret")
 		if err := p.conn.(interface{ CloseWrite() error }).CloseWrite(); err != nil {
 			t.Fatal(err)
 		}
-		p.refused(http.StatusBadRequest, "the body ends after 7 bytes: unexpected EOF")
+		p.wantProblem(http.StatusBadRequest, "the body ends after 7 bytes: unexpected EOF")
 	})
-	t.Run("a chunk that is none", func(t *testing.T) {
+	t.Run("invalid chunk", func(t *testing.T) {
 		p := dial(t, address)
 		p.post("Transfer-Encoding: chunked")
-		p.say("xyz\r\n")
-		p.refused(http.StatusBadRequest, "the body ends after 0 bytes")
+		p.write("xyz\r\n")
+		p.wantProblem(http.StatusBadRequest, "the body ends after 0 bytes")
 	})
 	t.Run("two lengths", func(t *testing.T) {
 		p := dial(t, address)
 		p.post("Content-Length: 1", "Content-Length: 2")
-		if status, _, _ := p.hear(); status != http.StatusBadRequest {
+		if status, _, _ := p.read(); status != http.StatusBadRequest {
 			t.Errorf("status %d", status)
 		}
-		p.closed()
+		p.wantClosed()
 	})
 }
 
-// Who promises much and sends nothing costs nothing.
-func TestPromises(t *testing.T) {
+// A long Content-Length without a body takes no memory.
+func TestServeHTTP_announcedLengthTakesNoMemory(t *testing.T) {
 	address := start(t)
 	const peers = 300
 	grown := peak(func() {
 		for range peers {
 			p := dial(t, address)
 			p.post("Content-Length: 33554432", "Expect: 100-continue")
-			if status, _, _ := p.hear(); status != http.StatusContinue {
+			if status, _, _ := p.read(); status != http.StatusContinue {
 				t.Errorf("status %d", status)
 			}
 		}
 	})
 	if grown > peers*64<<10 {
-		t.Errorf("%d promises of 32 MiB cost %d KiB", peers, grown>>10)
+		t.Errorf("%d announced bodies of 32 MiB take %d KiB", peers, grown>>10)
 	}
 }

@@ -13,8 +13,8 @@ import (
 	"github.com/aerosink/aerosink/function/store"
 )
 
-// NewLogger returns a logger for the process: lines for Cloud Logging if Cloud Run has set
-// K_SERVICE, text elsewhere. It logs from LOG_LEVEL on.
+// NewLogger returns a logger for the process: JSON lines for Cloud Logging if Cloud Run has
+// set K_SERVICE, text elsewhere. LOG_LEVEL is the lowest level that it logs.
 func NewLogger(w io.Writer, e settings.Environment) *slog.Logger {
 	if e.Getenv("K_SERVICE") == "" {
 		return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: e.LogLevel()}))
@@ -27,7 +27,7 @@ func NewLogger(w io.Writer, e settings.Environment) *slog.Logger {
 const reportedError = "type.googleapis.com/google.devtools.clouderrorreporting.v1beta1.ReportedErrorEvent"
 
 // logPanic logs a recovered panic, with its stack. Only the runtime's own errors are known
-// to hold no users' data, so of others it logs the type.
+// to hold no user data; of any other value it logs only the type.
 func logPanic(ctx context.Context, log *slog.Logger, recovered any, attributes []slog.Attr) {
 	at := debug.Stack()
 	if p, ok := recovered.(*store.SinkPanic); ok {

@@ -15,7 +15,7 @@ import (
 	"github.com/aerosink/aerosink/function/settings"
 )
 
-func TestLogLevel(t *testing.T) {
+func TestNewLogger_level(t *testing.T) {
 	for level, want := range map[string]string{"": "IWE", "debug": "DIWE", "INFO": "IWE", "warn": "WE", "error": "E", "loud": "IWE"} {
 		var log changetest.Output
 		l := NewLogger(&log, settings.Environment{Getenv: func(name string) string { return map[string]string{"LOG_LEVEL": level}[name] }})
@@ -34,15 +34,15 @@ func TestLogLevel(t *testing.T) {
 	}
 }
 
-// body does with a request's body what a test says.
+// body is a request body with a Read function.
 type body func([]byte) (int, error)
 
 func (b body) Read(p []byte) (int, error) { return b(p) }
 func (b body) Close() error               { return nil }
 
-// A panic is answered with 500, and is in the log as Cloud Logging and Error
-// Reporting have it: with the stack, and without what it was called with.
-func TestPanic(t *testing.T) {
+// A panic is answered with 500 and logged for Cloud Logging and Error Reporting: with the
+// stack, but without the value of the panic, which may hold user data.
+func TestServeHTTP_panic(t *testing.T) {
 	r, log := receiverOfVariables(t, map[string]string{"SINKS": "log:", "K_SERVICE": "sink", "GOOGLE_CLOUD_PROJECT": "shop"})
 	for want, cause := range map[string]func(){
 		"runtime error: index out of range [3] with length 0": func() { _ = []int{}[len("abc")] },
@@ -78,15 +78,15 @@ func TestPanic(t *testing.T) {
 		}
 	}
 	if w := ask(r, http.MethodPost, "/"); w.Code != http.StatusOK {
-		t.Errorf("after it: status %d", w.Code)
+		t.Errorf("after the panic: status %d", w.Code)
 	}
 	if held := r.entry.Load().reader.InFlight(); held != 0 {
 		t.Errorf("%d bytes are still held", held)
 	}
 }
 
-// The panic by which a handler cuts a connection is no fault.
-func TestAbort(t *testing.T) {
+// http.ErrAbortHandler is passed on and not logged.
+func TestServeHTTP_abortHandler(t *testing.T) {
 	r, log := receiverOfVariables(t, map[string]string{"SINKS": "log:"})
 	defer func() {
 		if err, _ := recover().(error); !errors.Is(err, http.ErrAbortHandler) || log.String() != "" {
@@ -95,12 +95,12 @@ func TestAbort(t *testing.T) {
 	}()
 	req := httptest.NewRequest(http.MethodPost, "/", body(func([]byte) (int, error) { panic(http.ErrAbortHandler) }))
 	r.ServeHTTP(httptest.NewRecorder(), req)
-	t.Error("it did not pass")
+	t.Error("the panic was not passed on")
 }
 
-// On Cloud Run the project is the metadata server's, asked once it is needed. No
-// request waits for that.
-func TestProject(t *testing.T) {
+// On Cloud Run the metadata server is asked for the project when it is first needed. No
+// request waits for the answer.
+func TestProjectName_metadataServer(t *testing.T) {
 	release := make(chan struct{})
 	asked := make(chan string, 10)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
@@ -112,7 +112,7 @@ func TestProject(t *testing.T) {
 	t.Setenv("GCE_METADATA_HOST", server.Listener.Addr().String())
 
 	r, log := receiverOfVariables(t, map[string]string{"SINKS": "log:", "K_SERVICE": "sink"})
-	if ask(r, http.MethodPost, "/otherNamespaces"); !strings.Contains(log.String(), `"request":`) || strings.Contains(log.String(), traceKey) {
+	if ask(r, http.MethodPost, "/other"); !strings.Contains(log.String(), `"request":`) || strings.Contains(log.String(), traceKey) {
 		t.Errorf("log %s", log.String())
 	}
 	if got := <-asked; got != "/computeMetadata/v1/project/project-id Google" {
@@ -120,7 +120,7 @@ func TestProject(t *testing.T) {
 	}
 	close(release)
 	changetest.WaitFor(t, "the project", func() bool { return r.project.get() == "shop" })
-	req := httptest.NewRequest(http.MethodPost, "/otherNamespaces", http.NoBody)
+	req := httptest.NewRequest(http.MethodPost, "/other", http.NoBody)
 	req.Header.Set("X-Cloud-Trace-Context", someTrace)
 	r.ServeHTTP(httptest.NewRecorder(), req)
 	if !strings.Contains(log.String(), `"`+traceKey+`":"projects/shop/traces/`+someTrace+`"`) {
@@ -131,8 +131,8 @@ func TestProject(t *testing.T) {
 	}
 }
 
-// Elsewhere, and where the environment says it, nobody is asked.
-func TestProjectIsNotAsked(t *testing.T) {
+// Outside Cloud Run, or if the environment names the project, the metadata server is not asked.
+func TestProjectName_withoutMetadataServer(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, req *http.Request) { t.Errorf("asked for %s", req.URL) }))
 	defer server.Close()
 	t.Setenv("GCE_METADATA_HOST", server.Listener.Addr().String())
@@ -149,7 +149,7 @@ func TestProjectIsNotAsked(t *testing.T) {
 }
 
 // A metadata server that fails is not asked again at once.
-func TestProjectUnknown(t *testing.T) {
+func TestProjectName_metadataServerFails(t *testing.T) {
 	var asked atomic.Int32
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		asked.Add(1)
@@ -165,12 +165,12 @@ func TestProjectUnknown(t *testing.T) {
 		}
 	}
 	if n := asked.Load(); n != 1 {
-		t.Errorf("asked %d times", n)
+		t.Errorf("asked %d times, want once", n)
 	}
 	p.asked = p.asked.Add(-2 * askInterval)
 	p.get()
 	p.close()
 	if n := asked.Load(); n != 2 {
-		t.Errorf("asked %d times in all", n)
+		t.Errorf("asked %d times, want twice", n)
 	}
 }

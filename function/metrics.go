@@ -34,8 +34,8 @@ type resultCounters [store.NumResults]prometheus.Counter
 // prefix begins the name of every metric.
 const prefix = "aerosink_function_"
 
-// Senders choose the names of namespaces. A database has at most 32; beyond maxNamespaces
-// they are counted together.
+// Senders choose the names of namespaces, so their number is bounded: changes of further
+// namespaces are counted together. A database has at most 32.
 const (
 	maxNamespaces   = 64
 	otherNamespaces = "(other)"
@@ -79,7 +79,7 @@ func (m *metrics) watch(r *Receiver) {
 	})
 }
 
-// handler shows the metrics and those of the process.
+// handler returns a handler that serves the metrics and those of the process.
 func (m *metrics) handler() http.Handler {
 	process := prometheus.NewRegistry()
 	process.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
@@ -96,7 +96,7 @@ func (m *metrics) answered(status int, since time.Time) {
 	m.seconds.Observe(time.Since(since).Seconds())
 }
 
-// count counts changes by what became of them.
+// count counts changes by result.
 func (m *metrics) count(changes []format.Parsed, o *store.Outcome) {
 	var of *resultCounters
 	namespace := ""
@@ -112,7 +112,7 @@ func (m *metrics) count(changes []format.Parsed, o *store.Outcome) {
 	}
 }
 
-// of returns the counters of a namespace.
+// of returns the counters of a namespace, or those of otherNamespaces.
 func (m *metrics) of(namespace string) *resultCounters {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -10,7 +10,7 @@ import (
 	"github.com/aerosink/aerosink/function/settings"
 )
 
-// shown returns the lines of r's metrics that are ours.
+// shown returns r's metrics as text.
 func shown(r *Receiver) string {
 	w := httptest.NewRecorder()
 	r.Metrics().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/metrics", nil))
@@ -22,7 +22,7 @@ func TestMetrics(t *testing.T) {
 	r := receiverOf(t, &fake{}, s)
 	other := strings.Replace(line(7), "shop", "bank", 1)
 	post(r, line(0), other, line(1), "no change")
-	s.verdict = about(line(2), errLater)
+	s.verdict = failOn(line(2), errLater)
 	post(r, line(2), line(3))
 	post(r, line(2), line(3))
 	postAs(r, "text/plain", "x")
@@ -43,13 +43,13 @@ func TestMetrics(t *testing.T) {
 		`go_goroutines `,
 	} {
 		if !strings.Contains(text, want) {
-			t.Errorf("the metrics do not say %s", want)
+			t.Errorf("the metrics lack %s", want)
 		}
 	}
 }
 
-// Whatever senders call their namespaces, there are no more than so many series.
-func TestMetricsOfManyNamespaces(t *testing.T) {
+// The number of series is bounded, however many namespaces senders use.
+func TestMetrics_manyNamespaces(t *testing.T) {
 	r := receiverOf(t, nil, &fake{})
 	for i := range 3 * maxNamespaces {
 		post(r, strings.Replace(line(i), `"shop"`, fmt.Sprintf(`"shop%d"`, i), 1))
@@ -59,11 +59,11 @@ func TestMetricsOfManyNamespaces(t *testing.T) {
 		t.Errorf("%d namespaces, want %d", n, maxNamespaces+1)
 	}
 	if want := fmt.Sprintf(`aerosink_function_changes_total{namespace="(other)",verdict="stored"} %d`, 2*maxNamespaces); !strings.Contains(text, want) {
-		t.Errorf("the metrics do not say %s", want)
+		t.Errorf("the metrics lack %s", want)
 	}
 }
 
-func TestMetricsNotReady(t *testing.T) {
+func TestMetrics_notReady(t *testing.T) {
 	r := New(settings.Environment{Getenv: func(string) string { return "" }}, nil)
 	if text := shown(r); !strings.Contains(text, "aerosink_function_ready 0") {
 		t.Error("ready")

@@ -30,42 +30,42 @@ import (
 	"github.com/aerosink/aerosink/function/sink/sinktest"
 )
 
-var mixed = flag.Duration("mixed", 0, "how long the mixed run goes on, in rounds of a few seconds; one round at least")
+var mixed = flag.Duration("mixed", 0, "repeat the mixed run for this long; a round takes a few seconds, and there is at least one")
 
-// Changes of every format, from several senders, to sinks that fail at random: in
-// the end every change that was answered with 200 is in each sink once, every other
-// is in the dead letters as it came, and nothing else is anywhere.
-func TestMixed(t *testing.T) {
+// Several senders send changes in every format to sinks that fail at random. In the end every
+// valid change is in each sink once, every invalid one is in the dead letters as it was sent,
+// and nothing else is stored.
+func TestServeHTTP_mixedFailures(t *testing.T) {
 	began := time.Now()
 	for round := 0; round == 0 || time.Since(began) < *mixed; round++ {
 		t.Run(fmt.Sprint("round ", round), func(t *testing.T) { newMixedRun(t, uint64(round)).run(t) })
 	}
 }
 
-// A round of the mixed run.
+// Sizes of a round of the mixed run.
 const (
 	mixedSenders  = 4
-	mixedRequests = 80 // of each sender, before what has to be sent again
-	mixedBatch    = 50 // changes in a request at most
-	mixedPoison   = 1000
+	mixedRequests = 80   // of each sender, without repeats
+	mixedBatch    = 50   // most changes in a request
+	mixedPoison   = 1000 // one in so many changes is invalid
 )
 
-// mixedRun is a round and what it has sent.
+// mixedRun is one round, with the changes that it has sent.
 type mixedRun struct {
 	cloud   *sinktest.Cloud
 	handler http.Handler
 	formats []format.Format
 	seed    uint64
-	number  atomic.Uint64 // of the change that was made last
+	number  atomic.Uint64 // of the last change
 
 	mu      sync.Mutex
-	healthy map[string][]byte // bytes by digest
+	valid   map[string][]byte // bytes by digest
 	poison  map[string]bool   // by bytes
 	repeats int               // requests that were sent again
 }
 
 func newMixedRun(t *testing.T, seed uint64) *mixedRun {
-	m := &mixedRun{cloud: sinktest.New(t), formats: benchFormats(t), seed: seed, healthy: map[string][]byte{}, poison: map[string]bool{}}
+	m := &mixedRun{cloud: sinktest.New(t), formats: benchFormats(t), seed: seed, valid: map[string][]byte{}, poison: map[string]bool{}}
 	schema := filepath.Join(t.TempDir(), "schema.avsc")
 	if err := os.WriteFile(schema, []byte(mapOfAnything), 0o600); err != nil {
 		t.Fatal(err)
@@ -104,14 +104,14 @@ func (m *mixedRun) run(t *testing.T) {
 	m.cloud.FailPublish(nil)
 	m.cloud.FailStorage(nil)
 	if m.repeats == 0 || len(m.poison) == 0 {
-		t.Errorf("%d repeats, %d poisoned changes: the test tests nothing", m.repeats, len(m.poison))
+		t.Errorf("%d repeats, %d invalid changes, want some of both", m.repeats, len(m.poison))
 	}
 	m.checkMessages(t)
 	m.checkObjects(t)
-	t.Logf("%d changes, %d poisoned, %d requests sent again", len(m.healthy), len(m.poison), m.repeats)
+	t.Logf("%d changes, %d invalid ones, %d requests sent again", len(m.valid), len(m.poison), m.repeats)
 }
 
-// batch makes changes as bytes of the format, one in mixedPoison of them none.
+// batch returns records in the format. One in mixedPoison of them is not a change.
 func (m *mixedRun) batch(t *testing.T, random *rand.Rand, f format.Format) [][]byte {
 	var records [][]byte
 	for range 1 + random.IntN(mixedBatch) {
@@ -134,14 +134,14 @@ func (m *mixedRun) batch(t *testing.T, random *rand.Rand, f format.Format) [][]b
 			t.Error(err)
 		}
 		m.mu.Lock()
-		m.healthy[c.Digest.String()] = dataOf(f, record)
+		m.valid[c.Digest.String()] = dataOf(f, record)
 		m.mu.Unlock()
 		records = append(records, record)
 	}
 	return records
 }
 
-// dataOf returns a record without what separates it from the next.
+// dataOf returns a record without the separator after it.
 func dataOf(f format.Format, record []byte) []byte {
 	if strings.HasSuffix(f.Name(), "json") {
 		return bytes.TrimSuffix(record, []byte{'\n'})
@@ -149,7 +149,7 @@ func dataOf(f format.Format, record []byte) []byte {
 	return record
 }
 
-// poisonOf returns what stands where a change does and is none, different for every n.
+// poisonOf returns a record that is not a change, different for every n.
 func poisonOf(f format.Format, n uint64) []byte {
 	switch text := fmt.Sprintf("%08d", n); f.Name() {
 	case "message-pack":
@@ -163,8 +163,8 @@ func poisonOf(f format.Format, n uint64) []byte {
 	}
 }
 
-// send sends the changes until all are taken. A sender that reads reports sends
-// only those again that are named.
+// send sends the changes until all are accepted. A sender that reads reports repeats only the
+// changes that the report names.
 func (m *mixedRun) send(t *testing.T, f format.Format, records [][]byte, reads bool) {
 	for try := range 1000 {
 		body, mediaType := f.Seal(bytes.Join(records, nil), len(records))
@@ -194,20 +194,20 @@ func (m *mixedRun) send(t *testing.T, f format.Format, records [][]byte, reads b
 			records = again
 		}
 	}
-	t.Error("a request is never taken")
+	t.Error("a request was refused 1000 times")
 }
 
 func (m *mixedRun) checkMessages(t *testing.T) {
 	ids, times := map[string]bool{}, map[string]int{}
 	for _, message := range m.cloud.Messages() {
 		digest := message.Attributes["digest"]
-		if times[digest]++; !bytes.Equal(message.Data, m.healthy[digest]) {
-			t.Errorf("message %s of %s has other bytes than were sent", message.ID, digest)
+		if times[digest]++; !bytes.Equal(message.Data, m.valid[digest]) {
+			t.Errorf("message %s of %s does not have the bytes that were sent", message.ID, digest)
 		}
 		ids[message.ID] = true
 	}
-	if len(ids) != len(m.healthy) {
-		t.Errorf("%d messages of %d changes", len(ids), len(m.healthy))
+	if len(ids) != len(m.valid) {
+		t.Errorf("%d messages for %d changes", len(ids), len(m.valid))
 	}
 	m.checkOnce(t, "messages", times)
 }
@@ -224,7 +224,7 @@ func (m *mixedRun) checkObjects(t *testing.T) {
 			}
 			letter, err := deadletter.ParseLine([]byte(line))
 			if err != nil || letter.Reason == "" || letter.MediaType == "" || letter.Request == "" {
-				t.Errorf("letter %+v, %v", letter, err)
+				t.Errorf("dead letter %+v, error %v", letter, err)
 			}
 			letters[string(letter.Message)]++
 		}
@@ -236,19 +236,19 @@ func (m *mixedRun) checkObjects(t *testing.T) {
 		}
 	}
 	if len(letters) != len(m.poison) {
-		t.Errorf("%d dead letters of %d poisoned changes", len(letters), len(m.poison))
+		t.Errorf("%d dead letters for %d invalid changes", len(letters), len(m.poison))
 	}
 }
 
-// checkOnce checks that every healthy change is there once, and nothing else.
+// checkOnce checks that every valid change was stored once, and nothing else.
 func (m *mixedRun) checkOnce(t *testing.T, what string, times map[string]int) {
 	wrong := 0
-	for digest := range m.healthy {
+	for digest := range m.valid {
 		if times[digest] != 1 {
 			wrong++
 		}
 	}
-	if wrong > 0 || len(times) != len(m.healthy) {
-		t.Errorf("%s: %d of %d changes are not there once; %d changes are there", what, wrong, len(m.healthy), len(times))
+	if wrong > 0 || len(times) != len(m.valid) {
+		t.Errorf("%s: %d of %d changes are not stored exactly once; %d changes are stored", what, wrong, len(m.valid), len(times))
 	}
 }

@@ -16,17 +16,17 @@ import (
 	"github.com/aerosink/aerosink/testdata"
 )
 
-// payload is a body as Aerospike's connector sends it, or a variant of one.
+// payload is a body as Aerospike's connector sends it, or a variant of it.
 type payload struct {
 	name      string
 	mediaType string
-	coding    string // of the content; "" is none
-	schema    string // of Avro; "" is none
+	coding    string // Content-Encoding; "" if there is none
+	schema    string // path of the Avro schema; "" if there is none
 	body      []byte
 	changes   int
 }
 
-// payloads returns the samples of testdata, and the captures of XDR.
+// payloads returns the samples in testdata and the captured XDR messages.
 func payloads(t *testing.T) []payload {
 	t.Helper()
 	text, err := os.ReadFile(changetest.Testdata(t, "payloads", "index.json"))
@@ -68,8 +68,8 @@ func payloads(t *testing.T) []payload {
 	return append(all, captures(t)...)
 }
 
-// captures returns the messages that real nodes have sent, with the byte in front
-// that Aerospike's connector sends them with.
+// captures returns messages captured from real nodes, each after the version byte that
+// Aerospike's connector sends first.
 func captures(t *testing.T) (all []payload) {
 	t.Helper()
 	for line := range bytes.Lines(testdata.XDR) {
@@ -92,7 +92,7 @@ func captures(t *testing.T) (all []payload) {
 	return all
 }
 
-// variants returns the payload in all that the reference leaves open.
+// variants returns the payload in every form that Aerospike's reference allows.
 func (p payload) variants(t *testing.T) []payload {
 	all := []payload{p}
 	add := func(name, mediaType string, body []byte, changes int) {
@@ -131,8 +131,8 @@ func (p payload) variants(t *testing.T) []payload {
 	return all
 }
 
-// Every payload, in every variant, is in both sinks after a 200.
-func TestPayloads(t *testing.T) {
+// Every variant of every payload is answered with 200 and stored in both sinks.
+func TestServeHTTP_payloads(t *testing.T) {
 	all := payloads(t)
 	if len(all) < 20 {
 		t.Fatalf("%d payloads", len(all))
@@ -163,7 +163,7 @@ func TestPayloads(t *testing.T) {
 				archived += bytes.Count(o.Content, []byte{'\n'})
 			}
 			if archived < lines {
-				t.Errorf("%d lines in the archive, want %d at least", archived, lines)
+				t.Errorf("%d lines in the archive, want at least %d", archived, lines)
 			}
 		})
 	}

@@ -14,15 +14,15 @@ import (
 	"github.com/aerosink/aerosink/function/sink"
 )
 
-// start serves a Receiver with the environment of pairs, which stores nowhere that
-// lasts, and returns its address.
+// start serves a Receiver with the environment variables in pairs, and the sink log: by
+// default. It returns the address.
 func start(t *testing.T, pairs ...string) (address string) {
 	t.Helper()
 	address, _ = startReceiver(t, pairs...)
 	return address
 }
 
-// startReceiver is start for who wants to know more of the Receiver.
+// startReceiver is like start, but also returns the Receiver.
 func startReceiver(t *testing.T, pairs ...string) (address string, r *function.Receiver) {
 	t.Helper()
 	getenv := env(append([]string{"SINKS", "log:"}, pairs...)...)
@@ -42,7 +42,7 @@ func startReceiver(t *testing.T, pairs ...string) (address string, r *function.R
 	return strings.TrimPrefix(url, "http://"), r
 }
 
-// peer is a client that says what it likes.
+// peer is a client that writes raw bytes to its connection.
 type peer struct {
 	t    *testing.T
 	conn net.Conn
@@ -61,18 +61,19 @@ func dial(t *testing.T, address string) *peer {
 
 // post sends the head of a request with the given header lines.
 func (p *peer) post(lines ...string) {
-	p.say("POST / HTTP/1.1\r\nHost: sink\r\nContent-Type: application/json\r\n" + strings.Join(lines, "\r\n") + "\r\n\r\n")
+	p.write("POST / HTTP/1.1\r\nHost: sink\r\nContent-Type: application/json\r\n" + strings.Join(lines, "\r\n") + "\r\n\r\n")
 }
 
-func (p *peer) say(text string) {
+// write sends text as it is.
+func (p *peer) write(text string) {
 	p.t.Helper()
 	if _, err := io.WriteString(p.conn, text); err != nil {
 		p.t.Fatal(err)
 	}
 }
 
-// hear reads an answer.
-func (p *peer) hear() (status int, header http.Header, body string) {
+// read reads an answer.
+func (p *peer) read() (status int, header http.Header, body string) {
 	p.t.Helper()
 	resp, err := http.ReadResponse(p.in, nil)
 	if err != nil {
@@ -85,18 +86,18 @@ func (p *peer) hear() (status int, header http.Header, body string) {
 	return resp.StatusCode, resp.Header, string(text)
 }
 
-// refused checks for a problem.
-func (p *peer) refused(status int, detail string) http.Header {
+// wantProblem reads an answer and checks that it is a problem.
+func (p *peer) wantProblem(status int, detail string) http.Header {
 	p.t.Helper()
-	got, header, body := p.hear()
+	got, header, body := p.read()
 	if got != status || header.Get("Content-Type") != "application/problem+json" || !strings.Contains(body, fmt.Sprintf(`"status":%d`, status)) || !strings.Contains(body, detail) {
-		p.t.Errorf("status %d with %s: %s; want a problem of %d that says %q", got, header.Get("Content-Type"), body, status, detail)
+		p.t.Errorf("status %d with %s: %s; want a problem with status %d and %q", got, header.Get("Content-Type"), body, status, detail)
 	}
 	return header
 }
 
-// closed waits until the server has closed the connection.
-func (p *peer) closed() {
+// wantClosed waits until the server has closed the connection.
+func (p *peer) wantClosed() {
 	p.t.Helper()
 	if n, err := io.Copy(io.Discard, p.in); n > 0 {
 		p.t.Errorf("%d bytes and %v, want a closed connection", n, err)

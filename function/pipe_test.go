@@ -6,7 +6,7 @@ import (
 	"sync"
 )
 
-// pipes is a listener within the process, for servers in a bubble of synctest.
+// pipes is a net.Listener of in-memory connections, for servers in a synctest bubble.
 type pipes struct {
 	accepted chan net.Conn
 	closed   context.Context
@@ -30,7 +30,7 @@ func (p *pipes) Accept() (net.Conn, error) {
 func (p *pipes) Close() error   { p.end(); return nil }
 func (p *pipes) Addr() net.Addr { return &net.UnixAddr{Name: "pipe", Net: "unix"} }
 
-// dial returns the other end of a connection that was accepted.
+// dial returns the client's end of a new connection, once the other end was accepted.
 func (p *pipes) dial() (net.Conn, error) {
 	client, server := net.Pipe()
 	select {

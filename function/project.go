@@ -14,11 +14,11 @@ const (
 	// askTimeout bounds a request to the metadata server, which is on the same machine.
 	askTimeout = 2 * time.Second
 
-	// askInterval is the time between two requests if the first got no response.
+	// askInterval is the time before a request that failed is repeated.
 	askInterval = 10 * time.Second
 )
 
-// projectName finds out which project the process runs in. Nothing waits for it.
+// projectName finds out which Google Cloud project the process runs in, without blocking.
 type projectName struct {
 	environment settings.Environment
 
@@ -28,8 +28,8 @@ type projectName struct {
 	asking sync.WaitGroup
 }
 
-// get returns the name, "" while it is unknown: the environment's or, on Cloud Run, the
-// metadata server's.
+// get returns the name, "" while it is unknown. It is taken from the environment or, on Cloud
+// Run, from the metadata server.
 func (p *projectName) get() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -48,12 +48,12 @@ func (p *projectName) ask() {
 	defer cancel()
 	name, err := metadata.NewClient(nil).GetWithContext(ctx, "project/project-id")
 	if err != nil {
-		return // log lines do without a trace; a later one asks again
+		return // log lines have no trace until a later request succeeds
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.name = name
 }
 
-// close waits until no request is running.
+// close waits until no request to the metadata server is running.
 func (p *projectName) close() { p.asking.Wait() }

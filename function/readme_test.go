@@ -28,7 +28,7 @@ func readme(t *testing.T) string {
 	return string(text)
 }
 
-// section returns what stands under a heading of the README.
+// section returns the text under a heading of the README.
 func section(t *testing.T, heading string) string {
 	t.Helper()
 	_, text, ok := strings.Cut(readme(t), "\n"+heading+"\n")
@@ -39,7 +39,7 @@ func section(t *testing.T, heading string) string {
 	return text
 }
 
-// names returns all that the first group of the expression finds, each once.
+// names returns the sorted matches of the expression's first group, without duplicates.
 func names(expression, text string) []string {
 	found := map[string]bool{}
 	for _, match := range regexp.MustCompile(expression).FindAllStringSubmatch(text, -1) {
@@ -48,22 +48,22 @@ func names(expression, text string) []string {
 	return slices.Sorted(maps.Keys(found))
 }
 
-// The README's tables of sinks have the parameters that the sinks know, and no others.
-func TestReadmeOfSinks(t *testing.T) {
+// The README's tables of sinks list exactly the parameters that the sinks know.
+func TestReadme_sinkParameters(t *testing.T) {
 	for heading, url := range map[string]string{"## Pub/Sub": "pubsub://my-project/changes?x=", "## Cloud Storage": "gs://bucket?x="} {
 		_, err := google.Sinks().Parse(url, sink.Options{})
 		if err == nil {
-			t.Fatalf("%s: no fault", url)
+			t.Fatalf("%s: no error", url)
 		}
 		_, known, _ := strings.Cut(err.Error(), "known are ")
 		if diff := cmp.Diff(names(`([a-z-]+)`, known), names("(?m)^\\| `([a-z-]+)` \\|", section(t, heading))); diff != "" {
-			t.Errorf("%s (-the sink +the README):\n%s", heading, diff)
+			t.Errorf("%s (-sink +README):\n%s", heading, diff)
 		}
 	}
 }
 
-// The README's table of figures has those that are shown once a change is stored.
-func TestReadmeOfFigures(t *testing.T) {
+// The README's table of metrics lists exactly the metrics that exist once a change is stored.
+func TestReadme_metrics(t *testing.T) {
 	sinktest.New(t)
 	r, _ := newReceiver(t, env("SINKS", both))
 	if w := post(r, "application/json", jsonChange(1)); w.Code != http.StatusOK {
@@ -72,11 +72,11 @@ func TestReadmeOfFigures(t *testing.T) {
 	w := httptest.NewRecorder()
 	r.Metrics().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/metrics", nil))
 	if diff := cmp.Diff(names(`# HELP (aerosink_\w+) `, w.Body.String()), names("`(aerosink_\\w+)`", section(t, "## Metrics"))); diff != "" {
-		t.Errorf("(-shown +the README):\n%s", diff)
+		t.Errorf("(-metrics +README):\n%s", diff)
 	}
 }
 
-// The README's table is the one in the code.
+// The README's table of variables has every variable in the code.
 func TestReadme_variables(t *testing.T) {
 	text := readme(t)
 	for _, v := range settings.Variables() {

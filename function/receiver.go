@@ -38,13 +38,13 @@ type Receiver struct {
 	partial *ready // with the sinks that are open so far; nil until the environment was read
 }
 
-// entry is what a request passes first: who may send how much.
+// entry authorizes a request and reads its body.
 type entry struct {
 	guard  intake.Guard
 	reader *intake.Reader
 }
 
-// ready is what a request needs after that.
+// ready has what a request needs once its body was read.
 type ready struct {
 	settings settings.Settings
 	store    *store.Store
@@ -58,19 +58,19 @@ func New(e settings.Environment, log *slog.Logger) *Receiver {
 	return r
 }
 
-// Metrics returns a handler that shows Prometheus the metrics of the Receiver, of its sinks
-// and of the process.
+// Metrics returns a handler that serves the metrics of the Receiver, of its sinks and of the
+// process to Prometheus.
 func (r *Receiver) Metrics() http.Handler { return r.metrics.handler() }
 
-// Open reads the environment and opens the sinks that are not open yet. Requests do that by
-// themselves; a server does it first to find out what is wrong.
+// Open reads the environment and opens the sinks that are not open yet. Requests do that
+// themselves; a server calls Open first to report errors at once.
 func (r *Receiver) Open() error {
 	_, err := r.open(context.Background())
 	return err
 }
 
-// open returns the settings and the store, opening its sinks on first need. Requests that
-// come meanwhile wait for the same attempt; the next request after a failure makes another.
+// open returns the settings and the store, whose sinks it opens on first need. Concurrent
+// requests wait for the same attempt. After a failure the next request tries again.
 func (r *Receiver) open(ctx context.Context) (*ready, error) {
 	if a := r.ready.Load(); a != nil {
 		return a, nil
@@ -84,8 +84,8 @@ func (r *Receiver) open(ctx context.Context) (*ready, error) {
 	}
 }
 
-// openAll opens what is not open yet. It does not use a request's context, since what it
-// opens outlives the request.
+// openAll opens the sinks that are not open yet. It does not use a request's context, because
+// the sinks outlive the request.
 func (r *Receiver) openAll() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -117,8 +117,8 @@ func (r *Receiver) Close() error {
 	return s.Close()
 }
 
-// ServeHTTP answers one request. A POST to / brings changes; anything that is not a POST is
-// a health check.
+// ServeHTTP answers one request. A POST to / carries changes; a request with any other method
+// is a health check.
 func (r *Receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	began, from := time.Now(), originOf(req.Header)
 	status := http.StatusInternalServerError
@@ -128,8 +128,8 @@ func (r *Receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	status = r.answer(w, req, from, o, err)
 }
 
-// serve handles a request up to the outcome of its changes, nil if it brings none. An error
-// that is not a problem means that the request can be tried again.
+// serve handles a request up to the outcome of its changes, which is nil if it has none. An
+// error that is not a problem means that the request can be retried.
 func (r *Receiver) serve(w http.ResponseWriter, req *http.Request, from origin) (*store.Outcome, error) {
 	if isHealthCheck(req) {
 		return nil, nil
@@ -176,13 +176,13 @@ func (r *Receiver) serve(w http.ResponseWriter, req *http.Request, from origin) 
 }
 
 // isHealthCheck reports whether the request only asks whether the process is alive, which
-// anybody may: Aerospike's connector does so with whatever is not a POST.
+// needs no token. Aerospike's connector may use any method but POST for that.
 func isHealthCheck(req *http.Request) bool {
 	return req.Method != http.MethodPost && (req.URL.Path == "/" || req.URL.Path == "/healthz")
 }
 
-// enter returns the entry. It reads only the settings that it needs, so that whoever may not
-// come in learns nothing of the others.
+// enter returns the entry, which it makes on first need. It reads only the settings for that,
+// so that a client without a token learns nothing about errors in the others.
 func (r *Receiver) enter() (*entry, error) {
 	if in := r.entry.Load(); in != nil {
 		return in, nil
@@ -215,7 +215,7 @@ func mediaTypeOf(req *http.Request) (string, error) {
 	return mediaType, nil
 }
 
-// answer answers a request, logs what is not as it should be, and returns the status.
+// answer answers a request, logs the problem if there is one, and returns the status.
 func (r *Receiver) answer(w http.ResponseWriter, req *http.Request, from origin, o *store.Outcome, err error) int {
 	p := problemOf(o, err)
 	if p == nil {
@@ -235,7 +235,7 @@ func (r *Receiver) answer(w http.ResponseWriter, req *http.Request, from origin,
 	return p.Status
 }
 
-// logProblem logs why an answer is not a plain 200.
+// logProblem logs why the answer is not a plain 200.
 func (r *Receiver) logProblem(ctx context.Context, p *problem.Problem, from origin) {
 	attributes := append(from.attributes(r.project.get()), slog.Int("status", p.Status), slog.String("error", p.Detail))
 	switch {

@@ -11,7 +11,7 @@ import (
 	"github.com/aerosink/aerosink/function/sink/sinktest"
 )
 
-// upload puts an object into the bucket.
+// upload writes an object to the bucket.
 func upload(t *testing.T, name string, content []byte) {
 	t.Helper()
 	client, err := storage.NewClient(t.Context())
@@ -28,9 +28,9 @@ func upload(t *testing.T, name string, content []byte) {
 	}
 }
 
-// A schema in Cloud Storage is read when it is first needed; until that succeeds no
-// request is taken, and each tries again.
-func TestSchemaInCloud(t *testing.T) {
+// A schema in Cloud Storage is read on first need. Until that succeeds, every request is
+// refused and tries again.
+func TestServeHTTP_schemaInCloudStorage(t *testing.T) {
 	cloud := sinktest.New(t)
 	const path = "gs://" + sinktest.Bucket + "/schemas/shop.avsc"
 	getenv := env("SINKS", sinktest.PubSubSink, "AVRO_SCHEMA", path)
@@ -46,7 +46,7 @@ func TestSchemaInCloud(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	upload(t, "schemas/shop.avsc", []byte("no schema"))
+	upload(t, "schemas/shop.avsc", []byte("not a schema"))
 	checkProblem(t, post(r, "application/avro", datum), http.StatusServiceUnavailable, path+": avro schema: not JSON")
 	upload(t, "schemas/shop.avsc", text)
 	if w := post(r, "application/avro", datum); w.Code != http.StatusOK || len(cloud.Messages()) != 1 {
@@ -57,6 +57,6 @@ func TestSchemaInCloud(t *testing.T) {
 	}
 	cloud.FailStorage(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusForbidden) })
 	if w := post(r, "application/avro", datum); w.Code != http.StatusOK {
-		t.Errorf("a schema that was read is read again: status %d", w.Code)
+		t.Errorf("with the schema in memory: status %d", w.Code)
 	}
 }

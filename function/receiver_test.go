@@ -56,13 +56,13 @@ func post(h http.Handler, mediaType, body string) *httptest.ResponseRecorder {
 	return w
 }
 
-// jsonChange returns a change of record i, below 100. Those below 10 have ordering
-// keys of their own.
+// jsonChange returns a change of record i, which is below 100. Records below 10 have different
+// ordering keys.
 func jsonChange(i int) string {
 	return fmt.Sprintf(`{"msg":"write","key":["shop","s","%d%d%022d000=",%d],"gen":1,"exp":0,"lut":1795350896789,"bins":[]}`, i%10, i/10, 0, i)
 }
 
-// sample returns a body as Aerospike's connector sends it.
+// sample returns a body from testdata, as Aerospike's connector sends it.
 func sample(t *testing.T, name string) string {
 	t.Helper()
 	digits, err := os.ReadFile(changetest.Testdata(t, "payloads", name))
@@ -85,7 +85,7 @@ func xdrChange(t *testing.T) string {
 	return string(message)
 }
 
-// checkProblem checks an answer against RFC 9457.
+// checkProblem checks that an answer is a problem as in RFC 9457.
 func checkProblem(t *testing.T, w *httptest.ResponseRecorder, status int, detail string) {
 	t.Helper()
 	var p struct {
@@ -99,12 +99,12 @@ func checkProblem(t *testing.T, w *httptest.ResponseRecorder, status int, detail
 		t.Errorf("media type %s", got)
 	}
 	if p.Type != "about:blank" || p.Status != status || p.Title != http.StatusText(status) || !strings.Contains(p.Detail, detail) {
-		t.Errorf("problem %+v, want status %d and a detail that says %q", p, status, detail)
+		t.Errorf("problem %+v, want status %d and a detail with %q", p, status, detail)
 	}
 }
 
-// A body that lies about its length, or has none.
-func TestBodyLength(t *testing.T) {
+// A body without a length that is too long, and one that is cut off.
+func TestServeHTTP_bodyTooLongOrCutOff(t *testing.T) {
 	sinktest.New(t)
 	r, _ := newReceiver(t, env("SINKS", both, "MAX_BODY", "1KiB"))
 	s := httptest.NewServer(r)
@@ -133,9 +133,9 @@ type failingReader struct{}
 
 func (failingReader) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
 
-// A sink that fails gives 503 and says which changes to send again; 200 comes only
-// when every sink has every change.
-func TestSinkFailure(t *testing.T) {
+// If a sink fails, the answer is 503 with the changes to send again. It is 200 only when every
+// sink has every change.
+func TestServeHTTP_sinkFailure(t *testing.T) {
 	cloud := sinktest.New(t)
 	r, _ := newReceiver(t, env("SINKS", both, "TIMEOUT", "2s"))
 	var lines strings.Builder
@@ -148,7 +148,7 @@ func TestSinkFailure(t *testing.T) {
 		}
 		return nil
 	})
-	// Each change has its own key, and so its own publish request.
+	// Each change has its own ordering key, and so its own publish request.
 	w := post(r, "application/x-ndjson", lines.String())
 	checkReport(t, w, http.StatusServiceUnavailable, 4, []int{2}, "1 of 4 changes are not durable: change 2: publish to pubsub")
 	cloud.FailPublish(nil)
@@ -165,18 +165,18 @@ func TestSinkFailure(t *testing.T) {
 	cloud.FailStorage(nil)
 	for _, body := range []string{lines.String(), others} {
 		if w := post(r, "application/x-ndjson", body); w.Code != http.StatusOK {
-			t.Errorf("tried again: status %d: %s", w.Code, w.Body)
+			t.Errorf("sent again: status %d: %s", w.Code, w.Body)
 		}
 	}
-	// Each sink was given only what it had not.
+	// Each sink was given only the changes that it did not have.
 	if n, m := len(cloud.Messages()), len(cloud.Objects(t)); n != 6 || m != 2 {
 		t.Errorf("%d messages and %d objects, want 6 and 2", n, m)
 	}
 }
 
-// Whatever format a batch comes in, Pub/Sub gets the bytes of each change as they
-// came and says which format that is, and the archive has lines of JSON.
-func TestFormats(t *testing.T) {
+// For every format of a batch, messages in Pub/Sub have the bytes of the change as received
+// and an attribute with the format, and the archive has lines of JSON.
+func TestServeHTTP_formats(t *testing.T) {
 	avro, err := avro.New(mapOfAnything, "metadata", true)
 	if err != nil {
 		t.Fatal(err)
@@ -209,7 +209,7 @@ func TestFormats(t *testing.T) {
 					t.Errorf("attributes %v", m.Attributes)
 				}
 			}
-			slices.Sort(got) // each has an ordering key of its own
+			slices.Sort(got) // their ordering keys differ, so their order may
 			want := []string{string(records[:ends[0]]), string(records[ends[0]:])}
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("messages (-want +got):\n%s", diff)
@@ -222,8 +222,8 @@ func TestFormats(t *testing.T) {
 	}
 }
 
-// What no sink can ever take is not worth trying again.
-func TestPermanentFailure(t *testing.T) {
+// A change that a sink can never store is answered with 400.
+func TestServeHTTP_permanentFailure(t *testing.T) {
 	sinktest.New(t)
 	r, _ := newReceiver(t, env("SINKS", sinktest.PubSubSink))
 	big := strings.Replace(jsonChange(1), `"bins":[]`, `"bins":[{"name":"b","type":"str","value":"`+strings.Repeat("x", 10_000_000)+`"}]`, 1)
@@ -231,8 +231,8 @@ func TestPermanentFailure(t *testing.T) {
 	checkReport(t, w, http.StatusBadRequest, 2, []int{1}, "1 of 2 changes cannot be stored: change 1: publish to pubsub")
 }
 
-// What cannot be read does not hold back its neighbours, and is named.
-func TestOneOfThreeIsNoChange(t *testing.T) {
+// An unreadable change does not hold back the others, and the report names it.
+func TestServeHTTP_unreadableChange(t *testing.T) {
 	cloud := sinktest.New(t)
 	r, _ := newReceiver(t, env("SINKS", both))
 	w := post(r, "application/x-ndjson", jsonChange(0)+"\n{}\n"+jsonChange(2))
@@ -245,7 +245,7 @@ func TestOneOfThreeIsNoChange(t *testing.T) {
 	checkReport(t, w, http.StatusServiceUnavailable, 2, []int{0, 1}, "2 of 2 changes are not durable: change 0: publish")
 }
 
-// checkReport checks an answer that speaks of each change.
+// checkReport checks that an answer is a report without dead letters.
 func checkReport(t *testing.T, w *httptest.ResponseRecorder, status, changes int, retry []int, reason string) {
 	t.Helper()
 	var report struct {
@@ -260,12 +260,12 @@ func checkReport(t *testing.T, w *httptest.ResponseRecorder, status, changes int
 		t.Errorf("status %d, media type %s", w.Code, w.Header().Get("Content-Type"))
 	}
 	if report.Changes != changes || !slices.Equal(report.Retry, retry) || len(report.Dead) != 0 || !strings.Contains(report.Reason, reason) {
-		t.Errorf("report %+v, want changes %v of %d and a reason that says %q", report, retry, changes, reason)
+		t.Errorf("report %+v, want changes %v of %d and a reason with %q", report, retry, changes, reason)
 	}
 }
 
-// Until the sinks can be opened requests are refused, each tries again.
-func TestSinksOpenLater(t *testing.T) {
+// Until the sinks can be opened, every request is refused and tries again.
+func TestServeHTTP_sinksOpenLater(t *testing.T) {
 	cloud := sinktest.New(t)
 	emulator := os.Getenv("PUBSUB_EMULATOR_HOST")
 	t.Setenv("PUBSUB_EMULATOR_HOST", "")
@@ -287,7 +287,7 @@ func TestSinksOpenLater(t *testing.T) {
 	}
 }
 
-func TestEnvironmentFault(t *testing.T) {
+func TestServeHTTP_invalidEnvironment(t *testing.T) {
 	r, log := newReceiver(t, env("SINKS", "kafka://a"))
 	w := post(r, "application/json", jsonChange(1))
 	checkProblem(t, w, http.StatusServiceUnavailable, `environment: SINKS: "kafka://a": unknown kind of sink`)
@@ -296,7 +296,7 @@ func TestEnvironmentFault(t *testing.T) {
 	}
 }
 
-func TestConcurrentRequests(t *testing.T) {
+func TestServeHTTP_concurrentRequests(t *testing.T) {
 	cloud := sinktest.New(t)
 	r, _ := newReceiver(t, env("SINKS", both))
 	var wg sync.WaitGroup
@@ -313,17 +313,17 @@ func TestConcurrentRequests(t *testing.T) {
 	}
 }
 
-func TestTrace(t *testing.T) {
+func TestServeHTTP_traceInLog(t *testing.T) {
 	r, log := newReceiver(t, env("SINKS", "log:", "GOOGLE_CLOUD_PROJECT", "shop"))
 	req := httptest.NewRequest(http.MethodPost, "/", strings.NewReader("x"))
 	req.Header.Set("X-Cloud-Trace-Context", "105445aa7843bc8bf206b12000100000/1;o=1")
 	r.ServeHTTP(httptest.NewRecorder(), req)
 	if want := `"logging.googleapis.com/trace":"projects/shop/traces/105445aa7843bc8bf206b12000100000"`; !strings.Contains(log.String(), want) {
-		t.Errorf("log %s does not hold %s", log, want)
+		t.Errorf("log %s, want %s", log, want)
 	}
 }
 
-func TestLoggerForTheCloud(t *testing.T) {
+func TestNewLogger_onCloudRun(t *testing.T) {
 	var out bytes.Buffer
 	function.NewLogger(&out, environment(env("K_SERVICE", "sink"))).Warn("careful", "status", 503)
 	var line map[string]any
@@ -363,7 +363,7 @@ func TestStories(t *testing.T) {
 		}
 		s.Check(t, "pubsub.json", append(message, '\n'))
 		if string(m.Data)+"\n" != string(body) {
-			t.Errorf("the message's data is not what came: %s", m.Data)
+			t.Errorf("the message does not have the bytes received: %s", m.Data)
 		}
 		o := cloud.Objects(t)[0]
 		s.Check(t, "object.name", []byte(o.Attrs.Name+"\n"))
@@ -376,6 +376,7 @@ func environment(getenv func(string) string) settings.Environment {
 	return settings.Environment{Getenv: getenv, Sinks: google.Sinks()}
 }
 
+// env returns a Getenv function with the variables in pairs of name and value.
 func env(pairs ...string) func(string) string {
 	return func(name string) string {
 		for i := 0; i < len(pairs); i += 2 {
@@ -387,9 +388,8 @@ func env(pairs ...string) func(string) string {
 	}
 }
 
-// A sender that accepts JSON learns what became of its changes; one that asks for nothing
-// gets no body.
-func TestServeHTTP_bodyOfASuccess(t *testing.T) {
+// A 200 has a body only for a client that accepts JSON.
+func TestServeHTTP_successBody(t *testing.T) {
 	r, _ := newReceiver(t, env("SINKS", "log:"))
 	change := `{"msg":"write","key":["shop","s","000000000000000000000000000=",1],"gen":1,"exp":0,"lut":1795350896789,"bins":[]}`
 	for _, tt := range []struct {

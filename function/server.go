@@ -15,8 +15,8 @@ import (
 
 // Limits of the server.
 const (
-	// idleTimeout is long: idle connections belong to Cloud Run's front end; let it close
-	// them.
+	// idleTimeout is long, because idle connections belong to Cloud Run's front end, which
+	// closes them itself.
 	idleTimeout = 15 * time.Minute
 
 	// maxStreams is the number of concurrent requests on an HTTP/2 connection, maxFrame
@@ -25,8 +25,8 @@ const (
 	maxFrame   = 16 << 10
 
 	// drainTimeout is for requests in flight when the server stops. Cloud Run kills the
-	// process 10 s after SIGTERM. Those not done by cutTimeout are cancelled, so that they
-	// still get an answer.
+	// process 10 s after SIGTERM. Requests that are not done after cutTimeout are cancelled,
+	// so that they still get an answer.
 	drainTimeout = 8 * time.Second
 	cutTimeout   = 7 * time.Second
 )

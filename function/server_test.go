@@ -15,7 +15,7 @@ import (
 	"github.com/aerosink/aerosink/function"
 )
 
-// limits are those of a server that tests need not wait for.
+// limits are generous, so that no test reaches them by accident.
 var limits = intake.Limits{Header: 64 << 10, HeaderTimeout: 5 * time.Second, BodyTimeout: 10 * time.Second}
 
 func serve(t *testing.T, handler http.HandlerFunc) (url string, stop func(), stopped <-chan error) {
@@ -36,7 +36,7 @@ func serveWith(t *testing.T, handler http.Handler, limits intake.Limits) (url st
 	return "http://" + l.Addr().String(), cancel, end
 }
 
-// client speaks HTTP/1.1, or HTTP/2 in clear text with prior knowledge.
+// client returns a client for HTTP/1.1, or for unencrypted HTTP/2 with prior knowledge.
 func client(t *testing.T, http2 bool) *http.Client {
 	tr := &http.Transport{Protocols: new(http.Protocols)}
 	tr.Protocols.SetHTTP1(!http2)
@@ -45,7 +45,7 @@ func client(t *testing.T, http2 bool) *http.Client {
 	return &http.Client{Transport: tr}
 }
 
-func TestServerSpeaksBoth(t *testing.T) {
+func TestServe_bothProtocols(t *testing.T) {
 	url, _, _ := serve(t, func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, r.Proto) })
 	for http2, want := range map[bool]string{false: "HTTP/1.1", true: "HTTP/2.0"} {
 		resp, err := client(t, http2).Get(url)
@@ -60,8 +60,8 @@ func TestServerSpeaksBoth(t *testing.T) {
 	}
 }
 
-// What is in flight when the server is stopping is answered, over both protocols.
-func TestServerDrains(t *testing.T) {
+// Requests in flight are answered when the server stops, over both protocols.
+func TestServe_drain(t *testing.T) {
 	for _, http2 := range []bool{false, true} {
 		arrived, release := make(chan struct{}), make(chan struct{})
 		url, stop, stopped := serve(t, func(w http.ResponseWriter, _ *http.Request) {
@@ -101,7 +101,7 @@ func TestServerDrains(t *testing.T) {
 	}
 }
 
-func TestServerFails(t *testing.T) {
+func TestServe_closedListener(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

@@ -11,7 +11,7 @@ import (
 	"strings"
 )
 
-// origin is what a request says about its trace.
+// origin is the ID and the trace of a request, from its header.
 type origin struct {
 	Request string // an ID for people to find it by
 	Trace   string // 32 hexadecimal digits; "" is none
@@ -19,8 +19,9 @@ type origin struct {
 	Sampled bool
 }
 
-// originOf reads the header of W3C Trace Context or else of Google's front end. Invalid
-// headers are ignored. A request without a trace has its sender's ID or else one of ours.
+// originOf reads the header of W3C Trace Context or else that of Google's front end. Invalid
+// headers are ignored. A request without a trace has the ID that its sender gave it, or a new
+// one.
 func originOf(header http.Header) origin {
 	o, ok := parseTraceParent(header["Traceparent"])
 	if !ok {
@@ -33,7 +34,7 @@ func originOf(header http.Header) origin {
 	return o
 }
 
-// TraceParent returns the value of a traceparent, "" unless the trace is sampled.
+// TraceParent returns the value of a traceparent header, "" unless the trace is sampled.
 func (o origin) TraceParent() string {
 	if !o.Sampled || o.Trace == "" || o.Span == "" {
 		return ""
@@ -79,8 +80,8 @@ func parseCloudTrace(value string) origin {
 	return o
 }
 
-// requestID returns the ID that a sender gave its request if it can be logged, otherwise one
-// of ours.
+// requestID returns the ID that a sender gave its request if it can be logged, otherwise a
+// new one.
 func requestID(given string) string {
 	const most = 128
 	unfit := func(r rune) bool { return r <= ' ' || r > '~' }
@@ -102,8 +103,8 @@ const (
 	sampledKey = "logging.googleapis.com/trace_sampled"
 )
 
-// attributes returns what connects the log lines of a request: its trace, as Cloud Logging
-// knows it within a project, or else its ID.
+// attributes returns the attributes that connect the log lines of a request: its trace, in
+// the form that Cloud Logging has within a project, or else its ID.
 //
 //nolint:sloglint // the keys are Google's
 func (o origin) attributes(project string) []slog.Attr {

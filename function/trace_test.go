@@ -14,7 +14,7 @@ const (
 	someSpan  = "00f067aa0ba902b7"
 )
 
-func TestOrigin(t *testing.T) {
+func TestOriginOf(t *testing.T) {
 	sampled := origin{Request: someTrace, Trace: someTrace, Span: someSpan, Sampled: true}
 	unsampled := origin{Request: someTrace, Trace: someTrace, Span: someSpan}
 	for _, tt := range []struct {
@@ -30,12 +30,12 @@ func TestOrigin(t *testing.T) {
 		{"Google's", http.Header{"X-Cloud-Trace-Context": {strings.ToUpper(someTrace) + "/67667974448284343;o=1"}}, sampled},
 		{"Google's, not sampled", http.Header{"X-Cloud-Trace-Context": {someTrace + "/67667974448284343;o=0"}}, unsampled},
 		{"Google's trace alone", http.Header{"X-Cloud-Trace-Context": {someTrace}}, origin{Request: someTrace, Trace: someTrace}},
-		{"a span that is none", http.Header{"X-Cloud-Trace-Context": {someTrace + "/x;o=1"}}, origin{Request: someTrace, Trace: someTrace, Sampled: true}},
+		{"an invalid span", http.Header{"X-Cloud-Trace-Context": {someTrace + "/x;o=1"}}, origin{Request: someTrace, Trace: someTrace, Sampled: true}},
 		{"both", http.Header{"Traceparent": {"00-" + someTrace + "-" + someSpan + "-01"}, "X-Cloud-Trace-Context": {"105445aa7843bc8bf206b12000100000/1"}}, sampled},
-		{"the second where the first is not valid", http.Header{"Traceparent": {"x"}, "X-Cloud-Trace-Context": {someTrace + "/67667974448284343"}}, unsampled},
-		{"an id beside a trace", http.Header{"X-Cloud-Trace-Context": {someTrace}, "X-Request-Id": {"mine"}}, origin{Request: someTrace, Trace: someTrace}},
-		{"an id", http.Header{"X-Request-Id": {"mine-1"}}, origin{Request: "mine-1"}},
-		{"an id of 128 bytes", http.Header{"X-Request-Id": {strings.Repeat("i", 128)}}, origin{Request: strings.Repeat("i", 128)}},
+		{"the second if the first is invalid", http.Header{"Traceparent": {"x"}, "X-Cloud-Trace-Context": {someTrace + "/67667974448284343"}}, unsampled},
+		{"an ID besides a trace", http.Header{"X-Cloud-Trace-Context": {someTrace}, "X-Request-Id": {"mine"}}, origin{Request: someTrace, Trace: someTrace}},
+		{"an ID", http.Header{"X-Request-Id": {"mine-1"}}, origin{Request: "mine-1"}},
+		{"an ID of 128 bytes", http.Header{"X-Request-Id": {strings.Repeat("i", 128)}}, origin{Request: strings.Repeat("i", 128)}},
 	} {
 		if diff := cmp.Diff(tt.want, originOf(tt.header)); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", tt.name, diff)
@@ -49,10 +49,10 @@ func TestOrigin(t *testing.T) {
 	}
 }
 
-// What is not valid says nothing, and the request has an id of ours.
-func TestOriginInvalid(t *testing.T) {
+// Invalid headers are ignored, and the request gets a new ID.
+func TestOriginOf_invalid(t *testing.T) {
 	const zeros = "0000000000000000"
-	ours := map[string]bool{}
+	seen := map[string]bool{}
 	for name, values := range map[string][]string{
 		"Traceparent": {
 			"", "00", "00-" + someTrace + "-" + someSpan, "00-" + someTrace + "-" + someSpan + "-0",
@@ -72,20 +72,20 @@ func TestOriginInvalid(t *testing.T) {
 			if diff := cmp.Diff(origin{}, got, cmpopts.IgnoreFields(origin{}, "Request")); diff != "" || got.Request == "" || got.Request == value {
 				t.Errorf("%s: %s: %+v", name, value, got)
 			}
-			if ours[got.Request] {
-				t.Errorf("%s twice", got.Request)
+			if seen[got.Request] {
+				t.Errorf("ID %s twice", got.Request)
 			}
-			ours[got.Request] = true
+			seen[got.Request] = true
 		}
 	}
 	parent := "00-" + someTrace + "-" + someSpan + "-01"
 	if got := originOf(http.Header{"Traceparent": {parent, parent}}); got.Trace != "" {
-		t.Errorf("a header that comes twice: %+v", got)
+		t.Errorf("repeated header: %+v", got)
 	}
 }
 
-// FuzzOrigin holds that nothing of a header gets on but digits, and an id without
-// white space.
+// FuzzOrigin checks that only hexadecimal digits are taken from trace headers, and only
+// printable ASCII without white space as an ID.
 func FuzzOrigin(f *testing.F) {
 	f.Add("00-"+someTrace+"-"+someSpan+"-01", someTrace+"/1;o=1", "mine")
 	f.Add("cc-"+someTrace+"-"+someSpan+"-01-more", "", "")

@@ -37,7 +37,7 @@ func TestSinks_Parse(t *testing.T) {
 		case tt.err == "" && (err != nil || spec.String() != tt.url):
 			t.Errorf("%q: %v, %v", tt.url, spec, err)
 		case tt.err != "" && (err == nil || !strings.Contains(err.Error(), tt.err) || !strings.Contains(err.Error(), tt.url)):
-			t.Errorf("%q: error %v, want one that says %q", tt.url, err, tt.err)
+			t.Errorf("%q: error %v, want one with %q", tt.url, err, tt.err)
 		}
 	}
 }

@@ -8,7 +8,7 @@ import (
 	"sync/atomic"
 )
 
-// errTooMuchInFlight says that the bodies of all requests together would be too large.
+// errTooMuchInFlight means that the bodies of all requests together would be too large.
 var errTooMuchInFlight = errors.New("too much in flight")
 
 // memoryCounter counts the bytes of memory that all requests hold.
@@ -18,7 +18,7 @@ type memoryCounter struct {
 }
 
 // claim adds n bytes for a request that already holds own. It fails, and adds nothing, if
-// that exceeds the limit; but a request that is alone always gets its memory.
+// that exceeds the limit. The only request in flight always gets its memory.
 func (c *memoryCounter) claim(n, own int64) error {
 	if held := c.held.Add(n); held > c.limit && held > own+n {
 		c.held.Add(-n)
@@ -27,14 +27,14 @@ func (c *memoryCounter) claim(n, own int64) error {
 	return nil
 }
 
-// Memory comes in powers of two from minBuffer on. It is pooled up to maxPooled, which few
-// bodies exceed. What is pooled was counted before, so it cannot be more than the limit.
+// Sizes of memory are powers of two, from minBuffer on. Memory is pooled up to maxPooled,
+// which few bodies exceed. Pooled memory was counted before, so it cannot exceed the limit.
 const (
 	minBuffer = 4 << 10
 	maxPooled = 4 << 20
 )
 
-// sizeClass is the logarithm of the size of memory with room for n bytes.
+// sizeClass returns the binary logarithm of the size of memory that holds n bytes.
 func sizeClass(n int64) int { return bits.Len64(uint64(max(n, minBuffer) - 1)) }
 
 var pools [64]sync.Pool // of *[]byte, by size class
@@ -56,8 +56,8 @@ func freeMemory(b *[]byte) {
 	pools[sizeClass(int64(cap(*b)))].Put(b)
 }
 
-// Buffer holds a body. It grows with the bytes that arrive, never with those that are
-// announced. Get one from [Reader.Buffer].
+// Buffer holds a body. It grows as bytes arrive, whatever length was announced. Get one from
+// [Reader.Buffer].
 type Buffer struct {
 	counter *memoryCounter
 	max     int64   // bytes to expect; it does not grow for more
@@ -79,7 +79,7 @@ func (b *Buffer) size() int64 {
 	return int64(cap(*b.memory))
 }
 
-// Free gives the memory back. It may be called twice.
+// Free releases the memory. It may be called twice.
 func (b *Buffer) Free() {
 	if b.memory == nil {
 		return
@@ -115,8 +115,8 @@ func (b *Buffer) readAll(r io.Reader, other int64) error {
 	}
 }
 
-// grow makes the buffer twice as large, a large one four times, so that all the memory it
-// has outgrown is together less than itself.
+// grow makes the buffer twice as large, or four times if it is large already. All the memory
+// that it had before is then less than what it has.
 func (b *Buffer) grow(other int64) error {
 	old := b.size()
 	next := sizeClass(2 * old)

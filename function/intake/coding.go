@@ -15,7 +15,7 @@ import (
 )
 
 const (
-	// maxCodings is how often a body may be compressed.
+	// maxCodings is how many codings a body may have.
 	maxCodings = 2
 
 	// zstdWindow is the largest window that a sender may use, in bytes
@@ -75,8 +75,8 @@ func unknownCoding(detail string) error {
 	return &problem.Problem{Status: http.StatusUnsupportedMediaType, Detail: detail, Header: http.Header{"Accept-Encoding": {"gzip, zstd"}}}
 }
 
-// sizeError says that a body, or what is between two of its codings, inflates to more than
-// the limit.
+// sizeError means that a body inflates to more than the limit, at the end or between two of
+// its codings.
 type sizeError struct {
 	limit    int64 // bytes
 	variable string
@@ -86,11 +86,11 @@ func (e *sizeError) Error() string {
 	return fmt.Sprintf("more than %d bytes, the limit of %s", e.limit, e.variable)
 }
 
-// errExpanded says that a compressed body is so much larger than what it inflates to that
-// no encoder has made it: it is mostly empty frames, which cost time.
+// errExpanded means that a compressed body is much larger than its content. No encoder writes
+// such a body: it is mostly empty frames, which take time to decode.
 var errExpanded = errors.New("it inflates to less than half of its own size")
 
-// maxExpansion is how many bytes more than that are tolerated.
+// maxExpansion is how many bytes a body may be larger than that.
 const maxExpansion = 256 << 10
 
 // stage undoes one coding.
@@ -130,8 +130,8 @@ func (s *stage) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// inflate calls read with what r inflates to. It undoes the codings from the last to the
-// first. The limit of a body as sent also holds for what is between two codings.
+// inflate calls read with the inflated content of r. It undoes the codings from the last to
+// the first. The limit of a body as sent also holds between two codings.
 func inflate(r io.Reader, codings []*coding, limits *Limits, read func(io.Reader) error) error {
 	if len(codings) == 0 {
 		return read(r)

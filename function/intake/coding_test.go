@@ -36,8 +36,8 @@ func compress(t testing.TB, codings []*coding, body []byte) []byte {
 	return body
 }
 
-// FuzzCodings checks that a header is accepted or refused as a whole, and that what is
-// compressed as it says comes back.
+// FuzzCodings checks that a header is accepted or refused as a whole, and that a body that is
+// compressed accordingly is inflated to the original.
 func FuzzCodings(f *testing.F) {
 	f.Add("gzip", "[]")
 	f.Add("identity , X-GZip,\tzstd", "{}")
@@ -63,8 +63,8 @@ func FuzzCodings(f *testing.F) {
 	})
 }
 
-// FuzzInflate checks that whatever arrives, no more memory is held than the limits allow, and
-// none at the end.
+// FuzzInflate checks that no body takes more memory than the limits allow, and that none is
+// held at the end.
 func FuzzInflate(f *testing.F) {
 	one := []byte(`{"msg":"delete"}`)
 	for _, codings := range [][]*coding{{gzipCoding}, {zstdCoding}, {gzipCoding, zstdCoding}, {zstdCoding, gzipCoding}} {

@@ -15,7 +15,7 @@ import (
 	"github.com/aerosink/aerosink/function/problem"
 )
 
-// Token is the SHA-256 of a bearer token: enough to recognise it, without keeping it.
+// Token is the SHA-256 of a bearer token. It identifies the token without keeping it.
 type Token [sha256.Size]byte
 
 // minToken is the minimum length of a token in bytes. A shorter one could be guessed.
@@ -123,10 +123,10 @@ func (f *tokenFile) logOnce(err error) {
 // Guard admits requests that carry one of its tokens. With no tokens it admits all.
 type Guard struct {
 	own  []Token
-	file *tokenFile // nil is none
+	file *tokenFile // nil if there is none
 }
 
-// NewGuard returns a Guard for the tokens own and those in a file; "" is no file.
+// NewGuard returns a Guard for the tokens own and those in a file, unless its path is "".
 func NewGuard(own []Token, file string, log *slog.Logger) Guard {
 	g := Guard{own: own}
 	if file != "" {
@@ -135,7 +135,7 @@ func NewGuard(own []Token, file string, log *slog.Logger) Guard {
 	return g
 }
 
-// Admit returns the problem of a request that is not admitted, nil for one that is.
+// Admit returns nil if the request is admitted, and otherwise the problem to answer with.
 func (g Guard) Admit(req *http.Request) error {
 	if g.file == nil && len(g.own) == 0 {
 		return nil
@@ -165,7 +165,8 @@ func bearerToken(values []string) (string, bool) {
 	return strings.TrimLeft(token, " "), strings.EqualFold(scheme, "Bearer")
 }
 
-// isAmong reports whether text is one of the tokens, in the same time whichever it is.
+// isAmong reports whether text is one of the tokens. The time it takes does not depend on
+// which one.
 func isAmong(text string, lists ...[]Token) bool {
 	given := sha256.Sum256([]byte(text))
 	found := 0

@@ -63,32 +63,32 @@ func TestGuard_tokensFileChanges(t *testing.T) {
 			}
 			return http.StatusOK
 		}
-		expect := func(when string, old, young int) {
+		expect := func(when string, oldStatus, newStatus int) {
 			t.Helper()
-			if o, y := try(oldToken), try(newToken); o != old || y != young {
-				t.Errorf("%s: status %d and %d, want %d and %d\n%s", when, o, y, old, young, &log)
+			if o, n := try(oldToken), try(newToken); o != oldStatus || n != newStatus {
+				t.Errorf("%s: status %d and %d, want %d and %d\n%s", when, o, n, oldStatus, newStatus, &log)
 			}
 		}
 		expect("before there is a file", 503, 503)
-		expect("asked again at once", 503, 503)
+		expect("again at once", 503, 503)
 		if n := strings.Count(log.String(), "cannot read tokens"); n != 1 {
-			t.Errorf("said %d times:\n%s", n, &log)
+			t.Errorf("logged %d times, want once:\n%s", n, &log)
 		}
 		time.Sleep(checkInterval)
 		expect("a second later", 503, 503)
 		if n := strings.Count(log.String(), "cannot read tokens"); n != 1 {
-			t.Errorf("said %d times:\n%s", n, &log)
+			t.Errorf("logged %d times, want once:\n%s", n, &log)
 		}
 
 		write(t, path, oldToken)
-		expect("not looked yet", 503, 503)
+		expect("not checked yet", 503, 503)
 		time.Sleep(checkInterval)
-		expect("there is one", 200, 401)
+		expect("the file exists", 200, 401)
 
 		write(t, path, oldToken+"\n"+newToken)
-		expect("not looked yet", 200, 401)
+		expect("not checked yet", 200, 401)
 		time.Sleep(checkInterval)
-		expect("both", 200, 200)
+		expect("both tokens", 200, 200)
 
 		log.Reset()
 		write(t, path, "")
@@ -101,13 +101,13 @@ func TestGuard_tokensFileChanges(t *testing.T) {
 			t.Fatal(err)
 		}
 		time.Sleep(checkInterval)
-		expect("gone", 200, 200)
+		expect("removed", 200, 200)
 
 		write(t, path, newToken)
 		time.Sleep(checkInterval)
-		expect("the new one alone", 401, 200)
+		expect("the new token only", 401, 200)
 
-		// A file that looks the same is read after a minute.
+		// A file that looks the same is read again after a minute.
 		was, err := os.Stat(path)
 		if err != nil {
 			t.Fatal(err)
@@ -117,7 +117,7 @@ func TestGuard_tokensFileChanges(t *testing.T) {
 			t.Fatal(err)
 		}
 		time.Sleep(checkInterval)
-		expect("it looks the same", 401, 200)
+		expect("same size and time", 401, 200)
 		time.Sleep(rereadInterval)
 		expect("a minute later", 200, 401)
 	})

@@ -2,7 +2,7 @@ package intake
 
 import "time"
 
-// Limits bound what a request may bring, and how slowly.
+// Limits bound the size of a request and the time in which it must arrive.
 type Limits struct {
 	Body     int64 // bytes as sent
 	Inflated int64 // bytes

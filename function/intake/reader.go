@@ -1,12 +1,12 @@
-// Package intake decides which requests come in, and reads their bodies into memory. A
-// request comes in; its inflated body goes out, or a [problem.Problem] that says why not.
+// Package intake authorizes requests and reads their bodies into memory. The result is the
+// inflated body, or a [problem.Problem] to answer with.
 //
 //  1. [Guard.Admit] checks the bearer token (guard.go).
 //  2. [Reader.Read] reads the body as sent, within the limits of size, memory and time
 //     (reader.go), into a [Buffer] whose memory is counted and pooled (buffer.go).
 //  3. It inflates the body if it has a Content-Encoding (coding.go).
 //
-// What the bytes mean the package does not know.
+// The package does not interpret the content of a body.
 package intake
 
 import (
@@ -23,8 +23,8 @@ import (
 	"github.com/aerosink/aerosink/function/problem"
 )
 
-// ErrStopping is the cause with which the contexts of requests end that are too slow when
-// the server stops.
+// ErrStopping is the cause of cancellation of the requests that are still running when the
+// server stops.
 var ErrStopping = errors.New("the server is stopping")
 
 // Reader reads the bodies of requests into memory. It bounds how much memory and time they
@@ -33,8 +33,8 @@ type Reader struct {
 	limits  Limits
 	counter memoryCounter
 
-	// inflating is a semaphore for bodies being inflated: more at once would be no
-	// faster, and take more memory.
+	// inflating is a semaphore for bodies being inflated. More at once would not be
+	// faster, but take more memory.
 	inflating chan struct{}
 }
 
@@ -69,7 +69,7 @@ func (r *Reader) Read(w http.ResponseWriter, req *http.Request, body *Buffer) er
 	return r.inflate(req.Context(), codings, wire, body)
 }
 
-// receive reads the body as sent, until it is too slow or the server stops.
+// receive reads the body as sent. It gives up after the time limit, or when the server stops.
 func (r *Reader) receive(w http.ResponseWriter, req *http.Request, wire *Buffer) error {
 	ctx, control := req.Context(), http.NewResponseController(w)
 	wire.max = r.limits.Body
@@ -105,7 +105,7 @@ func (r *Reader) receive(w http.ResponseWriter, req *http.Request, wire *Buffer)
 	return &problem.Problem{Status: http.StatusBadRequest, Detail: fmt.Sprintf("the body ends after %d bytes: %v", len(wire.Bytes()), err)}
 }
 
-// inflate inflates wire into body, when its turn comes.
+// inflate inflates wire into body, after it has waited for the semaphore.
 func (r *Reader) inflate(ctx context.Context, codings []*coding, wire, body *Buffer) error {
 	wait, cancel := context.WithTimeout(ctx, r.limits.BodyTimeout)
 	defer cancel()

@@ -1,5 +1,5 @@
-// Package problem has HTTP responses other than a plain 200, as RFC 9457 describes them, or
-// as a report on each change of the request.
+// Package problem writes HTTP responses other than a plain 200: problem details, as in RFC
+// 9457, or a report on each change of the request.
 package problem
 
 import (
@@ -13,13 +13,13 @@ import (
 // MediaType is the media type of a problem without a report.
 const MediaType = "application/problem+json"
 
-// Problem is a response that is not a plain 200. It is an error, so that whatever handles a
-// request can return it.
+// Problem is a response that is not a plain 200. It is an error, so that the functions that
+// handle a request can return it.
 type Problem struct {
 	Status int
-	Detail string         // for people; never holds users' data
+	Detail string         // for people; never holds user data
 	Header http.Header    // besides Content-Type; may be nil
-	Report *report.Report // nil if the problem is the whole request's
+	Report *report.Report // nil if the problem concerns the whole request
 }
 
 func (p *Problem) Error() string { return p.Detail }

@@ -17,7 +17,7 @@ import (
 	"github.com/aerosink/aerosink/connector/change"
 )
 
-// bucket is a bucket of Cloud Storage. The prefix is the name of an object or of a folder:
+// bucket is a bucket of Cloud Storage. The prefix is the name of an object or a folder, so
 // changes does not match changes-old. Reading needs roles/storage.objectViewer.
 type bucket struct {
 	client *storage.Client

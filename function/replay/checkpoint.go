@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// checkpoint is the progress of a replay, kept in a file. All objects whose names sort
+// checkpoint is the progress of a replay, which is kept in a file. All objects whose names sort
 // before Object are done.
 type checkpoint struct {
 	Fingerprint  string // of Options

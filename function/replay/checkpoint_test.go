@@ -60,7 +60,7 @@ func TestRun_interrupted(t *testing.T) {
 	}
 }
 
-// interrupt replays until the first chunk of the second file is done.
+// interrupt replays until the first chunk of the second file is stored.
 func interrupt(t *testing.T, o replay.Options, m *memory) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())

@@ -55,7 +55,7 @@ func archiveSpec(t *testing.T, text string) sink.Spec {
 	return spec
 }
 
-// objectsOf returns the objects with the prefix: their names and what they hold.
+// objectsOf returns the content of the objects with the prefix, by name.
 func objectsOf(t *testing.T, cloud *sinktest.Cloud, prefix string) map[string]string {
 	t.Helper()
 	objects := map[string]string{}
@@ -67,7 +67,7 @@ func objectsOf(t *testing.T, cloud *sinktest.Cloud, prefix string) map[string]st
 	return objects
 }
 
-// parameters say to an archive what archives has by the name's end.
+// parameters has the parameters of an archive for each extension in archives.
 var parameters = map[string]string{
 	".ndjson": "&compression=none", ".ndjson.gz": "&compression=gzip", ".ndjson.zst": "&compression=zstd", ".avro": "&format=avro", ".parquet": "&format=parquet",
 }

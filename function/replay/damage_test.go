@@ -8,8 +8,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// A damaged object is reported, with what is wrong. What can be read of it is replayed, and
-// so are all other objects.
+// A damaged object is reported with the error. Its readable part and all other objects are
+// replayed.
 func TestRun_damagedObjects(t *testing.T) {
 	changes := orders(1500)
 	good, last := lines(t, changes[:1]), lines(t, changes[1:2])
@@ -28,9 +28,9 @@ func TestRun_damagedObjects(t *testing.T) {
 		"zstd cut off":    {"m.ndjson.zst", archives[".ndjson.zst"](t, changes)[:200], "unexpected EOF", 0},
 		"not compressed":  {"m.ndjson.gz", many, "the name ends in .gz", 0},
 		"empty":           {"m.ndjson.zst", nil, "the name ends in .zst", 0},
-		"no Avro":         {"m.avro", many, "read an Avro file: ", 0},
+		"not Avro":        {"m.avro", many, "read an Avro file: ", 0},
 		"Avro cut off":    {"m.avro", archives[".avro"](t, changes)[:2000], "read an Avro file: ", 0},
-		"no Parquet":      {"m.parquet", many, "read a Parquet file: ", 0},
+		"not Parquet":     {"m.parquet", many, "read a Parquet file: ", 0},
 		"Parquet cut off": {"m.parquet", archives[".parquet"](t, changes)[:9000], "read a Parquet file: ", 0},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -41,7 +41,7 @@ func TestRun_damagedObjects(t *testing.T) {
 				t.Errorf("%s; errors %v, %v", s, err, s.Err())
 			}
 			if !strings.Contains(out.String(), tt.file+": damaged or deleted: ") || !strings.Contains(out.String(), tt.want) {
-				t.Errorf("nothing said of %q:\n%s", tt.want, out.String())
+				t.Errorf("the output lacks %q:\n%s", tt.want, out.String())
 			}
 			all := describe(changes)
 			want := append(append([]string{all[0]}, all[:tt.changes]...), all[1])
@@ -52,7 +52,8 @@ func TestRun_damagedObjects(t *testing.T) {
 	}
 }
 
-// The content tells the compression: a user may have renamed or decompressed the file.
+// The compression is detected from the content: a user may have renamed or decompressed the
+// file.
 func TestDecompress_anyExtension(t *testing.T) {
 	var m memory
 	changes := orders(3)

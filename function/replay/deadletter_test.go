@@ -37,8 +37,8 @@ func appended(t *testing.T, f format.Format, c change.Change) []byte {
 	return b
 }
 
-// Dead letters of every format, from both halves, and between changes, are replayed as the
-// changes that they hold.
+// Dead letters in every format, of the function and the connector, mixed with changes, are
+// replayed as the changes that they hold.
 func TestDeadLetters(t *testing.T) {
 	changes := orders(8)
 	changes[5].Expiry = received.Add(time.Hour).Unix()
@@ -65,7 +65,7 @@ func TestDeadLetters(t *testing.T) {
 	}
 	var want []string
 	for i, c := range changes[:7] {
-		if i == 4 { // XDR says what the others do not
+		if i == 4 { // only XDR has the mode
 			c.Mode = change.Update
 		}
 		want = append(want, string(changetest.Describe(&c)))
@@ -133,7 +133,8 @@ func TestDeadLetters_similarChange(t *testing.T) {
 	}
 }
 
-// Dead letters that still cannot be read are reported with their lines. The replay goes on.
+// Dead letters that still cannot be parsed are reported with their lines, and the replay
+// continues.
 func TestDeadLetters_unreadable(t *testing.T) {
 	good := orders(1)
 	text := letter(format.MediaAvro, []byte{1, 2, 3})
@@ -151,11 +152,11 @@ func TestDeadLetters_unreadable(t *testing.T) {
 	}
 	for i := range 6 {
 		if want := fmt.Sprintf("a.ndjson:%d: not a change: ", i+1); !strings.Contains(out.String(), want) {
-			t.Errorf("nothing said of %q:\n%s", want, out.String())
+			t.Errorf("the output lacks %q:\n%s", want, out.String())
 		}
 	}
 	if strings.Contains(out.String(), "secret") {
-		t.Errorf("the data is told:\n%s", out.String())
+		t.Errorf("the output holds data:\n%s", out.String())
 	}
 	if diff := cmp.Diff(describe(good), m.got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

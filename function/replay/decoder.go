@@ -45,8 +45,8 @@ type line struct {
 // decoder decodes objects.
 type decoder struct{ parser formats.Parser }
 
-// chunks yields the content of the object of that name in chunks, which follow from the
-// content alone. An error ends the sequence; it is permanent if the object is damaged.
+// chunks yields the content of an object in chunks. The same content always has the same
+// chunks. An error ends the sequence; it is permanent if the object is damaged.
 func (d *decoder) chunks(file *os.File, name string) iter.Seq2[[]entry, error] {
 	switch kindOf(name) {
 	case kindAvro:
@@ -72,9 +72,9 @@ func (d *decoder) chunks(file *os.File, name string) iter.Seq2[[]entry, error] {
 	}
 }
 
-// rowChunks makes chunks of rows. A change gets the bytes that it would have as a line of
-// JSON, or those of MessagePack if JSON cannot express it. Not those of XDR: they hold the
-// expiry in seconds from now, so they would differ each time.
+// rowChunks splits rows into chunks. A change gets its bytes in JSON, or in MessagePack if
+// JSON cannot express it. XDR is not used because it has the expiry in seconds from now, so
+// the bytes would differ each time.
 func rowChunks(changes iter.Seq2[change.Change, error]) iter.Seq2[[]entry, error] {
 	return func(yield func([]entry, error) bool) {
 		var chunk []entry
@@ -111,7 +111,7 @@ func encode(c *change.Change) ([]byte, string, error) {
 	return message, msgpack.Name, err
 }
 
-// lineChunks makes chunks of lines.
+// lineChunks splits lines into chunks.
 func (d *decoder) lineChunks(text io.Reader, yield func([]entry, error) bool) {
 	buffered := bufio.NewReaderSize(text, 1<<16)
 	number := 0
@@ -154,7 +154,7 @@ func (d *decoder) parse(lines []line) []entry {
 	return entries
 }
 
-// changes parses lines of changes, as one body if that has no error.
+// changes parses lines of changes: as one body or, if that fails, one by one.
 func (d *decoder) changes(entries []entry, lines []line) []entry {
 	var body []byte
 	for _, l := range lines {
@@ -176,10 +176,10 @@ func (d *decoder) changes(entries []entry, lines []line) []entry {
 	return entries
 }
 
-// parserAt returns the parser of what was received at the time; zero is now.
+// parserAt returns the parser for data that was received at that time; zero means now.
 func (d *decoder) parserAt(received time.Time) formats.Parser {
 	p := d.parser
-	p.Limits = format.Limits{Inflated: maxLine, Depth: change.MaxDepth} // what was accepted once is accepted again
+	p.Limits = format.Limits{Inflated: maxLine, Depth: change.MaxDepth} // accept whatever was accepted before
 	if !received.IsZero() {
 		p.Now = func() time.Time { return received }
 	}

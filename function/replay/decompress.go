@@ -24,8 +24,8 @@ var (
 // maxWindow bounds the memory of zstd, in bytes.
 const maxWindow = 128 << 20
 
-// decompress returns a reader of the content of file, decompressed. The content tells the
-// compression, whatever the name says. The caller calls release at the end. Errors of the
+// decompress returns a reader of the decompressed content of file. It detects the compression
+// from the content, not from the name. The caller calls release at the end. Errors of the
 // reader are permanent if the content is damaged.
 func decompress(file *os.File, name string) (_ io.Reader, release func(), _ error) {
 	buffered := bufio.NewReaderSize(file, 1<<16)

@@ -18,10 +18,10 @@ import (
 	"github.com/aerosink/aerosink/function/sink"
 )
 
-// Destination returns a sink that POSTs changes to u: to our function, or to another
+// Destination returns a sink that POSTs changes to u, which is our function or another
 // endpoint that answers 2xx when it has stored them. Changes in JSON are sent as lines,
 // many in a request. A change in another format, which a dead letter may hold, is sent
-// alone and as it came.
+// alone and unchanged.
 //
 // A token other than "" is sent as a bearer token. Timeout bounds one request.
 func Destination(u *url.URL, token string, timeout time.Duration) sink.Spec {
@@ -64,8 +64,8 @@ func countRequest(changes []format.Parsed) int {
 	return max(n, 1)
 }
 
-// post sends changes in a request. If that is refused for good, it sends each half alone,
-// and so finds the changes that are refused.
+// post sends changes in a request. If that is refused permanently, it sends each half alone,
+// to find the changes that are refused.
 func (d *destination) post(ctx context.Context, changes []format.Parsed, verdicts sink.Verdicts) {
 	body, mediaType, err := bodyOf(changes)
 	if err == nil {

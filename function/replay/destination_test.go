@@ -51,7 +51,7 @@ func serve(t *testing.T, token string, answer func(w http.ResponseWriter, body s
 	}
 }
 
-// verdictsOf returns a character for each verdict: stored, refused, retry.
+// verdictsOf returns a character for each verdict: s is stored, r refused, a to send again.
 func verdictsOf(verdicts sink.Verdicts) string {
 	text := ""
 	for _, v := range verdicts {
@@ -108,8 +108,8 @@ func TestDestination_responses(t *testing.T) {
 		"a report of other changes":  {reported(503, `{"changes":4,"retry":[1]}`), "aaaaa", 1},
 		"a report of a sixth change": {reported(503, `{"changes":5,"retry":[5]}`), "aaaaa", 1},
 		"a report of nothing":        {reported(503, `{"changes":5,"retry":[]}`), "aaaaa", 1},
-		"no report":                  {reported(503, `oops`), "aaaaa", 1},
-		"an end":                     {func(http.ResponseWriter, string) { panic(http.ErrAbortHandler) }, "aaaaa", 1},
+		"not a report":               {reported(503, `oops`), "aaaaa", 1},
+		"no response":                {func(http.ResponseWriter, string) { panic(http.ErrAbortHandler) }, "aaaaa", 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			spec, requests := serve(t, "", tt.answer)
@@ -119,14 +119,14 @@ func TestDestination_responses(t *testing.T) {
 			}
 			for _, v := range verdicts {
 				if v != nil && strings.Contains(v.Error(), "secret") {
-					t.Errorf("the URL is told: %v", v)
+					t.Errorf("the error holds the URL: %v", v)
 				}
 			}
 		})
 	}
 }
 
-// JSON is sent as lines, other formats alone and as they came.
+// JSON is sent as lines, other formats alone and unchanged.
 func TestDestination_bodies(t *testing.T) {
 	spec, requests := serve(t, "t0ken", func(http.ResponseWriter, string) {})
 	b := sinktest.Batch("s", 6)
@@ -176,21 +176,21 @@ func TestDestination_retry(t *testing.T) {
 		t.Errorf("requests of %v changes, want %v; the last of %q", sizes, want, requests()[len(sizes)-1].body)
 	}
 	if waited := times[1].Sub(times[0]); waited < time.Second {
-		t.Errorf("tried again after %s", waited)
+		t.Errorf("retried after %s", waited)
 	}
 	if want := "store changes: retrying in 1s: the destination answers 429 Too Many Requests"; !strings.Contains(out.String(), want) {
-		t.Errorf("nothing said of %q:\n%s", want, out.String())
+		t.Errorf("the output lacks %q:\n%s", want, out.String())
 	}
 }
 
 // Retry-After may be a date. Long waits are cut.
 func TestDestination_retryAfter(t *testing.T) {
 	for name, tt := range map[string]struct{ header, want string }{
-		"a date":     {time.Now().Add(time.Hour).UTC().Format(http.TimeFormat), "retrying in 5m0s"},
-		"long":       {"86400", "retrying in 5m0s"},
-		"long ago":   {"Mon, 02 Jan 2006 15:04:05 GMT", "retrying in 500ms"},
-		"negative":   {"-1", "retrying in 500ms"},
-		"no seconds": {"soon", "retrying in 500ms"},
+		"a date":   {time.Now().Add(time.Hour).UTC().Format(http.TimeFormat), "retrying in 5m0s"},
+		"long":     {"86400", "retrying in 5m0s"},
+		"long ago": {"Mon, 02 Jan 2006 15:04:05 GMT", "retrying in 500ms"},
+		"negative": {"-1", "retrying in 500ms"},
+		"invalid":  {"soon", "retrying in 500ms"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			spec, _ := serve(t, "", func(w http.ResponseWriter, _ string) {
@@ -203,7 +203,7 @@ func TestDestination_retryAfter(t *testing.T) {
 				t.Error("it ended")
 			}
 			if !strings.Contains(out.String(), tt.want) {
-				t.Errorf("not %q: %s", tt.want, out.String())
+				t.Errorf("the output lacks %q: %s", tt.want, out.String())
 			}
 		})
 	}

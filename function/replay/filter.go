@@ -19,8 +19,8 @@ type Filter struct {
 	Sets       []string // empty: all; "" selects records in no set
 }
 
-// takes reports whether e is to be replayed. Of an entry without a change only the time is
-// known, and only that of a dead letter.
+// takes reports whether e is to be replayed. An entry without a change has only a time, and
+// only if it is a dead letter.
 func (f *Filter) takes(e *entry) bool {
 	if e.parsed.Err != nil {
 		return e.received.IsZero() || f.takesTime(e)
@@ -50,8 +50,7 @@ func (f *Filter) overlaps(first, last time.Time) bool {
 	return !last.Before(f.Since) && (f.Until.IsZero() || first.Before(f.Until))
 }
 
-// none is the value in a path for what a change does not have, or a dead letter does not
-// say.
+// none stands in a path for a value that a change or a dead letter does not have.
 const none = "__HIVE_DEFAULT_PARTITION__"
 
 // mayHold reports whether the object of that name may hold changes that the filter takes.

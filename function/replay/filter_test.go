@@ -18,7 +18,7 @@ func at(text string) time.Time {
 	return t
 }
 
-// What filters take of four changes, a dead letter, and a line that is not a change.
+// Filters applied to four changes, two dead letters, and a line that is not a change.
 func TestFilter(t *testing.T) {
 	changes := orders(4)
 	changes[1].Set = ""

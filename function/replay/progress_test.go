@@ -16,7 +16,7 @@ import (
 	"github.com/aerosink/aerosink/function/replay"
 )
 
-// interruptWhen returns a context that ends when met says so.
+// interruptWhen returns a context that is cancelled once met returns true.
 func interruptWhen(t *testing.T, met func() bool) context.Context {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -31,7 +31,7 @@ func interruptWhen(t *testing.T, met func() bool) context.Context {
 }
 
 // The rate limits the changes per second.
-func TestRate(t *testing.T) {
+func TestRun_rate(t *testing.T) {
 	from := store(t, map[string][]byte{"a.ndjson": lines(t, orders(5000))})
 	synctest.Test(t, func(t *testing.T) {
 		var times []time.Duration
@@ -121,8 +121,8 @@ func TestProgress_terminal(t *testing.T) {
 		}
 		text := regexp.MustCompile(`\d+/s(, 0s left)?`).ReplaceAllString(out.String(), "N/s")
 		line := "0 of 2 objects, 1000 changes, N/s"
-		complaint := fmt.Sprintf("%s/b.ndjson:1: not a change: ", from)
-		if !strings.HasPrefix(text, line+"\r\x1b[K"+line+"\r\x1b[K") || !strings.Contains(text, "\x1b[K"+complaint) {
+		message := fmt.Sprintf("%s/b.ndjson:1: not a change: ", from)
+		if !strings.HasPrefix(text, line+"\r\x1b[K"+line+"\r\x1b[K") || !strings.Contains(text, "\x1b[K"+message) {
 			t.Errorf("%q", text)
 		}
 	})

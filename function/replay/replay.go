@@ -7,8 +7,8 @@
 // filter does not want, puts the rest into all sinks, retries what failed, and writes a
 // checkpoint. Changes keep the order that they have in an object.
 //
-// A replay may be repeated. Chunks follow from the content of the object alone, so an
-// archive that derives its object names from their content does not change.
+// A replay may be repeated. Chunks depend only on the content of the object, so an archive
+// that derives its object names from their content does not change.
 package replay
 
 import (

@@ -66,13 +66,13 @@ func (m *memory) Close() error { return nil }
 
 var parser = formats.Parser{MetadataKey: "metadata"}
 
-// options replay the folder or bucket into the sinks.
+// options returns options for a replay of a folder or bucket into the sinks, and the output.
 func options(from string, to ...sink.Spec) (replay.Options, *changetest.Output) {
 	var out changetest.Output
 	return replay.Options{From: from, To: to, Parser: parser, Out: &out}, &out
 }
 
-// run replays, and wants all of it to be done.
+// run replays, and fails the test if that is incomplete.
 func run(t *testing.T, o replay.Options) replay.Summary {
 	t.Helper()
 	s, err := runOnce(t, o)
@@ -85,12 +85,12 @@ func run(t *testing.T, o replay.Options) replay.Summary {
 // runOnce replays.
 func runOnce(t *testing.T, o replay.Options) (replay.Summary, error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second) // it would try for ever
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second) // it would retry for ever
 	defer cancel()
 	return replay.Run(ctx, o)
 }
 
-// orders returns n changes of a set whose bins all formats have a form for.
+// orders returns n changes whose bins every format can express.
 func orders(n int) []change.Change {
 	changes := make([]change.Change, n)
 	for i := range changes {
@@ -111,7 +111,7 @@ func describe(changes []change.Change) []string {
 	return all
 }
 
-// lines returns changes as an archive of lines has them, flat JSON after JSON.
+// lines returns changes as lines, alternately in JSON and flat JSON.
 func lines(t testing.TB, changes []change.Change) (text []byte) {
 	t.Helper()
 	for i := range changes {
@@ -152,7 +152,7 @@ func rows(t testing.TB, changes []change.Change) []row.Row {
 	return all
 }
 
-// archives are the formats of archives: a name's end, and how changes are written.
+// archives has a function for each format of archives that writes changes, by extension.
 var archives = map[string]func(t testing.TB, changes []change.Change) []byte{
 	".ndjson":    lines,
 	".ndjson.gz": func(t testing.TB, changes []change.Change) []byte { return zipped(t, lines(t, changes)) },
@@ -213,7 +213,7 @@ func TestDirectory_fileDeleted(t *testing.T) {
 }
 
 // Archives of every format are replayed in order, in chunks.
-func TestEveryFormat(t *testing.T) {
+func TestRun_everyFormat(t *testing.T) {
 	const n = 2500
 	changes := orders(n)
 	for ext, write := range archives {
@@ -268,7 +268,7 @@ func TestRows_roundTrip(t *testing.T) {
 	}
 	changes := orders(3)
 	changes[1].Bins = []change.Bin{{Name: "list", Value: list}, {Name: "str", Value: change.StringValue([]byte{0xff})}}
-	changes[2].Bins = []change.Bin{{Name: "map", Value: odd}} // JSON has no form for a key that is nil
+	changes[2].Bins = []change.Bin{{Name: "map", Value: odd}} // JSON cannot express a nil key
 	for _, ext := range []string{".avro", ".parquet"} {
 		var m memory
 		o, _ := options(store(t, map[string][]byte{"a" + ext: archives[ext](t, changes)}), m.spec())
@@ -280,7 +280,7 @@ func TestRows_roundTrip(t *testing.T) {
 }
 
 // A dry run reads and counts, and opens no sink.
-func TestDryRun(t *testing.T) {
+func TestRun_dryRun(t *testing.T) {
 	o, _ := options(store(t, map[string][]byte{"a.ndjson": lines(t, orders(7)), "b/c.ndjson": append(lines(t, orders(2)), "\n\nx\n"...)}))
 	s, err := runOnce(t, o)
 	if err != nil || s.Objects != 2 || s.Changes != 9 || s.Unreadable != 1 || s.Err() == nil {
@@ -305,8 +305,8 @@ func TestRun_sinkDoesNotOpen(t *testing.T) {
 	}
 }
 
-// A refused change is reported with its line, and the others are stored. A change that only
-// one sink lacks is not put into the others again.
+// A refused change is reported with its line, and the others are stored. A change that fails
+// in one sink is not put into the others again.
 func TestRun_refused(t *testing.T) {
 	changes := orders(5)
 	tries := 0
@@ -336,12 +336,12 @@ func TestRun_refused(t *testing.T) {
 	}
 	for _, want := range []string{"a.ndjson:2: refused: too large", "store changes: retrying in 500ms: unavailable"} {
 		if !strings.Contains(out.String(), want) {
-			t.Errorf("nothing said of %q:\n%s", want, out.String())
+			t.Errorf("the output lacks %q:\n%s", want, out.String())
 		}
 	}
 }
 
-// Of very many errors the first ones are printed.
+// Only the first 100 errors are printed.
 func TestRun_manyErrors(t *testing.T) {
 	var text []byte
 	for i := range 300 {

@@ -123,7 +123,7 @@ func (r *run) chunks(ctx context.Context, file *os.File, o object) error {
 		if err := r.checkpoint.next(o, n, r.progress.summary()); err != nil {
 			return err
 		}
-		if at, err := file.Seek(0, io.SeekCurrent); err == nil { // says nothing of Parquet, which is read from its end
+		if at, err := file.Seek(0, io.SeekCurrent); err == nil { // meaningless for Parquet, which is read from its end
 			r.progress.reach(at)
 		}
 	}

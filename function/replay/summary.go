@@ -11,7 +11,7 @@ type Summary struct {
 	Objects    int   // objects read
 	Bytes      int64 // their bytes, as stored
 	Changes    int   // changes to replay
-	Refused    int   // changes that a sink refused for good
+	Refused    int   // changes that a sink refused permanently
 	Unreadable int   // lines that are not changes
 	LeftOut    int   // changes that the filter left out
 	Damaged    int   // objects that are damaged or gone

@@ -13,15 +13,14 @@ import (
 	"github.com/aerosink/aerosink/function/sink"
 )
 
-// Environment is where settings come from: the variables, and the kinds of sinks that they
-// may name.
+// Environment has the environment variables, and the kinds of sinks that they may name.
 type Environment struct {
 	Getenv func(string) string
 	Sinks  sink.Registry
 }
 
-// Examine reads the environment, in which the variables called names are set, and the local
-// files that it names. Nothing else is looked at; see [Examination.Connect].
+// Examine checks the environment, in which the variables called names are set, and the local
+// files that it names. It does not connect to anything; see [Examination.Connect].
 func (e Environment) Examine(names []string) *Examination {
 	settings, err := e.Parse(sink.Options{})
 	x := &Examination{settings: settings, environment: e}
@@ -41,7 +40,7 @@ func (e Environment) Examine(names []string) *Examination {
 	return x
 }
 
-// readSchema reads a schema wherever it is.
+// readSchema reads a schema from a file or from the cloud.
 func (e Environment) readSchema(path string) ([]byte, error) {
 	if !isURL(path) {
 		return os.ReadFile(path)
@@ -51,7 +50,7 @@ func (e Environment) readSchema(path string) ([]byte, error) {
 	return e.Sinks.ReadObject(ctx, path, schemaLimit)
 }
 
-// readLocalSchema leaves a schema in the cloud for later.
+// readLocalSchema is like readSchema, but returns nil for a schema in the cloud.
 func (e Environment) readLocalSchema(path string) ([]byte, error) {
 	if isURL(path) {
 		return nil, nil
@@ -60,8 +59,8 @@ func (e Environment) readLocalSchema(path string) ([]byte, error) {
 }
 
 // Parse reads the settings. The error joins all errors, each with the name of its variable.
-// A schema in the cloud is not read; Parser.Avro is nil then. Of the options, Parse sets
-// those that follow from the environment.
+// A schema in the cloud is not read; Parser.Avro is nil then. Parse sets the
+// options that depend on the environment.
 func (e Environment) Parse(o sink.Options) (Settings, error) { return e.parse(o, e.readLocalSchema) }
 
 // Load is like Parse, but also reads a schema in the cloud.
@@ -92,21 +91,21 @@ func (e Environment) parse(o sink.Options, read schemaReader) (Settings, error) 
 	return s, errors.Join(p.errs...)
 }
 
-// Entry reads only the settings that decide who may send how much, so that whoever may not
-// learns nothing of the others.
+// Entry reads only the limits and the tokens, so that a client without a token learns nothing
+// about errors in other settings.
 func (e Environment) Entry() (limits intake.Limits, file string, own []intake.Token, err error) {
 	p := parser{Environment: e}
 	limits, own = p.limits(), p.tokens()
 	return limits, tokensFile.in(e.Getenv), own, errors.Join(p.errs...)
 }
 
-// LogLevel returns the level to log at; the default if the variable is invalid.
+// LogLevel returns the lowest level to log, or the default if the variable is invalid.
 func (e Environment) LogLevel() slog.Level {
 	var level slog.Level // the zero value is info
 	_ = level.UnmarshalText([]byte(logLevel.in(e.Getenv)))
 	return level
 }
 
-// Project returns the name of the Google Cloud project, "" if the environment does not
-// have it.
+// Project returns the name of the Google Cloud project, "" if the environment does not name
+// it.
 func (e Environment) Project() string { return project.in(e.Getenv) }

@@ -13,17 +13,17 @@ import (
 	"github.com/aerosink/aerosink/function/sink"
 )
 
-// Examination is what the function makes of an environment, for people.
+// Examination is the result of [Environment.Examine], for people to read.
 type Examination struct {
 	Values   []Finding // every variable, and its effective value
-	Errors   []error   // each with the name of its variable; without any the function takes changes
+	Errors   []error   // each with the name of its variable; the function accepts changes only without any
 	Warnings []Finding
 
 	settings    Settings
 	environment Environment
 }
 
-// Finding is something to say about a variable.
+// Finding is a remark about a variable.
 type Finding struct {
 	Variable string
 	Text     string // holds no secret
@@ -63,7 +63,7 @@ const (
 	messageLimit  = 10_000_000       // of Pub/Sub, in bytes
 )
 
-// warn adds warnings about what is allowed and seldom meant.
+// warn adds warnings about settings that are valid but probably not what was meant.
 func (x *Examination) warn() {
 	s, getenv := &x.settings, x.environment.Getenv
 	warn := func(v Variable, text string, args ...any) {
@@ -101,10 +101,10 @@ func (x *Examination) warn() {
 	}
 }
 
-// prefix is what users put before the names of our variables, which have none.
+// prefix is what users may put before the names of our variables, which have no prefix.
 const prefix = "AEROSINK_"
 
-// warnOfNames adds warnings about variables that look like ours but are not.
+// warnOfNames adds warnings about variables whose names look like misspelled ones of ours.
 func (x *Examination) warnOfNames(names []string) {
 	var known []string
 	for _, v := range Variables() {
@@ -126,12 +126,12 @@ func (x *Examination) warnOfNames(names []string) {
 
 // Connection is the result of checking a sink, or a schema in the cloud.
 type Connection struct {
-	Variable string // that names it
+	Variable string // the variable that names it
 	URL      string
 	Err      error // nil if it exists and may be used
 }
 
-// probeTimeout is for checking all connections.
+// probeTimeout bounds the check of all connections.
 const probeTimeout = 10 * time.Second
 
 // Connect checks, in at most 10 s, whether the sinks and the schema that the environment

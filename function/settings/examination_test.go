@@ -12,7 +12,7 @@ import (
 	"github.com/aerosink/aerosink/function/sink/sinktest"
 )
 
-// lasting are sinks and dead letters that there is nothing to say about.
+// lasting are sinks and dead letters without errors or warnings.
 var lasting = []string{"SINKS", "pubsub://shop/changes?ordering=256,gs://archive/changes", "DEAD_LETTERS", "gs://archive/dead"}
 
 func TestExamine_errorsAndWarnings(t *testing.T) {
@@ -43,7 +43,7 @@ func TestExamine_errorsAndWarnings(t *testing.T) {
 	} {
 		f := environment(env(append([]string{tt.name, tt.value}, lasting...)...)).Examine([]string{"SINKS", "DEAD_LETTERS", tt.name})
 		if got := fmt.Sprint(errors.Join(f.Errors...)); (tt.err == "") != (len(f.Errors) == 0) || !strings.Contains(got, tt.err) {
-			t.Errorf("%s=%s: faults %s, want %q", tt.name, tt.value, got, tt.err)
+			t.Errorf("%s=%s: errors %s, want %q", tt.name, tt.value, got, tt.err)
 		}
 		if got := fmt.Sprint(f.Warnings); (tt.warning == "") != (len(f.Warnings) == 0) || !strings.Contains(got, tt.warning) {
 			t.Errorf("%s=%s: warnings %s, want %q", tt.name, tt.value, got, tt.warning)
@@ -51,13 +51,13 @@ func TestExamine_errorsAndWarnings(t *testing.T) {
 	}
 }
 
-// Every variable is shown with what it was understood as, and no token is.
+// Every variable is listed with its effective value, but tokens are not.
 func TestExamine_values(t *testing.T) {
 	f := environment(env("SINKS", " log: ,gs://a/b", "MAX_BODY", "1MiB", "AUTH_TOKENS", "secret-secret-secret,other-secret-secret")).Examine(nil)
 	shown := fmt.Sprint(f.Values)
 	for _, want := range []string{"SINKS: log:, gs://a/b ", "MAX_BODY: 1MiB (1048576 bytes) ", "MAX_CHANGES: 10000, by default ", "AUTH_TOKENS: 2, not shown ", "METRICS_PORT: not set "} {
 		if !strings.Contains(shown, want) {
-			t.Errorf("%s\ndoes not say %q", shown, want)
+			t.Errorf("values %s\nlack %q", shown, want)
 		}
 	}
 	if len(f.Values) != len(settings.Variables()) || strings.Contains(shown, "secret") {
@@ -65,7 +65,7 @@ func TestExamine_values(t *testing.T) {
 	}
 }
 
-// What the Functions Framework does by itself is not ours to set.
+// Settings of the server have no effect under the Functions Framework, and get a warning.
 func TestExamine_underTheFunctionsFramework(t *testing.T) {
 	f := environment(env(append([]string{"FUNCTION_TARGET", "Receive", "METRICS_PORT", "9090", "HEADER_TIMEOUT", "1s"}, lasting...)...)).Examine(nil)
 	if len(f.Warnings) != 2 || !strings.Contains(f.Warnings[0].Text, "has no effect under the Functions Framework") {
@@ -73,7 +73,7 @@ func TestExamine_underTheFunctionsFramework(t *testing.T) {
 	}
 }
 
-// Every place is looked for, and what is wrong with one says what to do.
+// Connect checks every sink. An error says what to check.
 func TestConnect_resultOfEachSink(t *testing.T) {
 	sinktest.New(t)
 	f := environment(env("SINKS", sinktest.PubSubSink+",pubsub://test-project/nowhere,"+sinktest.ArchiveSink+",log:", "DEAD_LETTERS", "gs://nowhere/dead")).Examine(nil)
@@ -88,7 +88,7 @@ func TestConnect_resultOfEachSink(t *testing.T) {
 	for _, c := range found {
 		says, ok := want[c.URL]
 		if !ok || (c.Err == nil) != (says == "") || c.Err != nil && !strings.Contains(c.Err.Error(), says) {
-			t.Errorf("%s: %s: %v, want an error that says %q", c.Variable, c.URL, c.Err, says)
+			t.Errorf("%s: %s: %v, want an error with %q", c.Variable, c.URL, c.Err, says)
 		}
 	}
 	if len(found) != len(want) || found[4].Variable != "DEAD_LETTERS" {
@@ -96,7 +96,7 @@ func TestConnect_resultOfEachSink(t *testing.T) {
 	}
 }
 
-// A place that does not answer is not waited for any longer than the caller does.
+// Connect stops waiting for a sink when its context ends.
 func TestConnect_timeout(t *testing.T) {
 	cloud := sinktest.New(t)
 	cloud.FailStorage(func(w http.ResponseWriter, req *http.Request) {
@@ -107,6 +107,6 @@ func TestConnect_timeout(t *testing.T) {
 	cancel()
 	f := environment(env("SINKS", sinktest.ArchiveSink)).Examine(nil)
 	if c := f.Connect(ctx)[0]; !errors.Is(c.Err, context.Canceled) {
-		t.Errorf("%v", c.Err)
+		t.Errorf("error %v, want %v", c.Err, context.Canceled)
 	}
 }

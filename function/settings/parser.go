@@ -91,7 +91,7 @@ func hasTarget(specs []sink.Spec, s sink.Spec) bool {
 	return slices.ContainsFunc(specs, func(other sink.Spec) bool { return target(other) == target(s) })
 }
 
-// port parses the number of a port; "" stays.
+// port parses the number of a port. It returns "" if none is set.
 func (p *parser) port(v Variable) string {
 	text := v.in(p.Getenv)
 	if text == "" {
@@ -104,7 +104,7 @@ func (p *parser) port(v Variable) string {
 	return strconv.FormatUint(n, 10)
 }
 
-// ports parses both ports. Port 0 is any free one.
+// ports parses both ports. Port 0 means any free port, so both may be 0.
 func (p *parser) ports() (main, metrics string) {
 	main, metrics = p.port(port), p.port(metricsPort)
 	if main == metrics && main != "0" {
@@ -113,7 +113,7 @@ func (p *parser) ports() (main, metrics string) {
 	return main, metrics
 }
 
-// Larger values are a mistake, and could overflow when used in calculations.
+// Upper bounds. Larger values are mistakes, and could overflow in calculations.
 const (
 	maxSize     = int64(1) << 40 // bytes
 	maxDuration = 24 * time.Hour

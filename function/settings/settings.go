@@ -21,8 +21,8 @@ import (
 // Variable is one environment variable.
 type Variable struct {
 	Name    string
-	Default string // what an empty or absent one means; "" is nothing
-	Unit    string // what its value is: a size in bytes, a duration, a URL …
+	Default string // the value if it is empty or not set; "" is none
+	Unit    string // of the value: size, duration, URL …
 	Meaning string
 }
 
@@ -67,7 +67,7 @@ func (v Variable) in(getenv func(string) string) string {
 	return v.Default
 }
 
-// Settings is what the environment says. It is valid by construction.
+// Settings are the parsed and validated settings of an environment.
 type Settings struct {
 	Port        string
 	MetricsPort string // "" is none

@@ -16,6 +16,7 @@ func environment(getenv func(string) string) settings.Environment {
 	return settings.Environment{Getenv: getenv, Sinks: google.Sinks()}
 }
 
+// env returns a Getenv function with the variables in pairs of name and value.
 func env(pairs ...string) func(string) string {
 	return func(name string) string {
 		for i := 0; i < len(pairs); i += 2 {
@@ -82,7 +83,7 @@ func TestParse_errors(t *testing.T) {
 		}
 		_, err := environment(env(pairs...)).Parse(sink.Options{})
 		if err == nil || !strings.Contains(err.Error(), tt.err) {
-			t.Errorf("%s=%s: error %v, want one that says %q", tt.name, tt.value, err, tt.err)
+			t.Errorf("%s=%s: error %v, want one with %q", tt.name, tt.value, err, tt.err)
 		}
 	}
 	_, err := environment(env("PORT", "x", "TIMEOUT", "x", "SINKS", "x,y:")).Parse(sink.Options{})
@@ -91,7 +92,7 @@ func TestParse_errors(t *testing.T) {
 	}
 }
 
-// The schema and the name of the metadata in it go together.
+// The schema must have the field that METADATA_KEY names.
 func TestParse_avroSchema(t *testing.T) {
 	schema := changetest.Testdata(t, "payloads", "schema-record.avsc")
 	c, err := environment(env("SINKS", "log:", "AVRO_SCHEMA", schema)).Parse(sink.Options{})

@@ -10,7 +10,7 @@ import (
 	"github.com/aerosink/aerosink/function/sink"
 )
 
-// deadLetters is where changes go that can never be stored.
+// deadLetters stores the changes that can never be stored in the sinks.
 type deadLetters struct {
 	target   *target
 	refusals report.Refusals // requests in a row whose changes all became dead letters
@@ -22,10 +22,10 @@ type deadLetterBatch struct {
 	verdicts sink.Verdicts
 }
 
-// put stores the changes with a permanent verdict as dead letters. If that fails, their
-// verdict becomes the failure, which can be retried; so it does after too many requests in a
-// row whose changes were all refused. put returns nil if it stored nothing. It also returns
-// the sink's panic.
+// put stores the changes with a permanent verdict as dead letters. If that fails, it replaces
+// their verdict with the failure, so that they are retried. It does the same after too many
+// requests in a row whose changes were all refused. put returns nil if it stored nothing. It
+// also returns the sink's panic.
 func (d *deadLetters) put(ctx context.Context, r Request, b sink.Batch, verdicts sink.Verdicts) (*deadLetterBatch, *SinkPanic) {
 	dead := d.permanent(len(b.Changes), verdicts)
 	if len(dead) == 0 {
@@ -42,7 +42,7 @@ func (d *deadLetters) put(ctx context.Context, r Request, b sink.Batch, verdicts
 		batch.Changes = append(batch.Changes, b.Changes[i])
 		batch.DeadLetters = append(batch.DeadLetters, r.deadLetter(&b.Changes[i], verdicts[i]))
 	}
-	var panicked *SinkPanic // a repeated dead letter may be stored already
+	var panicked *SinkPanic // a dead letter of a repeated request may be stored already
 	batch.verdicts, panicked = d.target.put(ctx, batch.Batch, fingerprintsOf(batch.Changes))
 	all := len(dead) == len(b.Changes)
 	for n, err := range batch.verdicts {
@@ -56,8 +56,8 @@ func (d *deadLetters) put(ctx context.Context, r Request, b sink.Batch, verdicts
 	return &batch, panicked
 }
 
-// permanent returns the indexes of the changes with a permanent verdict, of a request of n
-// changes. If a change was stored, the row of refusals ends.
+// permanent returns the indexes of the changes with a permanent verdict, in a request of n
+// changes. If any change was stored, it resets the count of refusals.
 func (d *deadLetters) permanent(n int, verdicts sink.Verdicts) (dead []int) {
 	stored := n
 	for i, err := range verdicts {
@@ -75,8 +75,8 @@ func (d *deadLetters) permanent(n int, verdicts sink.Verdicts) (dead []int) {
 	return dead
 }
 
-// notStored returns the verdict on a change whose dead letter could not be stored, for
-// whatever reason: it can be retried.
+// notStored returns the verdict on a change whose dead letter could not be stored. It can
+// always be retried.
 func notStored(err error) error {
 	if change.IsPermanent(err) {
 		return errors.New("dead letters: " + err.Error())
@@ -84,7 +84,7 @@ func notStored(err error) error {
 	return fmt.Errorf("dead letters: %w", err)
 }
 
-// tooManyRefused returns the verdict on a change that is refused like all before it.
+// tooManyRefused returns the verdict on a change after too many refusals in a row.
 func tooManyRefused(verdict error) error {
 	return fmt.Errorf("%s; all changes of the last %d requests were refused, so the configuration is probably wrong: "+
 		"check AVRO_SCHEMA, METADATA_KEY and the sinks; no more dead letters are written until a change is stored",

@@ -5,26 +5,26 @@ import (
 	"github.com/aerosink/aerosink/function/sink"
 )
 
-// Outcome is what became of the changes of a request.
+// Outcome has the result of each change of a request.
 type Outcome struct {
 	changes     int
 	verdicts    sink.Verdicts // nil if all are stored
 	deadLetters bool          // changes with a permanent verdict are dead letters
 }
 
-// Result is what became of one change.
+// Result is the result of one change.
 type Result int
 
-// The results, with the values that the metrics have as verdicts.
+// The possible results.
 const (
 	Stored  Result = iota // in every sink
-	Retry                 // not in all of them yet
+	Retry                 // not in every sink yet
 	Dead                  // stored as a dead letter
-	Refused               // for good, since there are no dead letters
+	Refused               // permanently, without dead letters
 	NumResults
 )
 
-// String returns the name that metrics have for the result.
+// String returns the value of the label verdict in metrics.
 func (r Result) String() string {
 	return [NumResults]string{"stored", "retry", "dead", "refused"}[r]
 }
@@ -35,7 +35,7 @@ func (o *Outcome) Changes() int { return o.changes }
 // AllStored reports whether every change is stored in every sink.
 func (o *Outcome) AllStored() bool { return o.verdicts == nil }
 
-// Of returns what became of change i.
+// Of returns the result of change i.
 func (o *Outcome) Of(i int) Result {
 	switch {
 	case o.verdicts == nil || o.verdicts[i] == nil:
@@ -48,7 +48,7 @@ func (o *Outcome) Of(i int) Result {
 	return Refused
 }
 
-// Err returns why change i is not stored, nil if it is.
+// Err returns the error why change i is not stored, nil if it is.
 func (o *Outcome) Err(i int) error {
 	if o.verdicts == nil {
 		return nil
@@ -56,7 +56,7 @@ func (o *Outcome) Err(i int) error {
 	return o.verdicts[i]
 }
 
-// IsSuccess reports whether the request need not come again.
+// IsSuccess reports whether the request need not be repeated.
 func (o *Outcome) IsSuccess() bool {
 	for i := range o.verdicts {
 		if r := o.Of(i); r == Retry || r == Refused {

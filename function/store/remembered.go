@@ -25,21 +25,21 @@ func fingerprintsOf(changes []format.Parsed) []fingerprint {
 	return prints
 }
 
-// Limits on what is remembered: what is forgotten is stored twice at worst. There are two
-// generations, each with at most this many changes and this old.
+// Limits of a generation of remembered changes, of which there are two. A change that was
+// forgotten is stored twice at worst.
 const (
 	maxRemembered    = 50_000
 	maxGenerationAge = 5 * time.Minute
 )
 
-// remembered has the fingerprints of changes that a target has already, although the
-// requests that brought them will come again: a request that was not answered with 200 is
-// often repeated as a whole. While nothing fails nothing is remembered. The zero value is
-// ready to use, by several goroutines at once.
+// remembered has the fingerprints of changes that a target has stored and that will be sent
+// again, because a request that is not answered with 200 is often repeated as a whole. While
+// nothing fails, nothing is remembered. The zero value is ready to use. It is safe for
+// concurrent use.
 type remembered struct {
 	mu         sync.Mutex
 	young, old map[fingerprint]struct{}
-	since      time.Time // when young was started
+	since      time.Time // when young was created
 }
 
 // isEmpty reports whether nothing is remembered.
@@ -71,7 +71,7 @@ func (r *remembered) among(prints []fingerprint) []bool {
 	return known
 }
 
-// add adds those of prints that are stored according to verdicts, and that may allows.
+// add adds those prints whose verdict is nil and for whose index may returns true.
 func (r *remembered) add(prints []fingerprint, verdicts sink.Verdicts, may func(i int) bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -88,7 +88,7 @@ func (r *remembered) add(prints []fingerprint, verdicts sink.Verdicts, may func(
 	}
 }
 
-// forget removes prints, whose request will not come again.
+// forget removes prints, whose request will not be repeated.
 func (r *remembered) forget(prints []fingerprint) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -98,7 +98,8 @@ func (r *remembered) forget(prints []fingerprint) {
 	}
 }
 
-// turn starts a new generation when the young one is full or old, and drops the old one.
+// turn starts a new generation if the young one is full or has reached its age, and drops
+// the old one.
 func (r *remembered) turn(now time.Time) {
 	switch age := now.Sub(r.since); {
 	case age >= 2*maxGenerationAge:

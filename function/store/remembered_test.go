@@ -22,7 +22,7 @@ func printOf(i int) (print fingerprint) {
 
 func always(int) bool { return true }
 
-// verdictSink is a sink with one verdict on everything.
+// verdictSink is a sink with the same verdict on every change.
 type verdictSink struct{ verdict *error }
 
 func (s verdictSink) Put(_ context.Context, b sink.Batch) sink.Verdicts {
@@ -30,8 +30,8 @@ func (s verdictSink) Put(_ context.Context, b sink.Batch) sink.Verdicts {
 }
 func (verdictSink) Close() error { return nil }
 
-// While a request fails, the target that has it remembers it; after it has succeeded nothing
-// is remembered.
+// While a request fails, the targets that have stored its changes remember them. After it has
+// succeeded, nothing is remembered.
 func TestStore_remembersUntilSuccess(t *testing.T) {
 	var none error
 	verdict := errors.New("not now")
@@ -47,7 +47,7 @@ func TestStore_remembersUntilSuccess(t *testing.T) {
 		t.Errorf("outcome %v", o.Of(0))
 	}
 	if s.targets[0].remembered.isEmpty() || !s.targets[1].remembered.isEmpty() {
-		t.Error("the first target alone has the change to remember")
+		t.Error("not the first target, or not only the first one, remembers the change")
 	}
 	verdict = nil
 	if o := s.Put(t.Context(), Request{}, b); !o.IsSuccess() || !o.AllStored() {

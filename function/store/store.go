@@ -1,14 +1,14 @@
-// Package store makes the changes of a request durable in every sink, and what can never
-// be stored as dead letters. A batch comes in, an [Outcome] goes out: what became of each
-// change.
+// Package store makes the changes of a request durable in every sink. Changes that can never
+// be stored become dead letters. The [Outcome] has the result of each change.
 //
-//  1. [Store.Put] gives the batch to each target at once; a target leaves out what could
-//     not be read, and what it has already of an earlier attempt (target.go, remembered.go).
+//  1. [Store.Put] gives the batch to all targets at once. A target leaves out the changes
+//     that could not be read, and those that it stored in an earlier attempt (target.go,
+//     remembered.go).
 //  2. The worst verdict on each change counts.
 //  3. Changes with a permanent verdict become dead letters (deadletters.go).
-//  4. If the request will come again, each target remembers what it has.
+//  4. If the request will be repeated, each target remembers the changes that it stored.
 //
-// The package knows no HTTP.
+// The package does not depend on HTTP.
 package store
 
 import (
@@ -27,14 +27,14 @@ import (
 // Config says where changes go.
 type Config struct {
 	Sinks       []sink.Spec // at least one
-	DeadLetters *sink.Spec  // nil is none
+	DeadLetters *sink.Spec  // nil if there is none
 }
 
 // Store stores changes in all sinks. The zero Store is not usable.
 type Store struct {
 	config      Config
 	targets     []*target
-	deadLetters *deadLetters // nil is none
+	deadLetters *deadLetters // nil if there is none
 }
 
 // New returns a Store whose sinks are not open yet.
@@ -80,14 +80,14 @@ func (s *Store) all() []*target {
 	return append(s.targets[:len(s.targets):len(s.targets)], s.deadLetters.target)
 }
 
-// Request is what a dead letter tells about the request of its change.
+// Request has the properties of a request that its dead letters record.
 type Request struct {
 	MediaType string
 	ID        string // for people to find it by
 	Received  time.Time
 }
 
-// Put stores the changes of a request and returns what became of them. If a sink panics,
+// Put stores the changes of a request and returns their results. If a sink panics,
 // Put panics with a [*SinkPanic] once the other sinks have finished.
 func (s *Store) Put(ctx context.Context, r Request, b sink.Batch) Outcome {
 	var prints []fingerprint
@@ -114,7 +114,7 @@ func (s *Store) Put(ctx context.Context, r Request, b sink.Batch) Outcome {
 	return o
 }
 
-// remembers reports whether a target remembers anything of a request that will come again.
+// remembers reports whether any target remembers changes.
 func (s *Store) remembers() bool {
 	return slices.ContainsFunc(s.all(), func(t *target) bool { return !t.remembered.isEmpty() })
 }
@@ -139,7 +139,7 @@ func (s *Store) putAll(ctx context.Context, b sink.Batch, prints []fingerprint) 
 	return verdicts, nil
 }
 
-// remember notes what each target has of a request that will come again.
+// remember records which changes each target has stored of a request that will be repeated.
 func (s *Store) remember(b sink.Batch, prints []fingerprint, verdicts []sink.Verdicts, dead *deadLetterBatch) {
 	if prints == nil {
 		prints = fingerprintsOf(b.Changes)
@@ -165,8 +165,8 @@ func worst(each []sink.Verdicts, n int) sink.Verdicts {
 	return all
 }
 
-// badness orders verdicts. A failure that can be retried is worse than a permanent one,
-// which says nothing while there is one to retry; of those to retry, overload is the least.
+// badness orders verdicts. A failure that can be retried is worse than a permanent one: the
+// change is sent again anyway. Overload is the least bad failure that can be retried.
 func badness(verdict error) int {
 	switch {
 	case verdict == nil:
@@ -179,7 +179,7 @@ func badness(verdict error) int {
 	return 3
 }
 
-// deadLetter says why p is a dead letter.
+// deadLetter returns the dead letter of p.
 func (r *Request) deadLetter(p *format.Parsed, reason error) sink.DeadLetter {
 	mediaType := formats.MediaTypeOf(p.Format)
 	if mediaType == "" {

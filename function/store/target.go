@@ -17,7 +17,8 @@ type SinkPanic struct {
 
 var errSinkPanicked = errors.New("the sink panicked")
 
-// target is an open sink, and what it has of requests that will come again.
+// target is an open sink, with the changes that it has stored of requests that will be
+// repeated.
 type target struct {
 	sink       sink.Sink
 	spec       sink.Spec
@@ -33,9 +34,9 @@ func openTarget(ctx context.Context, spec sink.Spec) (*target, error) {
 }
 
 // put stores the changes of b that could be read and that the target does not have yet. It
-// returns the verdicts on all of b; that on a change that could not be read says why.
-// prints are the fingerprints of all changes, nil if no target remembers anything. put
-// also returns the sink's panic; then nothing is known to be stored.
+// returns the verdicts on all changes of b; the verdict on an unreadable change is its error.
+// The fingerprints of all changes are in prints, which is nil if no target remembers any. put
+// also returns the sink's panic; then all verdicts are errors.
 func (t *target) put(ctx context.Context, b sink.Batch, prints []fingerprint) (verdicts sink.Verdicts, panicked *SinkPanic) {
 	defer func() {
 		if value := recover(); value != nil {
@@ -74,8 +75,8 @@ func (t *target) put(ctx context.Context, b sink.Batch, prints []fingerprint) (v
 	return verdicts, nil
 }
 
-// unreadable returns a verdict on each change that could not be read, unless b holds dead
-// letters, which may be anything.
+// unreadable returns a verdict on each change that could not be read. Dead letters need not
+// be readable, so it returns nil for them.
 func unreadable(b sink.Batch) (verdicts sink.Verdicts) {
 	if b.DeadLetters != nil {
 		return nil
@@ -86,7 +87,7 @@ func unreadable(b sink.Batch) (verdicts sink.Verdicts) {
 	return verdicts
 }
 
-// remember notes what the target has of b, whose request will come again.
+// remember records which changes of b, whose request will be repeated, are stored.
 func (t *target) remember(b sink.Batch, prints []fingerprint, verdicts sink.Verdicts) {
 	t.remembered.add(prints, verdicts, func(i int) bool {
 		return b.DeadLetters != nil || isUnique(&b.Changes[i].Change)
@@ -94,6 +95,6 @@ func (t *target) remember(b sink.Batch, prints []fingerprint, verdicts sink.Verd
 }
 
 // isUnique reports whether no other change of the record can have the same bytes. Without
-// time and generation, two deletes of a record that was written in between are the same
-// bytes, and the second must not be taken for the first.
+// last update time and generation, two deletes of a record have the same bytes even if it was
+// written in between, and the second must not be taken for a repeat of the first.
 func isUnique(c *change.Change) bool { return c.LUT > 0 && c.Generation > 0 }

@@ -15,7 +15,7 @@ import (
 	"github.com/aerosink/aerosink/connector/xdr"
 )
 
-// checker knows the changes that go in, and checks those that come out.
+// checker has the changes that were sent, and checks those that come out.
 type checker struct {
 	format     format.Format
 	begin, end time.Time
@@ -71,7 +71,7 @@ func newChecker(frames []xdr.Frame, formatName string) (*checker, error) {
 	return k, nil
 }
 
-// played notes that every message has been replied to.
+// played records that every message has been replied to.
 func (k *checker) played() { k.end = time.Now() }
 
 // checkMessage checks a message from Pub/Sub.

@@ -4,8 +4,7 @@
 // TCP, as an Aerospike node does. Run "local help" for the flags.
 //
 // The steps are [openCloud], [startPipeline], and then [options.playOnce], which checks
-// that what came out is what went in, or [options.follow], which runs until it is
-// interrupted.
+// that every change came out, or [options.follow], which runs until it is interrupted.
 package main
 
 import (
@@ -91,7 +90,7 @@ func (o *options) run(ctx context.Context, streams cli.Streams) (err error) {
 	return o.follow(ctx, frames, cloud, p, out)
 }
 
-// playOnce plays frames, prints what comes out, and checks that it is what went in.
+// playOnce plays frames, prints the changes that come out, and checks that they are the same.
 func (o *options) playOnce(ctx context.Context, frames []xdr.Frame, cloud *cloud, p *pipeline, out *printer) error {
 	ctx, cancel := context.WithTimeout(ctx, o.timeout)
 	defer cancel()
@@ -127,7 +126,7 @@ func (o *options) playOnce(ctx context.Context, frames []xdr.Frame, cloud *cloud
 	return out.summary(checker, objects)
 }
 
-// follow plays frames and prints what comes out, until ctx ends.
+// follow plays frames and prints the changes that come out, until ctx ends.
 func (o *options) follow(ctx context.Context, frames []xdr.Frame, cloud *cloud, p *pipeline, out *printer) error {
 	played := make(chan error, 1)
 	playing, stop := context.WithCancel(ctx)
@@ -148,7 +147,7 @@ func (o *options) follow(ctx context.Context, frames []xdr.Frame, cloud *cloud, 
 	}
 }
 
-// ignoreEnd drops an error if ctx has ended, which explains it.
+// ignoreEnd drops an error that was caused by the end of ctx.
 func ignoreEnd(ctx context.Context, err error) error {
 	if ctx.Err() == nil {
 		return err

@@ -106,8 +106,8 @@ func TestProgram_errors(t *testing.T) {
 	}
 }
 
-// Without -once, the program prints the captures and then what another source ships,
-// serves the bucket and the metrics to others, and stops without an error.
+// Without -once, the program prints the captures and then the changes of another source,
+// serves the bucket and the metrics, and stops without an error.
 func TestFollow(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	var out changetest.Output

@@ -78,8 +78,8 @@ func formatOf(name string) (format.Format, error) {
 	return nil, cli.Usagef("-format: unknown format %q: want json or flat-json", name)
 }
 
-// startFunction starts the function. It has a context of its own, because it ends after
-// the connector.
+// startFunction starts the function. It has its own context, because it ends after the
+// connector.
 func (p *pipeline) startFunction(log *slog.Logger) error {
 	environment := map[string]string{"SINKS": sinks}
 	e := settings.Environment{Getenv: func(name string) string { return environment[name] }, Sinks: google.Sinks()}
@@ -129,7 +129,7 @@ func ignoreClosed(err error) error {
 	return err
 }
 
-// stop stops the connector and then the function, each when it has drained.
+// stop stops the connector and then the function. Each drains first.
 func (p *pipeline) stop() error {
 	p.stopConnector()
 	err := <-p.connectorEnd

@@ -31,7 +31,7 @@ func (p *printer) printf(line string, args ...any) {
 	}
 }
 
-// overview prints what runs, and the terms that the changes below it use.
+// overview prints what is running, and explains the terms in the output.
 func (p *printer) overview(c *cloud, pl *pipeline) {
 	p.printf("Aerosink runs in this process, from Aerospike's replication to Google Cloud:")
 	p.printf("")
@@ -85,7 +85,7 @@ func (p *printer) objects(objects []object) {
 	p.printf("")
 }
 
-// summary prints that all is well. It returns the first error of printing anything.
+// summary prints the counts of a successful run. It returns the first error of any print.
 func (p *printer) summary(k *checker, objects []object) error {
 	dropped := ""
 	if k.dropped > 0 {

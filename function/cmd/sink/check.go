@@ -11,8 +11,8 @@ import (
 )
 
 // check prints the effective settings, and the errors and warnings about the
-// environment. With connect it also looks whether the sinks exist and may be used. It
-// returns an error if there is one.
+// environment. With connect it also checks whether the sinks exist and may be used. It
+// returns an error if it has printed any.
 func check(ctx context.Context, getenv func(string) string, environ []string, connect bool, stdout io.Writer) error {
 	names := make([]string, len(environ))
 	for i, variable := range environ {

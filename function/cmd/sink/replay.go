@@ -16,8 +16,8 @@ import (
 	"github.com/aerosink/aerosink/function/sink"
 )
 
-// replayTimeout is the TIMEOUT of a replay if the environment sets none. It can be
-// longer than that of a request, because XDR does not wait for it.
+// replayTimeout is the default of TIMEOUT for a replay. It can be longer than that of the
+// server, because XDR does not wait for a replay.
 const replayTimeout = time.Minute
 
 // replayOptions are the flags of sink replay.
@@ -111,16 +111,16 @@ func (o *replayOptions) targets(from string, getenv func(string) string) (destin
 	return destinations, sinks, nil
 }
 
-// isBelow reports whether the sink with the URL text is an archive at or below from.
+// isBelow reports whether the sink with the URL text is an archive in from.
 func isBelow(text, from string) bool {
 	url, _, _ := strings.Cut(text, "?")
 	folder := func(url string) string { return strings.TrimRight(url, "/") + "/" }
 	return strings.HasPrefix(from, "gs:") && strings.HasPrefix(folder(url), folder(from))
 }
 
-// withoutLinger returns the URL of a sink, of which an archive writes one object for
-// each chunk of the replay. The names of objects then follow from the chunks, so that a
-// second replay of the same archive writes the same objects.
+// withoutLinger returns the URL of a sink with linger=0s if it is an archive, so that it
+// writes one object for each chunk of the replay. The names of objects then depend only on
+// the chunks, and a second replay of the same archive writes the same objects.
 func withoutLinger(text string) string {
 	u, err := url.Parse(text)
 	if err != nil || u.Scheme != "gs" || u.Query().Has("linger") {
@@ -133,7 +133,7 @@ func withoutLinger(text string) string {
 }
 
 // replayEnvironment returns the environment with other sinks, and without dead letters: a
-// replay reports changes that are refused, and leaves them where they are.
+// replay only reports the changes that are refused.
 func replayEnvironment(getenv func(string) string, sinks []string) func(string) string {
 	return func(name string) string {
 		value := getenv(name)

@@ -42,7 +42,7 @@ func writeArchive(t *testing.T, n int) (folder string, lines []string) {
 	return folder, lines
 }
 
-// sinkCommand runs the program and returns what it has written.
+// sinkCommand runs the program and returns its output.
 func sinkCommand(t *testing.T, variables map[string]string, args ...string) (stdout, stderr string, err error) {
 	t.Helper()
 	var out, log bytes.Buffer
@@ -194,8 +194,8 @@ func (c *collector) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// A replay that was killed continues where it was: everything arrives, and at most one
-// chunk arrives twice.
+// A replay that was killed continues from its checkpoint: every change arrives, and at most
+// one chunk arrives twice.
 func TestReplay_killed(t *testing.T) {
 	folder, lines := writeArchive(t, 500)
 	c := &collector{entered: make(chan struct{})}
