@@ -13,7 +13,7 @@ type DeadLetter struct {
 	Reason    string    // never holds users' data
 	Offset    int       // of the error in the body of the request, in bytes
 	Request   string    // ID of the request; "" if it has none
-	Received  time.Time // when the request came
+	Received  time.Time // when the request arrived
 }
 
 // AppendLine appends the dead letter of p as one line of JSON, with its newline.

@@ -12,9 +12,9 @@ import (
 	"github.com/aerosink/aerosink/connector/format/json"
 )
 
-// logSink writes a line of metadata for each change: for trying things out. A log
-// is no place that lasts, and no place for users' data, so keys and bins are left
-// out unless the URL says ?data=true.
+// logSink writes a line of metadata for each change. It is for trying things out: a log
+// is not durable and should not hold users' data, so keys and bins are left out unless
+// the URL has ?data=true.
 type logSink struct {
 	mu   sync.Mutex
 	out  io.Writer
@@ -50,7 +50,7 @@ func (s *logSink) Put(_ context.Context, b Batch) Verdicts {
 	return All(len(b.Changes), err)
 }
 
-// appendData appends the change as JSON, or the reason why it is none.
+// appendData appends the change as JSON, or the error if JSON cannot express it.
 func appendData(lines []byte, p *format.Parsed) []byte {
 	lines, err := json.AppendLine(append(lines, ' '), p)
 	if err != nil {

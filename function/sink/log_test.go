@@ -18,7 +18,7 @@ func open(t *testing.T, text string, o sink.Options) sink.Sink {
 	return sinktest.Open(t, sinktest.Parse(t, sink.ParseLog, text, o))
 }
 
-func TestLog(t *testing.T) {
+func TestLogSink(t *testing.T) {
 	for _, tt := range []struct{ url, want string }{
 		{"log:", `write namespace="shop" set="s" digest=AQAAAAAAAAAAAAAAAAAAAAAAAAA= generation=1 lut=1795350896790` + "\n"},
 		{"log:?data=true", `write namespace="shop" set="s" digest=AQAAAAAAAAAAAAAAAAAAAAAAAAA= generation=1 lut=1795350896790 {"i":1}` + "\n"},
@@ -31,9 +31,9 @@ func TestLog(t *testing.T) {
 			t.Errorf("%s (-want +got):\n%s", tt.url, diff)
 		}
 	}
-	full := open(t, "log:", sink.Options{Log: brokenWriter{}})
-	if verdicts := full.Put(t.Context(), sinktest.Batch("s", 2)); len(verdicts) != 2 || slices.Contains(verdicts, nil) {
-		t.Errorf("verdicts %v of a log that cannot be written", verdicts)
+	broken := open(t, "log:", sink.Options{Log: brokenWriter{}})
+	if verdicts := broken.Put(t.Context(), sinktest.Batch("s", 2)); len(verdicts) != 2 || slices.Contains(verdicts, nil) {
+		t.Errorf("verdicts %v of a log that cannot be written, want two errors", verdicts)
 	}
 }
 

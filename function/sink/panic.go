@@ -1,12 +1,12 @@
 package sink
 
-// Panic is what a goroutine of a sink panicked with. A Put that the goroutine worked
-// for panics with it in turn, once its batch is no longer needed, so that who answers
-// the request can say so, and the process goes on.
+// Panic is a panic in a goroutine of a sink. A Put that the goroutine worked for panics
+// with it too, once its batch is no longer in use. The caller can then answer the request
+// and the process goes on.
 type Panic struct {
 	Value any    // may hold users' data
 	Stack []byte // of the goroutine
 }
 
-// Error implements error. It tells nothing of the value.
+// Error implements error. It leaves out the value.
 func (*Panic) Error() string { return "a goroutine of the sink panicked" }

@@ -9,7 +9,8 @@ import (
 	"time"
 )
 
-// Query reads the parameters of a sink's URL. The first fault stays; End returns it.
+// Query reads the parameters of a sink's URL. It keeps the first error, which End
+// returns.
 type Query struct {
 	values url.Values
 	asked  []string
@@ -19,7 +20,7 @@ type Query struct {
 // NewQuery returns the Query of u.
 func NewQuery(u *url.URL) *Query { return &Query{values: u.Query()} }
 
-// Text returns the parameter, or absent.
+// Text returns the value of a parameter, or absent if the URL does not have it.
 func (q *Query) Text(name, absent string) string {
 	q.asked = append(q.asked, name)
 	if !q.values.Has(name) {
@@ -31,7 +32,7 @@ func (q *Query) Text(name, absent string) string {
 	return q.values.Get(name)
 }
 
-// Word returns the parameter, which is one of words, or absent.
+// Word returns the value of a parameter, which must be one of words, or absent.
 func (q *Query) Word(name, absent string, words ...string) string {
 	word := q.Text(name, absent)
 	for _, w := range words {
@@ -43,7 +44,7 @@ func (q *Query) Word(name, absent string, words ...string) string {
 	return absent
 }
 
-// Integer returns the parameter, a number from least to most, or absent.
+// Integer returns the value of a parameter, an integer from least to most, or absent.
 func (q *Query) Integer(name string, absent, least, most int) int {
 	text := q.Text(name, strconv.Itoa(absent))
 	i, err := strconv.Atoi(text)
@@ -54,7 +55,7 @@ func (q *Query) Integer(name string, absent, least, most int) int {
 	return i
 }
 
-// Duration returns the parameter, a duration from least to most, or absent.
+// Duration returns the value of a parameter, a duration from least to most, or absent.
 func (q *Query) Duration(name string, absent, least, most time.Duration) time.Duration {
 	text := q.Text(name, absent.String())
 	d, err := time.ParseDuration(text)
@@ -65,8 +66,8 @@ func (q *Query) Duration(name string, absent, least, most time.Duration) time.Du
 	return d
 }
 
-// Size returns the parameter, a number of bytes as [ParseSize] reads it, from least
-// to most, or absent.
+// Size returns the value of a parameter, a number of bytes from least to most, or absent.
+// [ParseSize] describes its form.
 func (q *Query) Size(name string, absent, least, most int64) int64 {
 	text := q.Text(name, strconv.FormatInt(absent, 10))
 	n, err := ParseSize(text)
@@ -77,14 +78,14 @@ func (q *Query) Size(name string, absent, least, most int64) int64 {
 	return n
 }
 
-// Fail notes a fault.
+// Fail records an error, unless there is one already.
 func (q *Query) Fail(detail string, args ...any) {
 	if q.err == nil {
 		q.err = fmt.Errorf(detail, args...)
 	}
 }
 
-// End returns the first fault. A parameter that was not asked for is one.
+// End returns the first error. A parameter that no method has read is an error.
 func (q *Query) End() error {
 	for _, name := range q.asked {
 		q.values.Del(name)
@@ -95,7 +96,7 @@ func (q *Query) End() error {
 	return q.err
 }
 
-// ParseSize reads a number of bytes, or one with KiB, MiB or GiB behind it.
+// ParseSize parses a number of bytes, which may have the suffix KiB, MiB or GiB.
 func ParseSize(text string) (int64, error) {
 	digits, shift := text, 0
 	for suffix, by := range map[string]int{"KiB": 10, "MiB": 20, "GiB": 30} {

@@ -11,8 +11,8 @@ import (
 	"github.com/aerosink/aerosink/connector/nearest"
 )
 
-// Registry has the kinds of sinks of a program, by the schemes of their URLs. The programs
-// fill it, so that each links only the sinks it offers. The zero Registry has none.
+// Registry holds the kinds of sinks that a program offers, by URL scheme. Each program
+// fills its own, so that it links only the sinks it offers. The zero Registry is empty.
 type Registry struct {
 	kinds []Kind
 }
@@ -25,8 +25,8 @@ type Kind struct {
 	// Parse parses the URL of a sink.
 	Parse func(u *url.URL, o Options) (Spec, error)
 
-	// ReadObject returns the content of the object at a URL, at most limit bytes. Nil if
-	// sinks of the kind have no objects that can be read so.
+	// ReadObject returns the content of the object at a URL, at most limit bytes. It is nil
+	// if the kind has no objects to read.
 	ReadObject func(ctx context.Context, url string, limit int64) ([]byte, error)
 }
 
@@ -46,8 +46,8 @@ func (r Registry) Examples() string {
 	return strings.Join(examples[:last], ", ") + " and " + examples[last]
 }
 
-// Parse parses the URL of a sink, such as pubsub://PROJECT/TOPIC?ordering=256. Errors say
-// what is wrong and hold no more than the URL.
+// Parse parses the URL of a sink, such as pubsub://PROJECT/TOPIC?ordering=256. Errors
+// contain no data other than the URL.
 func (r Registry) Parse(text string, o Options) (Spec, error) {
 	u, err := url.Parse(text)
 	if err != nil {

@@ -1,10 +1,11 @@
-// Package sink says what it is to store changes where they last: a batch comes in
-// with the bytes that its changes were read from, a verdict on each goes back. A nil
-// verdict means durable: a message that Pub/Sub has given an id, an object that
-// Cloud Storage has finalised. Of HTTP the package knows nothing.
+// Package sink defines sinks, which store changes durably, and what they have in common.
+// A sink takes a batch of changes, with the bytes that they were read from, and returns
+// a verdict on each. A nil verdict means that the change is durable: Pub/Sub has given
+// its message an ID, or Cloud Storage has finalised its object. The package does not import
+// net/http.
 //
-// The places themselves are packages of their own: [pubsub], [archive]. Here are
-// what they have in common, and log:, for trying things out.
+// The sinks are in packages of their own, [pubsub] and [archive], except log:, which is
+// for trying things out.
 //
 // [pubsub]: https://pkg.go.dev/github.com/aerosink/aerosink/function/sink/pubsub
 // [archive]: https://pkg.go.dev/github.com/aerosink/aerosink/function/sink/archive
@@ -23,32 +24,32 @@ import (
 	"github.com/aerosink/aerosink/connector/format/avro"
 )
 
-// Sink is a place to store changes. Its methods may be called by several
-// goroutines at once.
+// Sink stores changes. Its methods may be called by several goroutines at once.
 type Sink interface {
 	// Put stores the changes of the batch and returns when the last is durable or has
-	// failed. It neither keeps nor writes to the batch and its bytes after that.
+	// failed. After that it neither keeps nor modifies the batch and its bytes.
 	Put(ctx context.Context, b Batch) Verdicts
 
-	// Close waits for nothing: all Puts must have returned.
+	// Close closes the sink. It does not wait: all Puts must have returned.
 	Close() error
 }
 
-// Batch is what one request brings.
+// Batch is the changes of one request.
 type Batch struct {
 	Changes []format.Parsed
 
-	// DeadLetters, unless nil, says that Changes are dead letters, and why each is one.
+	// DeadLetters, unless nil, marks all Changes as dead letters, and says why each is one.
 	// The Change of a dead letter holds only what could be read.
 	DeadLetters []DeadLetter
 
-	// TraceParent is the request's trace as of W3C Trace Context; "" if it has none
-	// or is not sampled.
+	// TraceParent is the request's traceparent header (W3C Trace Context); "" if it has
+	// none or is not sampled.
 	TraceParent string
 }
 
-// Verdicts are the verdicts on a batch, one for each change. Nil, or a nil one,
-// means stored; an error marked by change.Permanent will be the same next time.
+// Verdicts holds a verdict on each change of a batch. A nil verdict means that the change
+// is stored, and nil Verdicts that all are. An error marked by change.Permanent would be
+// the same on a retry.
 type Verdicts []error
 
 // All returns the verdict err on each of n changes.
@@ -74,30 +75,30 @@ func (v *Verdicts) Set(n, i int, err error) {
 	(*v)[i] = err
 }
 
-// ErrOverloaded is wrapped by the verdict on a change that found no room: what waits
-// in memory is bounded. A little later there is room.
+// ErrOverloaded is wrapped by the verdict on a change that was refused because too much
+// waits in memory already. A retry a little later may succeed.
 var ErrOverloaded = errors.New("overloaded")
 
 // Spec says which sink to open and how.
 type Spec struct {
-	URL string // as it was configured; it holds no secret
+	URL string // as configured; it has no secrets
 
 	// Bins says that the sink reads the bins of changes, not only their bytes and
 	// metadata, so that formats.Parser.Bins must be set.
 	Bins bool
 
-	// New opens the sink. The context bounds the opening alone.
+	// New opens the sink. The context applies only to opening it.
 	New func(ctx context.Context) (Sink, error)
 
-	// Probe finds out whether what the URL names is there and may be used for storing.
-	// It stores nothing. Nil finds nothing wrong.
+	// Probe checks that what the URL names exists and that the program may store in it.
+	// It stores nothing. A nil Probe means that there is nothing to check.
 	Probe func(ctx context.Context) error
 }
 
 // String returns the URL.
 func (s Spec) String() string { return s.URL }
 
-// Open opens the sink. The context bounds the opening alone.
+// Open opens the sink. The context applies only to opening it.
 func (s Spec) Open(ctx context.Context) (Sink, error) {
 	sink, err := s.New(ctx)
 	if err != nil {
@@ -106,23 +107,23 @@ func (s Spec) Open(ctx context.Context) (Sink, error) {
 	return sink, nil
 }
 
-// Options are what all sinks of a process share.
+// Options are the settings that all sinks of a process share.
 type Options struct {
 	// Timeout bounds what a sink does for one Put.
 	Timeout time.Duration
 
-	// Log is where the sink log: writes. It gets whole lines.
+	// Log is where the sink log: writes, in whole lines.
 	Log io.Writer
 
-	// Avro is the schema that changes are written with as Avro datums where no other
-	// is called for. Nil is the sinks' own.
+	// Avro is the format, with its schema, of changes that are written as Avro datums,
+	// unless something requires another schema. Nil means the sinks' own schema.
 	Avro *avro.Format
 
-	// MetadataKey is the member that holds the metadata of flat JSON where changes
-	// are written as such.
+	// MetadataKey is the member that holds the metadata in changes that are written as
+	// flat JSON.
 	MetadataKey string
 
-	// Metrics is where sinks register their metrics, each with the label sink, its
-	// URL. Nil registers none.
+	// Metrics is where sinks register their metrics. The label sink holds the URL. If
+	// Metrics is nil, none are registered.
 	Metrics prometheus.Registerer
 }

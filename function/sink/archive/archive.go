@@ -1,6 +1,6 @@
 // Package archive writes changes as objects of a bucket. A batch comes in, a verdict on each
-// change goes back; a nil verdict means that the change's object exists. Buckets are those of
-// a cloud, in a package of its own: see gcs.
+// change goes back; a nil verdict means that the change's object exists. Access to a
+// cloud's buckets is in a package of its own: see gcs.
 //
 // A batch takes these steps:
 //
@@ -31,8 +31,8 @@ import (
 //
 //	PREFIX/namespace=shop/set=orders/dt=2026-11-22/hour=12/1795348800000-9f86d081884c7d65.ndjson.gz
 //
-// Day and hour are those of the changes' last update time, in UTC. The name follows from the
-// path and the content, and the object must not exist yet, so that a batch that is repeated
+// Day and hour are those of the changes' last update time, in UTC. The name is derived from
+// the path and the content, and no object is overwritten, so a batch that is repeated
 // unchanged changes nothing.
 type archive struct {
 	*config
@@ -40,7 +40,7 @@ type archive struct {
 	group      *group
 	metrics    *metrics
 	inFlight   atomic.Int64 // bytes of the batches of all Puts
-	processors semaphore    // at the processor
+	processors semaphore    // for work that needs a processor
 }
 
 // semaphore is a counting semaphore.

@@ -39,9 +39,9 @@ func lines(t *testing.T, o sinktest.Object) string {
 	return string(text)
 }
 
-// A change in a binary format is archived as JSON, so that an object is what its
-// name says; one that JSON has no form for is refused, alone and for good.
-func TestArchiveOfBinaryFormats(t *testing.T) {
+// A change in a binary format is archived as JSON. One that JSON cannot express is refused
+// for good, and no other.
+func TestPut_binaryFormats(t *testing.T) {
 	cloud := sinktest.New(t)
 	good, bad := sinktest.One("orders", 1), sinktest.One("lonely", 2)
 	good.Data, good.Format = []byte{0x93, '\n', 0}, "message-pack"
@@ -66,14 +66,14 @@ func TestArchiveOfBinaryFormats(t *testing.T) {
 	}
 }
 
-func TestArchiveObjects(t *testing.T) {
+func TestPut_folders(t *testing.T) {
 	later := sinktest.One("orders", 3)
 	later.Change.LUT = sinktest.Hour.Add(time.Hour).UnixMilli()
-	undated, homeless, odd := sinktest.One("orders", 4), sinktest.One("", 5), sinktest.One("a/b=c d+é", 6)
+	undated, noSet, escaped := sinktest.One("orders", 4), sinktest.One("", 5), sinktest.One("a/b=c d+é", 6)
 	undated.Change.LUT = 0
 	pretty := sinktest.One("orders", 7)
 	pretty.Data = []byte("{\n  \"i\": 7\n}")
-	b := sink.Batch{Changes: []format.Parsed{sinktest.One("orders", 1), later, undated, sinktest.One("orders", 0), homeless, odd, pretty}}
+	b := sink.Batch{Changes: []format.Parsed{sinktest.One("orders", 1), later, undated, sinktest.One("orders", 0), noSet, escaped, pretty}}
 
 	for _, compression := range []string{"none", "gzip"} {
 		t.Run(compression, func(t *testing.T) {
@@ -109,8 +109,8 @@ func TestArchiveObjects(t *testing.T) {
 	}
 }
 
-// The same batch has the same name, another has another.
-func TestArchiveNames(t *testing.T) {
+// A repeated batch has the same object name, another batch has another.
+func TestPut_objectNames(t *testing.T) {
 	cloud := sinktest.New(t)
 	s := open(t, sinktest.ArchiveSink, sink.Options{})
 	for _, b := range []sink.Batch{sinktest.Batch("s", 2), sinktest.Batch("s", 2), sinktest.Batch("s", 3)} {
@@ -123,9 +123,9 @@ func TestArchiveNames(t *testing.T) {
 	}
 }
 
-// A change whose object could have no name is refused, alone and for good; its letter
-// finds a place all the same.
-func TestArchiveOfLongNames(t *testing.T) {
+// A change whose folder would be too long is refused for good, and no other. Its dead
+// letter is stored in the folder of those without metadata.
+func TestPut_longFolder(t *testing.T) {
 	cloud := sinktest.New(t)
 	s := open(t, sinktest.ArchiveSink, sink.Options{})
 	long, good := sinktest.One(strings.Repeat("é", 200), 1), sinktest.One("orders", 2)
@@ -135,7 +135,7 @@ func TestArchiveOfLongNames(t *testing.T) {
 	}
 	letter := sink.DeadLetter{Reason: "too long", Received: sinktest.Hour}
 	if verdicts := s.Put(t.Context(), sink.Batch{Changes: []format.Parsed{long}, DeadLetters: []sink.DeadLetter{letter}}); verdicts != nil {
-		t.Errorf("the letter: %v", verdicts)
+		t.Errorf("dead letter: %v", verdicts)
 	}
 	var folders []string
 	for _, o := range cloud.Objects(t) {

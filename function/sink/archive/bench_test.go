@@ -41,7 +41,8 @@ func kilobytes(b *testing.B, sender, n int) sink.Batch {
 	return sink.Batch{Changes: parsed}
 }
 
-// renew makes another batch of b, number n: it changes the last number of each change.
+// renew turns b into a different batch, number n, by changing the last number of each
+// change.
 func renew(b sink.Batch, n int) {
 	const digits, after = 7, 2
 	for i := range b.Changes {
@@ -50,8 +51,8 @@ func renew(b sink.Batch, n int) {
 	}
 }
 
-// BenchmarkArchive stores batches of 500 changes of 1 KB, of 64 senders that each wait
-// for the answer.
+// BenchmarkArchive stores batches of 500 changes of 1 KB from 64 senders, each of which
+// waits for the verdicts before it sends the next batch.
 func BenchmarkArchive(b *testing.B) {
 	const senders, changes = 64, 500
 	for _, tt := range []struct{ name, query string }{

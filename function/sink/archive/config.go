@@ -10,9 +10,9 @@ import (
 	"github.com/aerosink/aerosink/function/sink"
 )
 
-// config is what the URL of an archive says.
+// config holds the settings in the URL of an archive.
 type config struct {
-	url        string // as it was configured
+	url        string // as configured
 	bucketName string
 	path       template
 
@@ -21,7 +21,7 @@ type config struct {
 	timeout     time.Duration // of a Put
 	linger      time.Duration // how long an object waits for more parts after its first; 0 never shares objects
 	maxBytes    int64         // uncompressed size at which an object is closed
-	maxChanges  int           // number at which an object is closed
+	maxChanges  int           // number of changes at which an object is closed
 	maxInFlight int64         // bytes of all Puts together
 }
 
@@ -34,10 +34,10 @@ const (
 	defaultMaxInFlight = 128 << 20
 )
 
-// Cloud is how the buckets of a cloud are used.
+// Cloud has the functions that open and check the buckets of a cloud.
 type Cloud struct {
 	Open  func(ctx context.Context, bucket string) (Bucket, error)
-	Probe func(ctx context.Context, bucket string) error // checks that it exists and may be written to
+	Probe func(ctx context.Context, bucket string) error // checks that the bucket exists and may be written to
 }
 
 // Parse parses the URL of an archive, SCHEME://BUCKET/PREFIX?format=ndjson. The README has

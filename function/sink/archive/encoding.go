@@ -21,8 +21,8 @@ type encoding struct {
 	rows     func(rows []row.Row) ([]byte, error)
 }
 
-// parseEncoding reads what the URL says about changes. Dead letters are lines in any
-// case, compressed alike where lines can be.
+// parseEncoding returns the encodings that the URL asks for. Dead letters are always
+// lines, with the same compression if lines can have it.
 func parseEncoding(q *sink.Query) (changes, letters *encoding) {
 	switch format := q.Word("format", "ndjson", "ndjson", "avro", "parquet"); format {
 	case "avro":
@@ -51,12 +51,12 @@ func lines(compression string) *encoding {
 	return &encoding{format: "ndjson", compression: "none", suffix: ".ndjson", mediaType: "application/x-ndjson"}
 }
 
-// join makes the content of an object of its parts, which are in order. Its slices
-// share the parts' memory.
+// join returns the content of an object that consists of the parts, which are in order.
+// The slices share the parts' memory.
 //
-// What was compressed already stays as it is, for a gzip file may have several
-// members and one of zstd several frames. What is small goes before it, together:
-// by itself it would hardly be compressed.
+// Parts that are compressed already stay as they are, since a gzip file may have several
+// members and a zstd file several frames. The others are small and would hardly compress
+// alone, so they are compressed together and go first.
 func (e *encoding) join(parts []*part) ([][]byte, error) {
 	if e.rows != nil {
 		var rows []row.Row
@@ -88,7 +88,7 @@ var gzipWriters = sync.Pool{New: func() any {
 	return w
 }}
 
-// appending is the writer that appends.
+// appending is an io.Writer that appends to a slice.
 type appending struct{ to []byte }
 
 func (a *appending) Write(b []byte) (int, error) {
@@ -100,7 +100,7 @@ func (a *appending) Write(b []byte) (int, error) {
 func appendGzip(dst, lines []byte) []byte {
 	w, ok := gzipWriters.Get().(*gzip.Writer)
 	if !ok {
-		panic("archive: a gzip writer is none")
+		panic("archive: the pool holds something other than gzip writers")
 	}
 	defer gzipWriters.Put(w)
 	out := &appending{dst}
@@ -115,7 +115,8 @@ func appendGzip(dst, lines []byte) []byte {
 	return out.to
 }
 
-// zstdEncoder is made on first need. Its window suits parts, which are small.
+// zstdEncoder returns the encoder, which is created on first use. Its window is small
+// because parts are.
 var zstdEncoder = sync.OnceValue(func() *zstd.Encoder {
 	const window = 1 << 20
 	e, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(runtime.GOMAXPROCS(0)), zstd.WithWindowSize(window), zstd.WithLowerEncoderMem(true))

@@ -20,12 +20,12 @@ import (
 //     for an open object. Senders that wait for responses before they send more would
 //     otherwise wait for the linger.
 //
-// Goroutines run only while a Put waits for them. The last Put that gives up cancels them,
-// and waits for their end.
+// Goroutines run only while a Put waits for them. The last Put that gives up cancels them
+// and waits until they have ended.
 type group struct {
 	*config
 	write      func(ctx context.Context, o *object) (Outcome, error)
-	processors semaphore // semaphore for work that needs a processor
+	processors semaphore // for work that needs a processor
 
 	mu      sync.Mutex
 	open    map[folderKey]*object
@@ -41,7 +41,7 @@ type folderKey struct {
 }
 
 // worthwhile is the uncompressed size in bytes from which an object may be closed before its
-// linger is over: from here on storing it for a month costs more than writing it.
+// linger is over: from this size on, storing it for a month costs more than writing it.
 const worthwhile = 4 << 20
 
 func newGroup(s *config, write func(context.Context, *object) (Outcome, error), processor semaphore) *group {
@@ -75,7 +75,8 @@ func (g *group) join(ctx context.Context, active *activePut, parts []*part) []*p
 	return pending
 }
 
-// objectOf returns the object that the part is in. Nothing is pending if it is stored.
+// objectOf returns the object that has the part, after it has added the part to an open one
+// if no object has it. An object that is stored already has nothing pending.
 func (g *group) objectOf(p *part, now time.Time) *object {
 	o := g.index.objects[p.key]
 	switch {
@@ -110,7 +111,7 @@ func (g *group) addToOpen(p *part) *object {
 	return o
 }
 
-// waitFor notes that a Put waits for an open object, which is closed at that time at the
+// waitFor notes that a Put waits for an open object, and closes the object at until at the
 // latest.
 func (g *group) waitFor(p *activePut, o *object, until time.Time) {
 	o.pending.blockedPuts = append(o.pending.blockedPuts, p)
@@ -138,7 +139,7 @@ func (g *group) lingerOver(o *object) {
 	}
 }
 
-// closeWorthwhile closes large objects that nobody is left to add to.
+// closeWorthwhile closes large objects if no running Put can add to them.
 func (g *group) closeWorthwhile() {
 	if g.blocked < g.puts {
 		return
@@ -156,6 +157,7 @@ func (g *group) close(o *object) {
 	g.startWrite(o)
 }
 
+// stopAdding marks an object as closed, so that no more parts are added to it.
 func (g *group) stopAdding(o *object) {
 	o.open = false
 	delete(g.open, folderKey{o.folder, o.encoding})
@@ -265,8 +267,8 @@ func (g *group) await(ctx context.Context, w *pendingWrite) error {
 	return fmt.Errorf("%w: %w", ctx.Err(), w.err)
 }
 
-// abandon notes that a Put waits no longer. It cancels what nobody waits for, and reports
-// whether that was the last.
+// abandon notes that a Put no longer waits. If that was the last one, abandon cancels the
+// write and returns true.
 func (g *group) abandon(w *pendingWrite) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()

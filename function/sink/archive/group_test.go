@@ -18,15 +18,15 @@ import (
 	"github.com/aerosink/aerosink/function/sink/sinktest"
 )
 
-// memoryBucket is a bucket in memory, with faults. Its name is what it stores.
+// memoryBucket is a bucket in memory, with fault injection.
 type memoryBucket struct {
 	mu      sync.Mutex
-	objects map[string]string // their content
+	objects map[string]string // content by name
 	writes  int
 
-	// fault, unless it is nil, says how a write ends, and whether the object is there
-	// nonetheless. Nil is success.
-	fault func(ctx context.Context, o *object) (out Outcome, there bool, err error)
+	// fault, unless nil, returns the result of a write, and whether it stores the object
+	// all the same. If fault is nil, writes succeed.
+	fault func(ctx context.Context, o *object) (out Outcome, stored bool, err error)
 }
 
 func (b *memoryBucket) write(ctx context.Context, o *object) (Outcome, error) {
@@ -36,17 +36,17 @@ func (b *memoryBucket) write(ctx context.Context, o *object) (Outcome, error) {
 	b.mu.Unlock()
 	var out Outcome
 	var err error
-	there := true
+	stored := true
 	if fault != nil {
-		out, there, err = fault(ctx, o)
+		out, stored, err = fault(ctx, o)
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	content := string(bytes.Join(o.content, nil))
-	if before, ok := b.objects[o.name]; there && ok && before != content {
-		panic("two contents have one name")
+	if before, ok := b.objects[o.name]; stored && ok && before != content {
+		panic("the same name for different contents")
 	}
-	if there {
+	if stored {
 		b.objects[o.name] = content
 	}
 	if err != nil {
@@ -73,8 +73,8 @@ func (b *memoryBucket) sizes() []int {
 	return sizes
 }
 
-// openIn opens an archive in a bucket of memory.
-func openIn(t testing.TB, query string) (*archive, *memoryBucket) {
+// openMemory opens an archive in a memoryBucket.
+func openMemory(t testing.TB, query string) (*archive, *memoryBucket) {
 	t.Helper()
 	u, err := url.Parse(sinktest.ArchiveSink + query)
 	if err != nil {
@@ -98,36 +98,36 @@ func some(from, n int) sink.Batch {
 	return b
 }
 
-// large returns a batch of more bytes than are worthwhile.
+// large returns a batch of more than worthwhile bytes.
 func large(i int) sink.Batch {
 	p := sinktest.One("s", i)
 	p.Data = fmt.Appendf(nil, `{"i":%d,"text":%q}`, i, strings.Repeat("x", worthwhile))
 	return sink.Batch{Changes: []format.Parsed{p}}
 }
 
-// Puts that run at once share objects.
-func TestGroup(t *testing.T) {
+// Concurrent Puts share objects.
+func TestGroup_sharedObjects(t *testing.T) {
 	for _, tt := range []struct {
 		name, query string
 		puts        []sink.Batch
 		objects     []int // how many changes each has
 		took        time.Duration
 	}{
-		{"one lingers", "", []sink.Batch{some(0, 3)}, []int{3}, 250 * time.Millisecond},
-		{"many share", "", []sink.Batch{some(0, 3), some(3, 2), some(5, 5)}, []int{10}, 250 * time.Millisecond},
-		{"as long as the URL says", "?linger=2s", []sink.Batch{some(0, 3), some(3, 2)}, []int{5}, 2 * time.Second},
-		{"never shared", "?linger=0s", []sink.Batch{some(0, 3), some(3, 2), some(5, 5)}, []int{2, 3, 5}, 0},
-		{"the same is there once", "", []sink.Batch{some(0, 3), some(0, 3), some(0, 3)}, []int{3}, 250 * time.Millisecond},
-		{"also where nothing is shared", "?linger=0s", []sink.Batch{some(0, 3), some(0, 3)}, []int{3}, 0},
-		{"full to the last change", "?max-changes=4", []sink.Batch{some(0, 2), some(2, 2)}, []int{4}, 0},
-		{"too many changes for one", "?max-changes=5", []sink.Batch{some(0, 2), some(2, 2), some(4, 2)}, []int{2, 4}, 250 * time.Millisecond},
-		{"more than an object has room for", "?max-changes=5", []sink.Batch{some(0, 9)}, []int{9}, 0},
-		{"too many bytes for one", "?max-bytes=20", []sink.Batch{some(0, 2), some(2, 2)}, []int{2, 2}, 250 * time.Millisecond},
-		{"nobody left to wait for", "", []sink.Batch{large(1), large(2), some(3, 4)}, []int{6}, 0},
+		{"one Put", "", []sink.Batch{some(0, 3)}, []int{3}, 250 * time.Millisecond},
+		{"several Puts", "", []sink.Batch{some(0, 3), some(3, 2), some(5, 5)}, []int{10}, 250 * time.Millisecond},
+		{"long linger", "?linger=2s", []sink.Batch{some(0, 3), some(3, 2)}, []int{5}, 2 * time.Second},
+		{"no linger", "?linger=0s", []sink.Batch{some(0, 3), some(3, 2), some(5, 5)}, []int{2, 3, 5}, 0},
+		{"identical batches", "", []sink.Batch{some(0, 3), some(0, 3), some(0, 3)}, []int{3}, 250 * time.Millisecond},
+		{"identical batches, no linger", "?linger=0s", []sink.Batch{some(0, 3), some(0, 3)}, []int{3}, 0},
+		{"exactly max-changes", "?max-changes=4", []sink.Batch{some(0, 2), some(2, 2)}, []int{4}, 0},
+		{"over max-changes", "?max-changes=5", []sink.Batch{some(0, 2), some(2, 2), some(4, 2)}, []int{2, 4}, 250 * time.Millisecond},
+		{"one batch over max-changes", "?max-changes=5", []sink.Batch{some(0, 9)}, []int{9}, 0},
+		{"over max-bytes", "?max-bytes=20", []sink.Batch{some(0, 2), some(2, 2)}, []int{2, 2}, 250 * time.Millisecond},
+		{"worthwhile, all Puts waiting", "", []sink.Batch{large(1), large(2), some(3, 4)}, []int{6}, 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				a, b := openIn(t, tt.query)
+				a, b := openMemory(t, tt.query)
 				began := time.Now()
 				for i, v := range putAll(t, a, tt.puts) {
 					if v != nil {
@@ -145,11 +145,11 @@ func TestGroup(t *testing.T) {
 	}
 }
 
-// putAll puts batches at once, each after the other has joined.
+// putAll puts batches concurrently. Each starts once the one before has joined its object.
 func putAll(t testing.TB, a *archive, batches []sink.Batch) []sink.Verdicts {
 	t.Helper()
 	verdicts := make([]sink.Verdicts, len(batches))
-	hold := a.group.putStarted() // so that none is the only one that runs
+	hold := a.group.putStarted() // keeps objects open until all have joined
 	var putting sync.WaitGroup
 	for i, b := range batches {
 		putting.Go(func() { verdicts[i] = a.Put(t.Context(), b) })
@@ -160,10 +160,10 @@ func putAll(t testing.TB, a *archive, batches []sink.Batch) []sink.Verdicts {
 	return verdicts
 }
 
-// A Put that has little time left closes its object in time for the writing.
-func TestGroupBudget(t *testing.T) {
+// The object of a Put with little time left is closed early enough to be written.
+func TestGroup_shortDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a, b := openIn(t, "?linger=4s")
+		a, b := openMemory(t, "?linger=4s")
 		began := time.Now()
 		var putting sync.WaitGroup
 		putting.Go(func() {
@@ -184,11 +184,11 @@ func TestGroupBudget(t *testing.T) {
 	})
 }
 
-// While a Put has its object written, what others bring waits for what comes after it,
-// and no longer.
-func TestGroupWaitsForWhoMayCome(t *testing.T) {
+// While the object of one Put is written, that of another stays open, because the first
+// sender may have more. It is closed when the first Put returns.
+func TestGroup_openWhileAnotherIsWritten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a, b := openIn(t, "?linger=4s")
+		a, b := openMemory(t, "?linger=4s")
 		b.fault = func(context.Context, *object) (Outcome, bool, error) {
 			<-time.After(time.Second)
 			return Created, true, nil
@@ -207,12 +207,12 @@ func TestGroupWaitsForWhoMayCome(t *testing.T) {
 	})
 }
 
-// Who gives up gets an error at once, and takes nothing from those that still wait.
-func TestGroupCancelled(t *testing.T) {
+// A cancelled Put returns at once and does not disturb the others.
+func TestGroup_onePutCancelled(t *testing.T) {
 	for _, phase := range []string{"open", "being written"} {
 		t.Run(phase, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				a, b := openIn(t, "")
+				a, b := openMemory(t, "")
 				write := make(chan struct{})
 				b.fault = func(context.Context, *object) (Outcome, bool, error) {
 					<-write
@@ -222,13 +222,13 @@ func TestGroupCancelled(t *testing.T) {
 				ctx, cancel := context.WithCancel(t.Context())
 				putting.Go(func() {
 					if v := a.Put(ctx, some(0, 2)); len(v) != 2 || !errors.Is(v[0], context.Canceled) {
-						t.Errorf("given up: %v", v)
+						t.Errorf("cancelled: %v", v)
 					}
 					close(write)
 				})
 				putting.Go(func() {
 					if v := a.Put(t.Context(), some(2, 2)); v != nil {
-						t.Errorf("not given up: %v", v)
+						t.Errorf("not cancelled: %v", v)
 					}
 				})
 				if phase != "open" {
@@ -248,9 +248,9 @@ func TestGroupCancelled(t *testing.T) {
 	}
 }
 
-// When all have given up, nothing is written that was not begun, what was begun ends,
-// and no goroutine is left: the bubble would not end.
-func TestGroupCancelledByAll(t *testing.T) {
+// When all Puts are cancelled, no write is started and a running one is cancelled. No
+// goroutine is left, or the synctest bubble would not end.
+func TestGroup_allPutsCancelled(t *testing.T) {
 	for _, tt := range []struct {
 		phase  string
 		after  time.Duration
@@ -258,7 +258,7 @@ func TestGroupCancelledByAll(t *testing.T) {
 	}{{"open", 100 * time.Millisecond, 0}, {"being written", time.Second, 1}} {
 		t.Run(tt.phase, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				a, b := openIn(t, "")
+				a, b := openMemory(t, "")
 				b.fault = func(ctx context.Context, _ *object) (Outcome, bool, error) {
 					<-ctx.Done()
 					return Unknown, false, ctx.Err()

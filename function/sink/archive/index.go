@@ -10,7 +10,7 @@ import (
 // repeated part is not written again; and those in doubt.
 //
 // An object is in doubt if a write was sent but got no response: it may exist. Its content
-// is kept, because only a write under its name can tell.
+// is kept, because only another write under the same name can tell.
 type index struct {
 	objects         map[key]*object
 	stored, inDoubt list.List // of *object, the least recently used first
@@ -36,26 +36,26 @@ func (x *index) add(o *object, now time.Time) {
 	x.evict(now)
 }
 
-// touch keeps a stored object longer.
+// touch notes that a stored object was used.
 func (x *index) touch(o *object, now time.Time) {
 	o.lastUsed = now
 	x.stored.MoveToBack(o.element)
 }
 
-// takeInDoubt removes an object from those in doubt, but keeps its parts.
+// takeInDoubt removes an object from those in doubt, but keeps its parts in the index.
 func (x *index) takeInDoubt(o *object) {
 	x.inDoubt.Remove(o.element)
 	x.bytes -= o.stored()
 }
 
-// drop removes the parts of an object.
+// drop removes the parts of an object from the index.
 func (x *index) drop(o *object) {
 	for _, k := range o.keys {
 		delete(x.objects, k)
 	}
 }
 
-// evict removes what exceeds the limits.
+// evict removes objects until the limits hold, the least recently used first.
 func (x *index) evict(now time.Time) {
 	for e := x.stored.Front(); e != nil && x.isExpired(e, now); e = x.stored.Front() {
 		x.drop(objectIn(e))

@@ -18,27 +18,28 @@ import (
 
 var errLost = errors.New("connection lost")
 
-// lost is the fault of an answer that never comes, with the object there or not.
-func lost(there bool) func(context.Context, *object) (Outcome, bool, error) {
-	return func(context.Context, *object) (Outcome, bool, error) { return Unknown, there, errLost }
+// lost returns a fault that loses the response of a write, which has stored the object or
+// not.
+func lost(stored bool) func(context.Context, *object) (Outcome, bool, error) {
+	return func(context.Context, *object) (Outcome, bool, error) { return Unknown, stored, errLost }
 }
 
 func refused(context.Context, *object) (Outcome, bool, error) { return Failed, false, errLost }
 
-// An object in doubt is written again as it was, when one of its parts comes again,
-// whatever comes beside it: nothing is there twice.
-func TestDoubt(t *testing.T) {
-	for _, there := range []bool{true, false} {
-		t.Run(fmt.Sprintf("there=%t", there), func(t *testing.T) {
+// An object in doubt is written again unchanged when one of its parts comes again, whatever
+// else comes with it, so that no change is stored twice.
+func TestIndex_inDoubtIsWrittenAgain(t *testing.T) {
+	for _, stored := range []bool{true, false} {
+		t.Run(fmt.Sprintf("stored=%t", stored), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				a, b := openIn(t, "")
-				b.fault = lost(there)
+				a, b := openMemory(t, "")
+				b.fault = lost(stored)
 				for i, v := range putAll(t, a, []sink.Batch{some(0, 2), some(2, 2)}) {
 					if len(v) != 2 || !errors.Is(v[0], errLost) {
 						t.Fatalf("Put %d: %v", i, v)
 					}
 				}
-				b.setFault(refused) // says nothing of the write before
+				b.setFault(refused) // which leaves the object in doubt
 				if v := a.Put(t.Context(), some(0, 2)); len(v) != 2 {
 					t.Fatalf("refused: %v", v)
 				}
@@ -50,7 +51,7 @@ func TestDoubt(t *testing.T) {
 				}
 				writes := b.writes
 				if v := a.Put(t.Context(), some(0, 2)); v != nil || b.writes != writes {
-					t.Errorf("%v, %d writes of what is there", v, b.writes-writes)
+					t.Errorf("%v, %d writes of a stored object", v, b.writes-writes)
 				}
 				if got := b.sizes(); !slices.Equal(got, []int{3, 4}) {
 					t.Errorf("objects of %d changes", got)
@@ -60,12 +61,12 @@ func TestDoubt(t *testing.T) {
 	}
 }
 
-// Two deletes of the same bytes that say nothing of their time are two: only where no
-// object is shared are they taken for one that comes again.
-func TestUndated(t *testing.T) {
+// Identical deletes with neither time nor generation are different changes. Only if objects
+// are not shared are they taken for a repeated one.
+func TestPut_identicalDeletes(t *testing.T) {
 	for query, objects := range map[string]int{"": 2, "?linger=0s": 1} {
 		synctest.Test(t, func(t *testing.T) {
-			a, b := openIn(t, query)
+			a, b := openMemory(t, query)
 			one := some(0, 1)
 			one.Changes[0].Change.LUT, one.Changes[0].Change.Generation = 0, 0
 			for range 2 {
@@ -80,14 +81,14 @@ func TestUndated(t *testing.T) {
 	}
 }
 
-// What was refused for certain is not held in memory, and comes in any company.
-func TestNoDoubt(t *testing.T) {
+// A part whose write was refused is not in the index, and may be written with other parts.
+func TestIndex_refusedIsDropped(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a, b := openIn(t, "")
+		a, b := openMemory(t, "")
 		b.fault = refused
 		putAll(t, a, []sink.Batch{some(0, 2), some(2, 2)})
 		if n := len(a.group.index.objects); n != 0 {
-			t.Errorf("%d parts in memory", n)
+			t.Errorf("%d parts in the index", n)
 		}
 		b.setFault(nil)
 		putAll(t, a, []sink.Batch{some(2, 2), some(4, 2)})
@@ -97,10 +98,11 @@ func TestNoDoubt(t *testing.T) {
 	})
 }
 
-// A batch of which one folder failed comes again whole: what is there stays as it is.
-func TestHalfFailed(t *testing.T) {
+// If one folder of a batch failed and the whole batch comes again, the other folder is not
+// written again.
+func TestIndex_repeatAfterOneFolderFailed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a, b := openIn(t, "")
+		a, b := openMemory(t, "")
 		b.fault = func(_ context.Context, o *object) (Outcome, bool, error) {
 			if strings.Contains(o.name, "set=bad/") {
 				return refused(t.Context(), o)
@@ -124,10 +126,10 @@ func TestHalfFailed(t *testing.T) {
 	})
 }
 
-// Whoever comes while the object is being written waits for that.
-func TestJoinWriting(t *testing.T) {
+// A batch that is repeated while its object is written waits for that write.
+func TestIndex_repeatDuringWrite(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a, b := openIn(t, "")
+		a, b := openMemory(t, "")
 		b.fault = func(context.Context, *object) (Outcome, bool, error) {
 			<-time.After(time.Second)
 			return Created, true, nil
@@ -149,52 +151,52 @@ func TestJoinWriting(t *testing.T) {
 	})
 }
 
-// Memory is bounded in age, in parts and in bytes; the oldest goes first.
-func TestMemoryBounds(t *testing.T) {
+// The index is bounded by age, parts and bytes; the oldest object is dropped first.
+func TestIndex_limits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a, b := openIn(t, "?linger=0s")
+		a, b := openMemory(t, "?linger=0s")
 		put := func(batch sink.Batch) { a.Put(t.Context(), batch) }
 		put(some(0, 1))
 		<-time.After(maxAge - time.Second)
-		put(some(0, 1)) // is remembered, and anew
+		put(some(0, 1)) // is in the index, and touched
 		<-time.After(maxAge - time.Second)
 		put(some(0, 1))
 		if b.writes != 1 {
-			t.Errorf("%d writes of what is remembered", b.writes)
+			t.Errorf("%d writes of an object in the index", b.writes)
 		}
 		<-time.After(maxAge + time.Second)
 		put(some(0, 1))
 		if b.writes != 2 || len(b.objects) != 1 {
-			t.Errorf("%d writes, %d objects once it is forgotten", b.writes, len(b.objects))
+			t.Errorf("%d writes, %d objects after maxAge", b.writes, len(b.objects))
 		}
 
 		for i := range maxParts + 10 {
-			a.group.finish(roundOf(a.group, i), Created, nil)
+			a.group.finish(pendingWriteOf(a.group, i), Created, nil)
 		}
 		if n := len(a.group.index.objects); n != maxParts || a.group.index.objects[key{9}] != nil {
-			t.Errorf("%d parts in memory, the oldest %v", n, a.group.index.objects[key{9}])
+			t.Errorf("%d parts in the index, the oldest %v", n, a.group.index.objects[key{9}])
 		}
 
 		b.setFault(lost(false))
-		const each = 7 // that have room
-		for i := range 3 * each {
+		const most = 7 // large objects in doubt within maxInDoubt
+		for i := range 3 * most {
 			put(large(i))
 		}
-		m := &a.group.index
-		if m.inDoubt.Len() != each || m.bytes > maxInDoubt {
-			t.Errorf("%d objects of %d bytes in doubt", m.inDoubt.Len(), m.bytes)
+		x := &a.group.index
+		if x.inDoubt.Len() != most || x.bytes > maxInDoubt {
+			t.Errorf("%d objects of %d bytes in doubt", x.inDoubt.Len(), x.bytes)
 		}
 		<-time.After(maxAge + time.Second)
 		b.setFault(nil)
 		put(some(1, 1))
-		if m.inDoubt.Len() != 0 || m.bytes != 0 || len(m.objects) != 1 {
-			t.Errorf("%d objects of %d bytes in doubt, %d parts", m.inDoubt.Len(), m.bytes, len(m.objects))
+		if x.inDoubt.Len() != 0 || x.bytes != 0 || len(x.objects) != 1 {
+			t.Errorf("%d objects of %d bytes in doubt, %d parts", x.inDoubt.Len(), x.bytes, len(x.objects))
 		}
 	})
 }
 
-// roundOf returns the round of an object of one part, number i.
-func roundOf(g *group, i int) *pendingWrite {
+// pendingWriteOf returns the pendingWrite of an object of one part, number i.
+func pendingWriteOf(g *group, i int) *pendingWrite {
 	o := &object{keys: []key{{byte(i), byte(i >> 8), byte(i >> 16)}}}
 	g.index.objects[o.keys[0]] = o
 	o.beginWrite(false)

@@ -37,7 +37,7 @@ func newMetrics(r prometheus.Registerer, url string) *metrics {
 
 const prefix = "aerosink_archive_"
 
-// register registers c, or returns what is registered already.
+// register registers c, or returns the collector that is registered already.
 func register[C prometheus.Collector](r prometheus.Registerer, c C) C {
 	if r == nil {
 		return c
@@ -55,7 +55,7 @@ func register[C prometheus.Collector](r prometheus.Registerer, c C) C {
 	return c
 }
 
-// done counts an object.
+// done counts an object whose write has ended.
 func (m *metrics) done(o *object, out Outcome, took time.Duration) {
 	m.objects.WithLabelValues(map[Outcome]string{Created: "written", Exists: "there", Failed: "failed"}[out]).Inc()
 	m.seconds.Observe(took.Seconds())

@@ -13,8 +13,8 @@ import (
 	"github.com/aerosink/aerosink/function/sink/row"
 )
 
-// object becomes one object in the bucket: parts of one folder. The group guards it, except
-// while it is encoded and written.
+// object collects parts of one folder, which become one object in the bucket. The group
+// guards it, except while it is encoded and written.
 type object struct {
 	folder   string
 	encoding *encoding
@@ -42,7 +42,7 @@ type object struct {
 // exists, has failed, or is in doubt.
 type pendingWrite struct {
 	object      *object
-	puts        int           // Puts
+	puts        int           // Puts that wait
 	blockedPuts []*activePut  // Puts that joined while the object was open
 	encoded     chan struct{} // closed when the memory of the batches is no longer needed
 	done        chan struct{} // closed when err is set
@@ -66,11 +66,11 @@ func (o *object) add(p *part) {
 	o.luts.add(p.luts)
 }
 
-// hashBytes is how much of the hash is in a name.
+// hashBytes is how many bytes of the hash are in a name.
 const hashBytes = 16
 
-// encode makes the name and the content. Parts are sorted by key, so that both are the same
-// whatever order the parts came in.
+// encode sets the name and the content. It sorts the parts by key, so that both are the same
+// in whatever order the parts arrived.
 func (o *object) encode() error {
 	slices.SortFunc(o.parts, func(a, b *part) int { return bytes.Compare(a.key[:], b.key[:]) })
 	h := sha256.New()
@@ -118,7 +118,7 @@ func (o *object) metadata() map[string]string {
 	return m
 }
 
-// activePut is a Put in the group.
+// activePut is a running Put.
 type activePut struct {
 	waitingFor int // open objects
 	done       bool

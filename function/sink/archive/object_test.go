@@ -12,20 +12,19 @@ import (
 	"testing"
 	"time"
 
-	"github.com/aerosink/aerosink/connector/deadletter"
-
 	"github.com/google/go-cmp/cmp"
 	"github.com/klauspost/compress/zstd"
 	"github.com/linkedin/goavro/v2"
 
 	"github.com/aerosink/aerosink/connector/change"
+	"github.com/aerosink/aerosink/connector/deadletter"
 	"github.com/aerosink/aerosink/connector/format"
 	"github.com/aerosink/aerosink/function/sink"
 	"github.com/aerosink/aerosink/function/sink/row"
 	"github.com/aerosink/aerosink/function/sink/sinktest"
 )
 
-// mixed returns n changes with a bin each, some large enough to be compressed alone.
+// mixed returns n changes of 40 KB with a bin each.
 func mixed(n int) sink.Batch {
 	b := sinktest.Batch("orders", n)
 	for i := range b.Changes {
@@ -36,8 +35,9 @@ func mixed(n int) sink.Batch {
 	return b
 }
 
-// Objects of every format hold their changes in order, and say what they are.
-func TestFormats(t *testing.T) {
+// Objects of every format have their changes in order, and the right name, media type and
+// metadata.
+func TestPut_formats(t *testing.T) {
 	for _, tt := range []struct {
 		query, suffix, mediaType string
 		metadata                 map[string]string
@@ -153,21 +153,21 @@ func readRows(t *testing.T, rows iter.Seq2[change.Change, error]) (is []int) {
 	return is
 }
 
-// Dead letters are lines in any archive, in the folder of the hour they came in,
-// and the same letter is there once, whichever request brings it.
-func TestLetters(t *testing.T) {
+// Dead letters are lines in any format of archive, in the folder of the hour in which they
+// were received. The same dead letter in two requests is stored once.
+func TestPut_deadLetters(t *testing.T) {
 	letters := func(request string) sink.Batch {
 		whole := sinktest.One("orders", 1)
 		whole.Data = []byte{1, 2, 3}
 		empty := format.Parsed{Data: []byte("{")}
-		letter := sink.DeadLetter{MediaType: "application/json", Reason: "no JSON", Offset: 7, Request: request, Received: sinktest.Hour.Add(5 * time.Hour)}
+		letter := sink.DeadLetter{MediaType: "application/json", Reason: "not JSON", Offset: 7, Request: request, Received: sinktest.Hour.Add(5 * time.Hour)}
 		return sink.Batch{Changes: []format.Parsed{whole, empty}, DeadLetters: []sink.DeadLetter{letter, letter}}
 	}
 	for query, suffix := range map[string]string{"": ".ndjson", "?compression=gzip": ".ndjson.gz", "?format=avro&compression=deflate": ".ndjson", "?format=parquet": ".ndjson.zst"} {
 		t.Run(query, func(t *testing.T) {
 			cloud := sinktest.New(t)
 			for _, request := range []string{"first", "second"} {
-				s := open(t, sinktest.ArchiveSink+query, sink.Options{}) // remembers nothing
+				s := open(t, sinktest.ArchiveSink+query, sink.Options{}) // with an empty index
 				if verdicts := s.Put(t.Context(), letters(request)); verdicts != nil {
 					t.Fatal(verdicts)
 				}
@@ -184,7 +184,7 @@ func TestLetters(t *testing.T) {
 				}
 				if query == "" {
 					letter, err := deadletter.ParseLine(o.Content)
-					if err != nil || letter.Reason != "no JSON" || letter.Request != "first" || len(letter.Message) == 0 {
+					if err != nil || letter.Reason != "not JSON" || letter.Request != "first" || len(letter.Message) == 0 {
 						t.Errorf("%+v, %v", letter, err)
 					}
 				}

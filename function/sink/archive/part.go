@@ -16,7 +16,7 @@ import (
 	"github.com/aerosink/aerosink/function/sink/row"
 )
 
-// part is what one Put has for one folder: changes in the order of the batch.
+// part has the changes of one Put for one folder, in the order of the batch.
 type part struct {
 	key      key
 	folder   string
@@ -27,26 +27,26 @@ type part struct {
 	luts         lutRange
 	unidentified bool // a change has neither time nor generation
 
-	lines      []byte    // nil once they are packed
-	compressed []byte    // lines, compressed
+	lines      []byte    // nil once they are compressed
+	compressed []byte    // the lines, if they were large enough
 	rows       []row.Row // they share the memory of the batch
 
-	hash        hash.Hash // until the key is there
-	head, datum []byte
+	hash        hash.Hash // until the key is set
+	head, datum []byte    // scratch space
 }
 
-// key identifies what a part holds, and in which folder: the same changes of a repeated
-// request have the same key. It is made of the bytes as they came, because what is written
+// key identifies the content of a part and its folder: the same changes of a repeated
+// request have the same key. It is a hash of the bytes as received, because what is written
 // may differ a little: the expiry of a record that came over XDR is counted from its
 // receipt.
 //
 // If a change has neither time nor generation, as deletes of ESP may, the same bytes may be
-// another change, so the key is random. If objects are not shared it is not, so that a
-// replay makes the same objects each time.
+// another change, so the key is random. It is not random if objects are not shared, so that
+// a replay makes the same objects each time.
 type key [sha256.Size]byte
 
-// lutRange is from the first to the last update time that is known, in Unix
-// milliseconds. The zero span knows none.
+// lutRange is the range of the known last update times, in Unix milliseconds. The zero
+// value is empty.
 type lutRange struct{ first, last int64 }
 
 func (s *lutRange) add(o lutRange) {
@@ -56,8 +56,8 @@ func (s *lutRange) add(o lutRange) {
 	s.last = max(s.last, o.last)
 }
 
-// split splits a batch into parts by folder. A change that the encoding cannot express is in
-// no part, and gets its verdict.
+// split splits a batch into parts by folder. A change that the encoding cannot express, or
+// whose folder is too long, is in no part and gets a verdict.
 func split(c *config, b sink.Batch) (parts []*part, verdicts sink.Verdicts) {
 	byFolder := map[string]*part{}
 	var folder []byte
@@ -161,7 +161,7 @@ func (p *part) add(parsed *format.Parsed, dead *sink.DeadLetter) error {
 	return nil
 }
 
-// addToKey adds what a change was made of to the key.
+// addToKey adds the bytes of a change, and what they are, to the hash for the key.
 func (p *part) addToKey(kind string, source []byte) {
 	p.head = append(append(p.head[:0], kind...), 0)
 	p.head = binary.BigEndian.AppendUint64(p.head, uint64(len(source)))
@@ -169,11 +169,11 @@ func (p *part) addToKey(kind string, source []byte) {
 	p.hash.Write(source)
 }
 
-// minCompressed is the size in bytes from which the lines of a part are compressed by
-// themselves, at once: larger ones gain next to nothing from their neighbours.
+// minCompressed is the size in bytes from which the lines of a part are compressed at once.
+// Together with other parts they would hardly become smaller.
 const minCompressed = 64 << 10
 
-// finish makes the key, and keeps as little memory as possible.
+// finish sets the key, compresses lines that are large enough, and frees memory.
 func (p *part) finish() {
 	p.hash.Sum(p.key[:0])
 	p.hash, p.head, p.datum = nil, nil, nil

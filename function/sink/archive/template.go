@@ -12,22 +12,24 @@ import (
 	"github.com/aerosink/aerosink/connector/change"
 )
 
-// defaultPath is the template of folders that Hive, BigQuery, Spark and DuckDB take
-// for partitions.
+// defaultPath is the template of folders that Hive, BigQuery, Spark and DuckDB recognise
+// as partitions.
 const defaultPath = "namespace={namespace}/set={set}/dt={date}/hour={hour}"
 
 // hiveNull stands in a path for a missing set or last update time. Hive and BigQuery read it
 // as NULL.
 const hiveNull = "__HIVE_DEFAULT_PARTITION__"
 
-// maxName is the most bytes of an object's name (https://cloud.google.com/storage/docs/objects#naming),
-// and longestFolder what of it a folder may have.
+// maxName is the maximum length of an object's name in bytes
+// (https://cloud.google.com/storage/docs/objects#naming), and maxFolder that of the folder
+// in it.
 const (
 	maxName   = 1024
 	maxFolder = maxName - len("9223372036854775807-") - 2*hashBytes - len(".ndjson.zst")
 )
 
-// maxTemplate bounds a template with its prefix, in bytes, since escaped names are long.
+// maxTemplate is the maximum length of a template with its prefix, in bytes. It is low
+// because escaped names are long.
 const maxTemplate = 400
 
 // template is the path of folders, with fields.
@@ -36,10 +38,10 @@ type template []segment
 // segment is a part of a template: text or a field.
 type segment struct {
 	text  string
-	field func(dst []byte, p *folderValues) []byte // nil is text
+	field func(dst []byte, p *folderValues) []byte // nil for text
 }
 
-// folderValues are the values of the fields.
+// folderValues has the values of the fields.
 type folderValues struct {
 	c    *change.Change
 	time int64 // Unix milliseconds; 0 is unknown
@@ -60,7 +62,7 @@ var fields = []struct {
 	{"partition", shards(change.Partitions)},
 }
 
-// parseTemplate reads what stands in a URL, under a prefix that may be empty.
+// parseTemplate parses a template, under a prefix that may be empty.
 func parseTemplate(prefix, text string) (template, error) {
 	if prefix != "" {
 		prefix += "/"
@@ -73,7 +75,7 @@ func parseTemplate(prefix, text string) (template, error) {
 		return t, nil
 	}
 	if slices.ContainsFunc(strings.Split(text, "/"), func(part string) bool { return part == "" || part == "." || part == ".." }) {
-		return nil, fmt.Errorf("path=%s has a part that is empty or dots alone", text)
+		return nil, fmt.Errorf("path=%s has a part that is empty, . or ..", text)
 	}
 	literal, rest, more := strings.Cut(text, "{")
 	for ; more; literal, rest, more = strings.Cut(rest, "{") {
@@ -91,16 +93,16 @@ func parseTemplate(prefix, text string) (template, error) {
 	t = append(t, segment{text: literal + "/"})
 	for _, p := range t[1:] {
 		if strings.ContainsFunc(p.text, isOdd) {
-			return nil, fmt.Errorf("path=%s: between fields stand letters, digits and any of %s", text, plain)
+			return nil, fmt.Errorf("path=%s: want only letters, digits and %s between fields", text, plain)
 		}
 	}
 	if n := len(t.appendFolder(nil, &folderValues{c: &change.Change{}})); n > maxFolder {
-		return nil, fmt.Errorf("path=%s: a change of which nothing is known has a folder of %d bytes, and there is room for %d", text, n, maxFolder)
+		return nil, fmt.Errorf("path=%s: the folder of a change without metadata has %d bytes; want at most %d", text, n, maxFolder)
 	}
 	return t, nil
 }
 
-// plain is what may stand between fields beside letters and digits.
+// plain has the characters that are allowed between fields besides letters and digits.
 const plain = "-_.=/~"
 
 func isOdd(r rune) bool {
@@ -125,8 +127,8 @@ func fieldNamed(name string) (func([]byte, *folderValues) []byte, error) {
 	return nil, errors.New("unknown field {" + name + "}; the fields are " + strings.Join(names, ", ") + " and {shard:N}")
 }
 
-// shards returns the field that parts the partitions of the database into n, as
-// decimals of one width.
+// shards returns the field that divides the partitions of the database into n shards. Its
+// values are decimal numbers of the same width.
 func shards(n int) func([]byte, *folderValues) []byte {
 	width := len(strconv.Itoa(n - 1))
 	return func(dst []byte, p *folderValues) []byte {
@@ -134,8 +136,8 @@ func shards(n int) func([]byte, *folderValues) []byte {
 	}
 }
 
-// appendFolder appends the folder of a change, with a slash at its end, unless it is
-// that of the whole bucket.
+// appendFolder appends the folder of a change, with a slash at its end. It appends nothing
+// if all objects are at the top of the bucket.
 func (t template) appendFolder(dst []byte, p *folderValues) []byte {
 	for _, s := range t {
 		if s.field == nil {
@@ -148,7 +150,7 @@ func (t template) appendFolder(dst []byte, p *folderValues) []byte {
 }
 
 // folder appends the folder of a change, or of a dead letter, to dst. A dead letter whose
-// folder would be too long goes where those are of which nothing is known.
+// folder would be too long goes into the folder of those without metadata.
 func (t template) folder(dst []byte, p *folderValues, dead bool) ([]byte, error) {
 	folder := t.appendFolder(dst, p)
 	if len(folder) <= maxFolder {

@@ -10,7 +10,7 @@ import (
 	"github.com/aerosink/aerosink/function/sink"
 )
 
-func TestTemplate(t *testing.T) {
+func TestTemplate_appendFolder(t *testing.T) {
 	when := time.Date(2026, 11, 22, 3, 4, 5, 0, time.UTC).UnixMilli()
 	c := change.Change{Op: change.DurableDelete, Namespace: "shop", Set: "orders", Digest: change.Digest{0x34, 0xF2}, LUT: when}
 	odd, none, dots, letter := c, c, c, change.Change{}
@@ -22,16 +22,16 @@ func TestTemplate(t *testing.T) {
 		c                  change.Change
 		want               string
 	}{
-		{"the default", "p", defaultPath, c, "p/namespace=shop/set=orders/dt=2026-11-22/hour=03/"},
+		{"default", "p", defaultPath, c, "p/namespace=shop/set=orders/dt=2026-11-22/hour=03/"},
 		{"no prefix", "", defaultPath, c, "namespace=shop/set=orders/dt=2026-11-22/hour=03/"},
 		{"every field", "p/q", "{namespace}/{set}/{date}T{hour}.{minute}/{op}/{partition}", c, "p/q/shop/orders/2026-11-22T03.04/durable-delete/0564/"},
 		{"shards", "p", "{shard:1}/{shard:16}/{shard:4096}", c, "p/0/04/0564/"},
-		{"nothing", "p", "", c, "p/"},
-		{"nothing at all", "", "", c, ""},
-		{"odd names", "p", "{set}", odd, "p/a%2Fb%3Dc%20d%2B%C3%A9%FF/"},
-		{"unknown", "p", defaultPath, none, "p/namespace=shop/set=__HIVE_DEFAULT_PARTITION__/dt=__HIVE_DEFAULT_PARTITION__/hour=__HIVE_DEFAULT_PARTITION__/"},
-		{"names of folders", "p", "{namespace}/{set}", dots, "p/%2E/%2E%2E/"},
-		{"nothing but a letter", "p", "{namespace}/{op}/{shard:4}", letter, strings.Repeat("/__HIVE_DEFAULT_PARTITION__", 3)[1:] + "/"},
+		{"empty template", "p", "", c, "p/"},
+		{"empty template and prefix", "", "", c, ""},
+		{"escaped names", "p", "{set}", odd, "p/a%2Fb%3Dc%20d%2B%C3%A9%FF/"},
+		{"unknown set and time", "p", defaultPath, none, "p/namespace=shop/set=__HIVE_DEFAULT_PARTITION__/dt=__HIVE_DEFAULT_PARTITION__/hour=__HIVE_DEFAULT_PARTITION__/"},
+		{"names of dots", "p", "{namespace}/{set}", dots, "p/%2E/%2E%2E/"},
+		{"dead letter without metadata", "p", "{namespace}/{op}/{shard:4}", letter, strings.Repeat("/__HIVE_DEFAULT_PARTITION__", 3)[1:] + "/"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			template, err := parseTemplate(tt.prefix, tt.text)
@@ -45,7 +45,7 @@ func TestTemplate(t *testing.T) {
 	}
 }
 
-func TestURLFaults(t *testing.T) {
+func TestParse_errors(t *testing.T) {
 	for _, tt := range []struct{ url, err string }{
 		{"gs:///changes", "want gs://BUCKET/PREFIX"},
 		{"gs://b/p?format=csv", "invalid format=csv: want one of ndjson, avro, parquet"},
@@ -64,9 +64,9 @@ func TestURLFaults(t *testing.T) {
 		{"gs://b/p?path=a/{set", "{set has no }"},
 		{"gs://b/p?path=a//b", "path=a//b has a part that is empty"},
 		{"gs://b/p?path=/a", "path=/a has a part that is empty"},
-		{"gs://b/p?path=a/../b", "dots alone"},
-		{"gs://b/p?path=a%3Fb", "between fields stand letters, digits and any of -_.=/~"},
-		{"gs://b/p?path=" + strings.Repeat("{op}", 50), "has a folder of 1303 bytes, and there is room for 961"},
+		{"gs://b/p?path=a/../b", "has a part that is empty, . or .."},
+		{"gs://b/p?path=a%3Fb", "want only letters, digits and -_.=/~ between fields"},
+		{"gs://b/p?path=" + strings.Repeat("{op}", 50), "has 1303 bytes; want at most 961"},
 		{"gs://b/p?path=" + strings.Repeat("x", 400), "prefix and path have more than 400 bytes"},
 	} {
 		u, err := url.Parse(tt.url)

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// Bucket is where objects are created, in the cloud of its package.
+// Bucket creates objects in a bucket of a cloud.
 type Bucket interface {
 	// Create makes one attempt to create an object that must not exist yet.
 	Create(ctx context.Context, o Object) (Outcome, error)
@@ -56,8 +56,8 @@ const (
 	maxPause = time.Second
 )
 
-// write creates the object, unless it exists already. It retries until ctx is done or the
-// result is one that will not change soon.
+// write creates the object, unless it exists already. It retries until ctx is done or
+// another attempt would not help soon.
 func (w *writer) write(ctx context.Context, o *object) (Outcome, error) {
 	if err := w.writes.acquire(ctx); err != nil {
 		return Failed, w.wrap(o, err)
@@ -80,11 +80,12 @@ func (w *writer) write(ctx context.Context, o *object) (Outcome, error) {
 	}
 }
 
-// attempt makes one attempt. One that hangs leaves time for another.
+// attempt makes one attempt. It takes two thirds of a Put's time at most, so that one that
+// hangs leaves time for another.
 //
 // Compressed content has a media type and a suffix that say so, and no Content-Encoding:
 // Cloud Storage would decompress it for some readers and not for others, and its size and
-// checksum would be those of something else.
+// checksum would not be those of what they read.
 func (w *writer) attempt(ctx context.Context, o *object) (Outcome, error) {
 	ctx, cancel := context.WithTimeout(ctx, w.timeout*2/3)
 	defer cancel()
@@ -107,7 +108,7 @@ func sleep(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// program returns the program and version that objects are marked with.
+// program returns the name and version of the program, for the metadata of objects.
 var program = sync.OnceValue(func() string {
 	version := "devel"
 	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" && info.Main.Version != "(devel)" {

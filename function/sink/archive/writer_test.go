@@ -22,8 +22,8 @@ import (
 	"github.com/aerosink/aerosink/function/sink/sinktest"
 )
 
-// uploads counts uploads, and answers them as answers say, one after another; those
-// that are left pass.
+// uploads counts uploads. It handles the first with answers, one after another; the others
+// succeed.
 type uploads struct {
 	n       atomic.Int64
 	answers []http.HandlerFunc
@@ -46,8 +46,8 @@ func status(code int) http.HandlerFunc {
 	}
 }
 
-// unmet answers that a condition is not met, for a reason.
-func unmet(reason string) http.HandlerFunc {
+// preconditionFailed responds with status 412 and the reason.
+func preconditionFailed(reason string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
 		w.Header().Set("Content-Type", "application/json")
@@ -56,25 +56,24 @@ func unmet(reason string) http.HandlerFunc {
 	}
 }
 
-// hang never answers.
+// hang never responds.
 func hang(_ http.ResponseWriter, r *http.Request) {
 	_, _ = io.Copy(io.Discard, r.Body)
 	<-r.Context().Done()
 	panic(http.ErrAbortHandler)
 }
 
-// What may pass is tried again for as long as there is time, and what will not change
-// is not: the sender learns of it at once.
-func TestTries(t *testing.T) {
+// An error that may pass is retried within the timeout. Any other is returned at once.
+func TestWriter_retries(t *testing.T) {
 	for _, tt := range []struct {
-		name    string
-		answers func(c *sinktest.Cloud) []http.HandlerFunc
-		tries   int64
-		err     string // "" is stored
+		name     string
+		answers  func(c *sinktest.Cloud) []http.HandlerFunc
+		attempts int64
+		err      string // "" if the object is stored
 	}{
 		{"unavailable", func(*sinktest.Cloud) []http.HandlerFunc { return []http.HandlerFunc{status(503), status(500)} }, 3, ""},
-		{"too many", func(*sinktest.Cloud) []http.HandlerFunc { return []http.HandlerFunc{status(429), status(408)} }, 3, ""},
-		{"the answer is lost", func(c *sinktest.Cloud) []http.HandlerFunc {
+		{"too many requests", func(*sinktest.Cloud) []http.HandlerFunc { return []http.HandlerFunc{status(429), status(408)} }, 3, ""},
+		{"response lost", func(c *sinktest.Cloud) []http.HandlerFunc {
 			return []http.HandlerFunc{func(_ http.ResponseWriter, r *http.Request) {
 				c.PassStorage(r)
 				panic(http.ErrAbortHandler)
@@ -85,10 +84,10 @@ func TestTries(t *testing.T) {
 		{"unauthorized", func(*sinktest.Cloud) []http.HandlerFunc { return []http.HandlerFunc{status(401)} }, 1, "401"},
 		{"no bucket", func(*sinktest.Cloud) []http.HandlerFunc { return []http.HandlerFunc{status(404)} }, 1, "404"},
 		{"bad request", func(*sinktest.Cloud) []http.HandlerFunc { return []http.HandlerFunc{status(400)} }, 1, "400"},
-		{"a condition of the organisation's, not ours", func(*sinktest.Cloud) []http.HandlerFunc {
-			return []http.HandlerFunc{unmet("orgPolicyConstraintFailed")}
+		{"organisation policy", func(*sinktest.Cloud) []http.HandlerFunc {
+			return []http.HandlerFunc{preconditionFailed("orgPolicyConstraintFailed")}
 		}, 1, "412"},
-		{"a condition without a name", func(*sinktest.Cloud) []http.HandlerFunc { return []http.HandlerFunc{status(412)} }, 1, "412"},
+		{"precondition without a reason", func(*sinktest.Cloud) []http.HandlerFunc { return []http.HandlerFunc{status(412)} }, 1, "412"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			cloud := sinktest.New(t)
@@ -100,10 +99,10 @@ func TestTries(t *testing.T) {
 			case tt.err == "" && verdicts != nil:
 				t.Errorf("verdicts %v", verdicts)
 			case tt.err != "" && (len(verdicts) != 2 || change.IsPermanent(verdicts[1]) || !strings.Contains(verdicts[1].Error(), tt.err)):
-				t.Errorf("verdicts %v, want one of %s", verdicts, tt.err)
+				t.Errorf("verdicts %v, want %q", verdicts, tt.err)
 			}
-			if u.n.Load() != tt.tries {
-				t.Errorf("%d tries, want %d", u.n.Load(), tt.tries)
+			if u.n.Load() != tt.attempts {
+				t.Errorf("%d attempts, want %d", u.n.Load(), tt.attempts)
 			}
 			want := 1
 			if tt.err != "" {
@@ -116,8 +115,8 @@ func TestTries(t *testing.T) {
 	}
 }
 
-// A write that fails fails its changes, and those alone; trying again succeeds.
-func TestFailureOfOneFolder(t *testing.T) {
+// A failed write fails its changes and no others. A retry succeeds.
+func TestPut_failureOfOneFolder(t *testing.T) {
 	cloud := sinktest.New(t)
 	s := open(t, sinktest.ArchiveSink, sink.Options{})
 	cloud.FailStorage(func(w http.ResponseWriter, r *http.Request) {
@@ -134,16 +133,16 @@ func TestFailureOfOneFolder(t *testing.T) {
 	}
 	cloud.FailStorage(nil)
 	if verdicts := s.Put(t.Context(), b); verdicts != nil {
-		t.Errorf("tried again: %v", verdicts)
+		t.Errorf("retried: %v", verdicts)
 	}
 	if n := len(cloud.Objects(t)); n != 2 {
 		t.Errorf("%d objects, want 2", n)
 	}
 }
 
-// The object was written, and no answer came while there was time: it is the same
-// object when its batch comes again, beside others.
-func TestAnswersLost(t *testing.T) {
+// If an object was written but every response was lost, a retry of its batch together with
+// another batch does not store its changes twice.
+func TestPut_allResponsesLost(t *testing.T) {
 	cloud := sinktest.New(t)
 	s := open(t, sinktest.ArchiveSink+"?linger=100ms", sink.Options{Timeout: 500 * time.Millisecond})
 	cloud.FailStorage(func(_ http.ResponseWriter, r *http.Request) {
@@ -161,10 +160,10 @@ func TestAnswersLost(t *testing.T) {
 		other <- s.Put(t.Context(), sink.Batch{Changes: []format.Parsed{sinktest.One("s", 7)}})
 	}()
 	if verdicts := s.Put(t.Context(), sinktest.Batch("s", 2)); verdicts != nil {
-		t.Errorf("tried again: %v", verdicts)
+		t.Errorf("retried: %v", verdicts)
 	}
 	if verdicts := <-other; verdicts != nil {
-		t.Errorf("beside it: %v", verdicts)
+		t.Errorf("other batch: %v", verdicts)
 	}
 	var all []byte
 	objects := cloud.Objects(t)
@@ -176,13 +175,12 @@ func TestAnswersLost(t *testing.T) {
 	}
 }
 
-// A write that is given up leaves nothing behind: its request is broken off before
-// its end.
-func TestGivenUp(t *testing.T) {
+// A write that is cancelled stores nothing: its request is aborted before its end.
+func TestPut_cancelledDuringUpload(t *testing.T) {
 	cloud := sinktest.New(t)
 	s := open(t, sinktest.ArchiveSink+"?linger=0s", sink.Options{})
 	ctx, cancel := context.WithCancel(t.Context())
-	over, broken := make(chan struct{}), make(chan error, 10)
+	returned, ended := make(chan struct{}), make(chan error, 10)
 	cloud.FailStorage(func(_ http.ResponseWriter, r *http.Request) {
 		if !isUpload(r) {
 			return
@@ -190,22 +188,22 @@ func TestGivenUp(t *testing.T) {
 		_, content, err := sinktest.Upload(r)
 		if err == nil {
 			cancel()
-			<-over
+			<-returned
 			_, err = io.Copy(io.Discard, content)
 		}
-		broken <- err
+		ended <- err
 		panic(http.ErrAbortHandler)
 	})
 	b := sinktest.Batch("s", 2)
 	b.Changes[0].Data = []byte(`{"text":"` + strings.Repeat("x", 16<<20) + `"}`)
 	verdicts := s.Put(ctx, b)
-	close(over)
+	close(returned)
 	if len(verdicts) != 2 || change.IsPermanent(verdicts[0]) || !errors.Is(verdicts[0], context.Canceled) {
-		t.Errorf("verdicts %v, want that it was cancelled", verdicts)
+		t.Errorf("verdicts %v, want %v", verdicts, context.Canceled)
 	}
-	changetest.WaitFor(t, "the end of the request", func() bool { return len(broken) > 0 })
-	if err := <-broken; err == nil {
-		t.Error("the request came to its end")
+	changetest.WaitFor(t, "the end of the request", func() bool { return len(ended) > 0 })
+	if err := <-ended; err == nil {
+		t.Error("the request was complete")
 	}
 	cloud.FailStorage(nil)
 	if n := len(cloud.Objects(t)); n != 0 {

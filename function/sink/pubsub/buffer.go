@@ -32,7 +32,8 @@ func sizeClass(bytes int) int {
 	return 4*power + bytes>>(power-2)&3
 }
 
-// newBuffer returns an empty buffer with room for size bytes. The caller holds it.
+// newBuffer returns an empty buffer with a capacity of at least size bytes. The caller
+// holds it.
 func newBuffer(size int) *buffer {
 	size = max(size, smallestBuffer)
 	step := 1 << (bits.Len(uint(size-1)) - 3)

@@ -87,7 +87,7 @@ func TestPut_packed(t *testing.T) {
 	}
 }
 
-// Or as a container file of rows.
+// With packed=avro the message is a container file of rows.
 func TestPut_packedAvro(t *testing.T) {
 	for _, compression := range []string{"zstd", "gzip", "none"} {
 		cloud := newServer(t, nil)
@@ -141,7 +141,8 @@ func TestPut_packedMessageTooLarge(t *testing.T) {
 	}
 }
 
-// A refused packed message counts as the topic's fault, never as its data's.
+// The refusal of a packed message is blamed on the topic, never on the data, so all its
+// changes are to be retried.
 func TestPut_packedMessageRefused(t *testing.T) {
 	newServer(t, refusing(""))
 	b := sinktest.Batch("s", 3)

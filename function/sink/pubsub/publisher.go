@@ -36,7 +36,7 @@ var backoff = gax.Backoff{Initial: 50 * time.Millisecond, Max: 2 * time.Second, 
 type publisher struct {
 	topicConfig
 	topic           topic
-	maxMessageBytes int // room for messages in a request
+	maxMessageBytes int // of the messages in a request
 	metrics         *metrics
 	registerer      prometheus.Registerer // of the metrics; may be nil
 
@@ -241,8 +241,8 @@ func (p *publisher) send(r *publishRequest, from, to int) error {
 	return err
 }
 
-// isTransient reports whether a failure may pass by itself. One that does not is not
-// the data's fault either: something is missing or forbidden.
+// isTransient reports whether an error may pass by itself. Other errors mean that something
+// is missing or forbidden.
 func isTransient(code codes.Code) bool {
 	switch code {
 	case codes.Unavailable, codes.DeadlineExceeded, codes.ResourceExhausted, codes.Aborted, codes.Internal, codes.Unknown, codes.Canceled:

@@ -80,8 +80,8 @@ func refusing(word string) func(context.Context, *pubsubpb.PublishRequest) error
 	}
 }
 
-// Of a refused request only the messages at fault get a permanent verdict, wherever they
-// stand and whatever was published before.
+// Of a refused request only the bad messages get a permanent verdict, wherever they are in
+// it and whatever was published before.
 func TestPut_invalidArgument(t *testing.T) {
 	for _, ordering := range []string{"", "?ordering=1"} {
 		for _, refused := range [][]int{{0}, {99}, {41}, {0, 1, 2}, {7, 8, 50, 98, 99}} {

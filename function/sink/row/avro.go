@@ -51,7 +51,7 @@ func appendBins(dst []byte, bins []cell) []byte {
 	return append(dst, 0)
 }
 
-// appendScalars appends the fields with which the records of a key and of a bin both begin.
+// appendScalars appends the fields that the records of a key and of a bin begin with.
 func appendScalars(dst []byte, c *cell) []byte {
 	kind := c.v.Kind()
 	dst = appendText(dst, labelOf(kind))
@@ -66,7 +66,7 @@ func appendScalars(dst []byte, c *cell) []byte {
 	return appendOptionalBytes(dst, raw, ok)
 }
 
-// appendKnown appends the branch of a union of null and another type: null unless known.
+// appendKnown appends the branch of a union of null and another type: null if known is false.
 func appendKnown(dst []byte, known bool) []byte {
 	if known {
 		return append(dst, 2)

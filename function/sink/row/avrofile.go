@@ -16,8 +16,8 @@ import (
 	"github.com/twmb/avro/ocf"
 )
 
-// blockBytes is how many bytes a block of an Avro file holds before it is compressed;
-// a row more than that is a block of its own.
+// blockBytes is the size of a block of an Avro file before compression, in bytes. A block
+// ends with the row that reaches it.
 const blockBytes = 256 << 10
 
 // compression compresses a block. It may be used by several goroutines at once.
@@ -98,7 +98,7 @@ func (w *avroFile) header(codec string) {
 
 // block appends a block of count rows.
 func (w *avroFile) block(rows []byte, count int) error {
-	_, _ = w.sum.Write(rows) // a hash takes everything
+	_, _ = w.sum.Write(rows) // never fails
 	rows, err := w.compress(rows)
 	if err != nil {
 		return err
@@ -109,13 +109,14 @@ func (w *avroFile) block(rows []byte, count int) error {
 	return nil
 }
 
-// sync leaves room for a sync marker.
+// sync appends space for a sync marker.
 func (w *avroFile) sync() {
 	w.marks = append(w.marks, len(w.text))
 	w.text = append(w.text, make([]byte, syncBytes)...)
 }
 
-// sealed returns the file. Its sync marker follows from the rows.
+// sealed returns the file. Its sync marker is a hash of the rows, so that the same rows give
+// the same file.
 func (w *avroFile) sealed() []byte {
 	sum := w.sum.Sum(nil)
 	for _, at := range w.marks {

@@ -10,7 +10,7 @@ import (
 	"github.com/aerosink/aerosink/function/sink/row"
 )
 
-// order returns change i of about 1 KB in ten bins, as a flat-JSON body brings it.
+// order returns change i, of about 1 KB in ten bins, as parsed from flat JSON.
 func order(i int) format.Parsed {
 	c := change.Change{
 		Namespace: "shop", Set: "orders", Digest: change.Digest{byte(i), byte(i >> 8)}, Key: text(fmt.Sprint("order-", i)),
@@ -65,7 +65,7 @@ func BenchmarkRead(b *testing.B) {
 			b.Run(f.name+" "+codec, func(b *testing.B) {
 				b.ReportAllocs()
 				for b.Loop() {
-					if n, err := end(f, file); n != size || err != nil {
+					if n, err := count(f, file); n != size || err != nil {
 						b.Fatal(n, err)
 					}
 				}

@@ -12,9 +12,9 @@ import (
 	"github.com/aerosink/aerosink/connector/format/json"
 )
 
-// AppendBigQuery appends the message of a change from which a BigQuery subscription with the
-// schema of the table makes the row of the record: a JSON object of the columns and of what
-// to do (https://cloud.google.com/pubsub/docs/bigquery,
+// AppendBigQuery appends the message of a change for a BigQuery subscription that uses the
+// table's schema and keeps a row for each record. It is a JSON object of the columns and of
+// what to do (https://cloud.google.com/pubsub/docs/bigquery,
 // https://cloud.google.com/bigquery/docs/change-data-capture):
 //
 //	{"_CHANGE_TYPE":"UPSERT","_CHANGE_SEQUENCE_NUMBER":"1a14648deea/7","ns":"shop",

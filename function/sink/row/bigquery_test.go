@@ -16,7 +16,7 @@ import (
 	"github.com/aerosink/aerosink/function/sink/row"
 )
 
-func TestBigQuery(t *testing.T) {
+func TestAppendBigQuery(t *testing.T) {
 	const head = `{"_CHANGE_TYPE":"UPSERT","_CHANGE_SEQUENCE_NUMBER":"`
 	const id = `","ns":"shop","digest":"AQIAAAAAAAAAAAAAAAAAAAAAAAA="`
 	bins := []change.Bin{{Name: "age", Value: change.IntegerValue(27)}}
@@ -63,29 +63,29 @@ func TestBigQuery(t *testing.T) {
 	}
 }
 
-// What cannot be the record's row changes none.
-func TestNoRowOfBigQuery(t *testing.T) {
+// A change that cannot be a row is a permanent error and appends nothing.
+func TestAppendBigQuery_errors(t *testing.T) {
 	one := []change.Bin{{Name: "age", Value: change.IntegerValue(27)}}
 	for name, tt := range map[string]struct {
 		c    change.Change
 		want string
 	}{
-		"update":           {change.Change{Mode: change.Update, LUT: 1, Bins: one}, "only some or none: set bin-policy all"},
-		"metadata only":    {change.Change{Mode: change.Replace, LUT: 1}, "only some or none"},
-		"nothing":          {change.Change{LUT: 1}, "only some or none"},
-		"deleted bin":      {change.Change{LUT: 1, Bins: append(one, change.Bin{Name: "gone"})}, "only some or none"},
-		"no lut":           {change.Change{Mode: change.Replace, Generation: 1, Bins: one}, "no last update time"},
-		"delete, no lut":   {change.Change{Op: change.Delete, Generation: 1}, "no last update time"},
-		"far lut":          {change.Change{LUT: 253402300800000, Bins: one}, "outside the years"},
-		"far expiry":       {change.Change{LUT: 1, Expiry: math.MaxInt64, Bins: one}, "outside the years"},
-		"namespace":        {change.Change{Namespace: "\xff", LUT: 1, Bins: one}, "the namespace is not UTF-8"},
-		"set":              {change.Change{Set: "\xff", LUT: 1, Bins: one}, "the set is not UTF-8"},
-		"key":              {change.Change{Key: change.BoolValue(true), LUT: 1, Bins: one}, "unsupported user key of kind bool"},
-		"name of a bin":    {change.Change{LUT: 1, Bins: []change.Bin{{Name: "\xff", Value: text("")}}}, "bin name: is not UTF-8"},
-		"geojson":          {change.Change{LUT: 1, Bins: []change.Bin{{Name: "geo", Value: binOf(all, "geo")}}}, "bin geo: its GeoJSON is not JSON"},
-		"long number":      {change.Change{LUT: 1, Bins: []change.Bin{{Name: "geo", Value: change.GeoJSONValue([]byte("[1e400]"))}}}, "a number of more than 64 bits"},
-		"keys of a map":    {change.Change{LUT: 1, Bins: []change.Bin{{Name: "both", Value: binOf(all, "both")}}}, "bin both: two map keys would become the same"},
-		"no key for a map": {change.Change{LUT: 1, Bins: []change.Bin{{Name: "none", Value: binOf(all, "none")}}}, "bin none: a map key is of kind nil"},
+		"update":         {change.Change{Mode: change.Update, LUT: 1, Bins: one}, "only some or none: set bin-policy all"},
+		"metadata only":  {change.Change{Mode: change.Replace, LUT: 1}, "only some or none"},
+		"nothing":        {change.Change{LUT: 1}, "only some or none"},
+		"deleted bin":    {change.Change{LUT: 1, Bins: append(one, change.Bin{Name: "gone"})}, "only some or none"},
+		"no lut":         {change.Change{Mode: change.Replace, Generation: 1, Bins: one}, "no last update time"},
+		"delete, no lut": {change.Change{Op: change.Delete, Generation: 1}, "no last update time"},
+		"far lut":        {change.Change{LUT: 253402300800000, Bins: one}, "outside the years"},
+		"far expiry":     {change.Change{LUT: 1, Expiry: math.MaxInt64, Bins: one}, "outside the years"},
+		"namespace":      {change.Change{Namespace: "\xff", LUT: 1, Bins: one}, "the namespace is not UTF-8"},
+		"set":            {change.Change{Set: "\xff", LUT: 1, Bins: one}, "the set is not UTF-8"},
+		"key":            {change.Change{Key: change.BoolValue(true), LUT: 1, Bins: one}, "unsupported user key of kind bool"},
+		"bin name":       {change.Change{LUT: 1, Bins: []change.Bin{{Name: "\xff", Value: text("")}}}, "bin name: is not UTF-8"},
+		"geojson":        {change.Change{LUT: 1, Bins: []change.Bin{{Name: "geo", Value: binOf(all, "geo")}}}, "bin geo: its GeoJSON is not JSON"},
+		"long number":    {change.Change{LUT: 1, Bins: []change.Bin{{Name: "geo", Value: change.GeoJSONValue([]byte("[1e400]"))}}}, "a number of more than 64 bits"},
+		"equal map keys": {change.Change{LUT: 1, Bins: []change.Bin{{Name: "both", Value: binOf(all, "both")}}}, "bin both: two map keys would become the same"},
+		"nil map key":    {change.Change{LUT: 1, Bins: []change.Bin{{Name: "none", Value: binOf(all, "none")}}}, "bin none: a map key is of kind nil"},
 	} {
 		got, err := row.AppendBigQuery([]byte("before"), &tt.c)
 		if !change.IsPermanent(err) || !strings.Contains(err.Error(), tt.want) || string(got) != "before" {
@@ -94,7 +94,8 @@ func TestNoRowOfBigQuery(t *testing.T) {
 	}
 }
 
-func TestStoriesForBigQuery(t *testing.T) {
+// The name matters: UPDATE_STORIES=1 go test -run Stories rewrites the stories.
+func TestStories_bigQuery(t *testing.T) {
 	changetest.EachStory(t, func(t *testing.T, s *changetest.Story) {
 		c, err := changetest.Parse(s.Section(t, "change.json"))
 		if err != nil {
@@ -108,9 +109,9 @@ func TestStoriesForBigQuery(t *testing.T) {
 	}, "change.json", "bigquery.json")
 }
 
-// Whatever the database ships in which order, and however often: in the end the table
-// has the rows that the database has records.
-func TestTableOfBigQuery(t *testing.T) {
+// In whatever order changes are shipped, and however often, in the end the table has a row
+// for each record of the database.
+func TestAppendBigQuery_tableMatchesDatabase(t *testing.T) {
 	columns := tableColumns(t)
 	rapid.Check(t, func(t *rapid.T) {
 		table, records := newTable(columns), map[change.Digest]change.Change{}
@@ -162,7 +163,7 @@ func history(t *rapid.T, digest change.Digest) []change.Change {
 	return changes
 }
 
-// wholeBins returns the bins that a whole record can have and JSON has a form for.
+// wholeBins returns the bins that a whole record can have and JSON can express.
 func wholeBins(bins []change.Bin) []change.Bin {
 	whole := []change.Bin{{Name: "a bin of any record", Value: change.IntegerValue(1)}}
 	for _, b := range bins {
@@ -186,8 +187,8 @@ func BenchmarkBigQuery(b *testing.B) {
 	b.SetBytes(int64(len(message)))
 }
 
-// The table has a column for all that messages have, and no other.
-func TestColumnsOfBigQuery(t *testing.T) {
+// The table has the columns that messages have, and no others.
+func TestAppendBigQuery_columns(t *testing.T) {
 	columns := tableColumns(t)
 	c := change.Change{Set: "orders", Key: text("o-1"), Generation: 1, LUT: 1, Expiry: 1, Bins: wholeBins(nil)}
 	message, err := row.AppendBigQuery(nil, &c)
@@ -198,13 +199,13 @@ func TestColumnsOfBigQuery(t *testing.T) {
 	table.apply(t, message)
 	for _, values := range table.read() {
 		if diff := gocmp.Diff(slices.Sorted(maps.Keys(columns)), slices.Sorted(maps.Keys(values))); diff != "" {
-			t.Errorf("(-the table +a message of all columns):\n%s", diff)
+			t.Errorf("columns (-table +message):\n%s", diff)
 		}
 	}
 }
 
-// No message takes memory beyond that of the one before.
-func TestBigQueryAllocates(t *testing.T) {
+// Appending to a buffer that is large enough does not allocate.
+func TestAppendBigQuery_allocations(t *testing.T) {
 	c, message := order(1).Change, make([]byte, 0, 8<<10)
 	if allocs := testing.AllocsPerRun(100, func() { message, _ = row.AppendBigQuery(message[:0], &c) }); allocs > 0 {
 		t.Errorf("%v allocations", allocs)

@@ -12,18 +12,18 @@ import (
 	jsonformat "github.com/aerosink/aerosink/connector/format/json"
 )
 
-// cell is a value in its columns.
+// cell is a value, of a key or bin, that goes into columns.
 type cell struct {
 	name     string
 	v        change.Value
 	json     []byte // of a list, a map or GeoJSON
-	exact    bool   // json says all of a list or map
-	lut      int64  // of the bin; 0 when it is the record's
+	exact    bool   // json expresses a list or map without loss
+	lut      int64  // of the bin; 0 if it is the record's
 	sourceID uint8  // beside lut
 }
 
-// The labels of types: those of the JSON of Aerospike's Connect for ESP, and
-// labelUint, for what ESP calls an int.
+// The labels of types: those in the JSON of Aerospike's Connect for ESP, and labelUint,
+// which ESP calls an int too.
 const (
 	labelNull    = "null"
 	labelInt     = "int"
@@ -64,7 +64,7 @@ func labelOf(kind change.Kind) string {
 	return labelBlob
 }
 
-// of fills the cell with a bin.
+// of sets the cell to a bin.
 func (c *cell) of(b *change.Bin) error {
 	*c = cell{name: b.Name, v: b.Value, lut: b.LUT, sourceID: b.SourceID}
 	kind := c.v.Kind()
@@ -85,11 +85,11 @@ func (c *cell) of(b *change.Bin) error {
 	return nil
 }
 
-// collection writes the text of a list or map, if it has one.
+// collection sets the JSON of a list or map, if JSON can express it.
 func (c *cell) collection() {
 	text, err := jsonformat.AppendValue(nil, c.v)
 	if err != nil {
-		return // its packed form says all
+		return // the column bytes has its packed form
 	}
 	c.json = text
 	r := c.v.Elements()
@@ -97,7 +97,7 @@ func (c *cell) collection() {
 	c.exact = known && exact(c.v, &r)
 }
 
-// particle returns Aerospike's number of the value's type.
+// particle returns Aerospike's number for the type of the value.
 func (c *cell) particle() int32 {
 	if c.v.Kind() == change.KindUnsigned {
 		return int32(change.KindInteger)
@@ -105,7 +105,7 @@ func (c *cell) particle() int32 {
 	return int32(c.v.Kind())
 }
 
-// text returns the value of the column string, and false when it is null.
+// text returns the value of the column string, and false if it is null.
 func (c *cell) text() ([]byte, bool) {
 	switch c.v.Kind() {
 	case change.KindUnsigned:
@@ -116,7 +116,7 @@ func (c *cell) text() ([]byte, bool) {
 	return nil, false
 }
 
-// bytes returns the value of the column bytes, and false when it is null.
+// bytes returns the value of the column bytes, and false if it is null.
 func (c *cell) bytes() ([]byte, bool) {
 	switch c.v.Kind() {
 	case change.KindNil, change.KindInteger, change.KindUnsigned, change.KindDouble, change.KindBool:
@@ -131,14 +131,14 @@ func (c *cell) bytes() ([]byte, bool) {
 	return c.v.Bytes(), true
 }
 
-// order returns the value of the column order, "" where it is null.
+// order returns the value of the column order, "" if it is null.
 func (c *cell) order() string {
 	name, _ := orderName(c.v)
 	return name
 }
 
-// orderName returns what the column order says of a list or map, "" of one without
-// an order, and false when there is no name for its order.
+// orderName returns the name of a list's or map's order, "" if it has none, and false if
+// its order has no name.
 func orderName(v change.Value) (string, bool) {
 	for _, o := range orders {
 		if o.kind == v.Kind() && o.order == v.Order() {
@@ -158,9 +158,8 @@ var orders = []struct {
 	{change.KindMap, change.KeyValueOrdered, "key-value"},
 }
 
-// exact reports whether the JSON text of v, whose elements come from r, says all of
-// it: there is nothing in it but what JSON has a type for, and inner lists and maps
-// have no order.
+// exact reports whether JSON expresses v, whose elements come from r, without loss: JSON
+// has a type for each value in it, and inner lists and maps have no order.
 func exact(v change.Value, r *change.Reader) bool {
 	switch v.Kind() {
 	case change.KindNil, change.KindBool, change.KindInteger, change.KindUnsigned:

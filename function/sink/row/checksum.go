@@ -10,16 +10,15 @@ import (
 	"slices"
 )
 
-// A Parquet file ends in a footer, the footer's length and a magic. Between the last
-// page and the footer, where no reader looks, we put a seal: sealMagic and the CRC32C of
-// all other bytes. The library for Parquet believes what a file says of itself, even
-// where that leads out of the memory it has read, so that a file is read only if it is
-// what was written.
+// A Parquet file ends with a footer, the footer's length and a magic number. Between the
+// last page and the footer, where no reader looks, we put a seal: sealMagic and the CRC32C
+// of all other bytes. The Parquet library does not check the lengths and offsets in a file
+// and may read beyond its buffers, so a file is read only if its checksum is right.
 
 const (
 	sealMagic = "aerosink"
 	sealSize  = len(sealMagic) + crc32.Size
-	tailSize  = 8 // the footer's length and the magic of Parquet
+	tailSize  = 8 // the footer's length and the magic number
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -31,7 +30,7 @@ func sealed(file []byte) []byte {
 	return slices.Insert(file, len(file)-tailSize-footer, seal...)
 }
 
-// checkSeal finds out whether the file of size bytes is what was written.
+// checkSeal checks that the file, of size bytes, is unchanged since it was written.
 func checkSeal(file io.ReaderAt, size int64) error {
 	var tail [tailSize]byte
 	if size < int64(tailSize+sealSize) {

@@ -28,7 +28,7 @@ func ParquetFile(rows []Row, codec string) ([]byte, error) {
 	var file bytes.Buffer
 	w := parquet.NewGenericWriter[record](&file, parquetSchema, parquet.Compression(compression),
 		parquet.KeyValueMetadata(versionKey, strconv.Itoa(Version)), parquet.CreatedBy("aerosink", "", ""),
-		parquet.DataPageVersion(1)) // not every engine reads the second
+		parquet.DataPageVersion(1)) // not every engine reads version 2
 	if err := writeColumns(w.ColumnWriters(), rows); err != nil {
 		return nil, fmt.Errorf("write a Parquet file: %w", err)
 	}
@@ -38,7 +38,7 @@ func ParquetFile(rows []Row, codec string) ([]byte, error) {
 	return sealed(file.Bytes()), nil
 }
 
-// atOnce is how many rows are made columns at once; more would not be faster, and
+// atOnce is how many rows are turned into columns at once. More would not be faster and
 // would take more memory.
 const atOnce = 64
 
@@ -60,23 +60,23 @@ func writeColumns(to []*parquet.ColumnWriter, rows []Row) error {
 	return nil
 }
 
-// columns are rows turned over: the values of each column of the schema, in its order.
+// columns has the values of rows by column, in the order of the schema.
 type columns struct {
 	values     [][]parquet.Value
 	column     int // the next to add to
 	repetition int // level of the next value
 
-	texts map[string]parquet.Value // that come again and again
+	texts map[string]parquet.Value // that are repeated
 }
 
-// add adds a value that stands in level things which may be null and are not. An
-// absent one is null in the last of them.
+// add adds a value with a definition level: how many of the optional or repeated fields on
+// its path are present. An absent value is null.
 func (c *columns) add(v parquet.Value, level int) {
 	c.values[c.column] = append(c.values[c.column], v.Level(c.repetition, level, c.column))
 	c.column++
 }
 
-// optional adds a value that may be null.
+// optional adds a value of an optional field, or null unless it is known.
 func (c *columns) optional(v parquet.Value, known bool, level int) {
 	if known {
 		c.add(v, level+1)
@@ -119,20 +119,20 @@ func (c *columns) row(r *Row) {
 	c.bins(r.bins)
 }
 
-// The numbers of columns that a key has, and a bin with its name.
+// The numbers of columns of a key, and of a bin with its name.
 const (
 	keyColumns = 6
 	binColumns = 12
 )
 
-// nulls adds to n columns that what they stand in is null.
+// nulls adds null to the n columns of an absent key or map.
 func (c *columns) nulls(n int) {
 	for range n {
 		c.add(parquet.Value{}, 0)
 	}
 }
 
-// bins adds a map: what begins it has repetition level 0, all else 1.
+// bins adds a map: its first entry has repetition level 0, the others have 1.
 func (c *columns) bins(bins []cell) {
 	if len(bins) == 0 {
 		c.nulls(binColumns)
@@ -152,7 +152,7 @@ func (c *columns) bins(bins []cell) {
 	}
 }
 
-// scalars adds what a key and a bin both begin with.
+// scalars adds the columns that a key and a bin begin with.
 func (c *columns) scalars(b *cell) {
 	kind := b.v.Kind()
 	c.add(c.text(labelOf(kind)), 1)

@@ -13,9 +13,9 @@ import (
 	"github.com/aerosink/aerosink/connector/change"
 )
 
-// ReadAvro returns the changes of an object container file that [AvroFile] has written.
-// An error ends it and tells the row, counted from 0; of a file that is damaged it is
-// permanent. It holds one block at a time. A change owns its bytes.
+// ReadAvro returns the changes in an object container file that [AvroFile] has written.
+// It ends with the first error, which has the number of the row, counted from 0, and is
+// permanent if the file is damaged. It keeps one block in memory. A change owns its bytes.
 func ReadAvro(file io.Reader) iter.Seq2[change.Change, error] {
 	return func(yield func(change.Change, error) bool) {
 		source := &source{Reader: file}
@@ -26,8 +26,7 @@ func ReadAvro(file io.Reader) iter.Seq2[change.Change, error] {
 	}
 }
 
-// source remembers whether reading has failed, which has nothing to do with what is
-// read.
+// source remembers errors of the underlying reader, which are not errors in the file.
 type source struct {
 	io.Reader
 	io.ReaderAt
@@ -54,7 +53,7 @@ func (s *source) note(err error) {
 	}
 }
 
-// verdict marks err where it is no failure to read.
+// verdict marks err as permanent, unless the underlying reader has failed.
 func (s *source) verdict(err error) error {
 	if s.err != nil {
 		return err
@@ -91,10 +90,10 @@ func readAvro(file io.Reader, yield func(change.Change) bool) error {
 	}
 }
 
-// ReadParquet returns the changes of a file of size bytes that [ParquetFile] has
-// written. An error ends it and tells the row, counted from 0; of a file that is
-// damaged it is permanent. It holds one page of each column at a time. A change owns
-// its bytes.
+// ReadParquet returns the changes in a file of size bytes that [ParquetFile] has written.
+// It ends with the first error, which has the number of the row, counted from 0, and is
+// permanent if the file is damaged. It keeps one page of each column in memory. A change
+// owns its bytes.
 func ReadParquet(file io.ReaderAt, size int64) iter.Seq2[change.Change, error] {
 	return func(yield func(change.Change, error) bool) {
 		source := &source{ReaderAt: file}

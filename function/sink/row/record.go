@@ -11,9 +11,9 @@ import (
 	"github.com/aerosink/aerosink/connector/format/json"
 )
 
-// record is a row as files are read: what may be null is a pointer or a slice. Its
-// tags make the schema of Parquet; that of Avro has the same columns. Encodings are those
-// that every engine reads.
+// record is a row as it is read from a file: a column that may be null is a pointer. Its
+// tags define the Parquet schema, which has the same columns as the Avro schema. They use
+// only encodings that every engine reads.
 type record struct {
 	Op          string         `avro:"op" parquet:"op,dict"`
 	Mode        *string        `avro:"mode" parquet:"mode,optional,dict"`
@@ -54,7 +54,7 @@ type bin struct {
 	SourceID *int32   `avro:"source_id" parquet:"source_id,optional,dict"`
 }
 
-// change returns the change that the record is of. It owns its bytes.
+// change returns the record's change, which owns its bytes.
 func (r *record) change() (change.Change, error) {
 	c := change.Change{
 		Namespace: r.Namespace, Set: or(r.Set, ""), Digest: r.Digest,
@@ -84,7 +84,7 @@ func (r *record) change() (change.Change, error) {
 	return c, r.addBins(&c)
 }
 
-// expiry returns the expiry of a write.
+// expiry returns the expiry of a write, in Unix seconds.
 func (r *record) expiry() int64 {
 	switch {
 	case r.Expires == nil:
@@ -107,7 +107,7 @@ func (r *record) addBins(c *change.Change) error {
 	return nil
 }
 
-// or returns what p points to, or absent where it is nil.
+// or returns *p, or absent if p is nil.
 func or[T any](p *T, absent T) T {
 	if p == nil {
 		return absent
@@ -115,7 +115,7 @@ func or[T any](p *T, absent T) T {
 	return *p
 }
 
-// value returns the value in the column that the type says.
+// value returns the value, from the column that its type uses.
 func (b *bin) value() (change.Value, error) {
 	switch {
 	case b.Type == labelNull:
@@ -129,7 +129,7 @@ func (b *bin) value() (change.Value, error) {
 	case b.Type == labelUint && b.String != nil:
 		u, err := strconv.ParseUint(*b.String, 10, 64)
 		if err != nil {
-			return change.Value{}, errors.New("a uint that is none")
+			return change.Value{}, errors.New("invalid uint")
 		}
 		return change.UnsignedValue(u), nil
 	case b.Type == labelString && b.String != nil:
@@ -144,7 +144,7 @@ func (b *bin) value() (change.Value, error) {
 	return b.binary()
 }
 
-// binary returns the value of a type that value does not know.
+// binary returns the value of a blob, hll, list or map.
 func (b *bin) binary() (change.Value, error) {
 	switch kind := change.Kind(b.Particle); {
 	case b.Type == labelHLL && b.Bytes != nil:
@@ -158,10 +158,10 @@ func (b *bin) binary() (change.Value, error) {
 	case b.Type == labelList && b.JSON != nil, b.Type == labelMap && b.JSON != nil:
 		return b.collection()
 	}
-	return change.Value{}, errors.New("its type is unknown, or there is nothing in the column for it")
+	return change.Value{}, errors.New("its type is unknown, or the column for its type is null")
 }
 
-// collection returns the list or map whose text says all of it.
+// collection returns a list or map that is stored as JSON only.
 func (b *bin) collection() (change.Value, error) {
 	kind, order := change.KindList, change.Unordered
 	if b.Type == labelMap {

@@ -1,10 +1,10 @@
-// Package row makes table rows of changes, for files that SQL engines read: Avro records
+// Package row turns changes into table rows, for files that SQL engines read: Avro records
 // and Parquet rows with one schema, see [Schema]. It also reads such files back.
 //
-// A row keeps everything of a change but the order of its bins, which has no meaning, and
+// A row keeps everything in a change except the order of its bins, which has no meaning, and
 // the cells of GeoJSON, which the database computes again.
 //
-// A BigQuery table with a row for each record, not for each change, takes other messages:
+// A BigQuery table with a row for each record, not for each change, needs other messages:
 // see [AppendBigQuery].
 package row
 
@@ -28,8 +28,8 @@ type Row struct {
 	bins []cell        // by name
 }
 
-// Of returns the row of a change. An error is permanent, and says what the schema cannot
-// express.
+// Of returns the row of a change. An error is permanent: the schema cannot express the
+// change.
 func Of(p *format.Parsed) (Row, error) {
 	r := Row{c: p.Change}
 	r.c.Bins = nil

@@ -18,7 +18,7 @@ import (
 	"github.com/aerosink/aerosink/function/sink/row"
 )
 
-// file is a kind of file with its codecs, and how it is written and read.
+// file is a kind of file, with its codecs and the functions that write and read it.
 type file struct {
 	name   string
 	codecs []string
@@ -65,7 +65,7 @@ func write(t rapid.TB, f file, codec string, rows []row.Row) []byte {
 	return b
 }
 
-// collect returns the changes of a file as stories describe them.
+// collect returns the changes of a file, in the form of [changetest.Describe].
 func collect(t rapid.TB, changes iter.Seq2[change.Change, error]) []string {
 	t.Helper()
 	var got []string
@@ -78,7 +78,7 @@ func collect(t rapid.TB, changes iter.Seq2[change.Change, error]) []string {
 	return got
 }
 
-// kept returns what a row keeps of the change.
+// kept returns what a row keeps of the change, in the form of [changetest.Describe].
 func kept(t rapid.TB, c change.Change) string {
 	t.Helper()
 	if c.Op.IsDelete() {
@@ -94,8 +94,8 @@ func kept(t rapid.TB, c change.Change) string {
 	return string(changetest.Describe(&c))
 }
 
-// What goes in comes out.
-func TestProperty(t *testing.T) {
+// What is read from a file is what was written. The same rows make the same file.
+func TestFile_roundTrip(t *testing.T) {
 	eachFile(t, func(t *testing.T, f file, codec string) {
 		rapid.Check(t, func(t *rapid.T) {
 			a := changetest.Arbitrary{Text: rapid.Bool().Draw(t, "text")}
@@ -132,7 +132,7 @@ func collection(kind change.Kind, order change.Order, values ...change.Value) ch
 
 func text(s string) change.Value { return change.StringValue([]byte(s)) }
 
-// all has every kind of a value, and what other formats change.
+// all has a value of every kind, and values that other formats do not keep as they are.
 var all = func() change.Change {
 	c := change.Change{
 		Op: change.Write, Mode: change.Replace, Namespace: "shop", Set: "orders", Digest: change.Digest{0x34, 0xF2, 3},
@@ -165,8 +165,8 @@ func binOf(c change.Change, name string) change.Value {
 	return c.Bins[i].Value
 }
 
-// Every kind of a value, to the bit.
-func TestEveryKind(t *testing.T) {
+// A file keeps values of every kind, floats bit by bit.
+func TestFile_everyKind(t *testing.T) {
 	eachFile(t, func(t *testing.T, f file, codec string) {
 		for c, err := range f.read(write(t, f, codec, rowsOf(t, []change.Change{all}))) {
 			if err != nil {
@@ -184,8 +184,8 @@ func TestEveryKind(t *testing.T) {
 	})
 }
 
-// What is unknown stays so, and is not the same as nothing.
-func TestUnknown(t *testing.T) {
+// Unknown metadata is still unknown after reading, and different from zero.
+func TestFile_unknownMetadata(t *testing.T) {
 	eachFile(t, func(t *testing.T, f file, codec string) {
 		changes := []change.Change{
 			{Namespace: "n", Expiry: change.ExpiryUnknown},
@@ -204,7 +204,7 @@ func TestUnknown(t *testing.T) {
 	})
 }
 
-func TestNoForm(t *testing.T) {
+func TestOf_errors(t *testing.T) {
 	with := func(bins ...change.Bin) change.Change { return change.Change{Namespace: "n", Bins: bins} }
 	for name, tt := range map[string]struct {
 		c    change.Change
@@ -228,6 +228,9 @@ func TestNoForm(t *testing.T) {
 			t.Errorf("%s: error %v, want a permanent %q", name, err, tt.want)
 		}
 	}
+}
+
+func TestFile_unknownCodec(t *testing.T) {
 	for _, f := range files {
 		if _, err := f.write(nil, "lzo"); err == nil || !strings.Contains(err.Error(), `unknown codec "lzo"; known are`) {
 			t.Errorf("%s: error %v of an unknown codec", f.name, err)

@@ -11,16 +11,16 @@ import (
 //go:embed schema.avsc
 var schemaText []byte
 
-// Schema is the Avro schema of a row. The columns of Parquet have the same names and
-// types; a map is a map, and a timestamp one in milliseconds, UTC. The columns ns and
-// set_name are not called namespace and set, as those of a hive path are, since BigQuery
-// refuses files that repeat a column of their path.
+// Schema is the Avro schema of a row. Parquet files have the same columns with the same
+// types; timestamps are in milliseconds, UTC. The columns ns and set_name are not called
+// namespace and set, as in Hive paths, because BigQuery refuses files with a column that is
+// also in their path.
 //
-// A release changes the schema only by adding columns that may be null; anything else
-// is a new Version.
+// A release may only add columns that may be null to the schema. Any other change needs a
+// new Version.
 var Schema = compact(schemaText)
 
-// Version is the version of the schema. Files hold it in their metadata, as versionKey.
+// Version is the version of the schema. Files have it in their metadata, under versionKey.
 const Version = 1
 
 const versionKey = "aerosink.schema.version"
@@ -33,7 +33,7 @@ func compact(text []byte) string {
 	return line.String()
 }
 
-// checkVersion finds out from a file's metadata whether this release can read it.
+// checkVersion checks that this release can read a file, by the version in its metadata.
 func checkVersion(version string) error {
 	v, err := strconv.Atoi(version)
 	switch {

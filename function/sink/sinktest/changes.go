@@ -11,10 +11,10 @@ import (
 	"github.com/aerosink/aerosink/function/sink"
 )
 
-// Hour is a time in the hour of all that One returns.
+// Hour is a time in the hour of the changes that One returns.
 var Hour = time.Date(2026, 11, 22, 12, 34, 56, 789_000_000, time.UTC)
 
-// One returns change i of a set, with its bytes, {"i":i}.
+// One returns change i of a set. Its bytes are {"i":i}.
 func One(set string, i int) format.Parsed {
 	c := change.Change{Namespace: "shop", Set: set, Digest: change.Digest{byte(i), byte(i >> 8)}, Generation: 1, LUT: Hour.UnixMilli() + int64(i)}
 	return format.Parsed{Change: c, Data: fmt.Appendf(nil, `{"i":%d}`, i), Format: "json"}
@@ -29,8 +29,8 @@ func Batch(set string, n int) sink.Batch {
 	return b
 }
 
-// Parse makes a Spec of a URL with a kind of sink's own parse. A timeout that is not
-// set is longer than a test waits.
+// Parse parses the URL of a sink with parse, which is that of its kind. If o has no
+// timeout, it is 30 s.
 func Parse(t testing.TB, parse func(*url.URL, sink.Options) (sink.Spec, error), text string, o sink.Options) sink.Spec {
 	t.Helper()
 	if o.Timeout == 0 {
@@ -47,7 +47,7 @@ func Parse(t testing.TB, parse func(*url.URL, sink.Options) (sink.Spec, error), 
 	return spec
 }
 
-// Open opens the sink for as long as the test runs.
+// Open opens the sink, and closes it when the test ends.
 func Open(t testing.TB, spec sink.Spec) sink.Sink {
 	t.Helper()
 	s, err := spec.Open(t.Context())

@@ -1,6 +1,6 @@
-// Package sinktest has the cloud that tests store changes in: Google's own fake of
-// Pub/Sub and a fake of Cloud Storage, as real servers on loopback, which fail when
-// a test says so.
+// Package sinktest has fakes of Pub/Sub and Cloud Storage for tests that store changes.
+// They are real servers on loopback, Google's own pstest and fake-gcs-server, and fail
+// when a test says so.
 package sinktest
 
 import (
@@ -21,7 +21,7 @@ import (
 	"google.golang.org/api/iterator"
 )
 
-// What there is in the cloud, and the sinks that lead there.
+// The topic and the bucket of a Cloud, and the URLs of sinks that store in them.
 const (
 	Topic       = "projects/test-project/topics/changes"
 	PubSubSink  = "pubsub://test-project/changes"
@@ -29,8 +29,8 @@ const (
 	ArchiveSink = "gs://archive/changes"
 )
 
-// Cloud is a topic and a bucket. Google's clients in the process find it through
-// the environment, which New sets for the test.
+// Cloud is a fake topic and a fake bucket. Google's clients in the process find them
+// through environment variables, which New sets for the test.
 type Cloud struct {
 	PubSub  *pstest.Server
 	storage *fakestorage.Server
@@ -40,12 +40,12 @@ type Cloud struct {
 	storageFault http.HandlerFunc
 }
 
-// New starts a cloud, for as long as the test runs.
+// New starts a Cloud, which stops when the test ends.
 func New(t testing.TB) *Cloud {
 	t.Helper()
 	c := &Cloud{}
 	c.PubSub = pstest.NewServerWithAddress("127.0.0.1:0", pstest.ServerReactorOption{FuncName: "Publish", Reactor: c})
-	t.Cleanup(func() { _ = c.PubSub.Close() }) // tells only of connections that are still open
+	t.Cleanup(func() { _ = c.PubSub.Close() }) // an error would only mean open connections
 	if _, err := c.PubSub.GServer.CreateTopic(t.Context(), &pubsubpb.Topic{Name: Topic}); err != nil {
 		t.Fatal(err)
 	}
@@ -62,16 +62,16 @@ func New(t testing.TB) *Cloud {
 	return c
 }
 
-// FailPublish makes publish requests fail with what fault returns of them. It is
-// called for one at a time. Nil lets them pass.
+// FailPublish makes publish requests fail with the errors that fault returns for them.
+// It is called for one request at a time. A nil fault fails none.
 func (c *Cloud) FailPublish(fault func(*pubsubpb.PublishRequest) error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.publishFault = fault
 }
 
-// FailStorage makes fault answer requests to Cloud Storage; where it has written
-// no answer, the request passes.
+// FailStorage makes fault handle requests to Cloud Storage. A request that it does not
+// respond to is handled as usual.
 func (c *Cloud) FailStorage(fault http.HandlerFunc) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -93,50 +93,50 @@ func (c *Cloud) React(request any) (handled bool, answer any, err error) {
 	return err != nil, &pubsubpb.PublishResponse{}, err
 }
 
-// answered remembers whether an answer was written.
-type answered struct {
+// recorder remembers whether a response was written.
+type recorder struct {
 	http.ResponseWriter
-	yes bool
+	written bool
 }
 
-func (a *answered) WriteHeader(status int) {
-	a.yes = true
-	a.ResponseWriter.WriteHeader(status)
+func (r *recorder) WriteHeader(status int) {
+	r.written = true
+	r.ResponseWriter.WriteHeader(status)
 }
 
-func (a *answered) Write(b []byte) (int, error) {
-	a.yes = true
-	return a.ResponseWriter.Write(b)
+func (r *recorder) Write(b []byte) (int, error) {
+	r.written = true
+	return r.ResponseWriter.Write(b)
 }
 
 func (c *Cloud) serveStorage(w http.ResponseWriter, r *http.Request) {
 	c.mu.Lock()
 	fault := c.storageFault
 	c.mu.Unlock()
-	a := &answered{ResponseWriter: w}
+	response := &recorder{ResponseWriter: w}
 	if fault != nil {
-		fault(a, r)
+		fault(response, r)
 	}
-	if !a.yes {
+	if !response.written {
 		c.storage.HTTPHandler().ServeHTTP(w, r)
 	}
 }
 
-// PassStorage lets a request of a fault through, and keeps its answer back.
+// PassStorage handles a request as usual but discards the response. A fault may call it.
 func (c *Cloud) PassStorage(r *http.Request) {
 	c.storage.HTTPHandler().ServeHTTP(httptest.NewRecorder(), r)
 }
 
-// Messages returns what was published, in order.
+// Messages returns the published messages, in order.
 func (c *Cloud) Messages() []*pstest.Message { return c.PubSub.Messages() }
 
-// Object is an object of the bucket.
+// Object is an object in the bucket.
 type Object struct {
 	Attrs   *storage.ObjectAttrs
 	Content []byte // as stored
 }
 
-// Objects returns the bucket's objects by name.
+// Objects returns the objects in the bucket, sorted by name.
 func (c *Cloud) Objects(t testing.TB) []Object {
 	t.Helper()
 	client, err := storage.NewClient(t.Context(), storage.WithJSONReads())

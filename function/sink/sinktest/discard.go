@@ -12,15 +12,15 @@ import (
 	"testing"
 )
 
-// Discard is a Cloud Storage that takes uploads and keeps nothing but their count,
-// so that a benchmark measures its client, which must send the CRC32C first. It has
-// every bucket, and no object.
+// Discard is a fake of Cloud Storage that only counts uploads, so that a benchmark
+// measures the client. The client must send the CRC32C with the attributes, before the
+// content. Every bucket exists and is empty.
 type Discard struct {
 	objects, bytes atomic.Int64
 }
 
-// DiscardStorage starts one, for as long as the test runs. Google's clients in the
-// process find it through the environment.
+// DiscardStorage starts a Discard, which stops when the test ends. Google's clients in
+// the process find it through an environment variable.
 func DiscardStorage(t testing.TB) *Discard {
 	t.Helper()
 	d := &Discard{}
@@ -33,10 +33,10 @@ func DiscardStorage(t testing.TB) *Discard {
 // Objects returns how many objects were uploaded.
 func (d *Discard) Objects() int64 { return d.objects.Load() }
 
-// Bytes returns how many bytes they had.
+// Bytes returns how many bytes of content were uploaded.
 func (d *Discard) Bytes() int64 { return d.bytes.Load() }
 
-// ServeHTTP takes an upload in one request.
+// ServeHTTP accepts an upload of one request.
 func (d *Discard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	attrs, content, err := Upload(r)
 	if err != nil {
@@ -51,11 +51,11 @@ func (d *Discard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	d.objects.Add(1)
 	d.bytes.Add(n)
 	w.Header().Set("Content-Type", "application/json")
-	_, _ = w.Write(attrs) // a client that is gone is counted all the same
+	_, _ = w.Write(attrs) // the upload counts even if the client has gone
 }
 
-// Upload takes apart the request that uploads an object whole: its attributes, in
-// JSON, and its content.
+// Upload parses a request that uploads an object in one piece. It returns the object's
+// attributes, as JSON, and its content.
 func Upload(r *http.Request) (attrs []byte, content io.Reader, err error) {
 	_, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil {

@@ -9,7 +9,7 @@ import (
 	"github.com/aerosink/aerosink/function/sink/sinktest"
 )
 
-// Google's own client is content with the answers.
+// Google's own client accepts the responses.
 func TestDiscardStorage(t *testing.T) {
 	server := sinktest.DiscardStorage(t)
 	client, err := storage.NewClient(t.Context())

@@ -15,14 +15,14 @@ import (
 	"google.golang.org/grpc/mem"
 )
 
-// Instant is a Pub/Sub that answers each publish request at once and keeps nothing
-// but the count, so that a benchmark measures its client. It has every topic.
+// Instant is a fake of Pub/Sub that responds to each publish request at once and only
+// counts messages, so that a benchmark measures the client. Every topic exists.
 type Instant struct {
 	messages, requests atomic.Int64
 }
 
-// InstantPubSub starts one, for as long as the test runs. Google's clients in the
-// process find it through the environment.
+// InstantPubSub starts an Instant, which stops when the test ends. Google's clients in
+// the process find it through an environment variable.
 func InstantPubSub(t testing.TB) *Instant {
 	t.Helper()
 	i := &Instant{}
@@ -50,7 +50,7 @@ func InstantPubSub(t testing.TB) *Instant {
 // Messages returns how many messages were published.
 func (i *Instant) Messages() int64 { return i.messages.Load() }
 
-// Requests returns how many requests they came in.
+// Requests returns how many publish requests there were.
 func (i *Instant) Requests() int64 { return i.requests.Load() }
 
 func publish(server any, _ context.Context, decode func(any) error, _ grpc.UnaryServerInterceptor) (any, error) {
@@ -67,8 +67,8 @@ func publish(server any, _ context.Context, decode func(any) error, _ grpc.Unary
 	return messages, nil
 }
 
-// counting is a codec to which a publish request is how many messages it has, and
-// the answer as many ids.
+// counting is a codec that decodes a publish request to the number of its messages, and
+// encodes a number as a response with that many IDs.
 type counting struct{}
 
 func (counting) Name() string { return "proto" }
@@ -102,16 +102,16 @@ func (counting) Unmarshal(data mem.BufferSlice, v any) error {
 	}
 }
 
-// ids are those of one answer, all alike: field 1, 16 bytes each.
-var ids = []byte(strings.Repeat("\x0a\x101234567890123456", mostIDs))
+// ids is a response with maxIDs IDs, all the same: field 1, 16 bytes each.
+var ids = []byte(strings.Repeat("\x0a\x101234567890123456", maxIDs))
 
-const mostIDs = 1000 // messages of a request
+const maxIDs = 1000 // most messages of a request
 
 // Marshal implements encoding.CodecV2.
 func (counting) Marshal(v any) (mem.BufferSlice, error) {
 	n, ok := v.(int)
-	if !ok || n > mostIDs {
-		return nil, fmt.Errorf("an answer for %v messages", v)
+	if !ok || n > maxIDs {
+		return nil, fmt.Errorf("a response for %v messages", v)
 	}
-	return mem.BufferSlice{mem.SliceBuffer(ids[:len(ids)/mostIDs*n])}, nil
+	return mem.BufferSlice{mem.SliceBuffer(ids[:len(ids)/maxIDs*n])}, nil
 }

@@ -8,7 +8,7 @@ import (
 	"github.com/aerosink/aerosink/function/sink/sinktest"
 )
 
-// Google's own client is content with the answers.
+// Google's own client accepts the responses.
 func TestInstantPubSub(t *testing.T) {
 	server := sinktest.InstantPubSub(t)
 	client, err := pubsub.NewClient(t.Context(), "test-project")

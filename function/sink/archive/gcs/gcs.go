@@ -46,7 +46,7 @@ func (b *bucket) Create(ctx context.Context, o archive.Object) (archive.Outcome,
 
 func (b *bucket) upload(ctx context.Context, o archive.Object) error {
 	ctx, cancel := context.WithCancel(ctx)
-	defer cancel() // a writer that is not closed leaves nothing behind
+	defer cancel() // a writer that is not closed stores nothing
 	w := b.handle.Object(o.Name).If(storage.Conditions{DoesNotExist: true}).Retryer(storage.WithPolicy(storage.RetryNever)).NewWriter(ctx)
 	w.ContentType = o.MediaType
 	w.Metadata = o.Metadata
@@ -62,8 +62,8 @@ func (b *bucket) upload(ctx context.Context, o archive.Object) error {
 	return w.Close()
 }
 
-// conditionNotMet is the reason of a 412 because of our precondition; an organisation's
-// policy has another.
+// conditionNotMet is the reason of a 412 response if our precondition failed. If an
+// organisation's policy did, the reason is another.
 const conditionNotMet = "conditionNotMet"
 
 // outcomeOf returns what is known after an upload
@@ -83,8 +83,8 @@ func outcomeOf(err error) archive.Outcome {
 	return archive.Failed
 }
 
-// isPrecondition reports whether the object exists already: that is the only precondition
-// of a write.
+// isPrecondition reports whether the object exists already: the only precondition of a
+// write is that it does not.
 func isPrecondition(item googleapi.ErrorItem) bool { return item.Reason == conditionNotMet }
 
 // Close implements [archive.Bucket].
@@ -103,7 +103,7 @@ func probe(ctx context.Context, name string) error {
 	handle := client.Bucket(name)
 	granted, err := handle.IAM().TestPermissions(ctx, []string{createPermission})
 	if err != nil {
-		// Emulators have buckets, but hardly any permissions.
+		// Emulators have buckets, but hardly any have permissions.
 		if _, exists := handle.Attrs(ctx); exists == nil {
 			return nil
 		}

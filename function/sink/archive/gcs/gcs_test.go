@@ -20,18 +20,18 @@ func TestReadObject(t *testing.T) {
 		t.Fatal(verdicts)
 	}
 	object := cloud.Objects(t)[0]
-	there := "gs://" + sinktest.Bucket + "/" + object.Attrs.Name
+	stored := "gs://" + sinktest.Bucket + "/" + object.Attrs.Name
 	for _, tt := range []struct {
 		name, url string
 		limit     int64
 		err       string
 	}{
-		{"as large as may be", there, int64(len(object.Content)), ""},
-		{"too large", there, int64(len(object.Content)) - 1, "it has more than 15 bytes"},
-		{"not there", "gs://" + sinktest.Bucket + "/nothing", 100, "read gs://archive/nothing: "},
+		{"at the limit", stored, int64(len(object.Content)), ""},
+		{"over the limit", stored, int64(len(object.Content)) - 1, "it has more than 15 bytes"},
+		{"missing", "gs://" + sinktest.Bucket + "/nothing", 100, "read gs://archive/nothing: "},
 		{"no name", "gs://archive/", 100, `"gs://archive/" is not an object; want gs://BUCKET/NAME`},
 		{"no bucket", "gs:///schema.avsc", 100, "is not an object"},
-		{"of another kind", "https://archive/schema.avsc", 100, "is not an object"},
+		{"another scheme", "https://archive/schema.avsc", 100, "is not an object"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)

@@ -18,28 +18,28 @@ import (
 	"github.com/aerosink/aerosink/function/sink/sinktest"
 )
 
-// sender sends a batch again and again until all of it is stored, as senders do.
+// sender sends a batch until all of it is stored.
 type sender struct {
-	batch    sink.Batch
-	patience []time.Duration // of its first Puts
-	reported bool            // it sends again only what failed
-	begins   time.Duration
+	batch       sink.Batch
+	timeouts    []time.Duration // of its first Puts; the others have none
+	retryFailed bool            // retries only the failed changes, not the whole batch
+	start       time.Duration
 }
 
 func (s *sender) send(ctx context.Context, a *archive) {
-	<-time.After(s.begins)
+	<-time.After(s.start)
 	batch := s.batch
 	for puts := 0; ; puts++ {
 		ctx, cancel := ctx, func() {}
-		if puts < len(s.patience) {
-			ctx, cancel = context.WithTimeout(ctx, s.patience[puts])
+		if puts < len(s.timeouts) {
+			ctx, cancel = context.WithTimeout(ctx, s.timeouts[puts])
 		}
 		verdicts := a.Put(ctx, batch)
 		cancel()
 		if verdicts == nil {
 			return
 		}
-		if s.reported {
+		if s.retryFailed {
 			var rest sink.Batch
 			for i, err := range verdicts {
 				if err != nil {
@@ -51,8 +51,9 @@ func (s *sender) send(ctx context.Context, a *archive) {
 	}
 }
 
-// faultsInTurn makes writes end as faults say, one after another, and then well.
-func faultsInTurn(faults []string, slow time.Duration) func(context.Context, *object) (Outcome, bool, error) {
+// faultSequence returns a fault for which the first writes end as faults say, one after
+// another, and the others succeed. Each write takes the time slow.
+func faultSequence(faults []string, slow time.Duration) func(context.Context, *object) (Outcome, bool, error) {
 	var mu sync.Mutex
 	return func(ctx context.Context, o *object) (Outcome, bool, error) {
 		mu.Lock()
@@ -78,29 +79,28 @@ func faultsInTurn(faults []string, slow time.Duration) func(context.Context, *ob
 	}
 }
 
-// Whatever fails, and whoever gives up, each change that was stored is in one object,
-// and in that once.
-func TestOnce(t *testing.T) {
+// Whatever writes fail and Puts are cancelled, each change ends up in one object, once.
+func TestPut_storesOnceUnderRandomFailures(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
 		query := rapid.SampledFrom([]string{"", "?linger=0s", "?max-changes=5", "?max-bytes=100&linger=1s"}).Draw(r, "query")
-		fault := faultsInTurn(rapid.SliceOfN(rapid.SampledFrom([]string{"refused", "lost", "unsent", ""}), 0, 20).Draw(r, "faults"),
+		fault := faultSequence(rapid.SliceOfN(rapid.SampledFrom([]string{"refused", "lost", "unsent", ""}), 0, 20).Draw(r, "faults"),
 			milliseconds(r, "slow", 2000))
 		senders := make([]sender, rapid.IntRange(1, 8).Draw(r, "senders"))
 		total := 0
 		for i := range senders {
-			s := sender{reported: rapid.Bool().Draw(r, "reported"), begins: milliseconds(r, "begins", 500)}
+			s := sender{retryFailed: rapid.Bool().Draw(r, "retryFailed"), start: milliseconds(r, "start", 500)}
 			for range rapid.IntRange(1, 6).Draw(r, "changes") {
 				s.batch.Changes = append(s.batch.Changes, sinktest.One(rapid.SampledFrom([]string{"a", "b", "c"}).Draw(r, "set"), total))
 				total++
 			}
-			for range rapid.IntRange(0, 4).Draw(r, "impatient") {
-				s.patience = append(s.patience, milliseconds(r, "patience", 3000)+time.Millisecond)
+			for range rapid.IntRange(0, 4).Draw(r, "timeouts") {
+				s.timeouts = append(s.timeouts, milliseconds(r, "timeout", 3000)+time.Millisecond)
 			}
 			senders[i] = s
 		}
 		var problem error
 		synctest.Test(t, func(t *testing.T) {
-			a, b := openIn(t, query)
+			a, b := openMemory(t, query)
 			b.fault = fault
 			var sending sync.WaitGroup
 			for _, s := range senders {
@@ -119,7 +119,7 @@ func milliseconds(r *rapid.T, label string, most int) time.Duration {
 	return time.Duration(rapid.IntRange(0, most).Draw(r, label)) * time.Millisecond
 }
 
-// checkOnce finds changes 0 to n-1 in the lines of objects, each once.
+// checkOnce checks that each of changes 0 to n-1 is in the lines of the objects once.
 func checkOnce(b *memoryBucket, n int) error {
 	times := map[string]int{}
 	for name, content := range b.objects {
@@ -132,7 +132,7 @@ func checkOnce(b *memoryBucket, n int) error {
 	}
 	for i := range n {
 		if line := string(sinktest.One("", i).Data); times[line] != 1 {
-			return fmt.Errorf("%s is there %d times", line, times[line])
+			return fmt.Errorf("%s is stored %d times", line, times[line])
 		}
 	}
 	if len(times) != n {
@@ -141,7 +141,7 @@ func checkOnce(b *memoryBucket, n int) error {
 	return nil
 }
 
-// checkEmpty finds nothing left of Puts that have returned.
+// checkEmpty checks that nothing is left of Puts that have returned.
 func checkEmpty(a *archive) error {
 	if g := a.group; g.puts != 0 || g.blocked != 0 || len(g.open) != 0 || a.inFlight.Load() != 0 {
 		return fmt.Errorf("left: %d Puts, %d blocked, %d open objects, %d bytes", g.puts, g.blocked, len(g.open), a.inFlight.Load())
@@ -149,8 +149,8 @@ func checkEmpty(a *archive) error {
 	return nil
 }
 
-// The same requests make the same objects, in whatever order they come.
-func TestOrderOfRequests(t *testing.T) {
+// The same batches make the same object in any order.
+func TestObject_sameInAnyOrder(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
 		query := rapid.SampledFrom([]string{"", "?compression=gzip", "?compression=zstd", "?format=avro", "?format=parquet"}).Draw(r, "query")
 		var batches []sink.Batch
@@ -160,16 +160,16 @@ func TestOrderOfRequests(t *testing.T) {
 			batches = append(batches, sink.Batch{Changes: []format.Parsed{p, sinktest.One("s", 100+i)}})
 		}
 		other := rapid.Permutation(batches).Draw(r, "order")
-		a, _ := openIn(t, query)
-		one, another := sealed(t, a, batches), sealed(t, a, other)
+		a, _ := openMemory(t, query)
+		one, another := encoded(t, a, batches), encoded(t, a, other)
 		if one.name != another.name || !bytes.Equal(bytes.Join(one.content, nil), bytes.Join(another.content, nil)) {
 			r.Errorf("%s, in another order %s of %d and %d bytes", one.name, another.name, one.stored(), another.stored())
 		}
 	})
 }
 
-// sealed returns the object of batches that have one folder.
-func sealed(t *testing.T, a *archive, batches []sink.Batch) *object {
+// encoded returns the encoded object of batches that have one folder.
+func encoded(t *testing.T, a *archive, batches []sink.Batch) *object {
 	t.Helper()
 	o := &object{encoding: a.changes}
 	for _, b := range batches {

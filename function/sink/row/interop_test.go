@@ -22,9 +22,8 @@ import (
 	"github.com/aerosink/aerosink/function/sink/row"
 )
 
-// plain makes text of a value that a foreign reader returned, so that those of two
-// readers are equal where they mean the same: a union is what it holds, a map of
-// Parquet is a map.
+// plain converts a value that another library returned, so that equal values of different
+// libraries compare equal: a union becomes the value in it, a map of Parquet a map.
 func plain(v any) any {
 	switch v := v.(type) {
 	case []byte:
@@ -60,14 +59,14 @@ func plainMap(v map[string]any) any {
 	}
 	m := map[string]any{}
 	for name, inner := range v {
-		if inner != nil { // a null is absent, as Parquet has it
+		if inner != nil { // Parquet leaves out nulls
 			m[name] = plain(inner)
 		}
 	}
 	return m
 }
 
-// wanted is the change all of everyKind as a foreign reader should see it.
+// wanted returns the row of sample as another library should read it.
 func wanted() any {
 	bin := func(label string, particle int64, columns ...any) map[string]any {
 		m := map[string]any{"type": label, "particle": particle}
@@ -101,7 +100,8 @@ func wanted() any {
 	}
 }
 
-func foreign(t *testing.T) change.Change {
+// sample is a change like all, but with values that other libraries return alike.
+func sample(t *testing.T) change.Change {
 	t.Helper()
 	c := all
 	c.Key = text("k")
@@ -124,15 +124,14 @@ func foreign(t *testing.T) change.Change {
 	return c
 }
 
-// Other libraries read what this one has written, whatever the codec, and see what the
-// schema says.
-func TestForeignReaders(t *testing.T) {
+// Other libraries can read the files, with every codec, and see the columns of the schema.
+func TestFile_otherLibraries(t *testing.T) {
 	bare := map[string]any{
 		"op": "delete", "ns": "n", "digest": strings.Repeat("\x00", 20), "partition_id": int64(0), "source_id": int64(0), "bin_luts": false,
 	}
 	readers := map[string]func(*testing.T, []byte) []map[string]any{"avro": readGoavro, "parquet": readFraugster, "avro zstandard": readHamba}
 	eachFile(t, func(t *testing.T, f file, codec string) {
-		changes := []change.Change{foreign(t), {Op: change.Delete, Namespace: "n"}, foreign(t)}
+		changes := []change.Change{sample(t), {Op: change.Delete, Namespace: "n"}, sample(t)}
 		read, ok := readers[f.name+" "+codec]
 		if !ok {
 			read = readers[f.name]
@@ -177,7 +176,7 @@ func readGoavro(t *testing.T, b []byte) (rows []map[string]any) {
 	return rows
 }
 
-// readHamba reads what goavro has no decompressor for.
+// readHamba reads files with zstandard, which goavro cannot decompress.
 func readHamba(t *testing.T, b []byte) (rows []map[string]any) {
 	t.Helper()
 	r, err := ocf.NewDecoder(bytes.NewReader(b))
@@ -197,10 +196,10 @@ func readHamba(t *testing.T, b []byte) (rows []map[string]any) {
 	return rows
 }
 
-// zstandard is what fraugster asks for where it has no compressor itself.
+// zstandard is a decompressor for fraugster, which has none for zstd.
 type zstandard struct{}
 
-func (zstandard) CompressBlock([]byte) ([]byte, error) { return nil, errors.New("for reading") }
+func (zstandard) CompressBlock([]byte) ([]byte, error) { return nil, errors.New("only for reading") }
 
 func (zstandard) DecompressBlock(b []byte) ([]byte, error) {
 	r, err := zstd.NewReader(nil)
@@ -233,13 +232,13 @@ func readFraugster(t *testing.T, b []byte) (rows []map[string]any) {
 	}
 }
 
-// A datum alone, as in a message, is read by the schema.
-func TestDatum(t *testing.T) {
+// A single datum, as in a message, can be read with the schema.
+func TestAppendAvro_goavro(t *testing.T) {
 	codec, err := goavro.NewCodec(row.Schema)
 	if err != nil {
 		t.Fatal(err)
 	}
-	rows := rowsOf(t, []change.Change{foreign(t)})
+	rows := rowsOf(t, []change.Change{sample(t)})
 	datum := row.AppendAvro([]byte("x"), &rows[0])
 	v, rest, err := codec.NativeFromBinary(datum[1:])
 	if err != nil || len(rest) > 0 {
@@ -250,8 +249,8 @@ func TestDatum(t *testing.T) {
 	}
 }
 
-// Avro and Parquet have the same columns, and types that mean the same.
-func TestSchemas(t *testing.T) {
+// Avro and Parquet have the same columns, with equivalent types.
+func TestSchema_parquetMatchesAvro(t *testing.T) {
 	var avro any
 	if err := json.Unmarshal([]byte(row.Schema), &avro); err != nil {
 		t.Fatal(err)
@@ -276,8 +275,7 @@ func TestSchemas(t *testing.T) {
 	}
 }
 
-// avroColumns returns the leaves of a schema, with the types that Parquet has for
-// them.
+// avroColumns returns the leaves of an Avro schema, with the equivalent types of Parquet.
 func avroColumns(path string, schema any, optional bool) []string {
 	types := map[string]string{"string": "STRING", "bytes": "BYTE_ARRAY", "int": "INT(32,true)", "long": "INT(64,true)", "double": "DOUBLE", "boolean": "BOOLEAN"}
 	switch s := schema.(type) {

@@ -14,8 +14,8 @@ import (
 	"github.com/aerosink/aerosink/function/sink/row"
 )
 
-// end returns the number of changes of a file, and the error that ends it.
-func end(f file, b []byte) (n int, err error) {
+// count reads a file to its end. It returns the number of changes and the error, if any.
+func count(f file, b []byte) (n int, err error) {
 	for _, err := range f.read(b) {
 		if err != nil {
 			return n, err
@@ -25,27 +25,27 @@ func end(f file, b []byte) (n int, err error) {
 	return n, nil
 }
 
-// A file that is cut off anywhere is an error that trying again will not change.
-func TestTruncated(t *testing.T) {
+// Reading a truncated file is a permanent error, wherever it is cut.
+func TestRead_truncated(t *testing.T) {
 	for _, f := range files {
 		b := write(t, f, f.codecs[0], rowsOf(t, []change.Change{all, all}))
 		for i := range b {
-			// A container file of no blocks is a whole one.
-			if n, err := end(f, b[:i]); n > 0 || !change.IsPermanent(err) && !isHeader(f, b, i) {
+			// An Avro file without blocks is valid.
+			if n, err := count(f, b[:i]); n > 0 || !change.IsPermanent(err) && !isHeader(f, b, i) {
 				t.Fatalf("%s, %d of %d bytes: %d changes, error %v", f.name, i, len(b), n, err)
 			}
 		}
 	}
 }
 
-// isHeader reports whether the first i bytes of a container file are its header.
+// isHeader reports whether the first i bytes of an Avro file are its header.
 func isHeader(f file, b []byte, i int) bool {
 	return f.name == "avro" && i < len(b) && bytes.Equal(b[i-16:i], b[len(b)-16:])
 }
 
-// A byte that is wrong is found in Parquet; in Avro it may change what is read. Nothing
-// panics, and what a file says of lengths is not believed.
-func TestDamaged(t *testing.T) {
+// A wrong byte in a Parquet file is always found; in an Avro file it may change what is
+// read. No file makes the reader panic or allocate what a wrong length says.
+func TestRead_damaged(t *testing.T) {
 	const step, most = 5, 128 << 20
 	for _, f := range files {
 		b := write(t, f, f.codecs[0], rowsOf(t, []change.Change{all}))
@@ -53,24 +53,24 @@ func TestDamaged(t *testing.T) {
 			b[i] ^= 0x55
 			var before, after runtime.MemStats
 			runtime.ReadMemStats(&before)
-			_, err := end(f, b)
+			_, err := count(f, b)
 			runtime.ReadMemStats(&after)
 			if err != nil && !change.IsPermanent(err) {
 				t.Errorf("%s, byte %d: error %v is not permanent", f.name, i, err)
 			}
 			if err == nil && f.name == "parquet" {
-				t.Errorf("%s, byte %d: the damage is not found", f.name, i)
+				t.Errorf("%s, byte %d: no error", f.name, i)
 			}
-			if taken := after.TotalAlloc - before.TotalAlloc; taken > most {
-				t.Errorf("%s, byte %d: %d MiB taken for a file of %d bytes", f.name, i, taken>>20, len(b))
+			if allocated := after.TotalAlloc - before.TotalAlloc; allocated > most {
+				t.Errorf("%s, byte %d: %d MiB allocated for a file of %d bytes", f.name, i, allocated>>20, len(b))
 			}
 			b[i] ^= 0x55
 		}
 	}
 }
 
-// What does not hold of a file is told as such.
-func TestForeignFiles(t *testing.T) {
+// Files of another program, of a newer schema or of another format are permanent errors.
+func TestRead_otherFiles(t *testing.T) {
 	eachFile(t, func(t *testing.T, f file, codec string) {
 		b := write(t, f, codec, rowsOf(t, []change.Change{all}))
 		for old, tt := range map[string]struct{ by, want string }{
@@ -80,20 +80,20 @@ func TestForeignFiles(t *testing.T) {
 			if !bytes.Contains(b, []byte(old)) {
 				t.Fatalf("no %q in the file", old)
 			}
-			if _, err := end(f, resealed(f, bytes.ReplaceAll(b, []byte(old), []byte(tt.by)))); !change.IsPermanent(err) || !strings.Contains(err.Error(), tt.want) {
+			if _, err := count(f, resealed(f, bytes.ReplaceAll(b, []byte(old), []byte(tt.by)))); !change.IsPermanent(err) || !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("error %v, want a permanent %q", err, tt.want)
 			}
 		}
 		for _, other := range []string{"", "{}\n", "Obj\x01", "PAR1PAR1"} {
-			if _, err := end(f, []byte(other)); !change.IsPermanent(err) {
+			if _, err := count(f, []byte(other)); !change.IsPermanent(err) {
 				t.Errorf("%q: error %v", other, err)
 			}
 		}
 	})
 }
 
-// resealed returns the file with the checksum that it should have: a change in the
-// footer of Parquet is then one that was written so.
+// resealed returns the file with the right checksum, as if a change in the footer of a
+// Parquet file had been written so.
 func resealed(f file, b []byte) []byte {
 	if f.name == "avro" {
 		return b
@@ -107,7 +107,7 @@ func resealed(f file, b []byte) []byte {
 	return b
 }
 
-// versionText returns how the version stands in a file: a length and a digit.
+// versionText returns the metadata key of the version and its value, as encoded in a file.
 func versionText(f file) string {
 	if f.name == "avro" {
 		return "aerosink.schema.version\x021"
@@ -115,30 +115,30 @@ func versionText(f file) string {
 	return "aerosink.schema.version\x18\x011"
 }
 
-var errBroken = errors.New("the connection broke")
+var errRead = errors.New("connection lost")
 
-type broken struct{}
+type brokenReader struct{}
 
-func (broken) Read([]byte) (int, error)          { return 0, errBroken }
-func (broken) ReadAt([]byte, int64) (int, error) { return 0, errBroken }
+func (brokenReader) Read([]byte) (int, error)          { return 0, errRead }
+func (brokenReader) ReadAt([]byte, int64) (int, error) { return 0, errRead }
 
-// A file that could not be read for now may be tried again.
-func TestUnreadable(t *testing.T) {
+// An error of the underlying reader is not permanent.
+func TestRead_readerFails(t *testing.T) {
 	b := write(t, files[0], "null", rowsOf(t, []change.Change{all}))
-	for _, err := range row.ReadAvro(io.MultiReader(bytes.NewReader(b[:len(b)-20]), broken{})) {
-		if !errors.Is(err, errBroken) || change.IsPermanent(err) {
+	for _, err := range row.ReadAvro(io.MultiReader(bytes.NewReader(b[:len(b)-20]), brokenReader{})) {
+		if !errors.Is(err, errRead) || change.IsPermanent(err) {
 			t.Errorf("Avro: error %v", err)
 		}
 	}
-	for _, err := range row.ReadParquet(broken{}, 1000) {
-		if !errors.Is(err, errBroken) || change.IsPermanent(err) {
+	for _, err := range row.ReadParquet(brokenReader{}, 1000) {
+		if !errors.Is(err, errRead) || change.IsPermanent(err) {
 			t.Errorf("Parquet: error %v", err)
 		}
 	}
 }
 
-// Who has seen enough reads no more.
-func TestEnough(t *testing.T) {
+// A loop over the changes may end early.
+func TestRead_break(t *testing.T) {
 	eachFile(t, func(t *testing.T, f file, codec string) {
 		for c, err := range f.read(write(t, f, codec, rowsOf(t, []change.Change{all, all, all}))) {
 			if err != nil || c.Namespace != "shop" {
@@ -162,7 +162,7 @@ func FuzzRead(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		for _, f := range files {
-			if _, err := end(f, b); err != nil && !change.IsPermanent(err) {
+			if _, err := count(f, b); err != nil && !change.IsPermanent(err) {
 				t.Errorf("%s: error %v is not permanent", f.name, err)
 			}
 		}

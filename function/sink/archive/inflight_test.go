@@ -16,10 +16,11 @@ import (
 	"github.com/aerosink/aerosink/function/sink/sinktest"
 )
 
-// What finds no room is turned away at once, all of it, and comes in once there is room.
-func TestOverload(t *testing.T) {
+// A batch over max-in-flight is refused at once, as a whole, and accepted once the limit
+// allows it. A batch that is larger than the limit is accepted when it is alone.
+func TestPut_overload(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a, b := openIn(t, "?max-in-flight=8MiB&linger=0s")
+		a, b := openMemory(t, "?max-in-flight=8MiB&linger=0s")
 		write := make(chan struct{})
 		b.fault = func(context.Context, *object) (Outcome, bool, error) {
 			<-write
@@ -42,28 +43,28 @@ func TestOverload(t *testing.T) {
 		close(write)
 		putting.Wait()
 		if v := a.Put(t.Context(), two); v != nil {
-			t.Errorf("with room: %v", v)
+			t.Errorf("afterwards: %v", v)
 		}
 		three := sink.Batch{Changes: append(append(large(4).Changes, large(5).Changes...), large(6).Changes...)}
 		if v := a.Put(t.Context(), three); v != nil {
-			t.Errorf("alone, and larger than all may be: %v", v)
+			t.Errorf("alone and larger than the limit: %v", v)
 		}
 	})
 }
 
-// What waits takes up no more memory than its bytes, and compressed it takes up less.
-func TestMemoryInFlight(t *testing.T) {
+// Parts take little more memory than their bytes, and compressed parts less.
+func TestSplit_memory(t *testing.T) {
 	const puts, size = 24, 2 << 20
 	for _, tt := range []struct {
 		query string
 		most  uint64
 	}{{"", puts * size * 5 / 4}, {"?compression=gzip", puts * size / 4}, {"?compression=zstd", puts * size / 4}} {
 		t.Run(tt.query, func(t *testing.T) {
-			a, _ := openIn(t, tt.query)
+			a, _ := openMemory(t, tt.query)
 			batches := make([]sink.Batch, puts)
 			for i := range batches {
 				p := sinktest.One("s", i)
-				p.Data = fmt.Appendf(nil, `{"i":%d,"text":%q}`, i, strings.Repeat("what repeats, ", size/14))
+				p.Data = fmt.Appendf(nil, `{"i":%d,"text":%q}`, i, strings.Repeat("repeated text ", size/14))
 				batches[i].Changes = []format.Parsed{p}
 			}
 			before := heap()
@@ -73,7 +74,7 @@ func TestMemoryInFlight(t *testing.T) {
 				all = append(all, parts...)
 			}
 			if used := heap() - before; used > tt.most {
-				t.Errorf("%d parts of %d bytes take up %d, want %d at most", len(all), size, used, tt.most)
+				t.Errorf("%d parts of %d bytes take %d bytes, want at most %d", len(all), size, used, tt.most)
 			}
 			runtime.KeepAlive(all)
 			runtime.KeepAlive(batches)
@@ -83,7 +84,7 @@ func TestMemoryInFlight(t *testing.T) {
 
 func heap() uint64 {
 	runtime.GC()
-	runtime.GC() // pools are empty after the second
+	runtime.GC() // the second empties pools
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	return m.HeapAlloc

@@ -20,11 +20,11 @@ import (
 	jsonformat "github.com/aerosink/aerosink/connector/format/json"
 )
 
-// column is one of the table that the messages for BigQuery go to.
+// column is a column of the table that receives the messages for BigQuery.
 type column struct{ Name, Type, Mode, Description string }
 
-// tableColumns returns the columns by name, as the file has them that the table is
-// made of.
+// tableColumns returns the columns by name, from the file that Terraform creates the table
+// with.
 func tableColumns(t testing.TB) map[string]column {
 	t.Helper()
 	text, err := os.ReadFile(changetest.Testdata(t, "..", filepath.FromSlash("terraform/schemas/changes.bigquery.json")))
@@ -44,14 +44,15 @@ func tableColumns(t testing.TB) map[string]column {
 	return columns
 }
 
-// table takes messages as a BigQuery subscription does that uses the table's schema
-// and drops no fields, and applies them to rows as BigQuery does.
+// table is a model of a BigQuery table. It accepts messages as a BigQuery subscription does
+// that uses the table's schema and drops no fields, and applies them to rows as BigQuery
+// does.
 type table struct {
 	columns map[string]column
 	rows    map[string]tableRow // by the primary key
 }
 
-// tableRow is what the latest change has made of a row; one that is deleted is nil.
+// tableRow is a row after its latest change; values is nil if that was a delete.
 type tableRow struct {
 	sequence []uint64
 	values   map[string]any
@@ -59,7 +60,7 @@ type tableRow struct {
 
 func newTable(columns map[string]column) *table { return &table{columns, map[string]tableRow{}} }
 
-// apply takes one message.
+// apply applies one message.
 func (it *table) apply(t rapid.TB, message []byte) {
 	t.Helper()
 	fields := map[string]any{}
@@ -86,7 +87,7 @@ func (it *table) apply(t rapid.TB, message []byte) {
 	}
 }
 
-// convert makes columns of a message's fields.
+// convert converts the fields of a message to columns.
 func (it *table) convert(t rapid.TB, fields map[string]any) map[string]any {
 	t.Helper()
 	values := map[string]any{}
@@ -96,18 +97,18 @@ func (it *table) convert(t rapid.TB, fields map[string]any) map[string]any {
 			t.Fatalf("the table has no column %s", name)
 		}
 		if values[name], ok = c.value(field); !ok {
-			t.Fatalf("column %s is of type %s, and the field %v", name, c.Type, field)
+			t.Fatalf("column %s is of type %s, but the field is %v", name, c.Type, field)
 		}
 	}
 	for name, c := range it.columns {
 		if _, ok := fields[name]; c.Mode == "REQUIRED" && !ok {
-			t.Fatalf("there is no field for the column %s, which is required", name)
+			t.Fatalf("no field for the required column %s", name)
 		}
 	}
 	return values
 }
 
-// value converts a field as Pub/Sub documents it for columns of the type.
+// value converts a field to the type of the column, as Pub/Sub documents it.
 func (c column) value(field any) (any, bool) {
 	text, isText := field.(string)
 	switch c.Type {
@@ -135,8 +136,8 @@ func (c column) value(field any) (any, bool) {
 
 var sequenceNumber = regexp.MustCompile(`^[0-9a-fA-F]{1,16}(/[0-9a-fA-F]{1,16}){0,3}$`)
 
-// sequenceOf returns the sections of a sequence number, which BigQuery compares one
-// after the other, as numbers.
+// sequenceOf returns the sections of a sequence number, which BigQuery compares as numbers,
+// one after the other.
 func sequenceOf(t rapid.TB, field any) []uint64 {
 	t.Helper()
 	text, _ := field.(string)
@@ -154,7 +155,7 @@ func sequenceOf(t rapid.TB, field any) []uint64 {
 	return sections
 }
 
-// read returns the rows.
+// read returns the rows by primary key.
 func (it *table) read() map[string]map[string]any {
 	rows := map[string]map[string]any{}
 	for key, r := range it.rows {
@@ -165,7 +166,7 @@ func (it *table) read() map[string]map[string]any {
 	return rows
 }
 
-// rowOf returns the row that the table should have of a record after a write.
+// rowOf returns the row that the table should have for a record after the write c.
 func rowOf(t rapid.TB, c *change.Change) map[string]any {
 	t.Helper()
 	values := map[string]any{
@@ -189,7 +190,7 @@ func rowOf(t rapid.TB, c *change.Change) map[string]any {
 	return values
 }
 
-// binsOf returns the bins as flat JSON has them.
+// binsOf returns the bins as decoded from flat JSON.
 func binsOf(t rapid.TB, c *change.Change) any {
 	t.Helper()
 	const metadata = "longer than the name of any bin"
