@@ -23,7 +23,7 @@ import (
 	"github.com/aerosink/aerosink/connector/xdr"
 )
 
-// captured returns a frame of the shape of the captures, about 200 bytes long, of
+// captured returns a frame like the captured ones, about 200 bytes long, that writes
 // record i.
 func captured(b *testing.B, i int) []byte {
 	b.Helper()
@@ -53,8 +53,8 @@ func captured(b *testing.B, i int) []byte {
 	return f
 }
 
-// BenchmarkThroughput measures XDR in, HTTP/2 batches out, reply, with the source
-// and the destination on the same machine.
+// BenchmarkThroughput measures the whole way of a change, from its XDR frame to its reply,
+// with the source and the HTTP/2 destination on the same machine.
 func BenchmarkThroughput(b *testing.B) {
 	for _, bench := range []struct {
 		name    string
@@ -84,7 +84,7 @@ func throughput(b *testing.B, records int, f format.Format) {
 	})
 	defer d.Close(b.Context())
 	s := New(Config{
-		Pipelines:       everywhere(Pipeline{Format: f, Stream: &deliver.Stream{Envelope: f, MaxRecords: records, MaxBytes: 4 << 20}, Destinations: []*deliver.Destination{d}}),
+		Pipelines:       allSets(Pipeline{Format: f, Stream: &deliver.Stream{Envelope: f, MaxRecords: records, MaxBytes: 4 << 20}, Destinations: []*deliver.Destination{d}}),
 		MaxRecords:      32768,
 		MaxBytes:        64 << 20,
 		MaxMessageBytes: xdr.DefaultLimit,
@@ -119,8 +119,8 @@ func throughput(b *testing.B, records int, f format.Format) {
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "changes/s")
 }
 
-// pump ships n frames over one connection, at most a window of them unanswered,
-// and reads the replies.
+// pump ships n frames over one connection, with at most a window of them unanswered, and
+// reads the replies.
 func pump(address string, stream []byte, ends []int, n int) error {
 	const window = 4096
 	conn, err := net.Dial("tcp", address)

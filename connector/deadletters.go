@@ -13,17 +13,17 @@ import (
 )
 
 // DeadLetters stores what can never be delivered: messages that cannot be decoded, changes
-// that their format cannot express, and what a destination refuses for good. A
-// [deadletter.File] is one, and so are [PostedDeadLetters].
+// that cannot be expressed in their format, and changes that a destination refuses
+// permanently. [deadletter.File] and [PostedDeadLetters] implement it.
 type DeadLetters interface {
-	// Store stores l, and tells the recipient nil once it is safe. After the deadline
-	// nobody waits for that. Store must not block.
+	// Store stores l and calls to.Done, with nil once l is stored durably. After the
+	// deadline the result is no longer used. Store must not block.
 	Store(l deadletter.Letter, deadline time.Time, to change.Recipient)
 }
 
-// PostedDeadLetters POST dead letters to a destination as application/octet-stream: the
-// message is the body; headers Aerosink-Reason, -Offset, -Namespace, -Digest (Base64) and
-// -Lut tell the rest. What is unknown has no header.
+// PostedDeadLetters POSTs dead letters to a destination as application/octet-stream. The
+// body is the message; the headers Aerosink-Reason, -Offset, -Namespace, -Digest (Base64)
+// and -Lut have the rest. Unknown values have no header.
 type PostedDeadLetters struct{ Destination *deliver.Destination }
 
 // Store implements [DeadLetters].
@@ -38,7 +38,7 @@ func (p PostedDeadLetters) Store(l deadletter.Letter, deadline time.Time, to cha
 	p.Destination.Send(item)
 }
 
-// deadLetterStream sends each dead letter by itself.
+// deadLetterStream sends each dead letter in a request of its own.
 var deadLetterStream = &deliver.Stream{Envelope: octetStream{}, MaxRecords: 1, MaxBytes: 1}
 
 // octetStream is the envelope of a single XDR message.
@@ -50,6 +50,7 @@ func (octetStream) Seal(records []byte, _ int) ([]byte, string) {
 	return records, "application/octet-stream"
 }
 
+// headerOf returns the headers that describe l.
 func headerOf(l *deadletter.Letter) http.Header {
 	h := http.Header{"Aerosink-Reason": {mime.QEncoding.Encode("utf-8", l.Reason)}}
 	if l.Offset != nil {

@@ -22,8 +22,8 @@ import (
 	"github.com/aerosink/aerosink/connector/xdr"
 )
 
-// office is where dead letters are POSTed.
-type office struct {
+// deadLetterServer is an HTTP server for dead letters. It answers all of them with status.
+type deadLetterServer struct {
 	*httptest.Server
 	mu      sync.Mutex
 	status  int
@@ -31,8 +31,8 @@ type office struct {
 	bodies  [][]byte
 }
 
-func newOffice(t *testing.T) *office {
-	o := &office{status: http.StatusOK}
+func newDeadLetterServer(t *testing.T) *deadLetterServer {
+	o := &deadLetterServer{status: http.StatusOK}
 	o.Server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		if err != nil {
@@ -55,7 +55,7 @@ func newOffice(t *testing.T) *office {
 	return o
 }
 
-func (o *office) say(status int) {
+func (o *deadLetterServer) respond(status int) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.status = status
@@ -68,18 +68,18 @@ func malformedAt(t *testing.T, i, offset int) []byte {
 	return bad
 }
 
-func TestDeadLettersArePosted(t *testing.T) {
-	e, o := newEndpoint(t), newOffice(t)
+func TestPostedDeadLetters_request(t *testing.T) {
+	e, o := newEndpoint(t), newDeadLetterServer(t)
 	letters := (&endpoint{Server: o.Server}).destination(t, "letters")
-	r := start(t, everywhere(to(e.destination(t, "there"))), func(c *Config) { c.DeadLetters = PostedDeadLetters{letters} })
+	r := start(t, allSets(pipelineTo(e.destination(t, "there"))), func(c *Config) { c.DeadLetters = PostedDeadLetters{letters} })
 	n := r.dial(t)
 
-	// The header's size, which hides all that comes after it; then a bin's.
+	// hidden has a wrong header size, so that nothing after it can be read.
 	hidden, refused := malformedAt(t, 1, 8), write(t, "s", 2)
 	broken := write(t, "s", 3)
 	broken = append(broken, 0)
 	broken[7]++ // one byte more than the bins take up
-	e.say(2, http.StatusBadRequest)
+	e.respond(2, http.StatusBadRequest)
 	n.ship(t, hidden)
 	n.wantReplies(t, xdr.OK)
 	n.ship(t, refused)
@@ -97,7 +97,7 @@ func TestDeadLettersArePosted(t *testing.T) {
 		fmt.Sprintf("application/octet-stream | xdr message: trailing-bytes at byte %d: 1 bytes after the last op | %d | test | %s | %d", len(broken)-1, len(broken)-1, digest(3), lut),
 	}
 	if diff := cmp.Diff(want, o.letters); diff != "" {
-		t.Errorf("letters (-want +got):\n%s", diff)
+		t.Errorf("dead letters (-want +got):\n%s", diff)
 	}
 	if diff := cmp.Diff([][]byte{hidden, refused, broken}, o.bodies); diff != "" {
 		t.Errorf("bodies (-want +got):\n%s", diff)
@@ -108,18 +108,18 @@ func TestDeadLettersArePosted(t *testing.T) {
 	}
 }
 
-// A letter that is not safe is no reason to forget the change.
-func TestDeadLetterIsRefused(t *testing.T) {
-	e, o := newEndpoint(t), newOffice(t)
+// If a dead letter cannot be stored, its change is shipped again.
+func TestPostedDeadLetters_refused(t *testing.T) {
+	e, o := newEndpoint(t), newDeadLetterServer(t)
 	letters := (&endpoint{Server: o.Server}).destination(t, "letters")
-	r := start(t, everywhere(to(e.destination(t, "there"))), func(c *Config) { c.DeadLetters = PostedDeadLetters{letters} })
+	r := start(t, allSets(pipelineTo(e.destination(t, "there"))), func(c *Config) { c.DeadLetters = PostedDeadLetters{letters} })
 	n := r.dial(t)
 	for _, status := range []int{http.StatusServiceUnavailable, http.StatusBadRequest} {
-		o.say(status)
+		o.respond(status)
 		n.ship(t, malformedAt(t, 1, 8))
 		n.wantReplies(t, xdr.Retry)
 	}
-	o.say(http.StatusOK)
+	o.respond(http.StatusOK)
 	n.ship(t, malformedAt(t, 1, 8))
 	n.wantReplies(t, xdr.OK)
 	if log := r.log.String(); !strings.Contains(log, "dead letter: destination letters") || !strings.Contains(log, "bad-header-size") {
@@ -127,27 +127,27 @@ func TestDeadLetterIsRefused(t *testing.T) {
 	}
 }
 
-// Nobody else's trouble makes a dead letter: one destination refuses, another
-// fails, and the change is shipped again.
-func TestNoDeadLetterWhileThereIsHope(t *testing.T) {
-	e, other, o := newEndpoint(t), newEndpoint(t), newOffice(t)
+// If one destination refuses a change for good and another fails temporarily, the change is
+// shipped again. It becomes a dead letter once the other destination has it.
+func TestSlot_noDeadLetterWhileRetryable(t *testing.T) {
+	e, other, o := newEndpoint(t), newEndpoint(t), newDeadLetterServer(t)
 	letters := (&endpoint{Server: o.Server}).destination(t, "letters")
-	r := start(t, everywhere(to(e.destination(t, "there"), other.destination(t, "other"))), func(c *Config) { c.DeadLetters = PostedDeadLetters{letters} })
+	r := start(t, allSets(pipelineTo(e.destination(t, "there"), other.destination(t, "other"))), func(c *Config) { c.DeadLetters = PostedDeadLetters{letters} })
 	n := r.dial(t)
 	n.ship(t, write(t, "s", 1))
-	e.say(1, http.StatusBadRequest)
-	other.say(1, http.StatusServiceUnavailable)
+	e.respond(1, http.StatusBadRequest)
+	other.respond(1, http.StatusServiceUnavailable)
 	n.wantReplies(t, xdr.Retry)
 	n.ship(t, write(t, "s", 1))
-	e.say(1, http.StatusBadRequest)
-	other.say(1, http.StatusOK)
+	e.respond(1, http.StatusBadRequest)
+	other.respond(1, http.StatusOK)
 	n.wantReplies(t, xdr.OK)
 	if len(o.letters) != 1 {
-		t.Errorf("%d letters, want 1", len(o.letters))
+		t.Errorf("%d dead letters, want 1", len(o.letters))
 	}
 }
 
-func TestDeadLettersAreFiled(t *testing.T) {
+func TestServer_deadLetterFile(t *testing.T) {
 	directory := filepath.Join(t.TempDir(), "letters")
 	letters, err := deadletter.OpenFile(directory)
 	if err != nil {
@@ -155,9 +155,9 @@ func TestDeadLettersAreFiled(t *testing.T) {
 	}
 	defer letters.Close()
 	e := newEndpoint(t)
-	r := start(t, everywhere(to(e.destination(t, "there"))), func(c *Config) { c.DeadLetters = letters })
+	r := start(t, allSets(pipelineTo(e.destination(t, "there"))), func(c *Config) { c.DeadLetters = letters })
 	n := r.dial(t)
-	e.say(2, http.StatusUnprocessableEntity)
+	e.respond(2, http.StatusUnprocessableEntity)
 	n.ship(t, malformedAt(t, 1, 8), write(t, "s", 2))
 	n.wantReplies(t, xdr.OK, xdr.OK)
 
@@ -184,7 +184,7 @@ func TestDeadLettersAreFiled(t *testing.T) {
 	}
 }
 
-// storedLetters returns the dead letters in the files of a directory.
+// storedLetters returns the dead letters in the files in directory.
 func storedLetters(t *testing.T, directory string) []deadletter.Letter {
 	t.Helper()
 	paths, err := filepath.Glob(filepath.Join(directory, "*.ndjson"))

@@ -8,13 +8,13 @@ import (
 	"github.com/aerosink/aerosink/connector/change"
 )
 
-// delivered remembers, for changes with several destinations, which of them have the change
-// already while the database is to ship it again because of the others. A change that was
-// forgotten goes to all of them again.
+// delivered remembers which destinations have a change that must be shipped again because
+// others of its destinations failed. It holds at most 2*max changes and drops the oldest
+// ones. A change that is not remembered is sent to all its destinations.
 type delivered struct {
 	mu         sync.Mutex
-	young, old map[changeKey]uint64 // the destinations that have the change, as bits
-	max        int                  // changes in each of the two
+	young, old map[changeKey]uint64 // bit i is set if destination i has the change
+	max        int                  // changes in each map
 }
 
 // changeKey identifies a change across shipments.
@@ -34,7 +34,7 @@ func newDelivered(most int) *delivered {
 	return &delivered{young: map[changeKey]uint64{}, old: map[changeKey]uint64{}, max: most}
 }
 
-// copiesOf prepares a slot's change to be sent to n destinations.
+// copiesOf returns the copies of a slot's change for n destinations.
 func (d *delivered) copiesOf(sl *slot, c *change.Change, n int) *pendingCopies {
 	p := &pendingCopies{key: changeKey{c.Namespace, c.Set, c.Digest, c.LUT, c.Generation, c.Op}, each: make([]pendingCopy, n)}
 	for i := range p.each {
@@ -50,7 +50,7 @@ func (d *delivered) copiesOf(sl *slot, c *change.Change, n int) *pendingCopies {
 	return p
 }
 
-// update remembers which destinations have a change that was not delivered everywhere.
+// update remembers which destinations have the change, or forgets the change if all have it.
 func (d *delivered) update(p *pendingCopies, everywhere bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -71,15 +71,15 @@ func (d *delivered) update(p *pendingCopies, everywhere bool) {
 // pendingCopies is one change on its way to several destinations.
 type pendingCopies struct {
 	key  changeKey
-	had  atomic.Uint64 // the destinations that have it, as bits
+	had  atomic.Uint64 // bit i is set if destination i has it
 	each []pendingCopy
 }
 
 // missing returns how many destinations do not have the change.
 func (p *pendingCopies) missing() int { return len(p.each) - bits.OnesCount64(p.had.Load()) }
 
-// to returns the recipient of destination i's verdict, nil if it has the change. After the
-// 64th destination nothing is remembered.
+// to returns the recipient of destination i's verdict, or nil if i has the change. It is
+// never nil for destinations after the 64th, which had has no bits for.
 func (p *pendingCopies) to(i int) change.Recipient {
 	if p.had.Load()&(1<<i) != 0 {
 		return nil

@@ -10,27 +10,27 @@ import (
 	"github.com/aerosink/aerosink/connector/xdr"
 )
 
-// A change that one destination has and another has not goes only to the other
-// when it is shipped again, and to both when it is another version.
-func TestRepeatsGoToThoseThatMissThem(t *testing.T) {
+// A change that is shipped again is sent only to the destinations that do not have it. Once
+// all have it, another shipment is sent to all.
+func TestDelivered_repeatsOnlyWhereMissing(t *testing.T) {
 	e, other := newEndpoint(t), newEndpoint(t)
-	r := start(t, everywhere(to(e.destination(t, "there"), other.destination(t, "other"))), nil)
+	r := start(t, allSets(pipelineTo(e.destination(t, "there"), other.destination(t, "other"))), nil)
 	n := r.dial(t)
 	n.ship(t, write(t, "s", 1))
-	e.say(1, http.StatusOK)
-	other.say(1, http.StatusServiceUnavailable)
+	e.respond(1, http.StatusOK)
+	other.respond(1, http.StatusServiceUnavailable)
 	n.wantReplies(t, xdr.Retry)
 	for _, status := range []int{http.StatusServiceUnavailable, http.StatusOK} {
-		other.say(1, status)
+		other.respond(1, status)
 		n.ship(t, write(t, "s", 1))
 		n.wantReplies(t, map[int]xdr.Code{200: xdr.OK, 503: xdr.Retry}[status])
 	}
 	if len(e.bodies) != 1 || len(other.bodies) != 3 {
 		t.Errorf("%d and %d requests, want 1 and 3", len(e.bodies), len(other.bodies))
 	}
-	// Delivered everywhere, it is forgotten: a rewind is a rewind.
-	e.say(1, http.StatusOK)
-	other.say(1, http.StatusOK)
+	// The change is forgotten once it is delivered everywhere, so that a rewind sends it again.
+	e.respond(1, http.StatusOK)
+	other.respond(1, http.StatusOK)
 	n.ship(t, write(t, "s", 1))
 	n.wantReplies(t, xdr.OK)
 	if len(e.bodies) != 2 || len(other.bodies) != 4 {
@@ -38,18 +38,18 @@ func TestRepeatsGoToThoseThatMissThem(t *testing.T) {
 	}
 }
 
-// A verdict that came after the reply counts for the repeat.
-func TestLateVerdictSparesTheRepeat(t *testing.T) {
+// A verdict that arrives after the reply is remembered too.
+func TestDelivered_verdictAfterReply(t *testing.T) {
 	e, other := newEndpoint(t), newEndpoint(t)
-	r := start(t, everywhere(to(e.destination(t, "there"), other.destination(t, "other"))), func(c *Config) { c.Budget = 300 * time.Millisecond })
+	r := start(t, allSets(pipelineTo(e.destination(t, "there"), other.destination(t, "other"))), func(c *Config) { c.Budget = 300 * time.Millisecond })
 	n := r.dial(t)
 	n.ship(t, write(t, "s", 1))
-	e.say(1, http.StatusOK)
-	n.wantReplies(t, xdr.Retry) // the other says nothing, and its request is given up
-	changetest.WaitFor(t, "what was in flight to land", func() bool { records, _ := r.server.inFlight.now(); return records == 0 })
+	e.respond(1, http.StatusOK)
+	n.wantReplies(t, xdr.Retry) // other does not answer, and its request is cancelled
+	changetest.WaitFor(t, "no changes in flight", func() bool { records, _ := r.server.inFlight.now(); return records == 0 })
 	n.ship(t, write(t, "s", 1))
-	for range 2 { // the request that was given up may take one
-		other.say(1, http.StatusOK)
+	for range 2 { // the cancelled request may take one of them
+		other.respond(1, http.StatusOK)
 	}
 	n.wantReplies(t, xdr.OK)
 	if len(e.bodies) != 1 {
@@ -57,7 +57,7 @@ func TestLateVerdictSparesTheRepeat(t *testing.T) {
 	}
 }
 
-func TestRepeatsAreBounded(t *testing.T) {
+func TestDelivered_bounded(t *testing.T) {
 	r := newDelivered(10)
 	for i := range 1000 {
 		c := change.Change{Namespace: "test", Digest: change.Digest{byte(i), byte(i >> 8)}, LUT: 1}
@@ -70,15 +70,15 @@ func TestRepeatsAreBounded(t *testing.T) {
 	}
 }
 
-// Of destinations after the 64th nothing is remembered, and nothing is lost.
-func TestManyDestinations(t *testing.T) {
+// Destinations after the 64th are not remembered, so they get the change again.
+func TestDelivered_moreThan64Destinations(t *testing.T) {
 	const n = 70
 	r := newDelivered(10)
 	c := change.Change{LUT: 1}
 	k := r.copiesOf(&slot{}, &c, n)
 	for i := range n {
 		k.each[i].slot = &slot{copies: k, session: &session{}}
-		k.each[i].slot.missing.Store(2) // so that it does not land
+		k.each[i].slot.missing.Store(2) // so that the slot does not finish
 		k.each[i].Done(nil)
 	}
 	r.update(k, false)
@@ -93,8 +93,8 @@ func TestManyDestinations(t *testing.T) {
 	}
 }
 
-// What is not surely the same change on the same way goes everywhere.
-func TestOthersAreNoRepeats(t *testing.T) {
+// A change that may differ from the remembered one is sent to all destinations.
+func TestDelivered_differentChange(t *testing.T) {
 	had := change.Change{Namespace: "test", Set: "s", Digest: change.Digest{1}, LUT: 5, Generation: 2}
 	for name, other := range map[string]func(*change.Change){
 		"another version": func(c *change.Change) { c.LUT++ },

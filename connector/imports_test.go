@@ -11,12 +11,12 @@ import (
 
 const module = "github.com/aerosink/aerosink"
 
-// importRules says what each package of the module may import and must not know. Data goes
-// one way through them: xdr, route and format before deliver, intake and format before
-// store and sink. A package that is not listed fails the test.
+// importRules says what each package of the module may and must not import. Data flows
+// through them in one direction: xdr, route and format before deliver, intake and format
+// before store and sink. A package that is not listed fails the test.
 var importRules = map[string]struct {
 	may     string // packages of this module
-	mustNot string // packages outside it, or folders of them; "*" is everything but the standard library
+	mustNot string // packages outside this module, or folders of them; "*" is all but the standard library
 }{
 	".":                             {"function function/google", ""},
 	"connector":                     {"connector/change connector/deadletter connector/deliver connector/format connector/format/raw connector/route connector/xdr", "go.yaml.in cloud.google.com google.golang.org"},
@@ -65,7 +65,8 @@ var importRules = map[string]struct {
 	"testdata":                      {"", ""},
 }
 
-// forTests are imported only by tests, by each other, and by the local pipeline.
+// forTests lists the packages that only tests, each other, and the local pipeline
+// (function/cmd/local) may import.
 var forTests = []string{"connector/change/changetest", "connector/cli/clitest", "connector/deliver/delivertest", "connector/xdr/xdrtest", "function/sink/sinktest", "testdata"}
 
 func TestImports(t *testing.T) {
@@ -82,14 +83,14 @@ func TestImports(t *testing.T) {
 		if err := dec.Decode(&p); err != nil {
 			t.Fatal(err)
 		}
-		check(t, within(p.ImportPath), p.Imports)
+		checkImports(t, within(p.ImportPath), p.Imports)
 	}
 	if listed < len(importRules) {
 		t.Errorf("%d packages listed, %d are in the table", listed, len(importRules))
 	}
 }
 
-// within returns a package's path inside the module, "." for the package at its top.
+// within returns a package's path inside the module, "." for its root package.
 func within(importPath string) string {
 	if importPath == module {
 		return "."
@@ -97,7 +98,8 @@ func within(importPath string) string {
 	return strings.TrimPrefix(importPath, module+"/")
 }
 
-func check(t *testing.T, name string, imports []string) {
+// checkImports reports the imports of the package name that its rule does not allow.
+func checkImports(t *testing.T, name string, imports []string) {
 	rule, ok := importRules[name]
 	if !ok {
 		rule, ok = importRules[path.Dir(name)+"/*"]
@@ -116,9 +118,9 @@ func check(t *testing.T, name string, imports []string) {
 			}
 			continue
 		}
-		for _, unknown := range strings.Fields(rule.mustNot) {
-			if i == unknown || strings.HasPrefix(i, unknown+"/") || unknown == "*" && strings.Contains(i, ".") {
-				t.Errorf("%s must not know %s", name, i)
+		for _, banned := range strings.Fields(rule.mustNot) {
+			if i == banned || strings.HasPrefix(i, banned+"/") || banned == "*" && strings.Contains(i, ".") {
+				t.Errorf("%s must not import %s", name, i)
 			}
 		}
 	}

@@ -7,16 +7,16 @@ import (
 	"time"
 )
 
-// inFlight limits what is in flight in all sessions together. A session that reaches the
-// limit stops reading, and TCP passes that on to the database.
+// inFlight limits the changes in flight in all sessions together. A session waits at the
+// limit and reads no more, so that TCP slows down the database.
 type inFlight struct {
 	maxRecords, maxBytes int64
 
 	records, bytes atomic.Int64
-	waiting        atomic.Int64 // sessions
+	waiting        atomic.Int64 // sessions in wait
 	closed         atomic.Bool
 
-	mu      sync.Mutex // for those that wait
+	mu      sync.Mutex // of changed
 	changed *sync.Cond
 }
 
@@ -32,8 +32,8 @@ var (
 )
 
 // admit waits until a change of size bytes may be in flight, but not beyond until. A change
-// that is larger than the limit is admitted alone. An error says why the change can go to
-// no destination; it counts as in flight even so.
+// that is larger than the limit is admitted alone. An error says why the change cannot be
+// sent; the change counts as in flight even then.
 func (f *inFlight) admit(size int, until time.Time) error {
 	if !f.tryAdmit(size) && !f.wait(size, until) {
 		return errNoRoom
@@ -44,7 +44,7 @@ func (f *inFlight) admit(size int, until time.Time) error {
 	return nil
 }
 
-// tryAdmit admits the change, unless the limit is reached.
+// tryAdmit admits the change and returns true, unless the limit is reached.
 func (f *inFlight) tryAdmit(size int) bool {
 	records, bytes := f.records.Add(1), f.bytes.Add(int64(size))
 	if records == 1 || records <= f.maxRecords && bytes <= f.maxBytes || f.closed.Load() {
@@ -59,9 +59,9 @@ func (f *inFlight) subtract(size int) {
 	f.bytes.Add(-int64(size))
 }
 
-// wait is admit for a change that was not admitted at once. It counts itself as waiting
-// before it tries again, and release checks for waiting ones after it has made room, so
-// that no room goes unnoticed.
+// wait is the slow path of admit; it returns false at the time until. It increments waiting
+// before it tries again, and release reads waiting after it has subtracted its change, so
+// that no wake-up is missed.
 func (f *inFlight) wait(size int, until time.Time) bool {
 	defer time.AfterFunc(time.Until(until), f.wake).Stop()
 	f.mu.Lock()
@@ -79,10 +79,10 @@ func (f *inFlight) wait(size int, until time.Time) bool {
 	return true
 }
 
-// grow adds to a change in flight what it takes up besides its frame.
+// grow adds size bytes, which a change in flight takes up besides its frame.
 func (f *inFlight) grow(size int) { f.bytes.Add(int64(size)) }
 
-// release removes a change, with all it took up.
+// release removes a change with all its size bytes.
 func (f *inFlight) release(size int) {
 	f.subtract(size)
 	if f.waiting.Load() > 0 {
@@ -99,7 +99,7 @@ func (f *inFlight) wake() {
 // now returns how many changes and bytes are in flight.
 func (f *inFlight) now() (records, bytes int64) { return f.records.Load(), f.bytes.Load() }
 
-// close admits everything: the sessions are ending.
+// close makes admit return errStopping at once, because the sessions are ending.
 func (f *inFlight) close() {
 	f.closed.Store(true)
 	f.wake()

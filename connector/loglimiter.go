@@ -16,13 +16,13 @@ type logLimiter struct {
 	messages map[string]*suppressed
 }
 
-// suppressed is what is known of one message.
+// suppressed is the state of one message.
 type suppressed struct {
 	until time.Time
 	count int
 }
 
-// logInterval is how often the same message is logged at most.
+// logInterval is the least time between two log lines with the same message.
 const logInterval = 10 * time.Second
 
 func newLogLimiter(l *slog.Logger) *logLimiter {

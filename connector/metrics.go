@@ -9,8 +9,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// Metrics are the connector's metrics. Those that Aerospike Connect for ESP has too have
-// its names and labels, so that dashboards made for it work; the others begin with
+// Metrics are the connector's metrics. Those that Aerospike Connect for ESP also has use
+// its names and labels, so that its dashboards work; the others begin with
 // aerosink_connector.
 type Metrics struct {
 	active, closed atomic.Int64     // ESP: XDR connections
@@ -72,8 +72,8 @@ func NewMetrics(r prometheus.Registerer, cluster string) *Metrics {
 	return m
 }
 
-// connections adds the number of XDR connections of a status. ESP has a gauge and a
-// counter of one name, so it is untyped.
+// connections registers the number of XDR connections with a status. It is untyped, because
+// ESP uses one name for a gauge and a counter.
 func (m *Metrics) connections(status string, n *atomic.Int64) {
 	m.registerer.MustRegister(prometheus.NewUntypedFunc(prometheus.UntypedOpts{
 		Name: "aerospike_esp_outbound_connections", Help: "XDR connections: active are those that are open, closed all that were.",
@@ -81,9 +81,9 @@ func (m *Metrics) connections(status string, n *atomic.Int64) {
 	}, func() float64 { return float64(n.Load()) }))
 }
 
-// Certificates adds a metric of when certificates expire. The function expiries returns
-// that by section of the configuration. It is called on each collection, since a
-// certificate may be replaced.
+// Certificates registers a metric of when certificates expire. expiries returns the times
+// by section of the configuration. It is called on each collection, since a certificate
+// may be replaced.
 func (m *Metrics) Certificates(expiries func() map[string]time.Time) {
 	m.registerer.MustRegister(certificates{
 		desc: prometheus.NewDesc("aerosink_connector_certificate_expiry_timestamp_seconds",
@@ -99,7 +99,7 @@ func (m *Metrics) ended() {
 	m.closed.Add(1)
 }
 
-// watch adds the metrics that are read from a server when they are collected.
+// watch registers the metrics that are read from s when they are collected.
 func (m *Metrics) watch(s *Server) {
 	gauge := func(name, help string, value func() float64) {
 		m.registerer.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
@@ -150,7 +150,7 @@ func (m *Metrics) replied(sl *slot, verdict error) {
 	}
 }
 
-// result is what became of a change.
+// result is how a change ended.
 type result int
 
 const (
@@ -196,10 +196,11 @@ type setCounterMap struct {
 	named map[[2]string]*setCounters
 }
 
-// maxSets is how many sets are counted by name. Users may create thousands.
+// maxSets is how many sets are counted by name. It bounds the number of series, since a
+// database may have thousands of sets.
 const maxSets = 200
 
-// otherSets is the namespace and set of all others.
+// otherSets is the namespace and set of the sets that are not counted by name.
 const otherSets = "(other)"
 
 func newSetCounterMap(changes *prometheus.CounterVec) setCounterMap {
@@ -230,7 +231,7 @@ func (p *setCounterMap) results(namespace, set string) (r resultCounters) {
 	return r
 }
 
-// certificates collects when certificates expire.
+// certificates collects the times at which certificates expire.
 type certificates struct {
 	desc     *prometheus.Desc
 	expiries func() map[string]time.Time

@@ -20,10 +20,10 @@ import (
 	"github.com/aerosink/aerosink/connector/deliver/auth"
 )
 
-// catalogue is a registerer that notes what is registered.
+// catalogue is a registerer that records what is registered.
 type catalogue struct {
 	*prometheus.Registry
-	rows map[string]bool // as the README's table has them
+	rows map[string]bool // as in the table in the README
 }
 
 var desc = regexp.MustCompile(`fqName: "([^"]+)", help: "([^"]+)", unit: "[^"]*", constLabels: \{([^}]*)\}, variableLabels: \{([^}]*)\}`)
@@ -64,8 +64,8 @@ func (c *catalogue) MustRegister(collectors ...prometheus.Collector) {
 	}
 }
 
-// The README's table of metrics is the one in the code.
-func TestReadmeHasEveryMetric(t *testing.T) {
+// The table of metrics in the README has every metric, with its labels and help.
+func TestMetrics_readmeTable(t *testing.T) {
 	readme, err := os.ReadFile(filepath.Join(changetest.Testdata(t), "..", "connector", "README.md"))
 	if err != nil {
 		t.Fatal(err)
@@ -89,8 +89,8 @@ func TestReadmeHasEveryMetric(t *testing.T) {
 	}
 }
 
-// Bounds in JSON are plain decimals, however large or small.
-func TestJSONBounds(t *testing.T) {
+// Bounds in JSON are plain decimals without an exponent.
+func TestJSONMetrics_bounds(t *testing.T) {
 	r := prometheus.NewRegistry()
 	h := prometheus.NewHistogram(prometheus.HistogramOpts{Name: "bytes", Buckets: []float64{0.000001, 0.5, 1 << 20, 1 << 40}})
 	r.MustRegister(h)

@@ -7,9 +7,9 @@ import (
 	"github.com/aerosink/aerosink/connector/change"
 )
 
-// ordering remembers the newest version of each record that was sent lately, so that no
-// older one is sent after it. It forgets what is older than its TTL, and earlier if more
-// records change in that time than its limit allows.
+// ordering remembers the newest version of each recently sent record, so that no older one
+// is sent after it. It forgets a record when its TTL has passed, or earlier if more records
+// change in that time than its memory allows.
 type ordering struct {
 	ttl    time.Duration
 	shards [orderingShards]orderingShard
@@ -20,13 +20,14 @@ const orderingShards = 64
 // recordBytes is the memory that one record takes, measured on maps of 100,000.
 const recordBytes = 100
 
-// orderingShard has a share of the records. Whoever claims a version holds the shard until
-// the change is in its lanes, so that two sessions cannot pass each other in between.
+// orderingShard holds part of the records. A caller of claim must keep the shard locked
+// until the change is in its lanes; otherwise another session could send a newer version
+// before it.
 type orderingShard struct {
 	sync.Mutex
 	young, old map[recordKey]int64 // LUTs
 	turned     time.Time           // when young was started
-	max        int                 // records in each of the two
+	max        int                 // records in each map
 }
 
 type recordKey struct {
@@ -69,7 +70,7 @@ func (s *orderingShard) claim(c *change.Change, now time.Time, ttl time.Duration
 	return true
 }
 
-// turn forgets the old half once the young one is as old as the TTL, or full.
+// turn drops old and starts a new young map when young is as old as the TTL, or full.
 func (s *orderingShard) turn(now time.Time, ttl time.Duration) {
 	if age := now.Sub(s.turned); age >= ttl || len(s.young) >= s.max {
 		s.young, s.old, s.turned = make(map[recordKey]int64, len(s.young)/2), s.young, now

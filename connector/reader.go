@@ -64,7 +64,7 @@ func (r *reader) readFailed(err error) {
 
 // takeSkipped takes a message that the frame reader skipped, because it cannot be decoded.
 func (r *reader) takeSkipped(err error) {
-	sl, _ := r.enter(0) // it goes to no destination, whether there is room or not
+	sl, _ := r.enter(0) // it goes to no destination, so the error does not matter
 	r.conclude(sl, malformed, err)
 }
 
@@ -104,14 +104,14 @@ func (r *reader) take(frame xdr.Frame) {
 	}
 }
 
-// maxKeptBytes is how much memory a reader keeps to encode changes in.
+// maxKeptBytes is the largest buffer for encoded changes that a reader keeps.
 const maxKeptBytes = 256 << 10
 
 // enter puts a frame of size bytes in flight, and returns its slot. An error says why the
-// change can go to no destination.
+// change cannot be sent.
 func (r *reader) enter(size int) (*slot, error) {
-	// The node may leave replies unread. Those changes are not in flight any more, so
-	// nothing else would bound them.
+	// If the node does not read its replies, slots stay in the queue although their
+	// changes are no longer in flight. Nothing else bounds their number.
 	for !r.queue.isBelow(2 * uint64(r.server.config.MaxRecords)) {
 		<-r.space
 	}
@@ -123,20 +123,20 @@ func (r *reader) enter(size int) (*slot, error) {
 	return sl, err
 }
 
-// conclude gives a slot its verdict that goes to no destination.
+// conclude sets the verdict of a slot whose change goes to no destination.
 func (r *reader) conclude(sl *slot, o outcome, verdict error) {
 	sl.outcome = o
 	sl.Done(verdict)
 	r.push(sl)
 }
 
-// push shows the slot to the writer, once all but its verdict is set.
+// push gives the slot to the writer. All of it but the verdict must be set.
 func (r *reader) push(sl *slot) {
 	r.queue.push(sl)
 	r.slotDone(sl.seq)
 }
 
-// count sets what is counted for the change.
+// count sets the slot's counters and LUT, and counts the change as arrived.
 func (r *reader) count(sl *slot, size int) {
 	if r.change.Namespace != r.counters.namespace || r.change.Set != r.counters.set {
 		r.counters = r.server.metrics.sets.of(r.change.Namespace, r.change.Set)
@@ -173,8 +173,8 @@ func outcomeOf(err error) outcome {
 
 var errStale = errors.New("a newer version of the record was sent before")
 
-// send sends the change to its destinations, in the order of its record's versions if the
-// pipeline asks for that.
+// send sends the change to its destinations. With record ordering, it does not send a
+// version after a newer one.
 func (r *reader) send(sl *slot, p *Pipeline, encoded []byte) {
 	if p.Ordering == nil {
 		r.dispatch(sl, p, encoded)
@@ -188,7 +188,7 @@ func (r *reader) send(sl *slot, p *Pipeline, encoded []byte) {
 		return
 	}
 	err := errStale
-	if p.Ordering.AckStale && r.change.Mode != change.Update { // only an update may have all there is of its bins
+	if p.Ordering.AckStale && r.change.Mode != change.Update { // the newer version may not have the bins of an update
 		err = nil
 	}
 	r.conclude(sl, stale, err)

@@ -1,4 +1,4 @@
-// Package connector takes what a database ships over XDR, sends each change to its
+// Package connector receives the changes that a database ships over XDR, sends each to its
 // destinations, and replies to the database when the change's verdict is known.
 //
 //	┌──────┐   ┌────────┐   ┌───────┐   ┌────────┐   ┌─────────┐
@@ -11,8 +11,8 @@
 // A change takes these steps, each in the file named after its type:
 //
 //  1. [Server.Serve] accepts connections; each is a session with a reader and a writer.
-//  2. The reader reads a frame (xdr.Reader.Next), waits until there is room among the
-//     changes in flight, and takes a slot: the frame's place in the order of replies.
+//  2. The reader reads a frame (xdr.Reader.Next), waits while too many changes are in
+//     flight, and takes a slot. Slots keep the order of the replies.
 //  3. It decodes the metadata (xdr.Decoder.Metadata) and looks up the set's [Pipeline]
 //     (route.Levels.Of).
 //  4. It decodes the bins, transforms them (route.Transform.Apply) and encodes the change
@@ -29,7 +29,7 @@
 // what the destinations have accepted, or what is safe as a dead letter, is answered with
 // OK.
 //
-// The package knows neither YAML nor Google.
+// The package depends on neither YAML nor Google's libraries.
 package connector
 
 import (
@@ -57,8 +57,8 @@ import (
 	"github.com/aerosink/aerosink/connector/route"
 )
 
-// Budget is how long a change may take from its frame's arrival to its reply. XDR itself
-// waits 10 s; the rest is for the way there and back.
+// Budget is how long a change may take from its frame's arrival to its reply. XDR waits
+// 10 s; the remaining second is for the network.
 const Budget = 9 * time.Second
 
 // Config configures a [Server].
@@ -66,45 +66,46 @@ type Config struct {
 	Pipelines route.Levels[Pipeline]
 
 	MaxRecords      int // changes in flight, in all sessions
-	MaxBytes        int // of changes in flight, as frames and as encoded
+	MaxBytes        int // of changes in flight, counting frames and encoded changes
 	MaxMessageBytes int // the largest XDR message that is decoded
 	ReceiveBuffer   int // of a connection, in bytes; 0 is the system's default
 
-	Budget       time.Duration // 0 is the constant Budget
-	DrainTimeout time.Duration // for what is in flight when the server stops
+	Budget       time.Duration // 0 means the constant Budget
+	DrainTimeout time.Duration // for changes in flight when the server stops
 
-	// ConnectionTTL is about how long an XDR connection lasts; 0 is for ever.
+	// ConnectionTTL is about how long an XDR connection lasts; 0 means no limit.
 	ConnectionTTL time.Duration
 
 	// OrderingBytes bounds the memory of record ordering.
 	OrderingBytes int
 
-	// DeadLetters stores what can never be delivered. If it is nil, the database ships
-	// that again and again.
+	// DeadLetters stores changes that can never be delivered. If it is nil, the database
+	// ships them again and again.
 	DeadLetters DeadLetters
 
-	Now func() time.Time // base of expiry times; nil is time.Now
+	Now func() time.Time // base of expiry times; nil means time.Now
 
 	Metrics *Metrics
 	Logger  *slog.Logger
 }
 
-// Pipeline is what happens to the changes of a set. Without destinations they are skipped.
+// Pipeline says how the changes of a set are processed. Without destinations they are
+// skipped.
 type Pipeline struct {
 	Transform    *route.Transform // nil leaves the bins unchanged
 	Format       format.Format
 	Stream       *deliver.Stream
 	Destinations []*deliver.Destination
-	Ordering     *route.Ordering // nil sends versions of a record as they come
+	Ordering     *route.Ordering // nil sends all versions of a record
 }
 
-// passesThrough reports whether a change is sent as the XDR message that it came as.
+// passesThrough reports whether changes are sent as XDR messages, unchanged.
 func (p *Pipeline) passesThrough() bool {
 	_, xdr := p.Format.(raw.Format)
 	return xdr && p.Transform == nil
 }
 
-// longestTTL returns the longest TTL of record ordering in levels, 0 if there is none.
+// longestTTL returns the longest TTL of record ordering in levels, or 0 if there is none.
 func longestTTL(levels route.Levels[Pipeline]) time.Duration {
 	var ttl time.Duration
 	route.Map(levels, func(p Pipeline) struct{} {
@@ -154,7 +155,7 @@ func New(c Config) *Server {
 }
 
 // Serve accepts connections on the listeners until ctx ends or a listener fails. Then it
-// reads no more, waits at most DrainTimeout for the replies to what is in flight, and
+// stops reading, waits at most DrainTimeout for the replies to changes in flight, and
 // closes all connections and listeners. The end of ctx is not an error.
 func (s *Server) Serve(ctx context.Context, listeners ...net.Listener) error {
 	ctx, stop := context.WithCancel(ctx)
@@ -255,8 +256,8 @@ func (s *Server) each(do func(*session)) {
 	}
 }
 
-// Manage returns the handler of the manage port: health, readiness, and the metrics of g
-// under Prometheus' usual path and under ESP's.
+// Manage returns the handler of the manage port. It serves health, readiness, and the
+// metrics of g, at the usual path of Prometheus and at those of ESP.
 func (s *Server) Manage(g prometheus.Gatherer) http.Handler {
 	metrics := promhttp.HandlerFor(g, promhttp.HandlerOpts{})
 	mux := http.NewServeMux()

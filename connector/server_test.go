@@ -32,8 +32,7 @@ import (
 	"github.com/aerosink/aerosink/connector/xdr/xdrtest"
 )
 
-// rig is a connector between a test that ships frames and one that takes
-// requests.
+// rig is a running connector. The test ships frames to it.
 type rig struct {
 	address  string
 	server   *Server
@@ -43,6 +42,7 @@ type rig struct {
 	stopped  chan error
 }
 
+// start starts a connector. adjust may change its configuration; it may be nil.
 func start(t *testing.T, pipelines route.Levels[Pipeline], adjust func(*Config)) *rig {
 	t.Helper()
 	r := &rig{registry: prometheus.NewRegistry(), log: new(changetest.Output), stopped: make(chan error, 1)}
@@ -69,7 +69,7 @@ func start(t *testing.T, pipelines route.Levels[Pipeline], adjust func(*Config))
 	return r
 }
 
-// node is a test that plays a database node by hand.
+// node is a connection to the connector on which the test acts as a database node.
 type node struct {
 	net.Conn
 	replies *xdr.Reader
@@ -121,7 +121,7 @@ func (n *node) wantEnd(t *testing.T) {
 	}
 }
 
-// write returns a write of record i, in a partition of its own, as a frame.
+// write returns the frame of a write of record i. Records have different partitions.
 func write(t testing.TB, set string, i int) []byte {
 	t.Helper()
 	c := change.Change{
@@ -135,8 +135,8 @@ func write(t testing.TB, set string, i int) []byte {
 	return f
 }
 
-// endpoint is a destination's other side: it answers with what the test says for
-// the value of bin i, or leaves a request waiting until it says it.
+// endpoint is the HTTP server of a destination. It holds each request until the test gives
+// the status for the value of its bin i.
 type endpoint struct {
 	*httptest.Server
 	mu      sync.Mutex
@@ -181,7 +181,7 @@ func (e *endpoint) answer(i int64) chan int {
 	return e.answers[i]
 }
 
-func (e *endpoint) say(i int64, status int) { e.answer(i) <- status }
+func (e *endpoint) respond(i int64, status int) { e.answer(i) <- status }
 
 func (e *endpoint) destination(t *testing.T, name string) *deliver.Destination {
 	t.Helper()
@@ -201,58 +201,60 @@ func (e *endpoint) destination(t *testing.T, name string) *deliver.Destination {
 	return d
 }
 
-func to(destinations ...*deliver.Destination) Pipeline {
+// pipelineTo returns a pipeline that sends each change as JSON in a request of its own.
+func pipelineTo(destinations ...*deliver.Destination) Pipeline {
 	f := jsonformat.Format{StringifyMapKeys: true}
 	return Pipeline{Format: f, Stream: &deliver.Stream{Envelope: f, MaxRecords: 1, MaxBytes: 1 << 20}, Destinations: destinations}
 }
 
-func everywhere(tr Pipeline) route.Levels[Pipeline] { return route.Levels[Pipeline]{Root: tr} }
+// allSets returns levels at which every set has the pipeline p.
+func allSets(p Pipeline) route.Levels[Pipeline] { return route.Levels[Pipeline]{Root: p} }
 
-func TestRepliesComeInTheOrderOfFrames(t *testing.T) {
+func TestSession_replyOrder(t *testing.T) {
 	e := newEndpoint(t)
-	n := start(t, everywhere(to(e.destination(t, "there"))), nil).dial(t)
+	n := start(t, allSets(pipelineTo(e.destination(t, "there"))), nil).dial(t)
 	n.ship(t, write(t, "s", 1), write(t, "s", 2), write(t, "s", 3), write(t, "s", 4))
-	e.say(3, 200)
-	e.say(2, 503)
-	e.say(4, 200)
-	e.say(1, 200)
+	e.respond(3, 200)
+	e.respond(2, 503)
+	e.respond(4, 200)
+	e.respond(1, 200)
 	n.wantReplies(t, xdr.OK, xdr.Retry, xdr.OK, xdr.OK)
 }
 
-func TestVerdicts(t *testing.T) {
+func TestServer_verdicts(t *testing.T) {
 	e, other := newEndpoint(t), newEndpoint(t)
 	pipelines := route.Levels[Pipeline]{
-		Root: to(e.destination(t, "there")),
+		Root: pipelineTo(e.destination(t, "there")),
 		Namespaces: map[string]route.Namespace[Pipeline]{"test": {
-			Value: to(e.destination(t, "there")),
-			Sets:  map[string]Pipeline{"both": to(e.destination(t, "there"), other.destination(t, "other")), "none": {}},
+			Value: pipelineTo(e.destination(t, "there")),
+			Sets:  map[string]Pipeline{"both": pipelineTo(e.destination(t, "there"), other.destination(t, "other")), "none": {}},
 		}},
 	}
 	r := start(t, pipelines, nil)
 	n := r.dial(t)
 
-	t.Run("of one destination", func(t *testing.T) {
+	t.Run("one destination", func(t *testing.T) {
 		for i, tt := range []struct {
 			status int
 			want   xdr.Code
 		}{{200, xdr.OK}, {204, xdr.OK}, {503, xdr.Retry}, {429, xdr.Retry}, {400, xdr.Retry}, {401, xdr.Retry}} {
 			n.ship(t, write(t, "s", 100+i))
-			e.say(int64(100+i), tt.status)
+			e.respond(int64(100+i), tt.status)
 			n.wantReplies(t, tt.want)
 		}
 	})
-	t.Run("of two, which must both have it", func(t *testing.T) {
+	t.Run("two destinations", func(t *testing.T) {
 		for i, tt := range []struct {
 			one, two int
 			want     xdr.Code
 		}{{200, 200, xdr.OK}, {200, 503, xdr.Retry}, {503, 200, xdr.Retry}, {400, 503, xdr.Retry}, {400, 400, xdr.Retry}} {
 			n.ship(t, write(t, "both", 200+i))
-			e.say(int64(200+i), tt.one)
-			other.say(int64(200+i), tt.two)
+			e.respond(int64(200+i), tt.one)
+			other.respond(int64(200+i), tt.two)
 			n.wantReplies(t, tt.want)
 		}
 	})
-	t.Run("of none", func(t *testing.T) {
+	t.Run("no destination", func(t *testing.T) {
 		n.ship(t, write(t, "none", 1), write(t, xdr.MonitorSet, 1))
 		n.wantReplies(t, xdr.OK, xdr.OK)
 	})
@@ -269,7 +271,7 @@ func TestVerdicts(t *testing.T) {
 	}
 }
 
-func TestWorstVerdictWins(t *testing.T) {
+func TestSlot_worstVerdict(t *testing.T) {
 	never, again := change.Permanent(errors.New("never")), errors.New("again")
 	for _, tt := range []struct {
 		verdicts []error
@@ -294,17 +296,17 @@ func TestWorstVerdictWins(t *testing.T) {
 	}
 }
 
-// What cannot be decoded neither ends the session nor is forgotten.
-func TestMalformedMessages(t *testing.T) {
+// A malformed message gets a retry, and the session goes on.
+func TestSession_malformedMessages(t *testing.T) {
 	e := newEndpoint(t)
-	r := start(t, everywhere(to(e.destination(t, "there"))), func(c *Config) { c.MaxMessageBytes = 1000 })
+	r := start(t, allSets(pipelineTo(e.destination(t, "there"))), func(c *Config) { c.MaxMessageBytes = 1000 })
 	n := r.dial(t)
 	bad := write(t, "s", 1)
 	bad[8] = 99 // the size of the message header
 	large := append([]byte{2, 3, 0, 0, 0, 0, 0x10, 0}, make([]byte, 4096)...)
 	n.ship(t, write(t, "s", 1), bad, large, write(t, "s", 2))
-	e.say(1, 200)
-	e.say(2, 200)
+	e.respond(1, 200)
+	e.respond(2, 200)
 	n.wantReplies(t, xdr.OK, xdr.Retry, xdr.Retry, xdr.OK)
 	log := r.log.String()
 	for _, want := range []string{`"reason":"bad-header-size"`, `"offset":8`, "malformed message"} {
@@ -317,11 +319,12 @@ func TestMalformedMessages(t *testing.T) {
 	}
 }
 
-func TestInexpressibleChange(t *testing.T) {
+// A change that its format cannot express gets a retry.
+func TestSession_formatError(t *testing.T) {
 	e := newEndpoint(t)
-	tr := to(e.destination(t, "there"))
-	tr.Format = jsonformat.Flat{MetadataKey: "i"} // like the bin
-	r := start(t, everywhere(tr), nil)
+	p := pipelineTo(e.destination(t, "there"))
+	p.Format = jsonformat.Flat{MetadataKey: "i"} // like the bin
+	r := start(t, allSets(p), nil)
 	n := r.dial(t)
 	n.ship(t, write(t, "s", 1))
 	n.wantReplies(t, xdr.Retry)
@@ -330,47 +333,48 @@ func TestInexpressibleChange(t *testing.T) {
 	}
 }
 
-func TestLostFramingEndsTheSession(t *testing.T) {
+func TestSession_lostFraming(t *testing.T) {
 	e := newEndpoint(t)
-	r := start(t, everywhere(to(e.destination(t, "there"))), nil)
+	r := start(t, allSets(pipelineTo(e.destination(t, "there"))), nil)
 	n := r.dial(t)
 	n.ship(t, write(t, "s", 1), []byte("GET / HTTP/1.1\r\n\r\n"))
-	e.say(1, 200)
-	n.wantReplies(t, xdr.OK) // what came before is not lost
+	e.respond(1, 200)
+	n.wantReplies(t, xdr.OK) // changes before the error are still answered
 	n.wantEnd(t)
 	if log := r.log.String(); !strings.Contains(log, "not an XDR stream") {
 		t.Errorf("the log does not say why:\n%s", log)
 	}
 }
 
-// A change without a verdict is answered in time, and so are those behind it.
-func TestBudget(t *testing.T) {
+// A change without a verdict gets a retry after the budget. It does not hold up those
+// behind it.
+func TestSession_budget(t *testing.T) {
 	e := newEndpoint(t)
-	r := start(t, everywhere(to(e.destination(t, "there"))), func(c *Config) { c.Budget = 100 * time.Millisecond })
+	r := start(t, allSets(pipelineTo(e.destination(t, "there"))), func(c *Config) { c.Budget = 100 * time.Millisecond })
 	n := r.dial(t)
 	begin := time.Now()
 	n.ship(t, write(t, "s", 1), write(t, "s", 2))
-	e.say(2, 200)
+	e.respond(2, 200)
 	n.wantReplies(t, xdr.Retry, xdr.OK)
 	if took := time.Since(begin); took < 100*time.Millisecond {
 		t.Errorf("answered after %v, before the budget was used up", took)
 	}
 	n.ship(t, write(t, "s", 3))
-	e.say(3, 200)
+	e.respond(3, 200)
 	n.wantReplies(t, xdr.OK)
 }
 
-// Reading stops when enough is in flight, and goes on when there is room.
-func TestBackPressure(t *testing.T) {
+// Sessions stop reading at the limit of changes in flight, and go on below it.
+func TestServer_backPressure(t *testing.T) {
 	e := newEndpoint(t)
-	r := start(t, everywhere(to(e.destination(t, "there"))), func(c *Config) { c.MaxRecords = 3 })
+	r := start(t, allSets(pipelineTo(e.destination(t, "there"))), func(c *Config) { c.MaxRecords = 3 })
 	one, two := r.dial(t), r.dial(t)
 	one.ship(t, write(t, "s", 1), write(t, "s", 2), write(t, "s", 3), write(t, "s", 4))
 	changetest.WaitFor(t, "three changes in flight", func() bool { records, _ := r.server.inFlight.now(); return records == 3 })
 	two.ship(t, write(t, "s", 5))
-	changetest.WaitFor(t, "two sessions that wait", func() bool { return r.server.inFlight.waiting.Load() == 2 })
+	changetest.WaitFor(t, "two waiting sessions", func() bool { return r.server.inFlight.waiting.Load() == 2 })
 	for i := range 5 {
-		e.say(int64(i+1), 200)
+		e.respond(int64(i+1), 200)
 	}
 	one.wantReplies(t, xdr.OK, xdr.OK, xdr.OK, xdr.OK)
 	two.wantReplies(t, xdr.OK)
@@ -380,36 +384,36 @@ func TestBackPressure(t *testing.T) {
 	})
 }
 
-func TestBounds(t *testing.T) {
+func TestInFlight_admit(t *testing.T) {
 	b := newInFlight(10, 100)
 	later := time.Now().Add(time.Minute)
 	if err := b.admit(500, later); err != nil {
-		t.Errorf("a change larger than the bound is not let in alone: %v", err)
+		t.Errorf("a change larger than the limit, alone: %v, want it admitted", err)
 	}
 	if err := b.admit(7, time.Now()); !errors.Is(err, errNoRoom) {
-		t.Errorf("no time to wait, and the error is %v", err)
+		t.Errorf("without time to wait: error %v, want %v", err, errNoRoom)
 	}
 	b.release(7)
 	admitted := make(chan error)
 	go func() { admitted <- b.admit(1, later) }()
-	changetest.WaitFor(t, "someone who waits", func() bool { return b.waiting.Load() == 1 })
+	changetest.WaitFor(t, "a waiting change", func() bool { return b.waiting.Load() == 1 })
 	b.release(500)
 	if err := <-admitted; err != nil {
 		t.Error(err)
 	}
 	b.grow(99)
 	go func() { admitted <- b.admit(1, later) }()
-	changetest.WaitFor(t, "someone who waits", func() bool { return b.waiting.Load() == 1 })
+	changetest.WaitFor(t, "a waiting change", func() bool { return b.waiting.Load() == 1 })
 	b.close()
 	if err := <-admitted; !errors.Is(err, errStopping) {
-		t.Errorf("admitted to bounds that are closed: %v", err)
+		t.Errorf("after close: error %v, want %v", err, errStopping)
 	}
 }
 
-// On the way down: no more is read, what is in flight gets its true reply.
-func TestDrain(t *testing.T) {
+// When the server stops it reads no more, and changes in flight still get their replies.
+func TestServe_drain(t *testing.T) {
 	e := newEndpoint(t)
-	r := start(t, everywhere(to(e.destination(t, "there"))), nil)
+	r := start(t, allSets(pipelineTo(e.destination(t, "there"))), nil)
 	n, idle := r.dial(t), r.dial(t)
 	n.ship(t, write(t, "s", 1), write(t, "s", 2))
 	changetest.WaitFor(t, "two changes in flight", func() bool { records, _ := r.server.inFlight.now(); return records == 2 })
@@ -418,8 +422,8 @@ func TestDrain(t *testing.T) {
 	if _, err := net.Dial("tcp", r.address); err == nil {
 		t.Error("new connections are accepted")
 	}
-	e.say(2, 503)
-	e.say(1, 200)
+	e.respond(2, 503)
+	e.respond(1, 200)
 	n.wantReplies(t, xdr.OK, xdr.Retry)
 	n.wantEnd(t)
 	n.Close()
@@ -429,9 +433,9 @@ func TestDrain(t *testing.T) {
 	}
 }
 
-func TestDrainEnds(t *testing.T) {
+func TestServe_drainTimeout(t *testing.T) {
 	e := newEndpoint(t)
-	r := start(t, everywhere(to(e.destination(t, "there"))), func(c *Config) { c.DrainTimeout = 50 * time.Millisecond })
+	r := start(t, allSets(pipelineTo(e.destination(t, "there"))), func(c *Config) { c.DrainTimeout = 50 * time.Millisecond })
 	n := r.dial(t)
 	n.ship(t, write(t, "s", 1))
 	changetest.WaitFor(t, "a change in flight", func() bool { records, _ := r.server.inFlight.now(); return records == 1 })
@@ -439,7 +443,7 @@ func TestDrainEnds(t *testing.T) {
 	r.stop()
 	defer func() {
 		if took := time.Since(begin); took > Budget/2 {
-			t.Errorf("it took %v", took)
+			t.Errorf("draining took %v", took)
 		}
 	}()
 	if err := <-r.stopped; err != nil {
@@ -450,7 +454,7 @@ func TestDrainEnds(t *testing.T) {
 	}
 }
 
-func TestListenerFails(t *testing.T) {
+func TestServe_listenerFails(t *testing.T) {
 	r := start(t, route.Levels[Pipeline]{}, nil)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -462,9 +466,8 @@ func TestListenerFails(t *testing.T) {
 	}
 }
 
-// Many connections, many frames, a destination that fails now and then: every
-// change arrives.
-func TestSourceShipsEverything(t *testing.T) {
+// With many connections and a destination that fails now and then, every change arrives.
+func TestServer_everyChangeArrives(t *testing.T) {
 	var mu sync.Mutex
 	seen, calls := map[int64]bool{}, 0
 	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -488,9 +491,9 @@ func TestSourceShipsEverything(t *testing.T) {
 	s.Config.Protocols.SetUnencryptedHTTP2(true)
 	s.Start()
 	t.Cleanup(s.Close)
-	tr := to((&endpoint{Server: s}).destination(t, "there"))
-	tr.Stream.MaxRecords = 50
-	r := start(t, everywhere(tr), nil)
+	p := pipelineTo((&endpoint{Server: s}).destination(t, "there"))
+	p.Stream.MaxRecords = 50
+	r := start(t, allSets(p), nil)
 	var frames []xdr.Frame
 	for i := range 3000 {
 		frames = append(frames, write(t, "s", i))
@@ -506,7 +509,7 @@ func TestSourceShipsEverything(t *testing.T) {
 	changetest.WaitFor(t, "nothing in flight", func() bool { records, bytes := r.server.inFlight.now(); return records == 0 && bytes == 0 })
 }
 
-func TestStories(t *testing.T) {
+func TestServer_stories(t *testing.T) {
 	changetest.EachStory(t, func(t *testing.T, s *changetest.Story) {
 		var request string
 		there := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -517,12 +520,12 @@ func TestStories(t *testing.T) {
 		there.Config.Protocols.SetUnencryptedHTTP2(true)
 		there.Start()
 		defer there.Close()
-		tr := to((&endpoint{Server: there}).destination(t, "there"))
+		p := pipelineTo((&endpoint{Server: there}).destination(t, "there"))
 		if strings.TrimSpace(string(s.Section(t, "format"))) == "flat-json" {
-			tr.Format = jsonformat.Flat{MetadataKey: "metadata", StringifyMapKeys: true}
-			tr.Stream.Envelope = tr.Format
+			p.Format = jsonformat.Flat{MetadataKey: "metadata", StringifyMapKeys: true}
+			p.Stream.Envelope = p.Format
 		}
-		r := start(t, everywhere(tr), func(c *Config) { c.Now = func() time.Time { return changetest.Receipt } })
+		r := start(t, allSets(p), func(c *Config) { c.Now = func() time.Time { return changetest.Receipt } })
 		n := r.dial(t)
 		n.ship(t, s.Hex(t, "frame.hex"))
 		f, err := n.replies.Next()
@@ -536,7 +539,7 @@ func TestStories(t *testing.T) {
 	}, "frame.hex", "format", "request.http", "reply.hex")
 }
 
-func TestManage(t *testing.T) {
+func TestServer_manage(t *testing.T) {
 	r := start(t, route.Levels[Pipeline]{}, nil)
 	r.dial(t).ship(t, write(t, "s", 1))
 	changetest.WaitFor(t, "readiness", r.server.ready.Load)
@@ -570,12 +573,12 @@ func TestManage(t *testing.T) {
 	}
 	w := httptest.NewRecorder()
 	if h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/readyz", nil)); w.Code != http.StatusServiceUnavailable {
-		t.Errorf("ready after the end: %d", w.Code)
+		t.Errorf("/readyz after the end: %d", w.Code)
 	}
 }
 
-// The two goroutines of a session agree on every slot, over many segments.
-func TestLine(t *testing.T) {
+// Two goroutines push and pop the same slots, over many segments.
+func TestSlotQueue_order(t *testing.T) {
 	l := newSlotQueue()
 	const n = 10 * segmentSize
 	go func() {
@@ -591,12 +594,12 @@ func TestLine(t *testing.T) {
 			s = l.front()
 		}
 		if s.size != i || s.seq != uint64(i+1) {
-			t.Fatalf("slot %d is number %d of size %d", i, s.seq, s.size)
+			t.Fatalf("slot %d has seq %d and size %d", i, s.seq, s.size)
 		}
 		l.pop()
 	}
 	if l.front() != nil {
-		t.Error("the line does not end")
+		t.Error("the queue is not empty")
 	}
 }
 

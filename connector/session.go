@@ -10,21 +10,21 @@ import (
 	"time"
 )
 
-// session is one connection of a database node. Its reader takes frames and sends their
-// changes to the destinations, its writer replies to them.
+// session is one connection of a database node. Its reader reads frames and sends their
+// changes to the destinations; its writer writes the replies.
 type session struct {
 	server *Server
 	conn   net.Conn
 	remote string
 
 	queue    *slotQueue
-	readDone atomic.Bool   // no slot is pushed any more
+	readDone atomic.Bool   // no more slots are pushed
 	waiting  atomic.Uint64 // seq of the slot that the writer waits for
-	wake     chan struct{} // room for one signal to the writer: look again
-	space    chan struct{} // room for one signal to the reader: slots left the queue
+	wake     chan struct{} // of capacity 1: tells the writer to look again
+	space    chan struct{} // of capacity 1: tells the reader that slots left the queue
 
-	stopping  atomic.Bool // read no more
-	abandoned atomic.Bool // nobody waits for verdicts any more
+	stopping  atomic.Bool // stop reading
+	abandoned atomic.Bool // do not wait for verdicts
 }
 
 func newSession(s *Server, conn net.Conn) *session {
@@ -38,7 +38,7 @@ func newSession(s *Server, conn net.Conn) *session {
 	}
 }
 
-// run serves the connection to its end.
+// run serves the connection until it ends.
 func (s *session) run() {
 	if ttl := s.server.config.ConnectionTTL; ttl > 0 {
 		defer time.AfterFunc(jitter(ttl), s.retire).Stop()
@@ -61,8 +61,8 @@ func (s *session) run() {
 // handshakeTimeout is how long a node may take for the TLS handshake.
 const handshakeTimeout = 10 * time.Second
 
-// handshake makes the TLS handshake if the connection has TLS. It reports whether there is
-// something to read.
+// handshake performs the TLS handshake if the connection uses TLS. It reports whether the
+// session can go on.
 func (s *session) handshake() bool {
 	secure, ok := s.conn.(*tls.Conn)
 	if !ok {
@@ -77,29 +77,30 @@ func (s *session) handshake() bool {
 	return true
 }
 
-// jitter returns d, up to a tenth less or more, so that connections that were opened
-// together do not end together.
+// jitter returns d changed by up to a tenth, so that connections that were opened together
+// do not end together.
 func jitter(d time.Duration) time.Duration {
-	return d + time.Duration((rand.Float64()*0.2-0.1)*float64(d)) //nolint:gosec // nobody gains by guessing it
+	return d + time.Duration((rand.Float64()*0.2-0.1)*float64(d)) //nolint:gosec // not used for security
 }
 
-// retire ends a connection that is old enough, so that the database opens another, which a
-// load balancer may give to another connector.
+// retire ends a session that has reached its TTL. The database then opens another
+// connection, which a load balancer may send to another connector.
 func (s *session) retire() {
 	s.server.metrics.retired.Inc()
 	s.stop()
 }
 
-// stop makes the session read no more. What is in flight still gets its reply.
+// stop makes the session stop reading. Changes in flight still get their replies.
 func (s *session) stop() {
 	s.stopping.Store(true)
 	_ = s.conn.SetReadDeadline(time.Unix(1, 0)) // fails only if the connection is closed already
 }
 
-// disconnect ends the session without replies. What is in flight still gets its verdicts.
+// disconnect ends the session without replies. It still waits for the verdicts on changes in
+// flight.
 func (s *session) disconnect() {
 	s.stop()
-	_ = s.conn.Close() // there is nobody left to tell
+	_ = s.conn.Close() // the session ends anyway
 }
 
 // abandon ends the session without replies, and without waiting for verdicts.
@@ -124,8 +125,9 @@ func (s *session) signal() {
 	}
 }
 
-// close closes the connection so that the last replies arrive: a connection that is closed
-// with bytes unread is reset, and loses what is on the way.
+// close closes the connection so that the last replies arrive. It closes its sending side
+// and reads what the node still sends before it closes the rest: closing a connection with
+// unread bytes resets it, and replies on the way would be lost.
 func (s *session) close() {
 	if half, ok := s.conn.(interface{ CloseWrite() error }); ok && half.CloseWrite() == nil {
 		const timeout = time.Second

@@ -25,8 +25,8 @@ import (
 	"github.com/aerosink/aerosink/connector/xdr"
 )
 
-// In the format xdr a message leaves as it came, whatever is in it.
-func TestMessagesPassThrough(t *testing.T) {
+// In the format xdr, messages are sent unchanged.
+func TestReader_passThrough(t *testing.T) {
 	bodies := make(chan string, 10)
 	there := httptest.NewUnstartedServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
@@ -40,7 +40,7 @@ func TestMessagesPassThrough(t *testing.T) {
 	there.Start()
 	t.Cleanup(there.Close)
 	d := (&endpoint{Server: there}).destination(t, "there")
-	r := start(t, everywhere(Pipeline{
+	r := start(t, allSets(Pipeline{
 		Format: raw.Format{}, Stream: &deliver.Stream{Envelope: raw.Format{}, MaxRecords: 1, MaxBytes: 1 << 20}, Destinations: []*deliver.Destination{d},
 	}), nil)
 	n := r.dial(t)
@@ -51,15 +51,14 @@ func TestMessagesPassThrough(t *testing.T) {
 	}
 }
 
-// An old connection ends when all it carried is answered, and the database makes
-// another.
-func TestConnectionTTL(t *testing.T) {
+// After its TTL, a connection ends once its changes are answered. New ones are accepted.
+func TestSession_connectionTTL(t *testing.T) {
 	e := newEndpoint(t)
-	r := start(t, everywhere(to(e.destination(t, "there"))), func(c *Config) { c.ConnectionTTL = 50 * time.Millisecond })
+	r := start(t, allSets(pipelineTo(e.destination(t, "there"))), func(c *Config) { c.ConnectionTTL = 50 * time.Millisecond })
 	n := r.dial(t)
 	n.ship(t, write(t, "s", 1))
-	changetest.WaitFor(t, "the end of the connection's time", func() bool { return testutil.ToFloat64(r.server.metrics.retired) == 1 })
-	e.say(1, http.StatusOK)
+	changetest.WaitFor(t, "the end of the connection's TTL", func() bool { return testutil.ToFloat64(r.server.metrics.retired) == 1 })
+	e.respond(1, http.StatusOK)
 	n.wantReplies(t, xdr.OK)
 	n.wantEnd(t)
 	r.dial(t)
@@ -72,14 +71,14 @@ func TestJitter(t *testing.T) {
 		least, most = min(least, d), max(most, d)
 	}
 	if least < 54*time.Second || most > 66*time.Second || most-least < 6*time.Second {
-		t.Errorf("from %s to %s", least, most)
+		t.Errorf("from %s to %s, want about 54s to 66s", least, most)
 	}
 }
 
-// Records of the server's transactions are answered, counted, and go nowhere.
-func TestMonitorRecords(t *testing.T) {
+// Records of the database's transaction monitors are answered, counted, and not sent.
+func TestReader_monitorRecords(t *testing.T) {
 	e := newEndpoint(t)
-	r := start(t, everywhere(to(e.destination(t, "there"))), nil)
+	r := start(t, allSets(pipelineTo(e.destination(t, "there"))), nil)
 	n := r.dial(t)
 	n.ship(t, write(t, xdr.MonitorSet, 1))
 	n.wantReplies(t, xdr.OK)
@@ -88,14 +87,13 @@ func TestMonitorRecords(t *testing.T) {
 	}
 }
 
-// Every verdict is counted where it belongs, and thousands of sets are not
-// thousands of series.
-func TestChangesAreCountedByPlace(t *testing.T) {
+// Changes are counted by namespace, set and verdict.
+func TestMetrics_changesBySet(t *testing.T) {
 	e := newEndpoint(t)
-	r := start(t, everywhere(to(e.destination(t, "there"))), nil)
+	r := start(t, allSets(pipelineTo(e.destination(t, "there"))), nil)
 	n := r.dial(t)
 	for i, status := range []int{200, 200, 503} {
-		e.say(int64(i), status)
+		e.respond(int64(i), status)
 		n.ship(t, write(t, "s", i))
 		n.wantReplies(t, map[int]xdr.Code{200: xdr.OK, 503: xdr.Retry}[status])
 	}
@@ -118,7 +116,8 @@ func TestChangesAreCountedByPlace(t *testing.T) {
 	}
 }
 
-func TestPlacesAreBounded(t *testing.T) {
+// Sets beyond maxSets share one series for each verdict.
+func TestSetCounterMap_bounded(t *testing.T) {
 	registry := prometheus.NewRegistry()
 	m := NewMetrics(registry, "test")
 	for i := range 10 * maxSets {
@@ -129,15 +128,14 @@ func TestPlacesAreBounded(t *testing.T) {
 		t.Errorf("%d series", n)
 	}
 	if got := testutil.ToFloat64(m.sets.changes.WithLabelValues(otherSets, otherSets, "delivered")); got != 9*maxSets+1 {
-		t.Errorf("%v counted otherSets, want %d", got, 9*maxSets+1)
+		t.Errorf("%v changes counted as otherSets, want %d", got, 9*maxSets+1)
 	}
 }
 
-// Who says nothing at all where TLS is spoken does not stay.
-func TestHandshakeFails(t *testing.T) {
+func TestSession_handshakeFails(t *testing.T) {
 	one, other := net.Pipe()
 	t.Cleanup(func() { one.Close(); other.Close() })
-	r := start(t, everywhere(Pipeline{}), nil)
+	r := start(t, allSets(Pipeline{}), nil)
 	ss := newSession(r.server, tls.Server(one, &tls.Config{}))
 	go func() { _, _ = other.Write(write(t, "s", 1)) }()
 	if ss.handshake() {
@@ -148,15 +146,15 @@ func TestHandshakeFails(t *testing.T) {
 	}
 }
 
-// Who waits for room has the same time for its reply as everyone.
-func TestBudgetBeginsBeforeTheWaitForRoom(t *testing.T) {
+// The budget includes the time that a change waits at the limit of changes in flight.
+func TestSession_budgetIncludesWait(t *testing.T) {
 	e := newEndpoint(t)
 	const budget = 300 * time.Millisecond
-	r := start(t, everywhere(to(e.destination(t, "there"))), func(c *Config) { c.Budget = budget; c.MaxRecords = 1 })
+	r := start(t, allSets(pipelineTo(e.destination(t, "there"))), func(c *Config) { c.Budget = budget; c.MaxRecords = 1 })
 	one, two := r.dial(t), r.dial(t)
 	one.ship(t, write(t, "s", 1))
 	changetest.WaitFor(t, "a change in flight", func() bool { records, _ := r.server.inFlight.now(); return records == 1 })
-	r.server.inFlight.records.Add(1) // which nobody ever takes out again
+	r.server.inFlight.records.Add(1) // never subtracted, so that the second change waits
 	begin := time.Now()
 	two.ship(t, write(t, "s", 2))
 	two.wantReplies(t, xdr.Retry)
@@ -165,11 +163,11 @@ func TestBudgetBeginsBeforeTheWaitForRoom(t *testing.T) {
 	}
 }
 
-// A node that does not read its replies holds up nobody but itself.
-func TestGreedyNode(t *testing.T) {
+// A node that does not read its replies does not hold up others.
+func TestSession_repliesUnread(t *testing.T) {
 	const most = 100
-	r := start(t, everywhere(Pipeline{}), func(c *Config) { c.MaxRecords = most })
-	greedy, other := net.Pipe() // which has no buffer
+	r := start(t, allSets(Pipeline{}), func(c *Config) { c.MaxRecords = most })
+	greedy, other := net.Pipe() // without a buffer
 	t.Cleanup(func() { greedy.Close(); other.Close() })
 	r.server.start(other)
 	go func() {
@@ -189,7 +187,7 @@ func TestGreedyNode(t *testing.T) {
 		}
 		return nil
 	}
-	changetest.WaitFor(t, "as many replies unread as may be", func() bool { l := queue(); return l != nil && !l.isBelow(2*most) })
+	changetest.WaitFor(t, "the limit of unread replies", func() bool { l := queue(); return l != nil && !l.isBelow(2*most) })
 	n := r.dial(t)
 	n.ship(t, write(t, "s", 1))
 	n.wantReplies(t, xdr.OK)
@@ -198,13 +196,13 @@ func TestGreedyNode(t *testing.T) {
 	}
 }
 
-// A session does not keep the memory that one large change took.
-func TestLargeChangeLeavesNothing(t *testing.T) {
+// A session does not keep the buffer of a large change.
+func TestReader_dropsLargeBuffer(t *testing.T) {
 	e := newEndpoint(t)
-	r := start(t, everywhere(to(e.destination(t, "there"))), nil)
+	r := start(t, allSets(pipelineTo(e.destination(t, "there"))), nil)
 	conn, other := net.Pipe()
 	t.Cleanup(func() { conn.Close(); other.Close() })
-	frames := newReader(newSession(r.server, conn))
+	reader := newReader(newSession(r.server, conn))
 	c := change.Change{Namespace: "test", Bins: []change.Bin{
 		{Name: "i", Value: change.IntegerValue(1)}, {Name: "large", Value: change.StringValue(make([]byte, 2*maxKeptBytes))},
 	}}
@@ -212,16 +210,16 @@ func TestLargeChangeLeavesNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e.say(1, http.StatusOK)
-	frames.take(f)
-	if cap(frames.encoded) > maxKeptBytes {
-		t.Errorf("%d bytes kept", cap(frames.encoded))
+	e.respond(1, http.StatusOK)
+	reader.take(f)
+	if cap(reader.encoded) > maxKeptBytes {
+		t.Errorf("%d bytes kept, want at most %d", cap(reader.encoded), maxKeptBytes)
 	}
 	changetest.WaitFor(t, "nothing in flight", func() bool { records, _ := r.server.inFlight.now(); return records == 0 })
 }
 
-// What is held of a session's slots is a segment, and not all that came after it.
-func TestHeldSlotHoldsOneSegment(t *testing.T) {
+// A reference to a slot keeps only its own segment alive.
+func TestSlotQueue_unlinksSegments(t *testing.T) {
 	l := newSlotQueue()
 	first := l.first
 	for range 3 * segmentSize {
@@ -230,26 +228,26 @@ func TestHeldSlotHoldsOneSegment(t *testing.T) {
 		l.pop()
 	}
 	if first.next != nil {
-		t.Error("the first segment holds the next")
+		t.Error("the first segment refers to the next")
 	}
 }
 
-// The log says what can be done, and nothing that cannot.
-func TestAdvice(t *testing.T) {
-	letters := make(failingLetters)
+// The log gives only hints that can help.
+func TestWriter_hints(t *testing.T) {
+	failing := failingDeadLetters{}
 	for name, tt := range map[string]struct {
-		letters DeadLetters
-		message []byte
-		want    string
-		not     string
+		deadLetters DeadLetters
+		message     []byte
+		want        string
+		not         string
 	}{
-		"no dead letters":      {nil, malformedAt(t, 1, 8), "set dead-letters", "raise"},
-		"dead letters fail":    {letters, malformedAt(t, 1, 8), "the disk is gone", "set dead-letters"},
-		"too large, none":      {nil, make([]byte, 2000), "raise service.max-message-bytes", "set dead-letters"},
-		"too large, with them": {letters, make([]byte, 2000), "raise service.max-message-bytes", "set dead-letters"},
+		"no dead letters":            {nil, malformedAt(t, 1, 8), "set dead-letters", "raise"},
+		"dead letters fail":          {failing, malformedAt(t, 1, 8), "the disk is gone", "set dead-letters"},
+		"too large, no dead letters": {nil, make([]byte, 2000), "raise service.max-message-bytes", "set dead-letters"},
+		"too large, dead letters":    {failing, make([]byte, 2000), "raise service.max-message-bytes", "set dead-letters"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := start(t, everywhere(Pipeline{}), func(c *Config) { c.DeadLetters, c.MaxMessageBytes = tt.letters, 1024 })
+			r := start(t, allSets(Pipeline{}), func(c *Config) { c.DeadLetters, c.MaxMessageBytes = tt.deadLetters, 1024 })
 			if len(tt.message) > 1024 {
 				copy(tt.message, []byte{2, 3, 0, 0, 0, 0, byte((len(tt.message) - 8) >> 8), byte(len(tt.message) - 8)})
 			}
@@ -257,14 +255,15 @@ func TestAdvice(t *testing.T) {
 			n.ship(t, tt.message)
 			n.wantReplies(t, xdr.Retry)
 			if log := r.log.String(); !strings.Contains(log, tt.want) || strings.Contains(log, tt.not) {
-				t.Errorf("the log says\n%s", log)
+				t.Errorf("log, want %q and not %q:\n%s", tt.want, tt.not, log)
 			}
 		})
 	}
 }
 
-type failingLetters map[string]bool
+// failingDeadLetters cannot store anything.
+type failingDeadLetters struct{}
 
-func (failingLetters) Store(_ deadletter.Letter, _ time.Time, to change.Recipient) {
+func (failingDeadLetters) Store(_ deadletter.Letter, _ time.Time, to change.Recipient) {
 	to.Done(errors.New("the disk is gone"))
 }

@@ -11,21 +11,21 @@ import (
 	"github.com/aerosink/aerosink/connector/xdr"
 )
 
-// slot is one frame's place in the order of its session. It is the recipient of the
-// frame's verdicts.
+// slot is one frame in the order of its session, and the recipient of the verdicts on its
+// change.
 type slot struct {
 	session  *session
 	seq      uint64         // 1 for the session's first
 	arrived  time.Time      // when the frame was read
 	lut      int64          // of the change, in Unix milliseconds; 0 if unknown
 	counters *setCounters   // of the change's namespace and set
-	message  xdr.Frame      // for the dead letters; nil without
+	message  xdr.Frame      // nil without dead letters
 	copies   *pendingCopies // nil with one destination
 	size     int            // bytes in flight
 	outcome  outcome
 
-	missing    atomic.Int32          // verdicts
-	done       atomic.Bool           // all verdicts are in; nothing of the change is in flight
+	missing    atomic.Int32          // verdicts that have not arrived
+	done       atomic.Bool           // all verdicts have arrived; the change is not in flight
 	deadLetter atomic.Bool           // the message is stored as a dead letter
 	failure    atomic.Pointer[error] // the worst verdict so far
 }
@@ -34,7 +34,7 @@ type slot struct {
 type outcome uint8
 
 const (
-	sent      outcome = iota // to destinations, or nowhere because of an error
+	sent      outcome = iota // to destinations, or refused with an error
 	skipped                  // by routing, or because it is the server's own record
 	stale                    // a newer version of the record was sent before
 	malformed                // could not be decoded
@@ -56,7 +56,8 @@ func (s *slot) Done(verdict error) {
 	s.finish()
 }
 
-// keepWorst keeps the worst verdict: one that can be retried hides a permanent one.
+// keepWorst keeps the worst verdict. A temporary error replaces a permanent one, since the
+// change must be shipped again.
 func (s *slot) keepWorst(verdict error) {
 	for {
 		before := s.failure.Load()
@@ -69,7 +70,7 @@ func (s *slot) keepWorst(verdict error) {
 	}
 }
 
-// verdict returns the worst verdict.
+// verdict returns the worst verdict so far.
 func (s *slot) verdict() error {
 	if f := s.failure.Load(); f != nil {
 		return *f
@@ -77,8 +78,8 @@ func (s *slot) verdict() error {
 	return nil
 }
 
-// letter returns the slot's message as a dead letter. It decodes the message again: dead
-// letters are few, and no other change has to carry what they need.
+// letter returns the slot's message as a dead letter. It decodes the metadata again, so that
+// slots need not hold it; dead letters are rare.
 func (s *slot) letter(reason error) deadletter.Letter {
 	l := deadletter.Letter{Message: s.message, Reason: reason.Error()}
 	if malformed := (*xdr.Error)(nil); errors.As(reason, &malformed) {
@@ -91,7 +92,7 @@ func (s *slot) letter(reason error) deadletter.Letter {
 	return l
 }
 
-// finish lets the writer have the slot.
+// finish takes the change out of flight and tells the writer that the slot is done.
 func (s *slot) finish() {
 	if s.copies != nil {
 		s.session.server.delivered.update(s.copies, s.verdict() == nil)
@@ -105,8 +106,8 @@ func (s *slot) finish() {
 // deadLetterSlot is a slot whose message is being stored as a dead letter.
 type deadLetterSlot slot
 
-// Done implements [change.Recipient]: it takes the verdict on the dead letter. Once that is
-// safe, the change counts as delivered.
+// Done implements [change.Recipient]: it takes the verdict on the dead letter. If the dead
+// letter is stored, the change counts as delivered.
 func (d *deadLetterSlot) Done(verdict error) {
 	s := (*slot)(d)
 	if verdict == nil {
@@ -119,8 +120,8 @@ func (d *deadLetterSlot) Done(verdict error) {
 	s.finish()
 }
 
-// slotQueue is a session's slots in the order of their frames. The reader adds slots at
-// its end, the writer removes them from its front; pushed orders the two.
+// slotQueue holds a session's slots in the order of their frames. The reader pushes slots
+// and the writer pops them; the atomic pushed makes a slot visible to the writer.
 type slotQueue struct {
 	pushed atomic.Uint64 // slots so far
 
@@ -131,7 +132,7 @@ type slotQueue struct {
 	end    uint64        // number of slots up to the end of first
 }
 
-// segment is a part of a queue. Slots are not reused, since a verdict may arrive long after
+// segment is part of a queue. Slots are not reused, since a verdict may arrive long after
 // the reply.
 type segment struct {
 	slots [segmentSize]slot

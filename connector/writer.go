@@ -8,7 +8,7 @@ import (
 	"github.com/aerosink/aerosink/connector/xdr"
 )
 
-// writer writes the replies to a session's frames, in the order in which they came.
+// writer writes the replies to a session's frames, in the order of the frames.
 type writer struct{ *session }
 
 const (
@@ -16,15 +16,15 @@ const (
 	// closed.
 	writeTimeout = 10 * time.Second
 
-	// maxWrite is how many bytes of replies go into one write.
+	// maxWrite is the most bytes of replies that go into one write.
 	maxWrite = 2000 * xdr.ReplySize
 )
 
-// errBudget is the verdict on a change whose reply is due.
+// errBudget is the verdict on a change that has none when its budget ends.
 var errBudget = errors.New("no verdict in time")
 
-// run replies until the session has ended and all frames are answered. Replies that are
-// ready go out in one write.
+// run writes replies until the session has ended and all frames are answered. Replies that
+// are ready are written together.
 func (w writer) run() {
 	var out []byte
 	for {
@@ -52,7 +52,7 @@ func (w writer) run() {
 	}
 }
 
-// isDue reports whether sl has its verdict, or has to be answered without one.
+// isDue reports whether sl has its verdict, or must be answered without one.
 func (w writer) isDue(sl *slot) bool {
 	return sl.done.Load() || w.abandoned.Load() || time.Since(sl.arrived) >= w.server.config.Budget
 }
@@ -79,7 +79,7 @@ func (w writer) wait(sl *slot) {
 	}
 }
 
-// reply returns the reply for the verdict on sl, counts it and logs what is worth it.
+// reply returns the reply to sl, counts it, and logs all but plain deliveries.
 func (w writer) reply(sl *slot) xdr.Code {
 	if !sl.done.Load() {
 		return w.retry(sl, errBudget)
@@ -120,8 +120,8 @@ func (w writer) retry(sl *slot, err error) xdr.Code {
 	return xdr.Retry
 }
 
-// write writes replies. If it fails the session ends, and the database ships what was in
-// flight again on another connection.
+// write writes replies. If it fails the session ends, and the database ships the changes in
+// flight again over another connection.
 func (w writer) write(out []byte) {
 	if len(out) == 0 || w.abandoned.Load() {
 		return

@@ -15,7 +15,7 @@ import (
 	"github.com/aerosink/aerosink/connector/change/changetest"
 )
 
-func TestPartition(t *testing.T) {
+func TestDigest_Partition(t *testing.T) {
 	for _, tt := range []struct {
 		digest string
 		want   int
@@ -36,7 +36,7 @@ func TestPartition(t *testing.T) {
 	}
 }
 
-func TestUnsignedKeepsItsRange(t *testing.T) {
+func TestUnsignedValue(t *testing.T) {
 	if v := change.UnsignedValue(math.MaxInt64); v.Kind() != change.KindInteger || v.Integer() != math.MaxInt64 {
 		t.Errorf("the largest int64 is %s %d", v.Kind(), v.Integer())
 	}
@@ -97,9 +97,9 @@ func TestCollection_invalid(t *testing.T) {
 		{"not a list", "05", "kind integer, want list"},
 		{"a map", "80", "kind map, want list"},
 		{"bytes after the end", "9001", "1 bytes after the end"},
-		{"a byte of no type", "91c1", "invalid first byte 0xc1"},
-		{"a map in the form of a string", "91a11300", "kind map in a string"},
-		{"as deep as can be", deep + "90", "nest deeper than 256"},
+		{"unused first byte", "91c1", "invalid first byte 0xc1"},
+		{"map in a string", "91a11300", "kind map in a string"},
+		{"too deep", deep + "90", "nest deeper than 256"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			packed, err := hex.DecodeString(tt.packed)
@@ -122,8 +122,8 @@ func TestCollection_invalid(t *testing.T) {
 	}
 }
 
-// The dialect in all its forms: what no capture has is here.
-func TestElements(t *testing.T) {
+// Encodings of elements that are in no capture.
+func TestListValue_elements(t *testing.T) {
 	for _, tt := range []struct{ name, packed, want string }{
 		{"unsigned", "91cfffffffffffffffff", `[18446744073709551615]`},
 		{"signed of every size", "94d0ffd1fffed2fffffffdd3fffffffffffffffc", `[-1, -2, -3, -4]`},
@@ -132,7 +132,7 @@ func TestElements(t *testing.T) {
 		{"string header of no bytes", "91a0", `[""]`},
 		{"blob", "91a304dead", `[{"$blob": "dead"}]`},
 		{"particle without a name", "91a31fdead", `[{"$particle 31": "dead"}]`},
-		{"an extension that is no marker", "9201d4ff00", `[1, {"$opaque": "d4ff00"}]`},
+		{"extension that is not a marker", "9201d4ff00", `[1, {"$opaque": "d4ff00"}]`},
 		{"ordered", "93c700010102", `{"$list": [1, 2], "$order": 1}`},
 		{"ordered and empty", "91c70001", `{"$list": [], "$order": 1}`},
 		{"marker with an index that was not stripped", "92c702010a0b05", `{"$list": [5], "$order": 1}`},
@@ -162,7 +162,7 @@ func TestElements(t *testing.T) {
 	}
 }
 
-func TestDepth(t *testing.T) {
+func TestValue_Depth(t *testing.T) {
 	for digits, want := range map[string]int{
 		"90": 1, "9101": 1, "9190": 2, "93900190": 2, "9291c00181": 0, "92919190c0": 4,
 		"8101a20361": 1, "81900190": 0, "8101919190": 4, "81919001": 3, "92c7000190": 2,
@@ -185,7 +185,7 @@ func TestDepth(t *testing.T) {
 	}
 }
 
-func TestDescriptionLosesNothing(t *testing.T) {
+func TestDescribe_roundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		c := changetest.Arbitrary{}.Change(t)
 		text := changetest.Describe(&c)
@@ -199,8 +199,8 @@ func TestDescriptionLosesNothing(t *testing.T) {
 	})
 }
 
-// A collection read element by element and packed again is the same to the byte.
-func TestPackerIsTheInverseOfReader(t *testing.T) {
+// A collection that is read element by element and packed again has the same bytes.
+func TestPacker_roundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		v := changetest.Arbitrary{}.Value(t)
 		if !v.Kind().IsCollection() {
@@ -213,8 +213,8 @@ func TestPackerIsTheInverseOfReader(t *testing.T) {
 	})
 }
 
-// Long collections, in each other and beside each other, have the shortest headers too.
-func TestPackerLeavesNoGaps(t *testing.T) {
+// Long collections have the shortest headers too, also when they are nested.
+func TestPacker_longCollections(t *testing.T) {
 	var p change.Packer
 	var want []byte
 	p.Open(change.KindList, change.Unordered)
@@ -245,7 +245,7 @@ func TestPackerLeavesNoGaps(t *testing.T) {
 	}
 }
 
-// Packing takes time by length, however deep the lists nest.
+// BenchmarkPackerDepth shows that the time to pack depends on the length, not on the depth.
 func BenchmarkPackerDepth(b *testing.B) {
 	content := change.BytesValue(change.KindBlob, make([]byte, 16<<20))
 	for _, depth := range []int{1, change.MaxDepth} {
@@ -292,15 +292,17 @@ func FuzzReader(f *testing.F) {
 	})
 }
 
+// fataler is a *testing.T or a *rapid.T.
 type fataler interface{ Fatalf(string, ...any) }
 
+// repack reads a collection and packs it again.
 func repack(t fataler, v change.Value) change.Value {
 	var p change.Packer
 	r := v.Elements()
 	copyElement(&p, &r, v)
 	again, err := p.Value(v.Kind())
 	if err != nil {
-		t.Fatalf("pack what was read of % x: %v", v.Packed(), err)
+		t.Fatalf("pack the elements of % x: %v", v.Packed(), err)
 	}
 	return again
 }

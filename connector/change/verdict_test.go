@@ -17,12 +17,12 @@ func TestIsPermanent(t *testing.T) {
 		want bool
 	}{
 		{"delivered", nil, false},
-		{"nothing marked", change.Permanent(nil), false},
+		{"nil marked", change.Permanent(nil), false},
 		{"unmarked", again, false},
 		{"marked", never, true},
 		{"wrapped", fmt.Errorf("destination a: %w", never), true},
-		{"all joined", errors.Join(never, never), true},
-		{"one joined is worth trying", errors.Join(never, again), false},
+		{"two joined", errors.Join(never, never), true},
+		{"one of two joined", errors.Join(never, again), false},
 		{"wrapped around joined", fmt.Errorf("send: %w", errors.Join(again, never)), false},
 		{"two wrapped", fmt.Errorf("%w and %w", never, never), true},
 	} {

@@ -7,14 +7,14 @@ import (
 	"strings"
 )
 
-// flagArg is a flag as it was written.
+// flagArg is a flag on the command line.
 type flagArg struct {
 	name string
 	args []string // -name=value, or -name with its value as the second
 }
 
-// split splits arguments into flags and words. The flags in takesValue have a value.
-// What follows "--" is words.
+// split splits arguments into flags and words. The flags in takesValue have a value. All
+// arguments after "--" are words.
 func split(args []string, takesValue map[string]bool) (flags []flagArg, words []string) {
 	for len(args) > 0 {
 		arg := args[0]

@@ -7,7 +7,7 @@ import (
 	"unicode/utf8"
 )
 
-// Help fits a terminal of width columns.
+// width is the most columns of a line of help.
 const width = 100
 
 // programHelp returns the help of the program.
@@ -43,7 +43,7 @@ func commandHelp(program string, c Command) string {
 	return b.String() + flagHelp(c) + section("Examples", c.Examples)
 }
 
-// synopsis returns how a command is written.
+// synopsis returns the usage of a command.
 func synopsis(program string, c Command) string {
 	const most = 40 // bytes of flags that are written out
 	words := []string{program}
@@ -72,7 +72,7 @@ func flagSynopsis(f *flag.Flag) string {
 	return strings.TrimSpace("-" + f.Name + " " + value)
 }
 
-// flagHelp lists the flags of a command, or is "" if there are none.
+// flagHelp returns the list of a command's flags, or "" if there are none.
 func flagHelp(c Command) string {
 	var rows [][]string
 	flagSet(c).VisitAll(func(f *flag.Flag) {
@@ -88,7 +88,7 @@ func flagHelp(c Command) string {
 	return "\nFlags:\n" + Table(rows)
 }
 
-// section returns lines under a heading.
+// section returns lines under a heading, or "" if there are none.
 func section(heading, lines string) string {
 	if lines = strings.TrimSpace(lines); lines == "" {
 		return ""

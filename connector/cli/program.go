@@ -1,9 +1,9 @@
-// Package cli is the command line that Aerosink's programs share, so that they read
-// as one family. A program is a table of commands; from it follow the parsing, the
-// help, and the errors.
+// Package cli implements the command lines of Aerosink's programs, so that they all behave
+// alike. A program is a table of commands, which determines the parsing, the help, and the
+// errors.
 //
 // [Program.Main] runs a program in these steps: split the arguments into flags and
-// words, print help or the version if asked to, find the command, parse its flags,
+// words, print help or the version if asked for, find the command, parse its flags,
 // and run it. Flags may stand before, between or after words. The exit status is 0,
 // 1 for a failure, or 2 for a command line that was not understood.
 package cli

@@ -5,9 +5,9 @@ import (
 	"strings"
 )
 
-// Version returns the version of the program: stamp, which the linker set, or else
-// what Go knows of the module that was built. A version that ends in "+dirty" was
-// built from a tree with changes that are not committed.
+// Version returns the version of the program: stamp, which the linker set, or else the
+// module's version in Go's build information. A version that ends in "+dirty" was built from
+// a tree with uncommitted changes.
 func Version(stamp string) string {
 	info, _ := debug.ReadBuildInfo()
 	return version(stamp, info)
@@ -25,8 +25,8 @@ func version(stamp string, info *debug.BuildInfo) string {
 	return info.Main.Version
 }
 
-// buildText returns the version with the commit, where it is known, and the release of
-// Go: v1.2.3 (commit 1a2b3c4, go1.26.8).
+// buildText returns the version with the commit, if it is known, and the version of Go:
+// v1.2.3 (commit 1a2b3c4, go1.26.8).
 func buildText(stamp string) string {
 	info, _ := debug.ReadBuildInfo()
 	return describeBuild(stamp, info)

@@ -1,5 +1,5 @@
-// Package cloudlog writes log lines as Cloud Logging reads them: one JSON object a
-// line, with Cloud Logging's names for the message and for the severity.
+// Package cloudlog writes logs in the format of Cloud Logging: one JSON object a line, with
+// Cloud Logging's names for the message and the severity.
 package cloudlog
 
 import (
@@ -7,7 +7,7 @@ import (
 	"log/slog"
 )
 
-// LevelCritical is for what should never happen, such as a panic. Cloud Logging
+// LevelCritical is for errors that should never happen, such as a panic. Cloud Logging
 // shows it as CRITICAL.
 const LevelCritical = slog.LevelError + 4
 

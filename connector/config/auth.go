@@ -8,7 +8,8 @@ import (
 	"github.com/aerosink/aerosink/connector/deliver/auth"
 )
 
-// authSource reads how a destination knows the connector; nil is not at all.
+// authSource reads how requests to a destination are authenticated. It returns nil if they
+// are not.
 func authSource(s *section, urls []*url.URL) auth.Source {
 	a := s.Sub("auth")
 	defer a.End()
@@ -16,7 +17,7 @@ func authSource(s *section, urls []*url.URL) auth.Source {
 	audience, token := a.Text("audience", ""), a.secret("token-file")
 	a.CheckEmpty("audience", "name it")
 	if s.Has("auth") && !a.Has("mode") {
-		a.Error("mode", "missing; say google-id-token, bearer or none")
+		a.Error("mode", "missing; write google-id-token, bearer or none")
 	}
 	if a.Has("audience") && mode != "google-id-token" {
 		a.Error("audience", "belongs to mode google-id-token")
@@ -48,7 +49,7 @@ func authSource(s *section, urls []*url.URL) auth.Source {
 	return auth.Bearer{Token: token}
 }
 
-// checkCovered reports that key sends a secret where others can read it.
+// checkCovered reports an error if key would send a secret in clear text to another machine.
 func checkCovered(s *section, key string, urls []*url.URL) {
 	for _, u := range urls {
 		if u.Scheme == "http" && !loopback(u.Hostname()) {

@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// Defaults of a batching section, both ours: ESP has no bound unless it is
-// written, and Cloud Run takes no body over 32 MiB. The interval is 0 where ESP
-// waits 8 s: a lane batches what queues behind its request, and need not wait.
+// Defaults of a batching section. ESP has no limits by default, but Cloud Run refuses
+// bodies over 32 MiB. The default interval is 0, where ESP waits 8 s: a lane batches the
+// changes that queue behind its request, and need not wait.
 const (
 	defaultMaxBatchRecords = 500
 	defaultMaxBatchBytes   = 4 << 20
@@ -18,10 +18,10 @@ type batching struct {
 	interval       time.Duration
 }
 
-// ownBatching is the batching of a level that says its own.
+// ownBatching is the batching that a level itself sets.
 type ownBatching struct {
 	batching
-	at *section // where; nil when it is switched off
+	at *section // that sets it; nil if batching is disabled
 }
 
 func readBatching(s *section) *ownBatching {

@@ -7,14 +7,14 @@ import (
 	"github.com/aerosink/aerosink/connector/route"
 )
 
-// Budget is how long a change may take from its arrival to its reply, as the
-// corridor, which config does not know, has it.
+// Budget is how long a change may take from its arrival to its reply. It equals
+// connector.Budget, which this package cannot import.
 const Budget = 9 * time.Second
 
-// patience is for how long XDR waits for a reply.
+// patience is how long XDR waits for a reply.
 const patience = 10 * time.Second
 
-// each returns what the levels hold, one after another.
+// each returns the pipelines of all levels.
 func each(levels route.Levels[Pipeline]) []Pipeline {
 	list := []Pipeline{levels.Root}
 	for _, ns := range levels.Namespaces {
@@ -26,7 +26,7 @@ func each(levels route.Levels[Pipeline]) []Pipeline {
 	return list
 }
 
-// checkUnused warns of destinations that nothing is sent to.
+// checkUnused warns about destinations that nothing is sent to.
 func checkUnused(top *section, c *Config) {
 	used := []string{c.DeadLetters.Destination}
 	for _, t := range each(c.Pipelines) {
@@ -40,8 +40,8 @@ func checkUnused(top *section, c *Config) {
 	}
 }
 
-// checkShared warns of endpoints that two destinations have. That of the dead letters
-// may be another's: nothing is routed to it.
+// checkShared warns about URLs that two destinations have in common. The destination for
+// dead letters may share one, since nothing is routed to it.
 func checkShared(top *section, c *Config) {
 	owner := map[string]string{}
 	s := top.Dictionary("destinations")
@@ -51,7 +51,7 @@ func checkShared(top *section, c *Config) {
 		}
 		for i, u := range c.Destinations[name].URLs {
 			if other, ok := owner[u.String()]; ok {
-				s.Warn(name, "urls[%d] is also that of destination %s; what is routed to both comes twice", i, other)
+				s.Warn(name, "urls[%d] is also a URL of destination %s; changes that are routed to both are sent to it twice", i, other)
 				continue
 			}
 			owner[u.String()] = name
@@ -59,8 +59,8 @@ func checkShared(top *section, c *Config) {
 	}
 }
 
-// check is one that is made once, wherever a section counts. The empty name is of
-// the connector itself.
+// check identifies a check of a batching section, which is made once even if several levels
+// inherit the section. The empty destination stands for the connector itself.
 type check struct {
 	batching    *section
 	destination string

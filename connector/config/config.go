@@ -1,12 +1,12 @@
-// Package config reads the connector's configuration: the YAML of Aerospike Connect for ESP
-// in, the values that the connector is built from out. Keys mean what they mean there;
-// unknown keys are errors. A [Config] is valid by construction.
+// Package config reads the connector's configuration, which is that of Aerospike Connect for
+// ESP, in YAML. Keys mean the same as in ESP; unknown keys are errors. A [Config] that
+// [Parse] returns is valid.
 //
 //  1. [Parse] reads the YAML (package strict) and asks each section for its keys, in the
 //     file named after the section: service, destinations, routing, formats and so on.
-//  2. levelReader merges what the root, a namespace and a set say into one [Pipeline] each
-//     (levels.go).
-//  3. What contradicts itself or is never used is reported at the end (check.go).
+//  2. levelReader merges the settings of the root, of namespaces and of sets into a
+//     [Pipeline] for each of them (levels.go).
+//  3. At the end, destinations that are unused or that share a URL are reported (check.go).
 //
 // reference.yaml has every key, with its meaning, default and unit.
 package config
@@ -36,23 +36,23 @@ type Config struct {
 	Warnings strict.Errors
 
 	files   []tlsSection
-	secrets []string // paths; an auth.Secret follows its file by itself
+	secrets []string // paths; an auth.Secret reads its file again by itself
 }
 
-// Pipeline is what happens to the changes of a set.
+// Pipeline says how the changes of a set are processed.
 type Pipeline struct {
 	Rule      route.Rule
 	Transform *route.Transform // nil leaves bins unchanged
-	Ordering  *route.Ordering  // nil keeps only the order of a lane
+	Ordering  *route.Ordering  // nil orders changes only within a lane
 	Format    format.Format    // nil if the rule skips
 	Stream    *deliver.Stream
 }
 
-// DeadLetters says where changes go that can never be delivered. At most one field is set; if
-// none is, they are retried.
+// DeadLetters says where to store changes that can never be delivered. At most one field is
+// set; if none is, the changes are retried.
 type DeadLetters struct {
 	Destination string // a name in Destinations
-	Directory   string // of the files that they are appended to
+	Directory   string // of the files that dead letters are appended to
 }
 
 //go:embed reference.yaml
@@ -61,8 +61,8 @@ var reference string
 // Reference returns a configuration with every key, its meaning, its default and its unit.
 func Reference() string { return reference }
 
-// Parse reads a configuration. Relative paths in it start at folder. The error is
-// [strict.Errors]: everything that is wrong with it.
+// Parse reads a configuration. Paths in it are relative to folder. The error is
+// [strict.Errors], which lists everything that is wrong.
 func Parse(text []byte, folder string) (*Config, error) {
 	return valid(parse(text, &found{folder: folder}))
 }
@@ -81,8 +81,8 @@ func valid(c *Config, _ *strict.Document, findings strict.Findings) (*Config, er
 	return c, nil
 }
 
-// Examine returns everything there is to say about a configuration. [Parse] accepts it if
-// there are no errors.
+// Examine returns the errors, warnings and notes about a configuration. [Parse] accepts it
+// if there are no errors.
 func Examine(text []byte, folder string) strict.Findings {
 	_, _, findings := parse(text, &found{folder: folder})
 	return findings
@@ -110,7 +110,7 @@ func parse(text []byte, shared *found) (*Config, *strict.Document, strict.Findin
 	return c, doc, doc.Findings()
 }
 
-// examples are of the mappings that are easily mistaken for lists, by their key.
+// examples has an example for each mapping that is easily mistaken for a list, by its key.
 var examples = map[string]string{
 	"destinations": "{NAME: {urls: [\"https://HOST/PATH\"]}}",
 	"headers":      "{X-Team: data}",
@@ -120,8 +120,8 @@ var examples = map[string]string{
 	"levels":       "{root: info}",
 }
 
-// Reload reads certificates, keys and secrets again. What cannot be read stays as it was; the
-// error says what.
+// Reload reads certificates, keys and secrets again. Those that cannot be read stay as they
+// were, and the error names them.
 func (c *Config) Reload() error {
 	var errs []error
 	for _, f := range c.files {
@@ -134,8 +134,8 @@ func (c *Config) Reload() error {
 	return errors.Join(errs...)
 }
 
-// Certificates returns when the connector's own certificates expire, by the section that
-// names them. After Reload they may be others.
+// Certificates returns when the connector's own certificates expire, by the path of the
+// section that names them. Reload may change the result.
 func (c *Config) Certificates() map[string]time.Time {
 	expiries := map[string]time.Time{}
 	for _, f := range c.files {

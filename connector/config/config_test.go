@@ -18,7 +18,7 @@ import (
 	"github.com/aerosink/aerosink/connector/format/json"
 )
 
-// The sample of a user who moves over from ESP.
+// sample is the configuration of a user who migrates from ESP.
 const sample = `
 service:
   ports: [8080]
@@ -35,7 +35,7 @@ routing: {mode: static-multi-destination, destinations: [aws-lambda]}
 format: json
 `
 
-func TestSample(t *testing.T) {
+func TestParse_sampleOfESP(t *testing.T) {
 	folder := t.TempDir()
 	c, err := config.Parse([]byte(strings.Replace(sample, "/var/log", folder, 1)), "")
 	if err != nil {
@@ -58,8 +58,8 @@ func TestSample(t *testing.T) {
 	}
 }
 
-// The README's configuration has every key and is without fault.
-func TestReadme(t *testing.T) {
+// The configuration in the README has no errors and no warnings.
+func TestParse_readmeExample(t *testing.T) {
 	readme, err := os.ReadFile(filepath.Join(changetest.Testdata(t), "..", "connector", "README.md"))
 	if err != nil {
 		t.Fatal(err)
@@ -78,8 +78,7 @@ func TestReadme(t *testing.T) {
 	}
 }
 
-// Who reads a configuration elsewhere has none of its files, and learns what else is
-// wrong with it.
+// ParseElsewhere reports no errors about files, but all others.
 func TestParseElsewhere(t *testing.T) {
 	text := `
 service: {tls: {port: 8943, cert-file: /nowhere/a, key-file: /nowhere/b, ca-file: /nowhere/c}}
@@ -95,7 +94,7 @@ format: {mode: avro, schema-file: /nowhere/j}
 logging: {file: /nowhere/k/l}
 `
 	if _, err := config.Parse([]byte(text), ""); err == nil || strings.Count(err.Error(), "/nowhere") < 10 {
-		t.Fatalf("error %v, want one that names each file; the test tests nothing", err)
+		t.Fatalf("error %v, want one that names each file", err)
 	}
 	c, err := config.ParseElsewhere([]byte(text), "")
 	if err != nil {
@@ -109,8 +108,8 @@ logging: {file: /nowhere/k/l}
 	}
 }
 
-// Dead letters may go where changes go: none is sent to both.
-func TestDeadLettersAtAnotherURL(t *testing.T) {
+// The destination for dead letters may share a URL, since nothing is routed to both.
+func TestParse_deadLettersAtSharedURL(t *testing.T) {
 	c, err := config.Parse([]byte("destinations: {a: {urls: [\"https://a\"]}, b: {urls: [\"https://a\"]}}\nrouting: {mode: static, destination: a}\nformat: xdr\ndead-letters: {destination: b}\n"), "")
 	if err != nil || len(c.Warnings) > 0 {
 		t.Errorf("%v, warnings %v", err, c.Warnings)
@@ -123,7 +122,7 @@ routing: {mode: static, destination: sink}
 format: json
 `
 
-func TestDefaults(t *testing.T) {
+func TestParse_defaults(t *testing.T) {
 	c, err := config.Parse([]byte(minimal), "")
 	if err != nil {
 		t.Fatal(err)
@@ -148,7 +147,7 @@ func TestDefaults(t *testing.T) {
 	}
 }
 
-func TestEveryKey(t *testing.T) {
+func TestParse_everyKey(t *testing.T) {
 	c, err := config.Parse([]byte(`
 service:
   protocol: TCP
@@ -233,11 +232,11 @@ namespaces:
 		}
 	}
 	if a, b := c.Pipelines.Of("shop", ""), c.Pipelines.Of("shop", "users"); a.Stream != b.Stream {
-		t.Error("changes that are treated alike do not travel together")
+		t.Error("levels with equal formats and batching have different streams")
 	}
 }
 
-func TestAllFaultsAtOnce(t *testing.T) {
+func TestParse_allErrors(t *testing.T) {
 	_, err := config.Parse([]byte("servce: {}\ndestinations: {a: {urls: [x], call-timeout: never}}\nrouting: {mode: static, destination: b}\nformat: json\n"), "")
 	want := []string{
 		"line 1: servce: unknown key; did you mean service?",

@@ -7,14 +7,14 @@ import (
 	"github.com/aerosink/aerosink/connector/config/strict"
 )
 
-// deadLetters reads where changes go that can never be delivered.
+// deadLetters reads where to store changes that can never be delivered.
 func deadLetters(top *section, c *Config) DeadLetters {
 	s := top.Sub("dead-letters")
 	defer s.End()
 	d := DeadLetters{Destination: s.Text("destination", ""), Directory: s.pathOf("directory", "folder")}
 	s.CheckEmpty("destination", "name one")
 	if top.Has("dead-letters") && s.Has("destination") == s.Has("directory") {
-		top.Error("dead-letters", "names a destination or a directory, one of the two")
+		top.Error("dead-letters", "needs either a destination or a directory")
 	}
 	if d.Directory != "" {
 		s.checkFolder("directory", d.Directory)
@@ -27,7 +27,7 @@ func deadLetters(top *section, c *Config) DeadLetters {
 	}
 	for _, t := range each(c.Pipelines) {
 		if slices.Contains(t.Rule.Destinations, d.Destination) {
-			s.Error("destination", "a route goes to %s, and what it refuses would go there again; name another", d.Destination)
+			s.Error("destination", "changes are routed to %s, and those that it refuses would be sent to it again; name another", d.Destination)
 			break
 		}
 	}

@@ -16,7 +16,7 @@ import (
 	"github.com/aerosink/aerosink/connector/deliver"
 )
 
-// ESP's defaults.
+// Defaults of ESP.
 const (
 	defaultConnections    = 1
 	defaultQueue          = 32768
@@ -78,10 +78,10 @@ func urls(s *section) []*url.URL {
 		key := fmt.Sprintf("urls[%d]", i)
 		u, err := url.Parse(text)
 		switch {
-		case err != nil: // which would show the URL, and a password in it
-			s.Error(key, "no URL; write https://HOST/PATH")
+		case err != nil: // the error would contain the URL, and perhaps a password
+			s.Error(key, "invalid URL: want https://HOST/PATH or http://HOST/PATH")
 		case u.Scheme != "http" && u.Scheme != "https" || u.Host == "":
-			s.Error(key, "invalid URL %q: want https://HOST/PATH or http://HOST/PATH", shown(u))
+			s.Error(key, "invalid URL %q: want https://HOST/PATH or http://HOST/PATH", redacted(u))
 		case u.User != nil:
 			s.Error(key, "a user or password in the URL; send it in a header instead")
 		case !isPort(u.Port()):
@@ -99,13 +99,13 @@ func urls(s *section) []*url.URL {
 	return list
 }
 
-// shown returns of u what is no secret: keys travel in a query, and a password
-// where the scheme is forgotten is an opaque part.
-func shown(u *url.URL) string {
+// redacted returns u without the parts that may be secret: the query, and the opaque part,
+// which holds the password of a URL without a scheme.
+func redacted(u *url.URL) string {
 	return (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String()
 }
 
-// isPort reports whether a connection can be had to port; "" is that of the scheme.
+// isPort reports whether port is a valid port of a URL. "" is the default of the scheme.
 func isPort(port string) bool {
 	n, err := strconv.ParseUint(port, 10, 16)
 	return port == "" || err == nil && n > 0
@@ -138,19 +138,19 @@ func successCodes(s *section) func(status int) bool {
 	return func(status int) bool { return slices.Contains(codes, status) }
 }
 
-// checkDestination looks at keys together that are right alone.
+// checkDestination reports keys that are valid by themselves but not together.
 func checkDestination(s *section, c deliver.Config) {
 	if c.ConnectTimeout > c.CallTimeout {
-		s.Warn("connect-timeout", "%s never passes, since the whole request has %s; lower it below call-timeout", c.ConnectTimeout, c.CallTimeout)
+		s.Warn("connect-timeout", "%s never expires, since the whole request has %s; lower it below call-timeout", c.ConnectTimeout, c.CallTimeout)
 	}
 	if c.CallTimeout > Budget {
-		s.Warn("call-timeout", "%s never passes, since the connector gives up %s after a change came, and XDR after %s; 8s leaves time for the reply", c.CallTimeout, Budget, patience)
+		s.Warn("call-timeout", "%s never expires, since the connector gives up %s after a change came, and XDR after %s; 8s leaves time for the reply", c.CallTimeout, Budget, patience)
 	}
 	if c.GzipThreshold > 0 && !c.Gzip {
-		s.Warn("compression-threshold", "means nothing without compression: gzip")
+		s.Warn("compression-threshold", "has no effect without compression: gzip")
 	}
 	if s.Has("http2-max-concurrent-streams") && c.Protocol == post.HTTP1 {
-		s.Warn("http2-max-concurrent-streams", "means nothing with protocol: HTTP_1_1; raise max-connections-per-endpoint")
+		s.Warn("http2-max-concurrent-streams", "has no effect with protocol: HTTP_1_1; raise max-connections-per-endpoint")
 	}
 	requests := c.Connections * len(c.URLs)
 	if c.Protocol == post.HTTP2 {
@@ -163,6 +163,6 @@ func checkDestination(s *section, c deliver.Config) {
 		checkCovered(s, "headers", c.URLs)
 	}
 	if s.Has("tls") && !slices.ContainsFunc(c.URLs, func(u *url.URL) bool { return u.Scheme == "https" }) {
-		s.Warn("tls", "means nothing for URLs of http; write https")
+		s.Warn("tls", "has no effect for http URLs; write https")
 	}
 }

@@ -11,23 +11,23 @@ import (
 	"github.com/aerosink/aerosink/connector/config"
 )
 
-// A fault hides no warning but one about the value that is wrong itself.
+// Errors do not hide warnings, except those about the same value.
 func TestExamine(t *testing.T) {
 	none := strict.Findings{}
 	for _, tt := range []struct {
 		name, text string
 		want       strict.Findings
 	}{
-		{"nothing", to("", "service: {port: 8901}"), none},
-		{"ports, as in ESP's samples", to("", "service: {ports: [8080]}"), none},
-		{"TLS alone", "service: {tls: {port: 1, cert-file: secrets/server.crt, key-file: secrets/server.key}}\n" + to("", ""), none},
-		{"no port", to("", ""), strict.Findings{Notes: strict.Errors{{Path: "service.port", Line: 0, Text: "not said, so XDR is awaited on port 8901; ESP's default is 8080"}}}},
-		{"no YAML", "a: [", strict.Findings{Errors: strict.Errors{{Path: "", Line: 0, Text: "not YAML: yaml: line 2: did not find expected node content"}}}},
-		{"a fault and a warning", to("", "service:\n  io-threads: 4\n  port: http\n"), strict.Findings{
+		{"no findings", to("", "service: {port: 8901}"), none},
+		{"ports as in ESP's samples", to("", "service: {ports: [8080]}"), none},
+		{"TLS only", "service: {tls: {port: 1, cert-file: secrets/server.crt, key-file: secrets/server.key}}\n" + to("", ""), none},
+		{"no port", to("", ""), strict.Findings{Notes: strict.Errors{{Path: "service.port", Line: 0, Text: "not set, so XDR is received on port 8901; ESP's default is 8080"}}}},
+		{"not YAML", "a: [", strict.Findings{Errors: strict.Errors{{Path: "", Line: 0, Text: "not YAML: yaml: line 2: did not find expected node content"}}}},
+		{"error and warning", to("", "service:\n  io-threads: 4\n  port: http\n"), strict.Findings{
 			Errors:   strict.Errors{{Path: "service.port[0]", Line: 6, Text: `"http" is not an integer`}},
 			Warnings: strict.Errors{{Path: "service.io-threads", Line: 5, Text: "ignored: goroutines are not threads; set GOMAXPROCS to limit the processors"}},
 		}},
-		{"a fault and a warning of one value", to("", "service: {port: 1, io-threads: many}"), strict.Findings{
+		{"error and warning about one value", to("", "service: {port: 1, io-threads: many}"), strict.Findings{
 			Errors: strict.Errors{{Path: "service.io-threads", Line: 4, Text: `"many" is not an integer`}},
 		}},
 	} {
@@ -37,8 +37,8 @@ func TestExamine(t *testing.T) {
 	}
 }
 
-// A size may have a unit.
-func TestSizes(t *testing.T) {
+// Sizes may have units.
+func TestParse_sizes(t *testing.T) {
 	c := read(t, "service: {max-concurrent-bytes: 256MiB, max-message-bytes: 128 MiB, record-ordering-cache-bytes: 1GiB, socket-receive-buffer-bytes: 64KiB}\n"+
 		to(", compression: gzip, compression-threshold: 1_000", "batching: {max-bytes: 1MiB}"), "")
 	s := c.Service

@@ -16,8 +16,8 @@ import (
 	"software.sslmate.com/src/go-pkcs12"
 )
 
-// Folder returns a folder with the files that the reference names. One
-// certificate, its own authority, serves everywhere.
+// Folder returns a folder with the files that the reference names. All certificates are
+// the same self-signed one.
 func Folder(t testing.TB) string {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -59,7 +59,7 @@ func Folder(t testing.TB) string {
 	return folder
 }
 
-// Schema is one that metadata of every kind fits.
+// Schema is an Avro schema that every kind of metadata fits.
 const Schema = `{"type":"map","values":["null","long","string",{"type":"map","values":["null","boolean","long","bytes","string"]}]}`
 
 func must(t testing.TB, err error) {

@@ -12,7 +12,7 @@ import (
 	"github.com/aerosink/aerosink/connector/format/raw"
 )
 
-// owners are the modes that a key of a format means something in.
+// owners lists the modes in which a key of a format has a meaning.
 var owners = map[string][]string{
 	"stringify-map-keys": {"json", "flat-json", "avro"},
 	"metadata-key":       {"flat-json", "avro"},
@@ -32,7 +32,7 @@ func readFormat(s *section) format.Format {
 	schema, path := s.Text("schema", ""), s.file("schema-file")
 	for _, k := range s.Keys {
 		if of := owners[k]; mode != "" && of != nil && !slices.Contains(of, mode) {
-			s.Error(k, "means nothing in mode %s; it belongs to %s", mode, of[0])
+			s.Error(k, "has no effect in mode %s; it belongs to %s", mode, of[0])
 		}
 	}
 	switch mode {
@@ -49,13 +49,13 @@ func readFormat(s *section) format.Format {
 		return newAvro(s, schema, path, stringify)
 	case "":
 		if !s.Has("mode") {
-			s.Error("mode", "missing; say json, flat-json, message-pack, avro or xdr")
+			s.Error("mode", "missing; write json, flat-json, message-pack, avro or xdr")
 		}
 	}
 	return raw.Format{}
 }
 
-// custom refuses a format of Java.
+// custom reports the error about a format that is a Java class.
 func custom(s *section) format.Format {
 	s.Error("mode", "Java classes cannot be loaded; choose json, flat-json, message-pack, avro or xdr")
 	for _, k := range slices.Concat([]string{"class", "batch-formatter-class", "params", "payload-format"}, slices.Collect(maps.Keys(owners))) {
@@ -64,13 +64,13 @@ func custom(s *section) format.Format {
 	return raw.Format{}
 }
 
-// newAvro returns the format of a schema, which stands in the configuration or in the
+// newAvro returns the Avro format with a schema, which is in the configuration or in the
 // file at path.
 func newAvro(s *section, schema, path string, stringify bool) format.Format {
 	key := "schema"
 	switch {
 	case s.Has("schema") == s.Has("schema-file"):
-		s.Error("schema", "a schema or a schema-file, one of the two")
+		s.Error("schema", "needs either a schema or a schema-file")
 		return raw.Format{}
 	case s.Has("schema-file"):
 		key = "schema-file"

@@ -10,19 +10,19 @@ import (
 	"golang.org/x/net/http/httpguts"
 )
 
-// Headers that cannot be chosen: what the connector says of a body and of where it
-// goes, and what belongs to a connection and not to a request (RFC 9110, 7.6.1).
+// Headers that cannot be set: those that the connector sets itself, and those that belong
+// to a connection and not to a request (RFC 9110, 7.6.1).
 var (
 	ours        = []string{"Content-Type", "Content-Length", "Content-Encoding", "Host"}
 	connections = []string{"Connection", "Keep-Alive", "Proxy-Connection", "Te", "Trailer", "Transfer-Encoding", "Upgrade"}
 )
 
-// facts are the words for what a header may tell.
+// facts are the values that a header may have, by their words in the configuration.
 var facts = map[string]post.Fact{
 	"namespace": post.FactNamespace, "set": post.FactSet, "count": post.FactCount, "format": post.FactFormat,
 }
 
-// headers reads a name with a text, a list of texts, or a mapping: {value: FACT} or
+// headers reads headers. The value of a name is a text, a list of texts, {value: FACT} or
 // {file: PATH}.
 func headers(s *section) []post.Header {
 	var list []post.Header
@@ -37,7 +37,7 @@ func headers(s *section) []post.Header {
 		case slices.Contains(ours, canonical):
 			s.Error(name, "is set by the connector itself")
 		case slices.Contains(connections, canonical):
-			s.Error(name, "is HTTP's own, for a connection; remove it")
+			s.Error(name, "belongs to the connection, not to a request; remove it")
 		}
 		list = append(list, values...)
 	}
@@ -46,29 +46,30 @@ func headers(s *section) []post.Header {
 
 func header(s *section, name, canonical string) []post.Header {
 	if n := s.Node(name); n != nil && n.Kind == yaml.MappingNode {
-		return told(s.Sub(name), canonical)
+		return dynamicHeader(s.Sub(name), canonical)
 	}
 	var list []post.Header
 	for _, text := range s.Texts(name) {
 		if !httpguts.ValidHeaderFieldValue(text) {
-			s.Error(name, "its value cannot stand in an HTTP header")
+			s.Error(name, "not a valid value of an HTTP header")
 		}
 		list = append(list, post.Header{Name: canonical, Text: text})
 	}
 	if slices.Contains([]string{"Authorization", "X-Api-Key", "X-Serverless-Authorization"}, canonical) {
-		s.Warn(name, "a secret in the configuration; put it into a file, and say {file: PATH}")
+		s.Warn(name, "a secret in the configuration; put it into a file, and write {file: PATH}")
 	}
 	return list
 }
 
-// told reads a header that tells a fact or what a file holds.
-func told(s *section, canonical string) []post.Header {
+// dynamicHeader reads a header whose value is a fact about the request or the content of a
+// file.
+func dynamicHeader(s *section, canonical string) []post.Header {
 	defer s.End()
 	h := post.Header{Name: canonical}
 	word := s.Word("value", "", "namespace", "set", "count", "format")
 	switch {
 	case s.Has("value") == s.Has("file"):
-		s.Doc.Error(s.Path, s.Position(), "says value or file, one of the two: {value: namespace} or {file: PATH}")
+		s.Doc.Error(s.Path, s.Position(), "needs either a value or a file: {value: namespace} or {file: PATH}")
 	case s.Has("value"):
 		h.Of = facts[word]
 	default:

@@ -7,15 +7,15 @@ import (
 	"github.com/aerosink/aerosink/connector/deliver"
 )
 
-// ESP's defaults of a health check. That of unhealthy-threshold is not documented.
+// Defaults of a health check in ESP. That of unhealthy-threshold is not documented.
 const (
 	defaultHealthInterval  = 5 * time.Second
 	defaultHealthTimeout   = time.Second
 	defaultHealthThreshold = 3
 )
 
-// health reads a destination's health check, which is on unless it is switched
-// off.
+// health reads a destination's health check. It returns nil if the check is disabled; the
+// default is enabled.
 func health(s *section) *deliver.HealthConfig {
 	h := s.Sub("health-check")
 	defer h.End()

@@ -12,8 +12,8 @@ import (
 	"github.com/aerosink/aerosink/connector/route"
 )
 
-// parts are the sections that each level may have of its own. A level takes those
-// it does not have whole from the level above.
+// parts are the sections that each level may set. A level that does not set a section
+// inherits the whole section from the level above.
 type parts struct {
 	rule      *route.Rule
 	transform *route.Transform
@@ -22,22 +22,22 @@ type parts struct {
 	batching  *ownBatching
 }
 
-// levelReader reads the levels one after another.
+// levelReader reads the root, the namespaces and the sets.
 type levelReader struct {
-	config  *Config // whose Service and Destinations are read
+	config  *Config // its Service and Destinations are set
 	streams map[streamKey]*deliver.Stream
 	checked map[check]bool
 }
 
-// streamKey is what makes changes of different levels travel together.
+// streamKey identifies a stream. Changes of levels with equal keys share requests.
 type streamKey struct {
 	format   format.Format
 	batching batching
 }
 
-// The longest names that the server has (as/include/base/datamodel.h,
-// AS_ID_NAMESPACE_SZ, AS_SET_NAME_MAX_SIZE and AS_BIN_NAME_MAX_SZ, less the byte
-// that ends them).
+// Limits of the server on names, in bytes (as/include/base/datamodel.h:
+// AS_ID_NAMESPACE_SZ, AS_SET_NAME_MAX_SIZE and AS_BIN_NAME_MAX_SZ, without the
+// terminating NUL).
 const (
 	maxNamespace = 31
 	maxSet       = 63
@@ -51,7 +51,7 @@ func readPipelines(top *section, c *Config) route.Levels[Pipeline] {
 	namespaces := top.Dictionary("namespaces")
 	switch {
 	case root.rule == nil && len(namespaces.Keys) == 0:
-		top.Error("routing", "missing; say where changes go, for example {mode: static, destination: NAME}")
+		top.Error("routing", "missing; write where changes go, for example {mode: static, destination: NAME}")
 	case root.rule == nil:
 		top.warnSkipped("of other namespaces")
 	}
@@ -73,10 +73,10 @@ func (r *levelReader) namespace(s *section, root parts) route.Namespace[Pipeline
 		p := r.read(set, own)
 		ns.Sets[name] = r.pipeline(p)
 		if p.ordering != nil && p.splits(own) {
-			sets.Warn(name, "goes another way than its namespace; a delete that comes without its set goes that of the namespace, and record-ordering does not hold between the two")
+			sets.Warn(name, "differs from its namespace in routing, format or batching; a delete without a set is treated as the namespace says, and record-ordering does not hold between the two")
 		}
 		if p == own {
-			sets.Warn(name, "says nothing of its own; remove it")
+			sets.Warn(name, "has no settings of its own; remove it")
 		}
 		set.End()
 	}
@@ -87,13 +87,13 @@ func (r *levelReader) namespace(s *section, root parts) route.Namespace[Pipeline
 		s.warnSkipped("of this namespace")
 	}
 	if own == root && len(sets.Keys) == 0 {
-		s.Doc.Warn(s.Path, s.Position(), "says nothing of its own; remove it")
+		s.Doc.Warn(s.Path, s.Position(), "has no settings of its own; remove it")
 	}
 	return ns
 }
 
-// splits reports whether versions of one record, some treated as p and some as
-// other, may overtake each other.
+// splits reports whether versions of a record may overtake each other if some are processed
+// as p says and some as other says.
 func (p parts) splits(other parts) bool {
 	if p.rule == nil || len(p.rule.Destinations) == 0 {
 		return false
@@ -103,11 +103,11 @@ func (p parts) splits(other parts) bool {
 
 func checkName(s *section, name string, most int, kind string) {
 	if len(name) == 0 || len(name) > most {
-		s.Error(name, "no %s is called so: a name has 1 to %d bytes, this one %d", kind, most, len(name))
+		s.Error(name, "invalid %s name: want 1 to %d bytes, got %d", kind, most, len(name))
 	}
 }
 
-// read returns what s says, and of the rest what the level above has.
+// read returns the parts that s sets, and the others from above.
 func (r *levelReader) read(s *section, above parts) parts {
 	p := above
 	if s.Has("routing") {
@@ -130,7 +130,7 @@ func (r *levelReader) read(s *section, above parts) parts {
 	return p
 }
 
-// pipeline makes the level's parts into what a change is treated with.
+// pipeline returns the pipeline that a level's parts describe.
 func (r *levelReader) pipeline(p parts) Pipeline {
 	if p.rule == nil || len(p.rule.Destinations) == 0 {
 		return Pipeline{}
@@ -149,7 +149,7 @@ func (r *levelReader) pipeline(p parts) Pipeline {
 	return Pipeline{Rule: *p.rule, Transform: p.transform, Ordering: p.ordering, Format: p.format, Stream: r.streams[key]}
 }
 
-// checkBatch looks at a level's batching together with where its batches go.
+// checkBatch checks a level's batching against the destinations of its batches.
 func (r *levelReader) checkBatch(p parts) {
 	if p.batching == nil || p.batching.at == nil || p.rule == nil {
 		return
@@ -177,7 +177,7 @@ func (r *levelReader) checkBatch(p parts) {
 	r.checkBounds(s, b)
 }
 
-// checkBounds warns of a batch that the connector as a whole has no room for.
+// checkBounds warns about batches that exceed the limits of the connector as a whole.
 func (r *levelReader) checkBounds(s *section, b batching) {
 	if r.checked[check{s, ""}] {
 		return
@@ -190,7 +190,7 @@ func (r *levelReader) checkBounds(s *section, b batching) {
 		s.Warn("max-bytes", "%d, but only %d bytes are in flight at once; lower it, or raise service.max-concurrent-bytes", b.bytes, most)
 	}
 	if b.records == 1 && b.interval > 0 {
-		s.Warn("batch-interval", "means nothing with max-records: 1; a full request does not wait")
+		s.Warn("batch-interval", "has no effect with max-records: 1; a full request does not wait")
 	}
 }
 
@@ -205,7 +205,7 @@ func (r *levelReader) rule(s *section) *route.Rule {
 		s.Node("params")
 		return rule
 	case s.IsOneOf("mode", "namespace", "set", "bin", "path"):
-		s.Error("mode", "belongs to Aerospike's connectors of message queues; route under namespaces, each with its own routing and that of its sets")
+		s.Error("mode", "is a mode of Aerospike's connectors for message queues; set the routing of namespaces and sets under namespaces")
 		return rule
 	}
 	mode := s.Word("mode", "", "static", "static-multi-destination", "skip")
@@ -216,7 +216,7 @@ func (r *levelReader) rule(s *section) *route.Rule {
 		rule.Destinations = several
 	case "":
 		if !s.Has("mode") {
-			s.Error("mode", "missing; say static, static-multi-destination or skip")
+			s.Error("mode", "missing; write static, static-multi-destination or skip")
 		}
 		return rule
 	}
@@ -224,8 +224,8 @@ func (r *levelReader) rule(s *section) *route.Rule {
 	return rule
 }
 
-// checkRule reports destinations that are not there, none, one twice, and keys
-// that belong to another mode.
+// checkRule reports unknown, missing and duplicate destinations, and keys that belong to
+// another mode.
 func (r *levelReader) checkRule(s *section, mode string, names []string) {
 	key := map[string]string{"static": "destination", "static-multi-destination": "destinations"}[mode]
 	known := slices.Sorted(maps.Keys(r.config.Destinations))
@@ -238,14 +238,14 @@ func (r *levelReader) checkRule(s *section, mode string, names []string) {
 		}
 	}
 	if key != "" && len(names) == 0 {
-		s.Error(key, "names no destination; to drop changes on purpose say mode: skip")
+		s.Error(key, "names no destination; to drop changes on purpose write mode: skip")
 	}
 	if mode == "static" && len(names) > 1 {
-		s.Error(key, "names %d destinations; say mode: static-multi-destination", len(names))
+		s.Error(key, "names %d destinations; write mode: static-multi-destination", len(names))
 	}
 	for _, other := range []string{"destination", "destinations"} {
 		if other != key && s.Has(other) {
-			s.Error(other, "means nothing in mode %s", mode)
+			s.Error(other, "has no effect in mode %s", mode)
 		}
 	}
 }

@@ -9,8 +9,8 @@ import (
 
 // Logging says where the log goes. Without a File it goes to standard error.
 type Logging struct {
-	File    string // a new one begins each day, in the same folder
-	History int    // files of other days that are kept
+	File    string // the log file; a new one is started each day in the same folder
+	History int    // how many files of earlier days to keep
 	Console bool   // also, or instead of a File
 	JSON    bool
 	Level   slog.Level
@@ -26,7 +26,7 @@ func logging(s *section) Logging {
 		Level:   level(s.Dictionary("levels")),
 	}
 	s.Int("ticker-interval", 10, 0, math.MaxInt32)
-	s.Ignored("ticker-interval", "figures are metrics, not log lines")
+	s.Ignored("ticker-interval", "statistics are metrics, not log lines")
 	if l.File == "" {
 		s.Ignored("max-history", "it needs logging.file")
 		return l
@@ -39,7 +39,7 @@ func logging(s *section) Logging {
 	return l
 }
 
-// level returns the level of root. ESP has a logger for each part of it.
+// level returns the level of root. ESP has other loggers too, one for each of its parts.
 func level(s *section) slog.Level {
 	levels := map[string]slog.Level{
 		"error": slog.LevelError, "warn": slog.LevelWarn, "info": slog.LevelInfo, "debug": slog.LevelDebug, "trace": slog.LevelDebug,

@@ -9,7 +9,7 @@ import (
 // defaultOrderingTTL is ESP's.
 const defaultOrderingTTL = 30 * time.Second
 
-// ordering reads record-ordering; nil is off.
+// ordering reads record-ordering. It returns nil if that is disabled.
 func ordering(s *section) *route.Ordering {
 	defer s.End()
 	o := &route.Ordering{

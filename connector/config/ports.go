@@ -10,20 +10,20 @@ import (
 	"github.com/aerosink/aerosink/connector/config/strict"
 )
 
-// address is one that the connector is to listen on.
+// address is an address that the connector listens on.
 type address struct {
 	host string
 	port int
-	path string // of the key that says so
+	path string // of the key that sets the port
 }
 
-// ports reads the ports of s, in clear text and over TLS. Where there are only
-// some over TLS, none is opened in clear text.
+// ports reads the ports of s for clear text and for TLS. If s sets only TLS ports, there are
+// none for clear text.
 func ports(s *section, port int) (clear []string, secure TLSPorts) {
 	if s.Has("tls") {
 		t := s.Sub("tls")
 		if !t.Has("port") && !t.Has("ports") {
-			t.Error("port", "missing; say on which port TLS is spoken")
+			t.Error("port", "missing; set the port for TLS")
 		}
 		secure = TLSPorts{Listen: listen(t, 0), Config: tlsServer(t)}
 		t.End()
@@ -35,8 +35,8 @@ func ports(s *section, port int) (clear []string, secure TLSPorts) {
 	return listen(s, port), secure
 }
 
-// listen joins every address with every port. ESP's tables call the key port, and
-// its samples ports.
+// listen returns every combination of an address and a port. ESP's reference calls the key
+// port, and its samples ports.
 func listen(s *section, port int) []string {
 	hosts := s.Texts("address")
 	for _, h := range hosts {
@@ -60,16 +60,16 @@ func listen(s *section, port int) []string {
 	return joined
 }
 
-// checkAddress reports an address that cannot be listened on. A name is looked up
-// only when the connector starts.
+// checkAddress reports an invalid address to listen on. Host names are looked up only when
+// the connector starts.
 func checkAddress(s *section, host string) {
 	unbracketed := strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
 	last := host[strings.LastIndexByte(host, '.')+1:]
-	_, _, alone := net.SplitHostPort(host)
+	_, _, notHostPort := net.SplitHostPort(host)
 	switch {
 	case isAddress(host):
-	case alone == nil:
-		s.Error("address", "%q has a port in it; an address stands alone, and its port under port", host)
+	case notHostPort == nil:
+		s.Error("address", "%q includes a port; write the port under port", host)
 	case isAddress(unbracketed):
 		s.Error("address", "%q has brackets, which only an address with a port needs; write %s", host, unbracketed)
 	case strings.Trim(host, nameLetters) != "" || strings.Trim(last, "0123456789") == "":
@@ -82,9 +82,10 @@ func isAddress(host string) bool {
 	return err == nil
 }
 
-// nameLetters are those of the names of machines.
+// nameLetters are the characters of host names.
 const nameLetters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_."
 
+// everywhere reports whether host stands for all addresses.
 func everywhere(host string) bool {
 	ip := net.ParseIP(host)
 	return host == "" || ip != nil && ip.IsUnspecified()

@@ -20,9 +20,9 @@ var (
 	quoted   = regexp.MustCompile("`([a-z0-9-]+)`")
 )
 
-// The README's table has every key of the reference, and says the same of each:
-// once: that it is ESP's, ours, or ignored. What is refused the code never asks for.
-func TestReadmeTable(t *testing.T) {
+// The table of keys in the README has every key of the reference once, and agrees on whether
+// the key is ESP's, ours, or ignored.
+func TestReference_readmeTable(t *testing.T) {
 	readme, err := os.ReadFile(filepath.Join(changetest.Testdata(t), "..", "connector", "README.md"))
 	if err != nil {
 		t.Fatal(err)
@@ -51,7 +51,7 @@ func TestReadmeTable(t *testing.T) {
 			want[key] = kindOf(comment)
 		}
 	}
-	for _, key := range []string{"port", "ports", "address"} { // of a TLS section that is a port's
+	for _, key := range []string{"port", "ports", "address"} { // of the TLS section of a listener
 		want["tls."+key] = "ESP"
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -59,7 +59,7 @@ func TestReadmeTable(t *testing.T) {
 	}
 }
 
-// sectionOf returns the pattern that stands in the first cell of a row.
+// sectionOf returns the pattern in the first cell of a row.
 func sectionOf(cell string) string {
 	words := strings.Split(cell, "`")
 	if len(words) < 2 {
@@ -68,6 +68,7 @@ func sectionOf(cell string) string {
 	return strings.ReplaceAll(words[1], "NAME", "*")
 }
 
+// kindOf returns the kind of a key by its comments in the reference.
 func kindOf(comment string) string {
 	lines := strings.Split(comment, "\n")
 	switch {

@@ -13,10 +13,9 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// The reference is without fault, and warns of what it says is ignored and of
-// nothing else.
-func TestReference(t *testing.T) {
-	c, err := Parse([]byte(unwritten(t)), Folder(t))
+// The reference has no errors, and its only warnings are about the keys marked as ignored.
+func TestReference_warnings(t *testing.T) {
+	c, err := Parse([]byte(withLocalLog(t)), Folder(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -27,13 +26,13 @@ func TestReference(t *testing.T) {
 		}
 	}
 	if want := strings.Count(reference, "# (ignored)"); len(c.Warnings) != want {
-		t.Errorf("%d warnings, and %d keys are said to be ignored", len(c.Warnings), want)
+		t.Errorf("%d warnings, want %d, one for each ignored key", len(c.Warnings), want)
 	}
 }
 
-// Without what is ours, the keys at their defaults make no difference.
-func TestReferenceDefaults(t *testing.T) {
-	c, err := Parse([]byte(unwritten(t)), Folder(t))
+// The values in the reference are the defaults.
+func TestReference_defaults(t *testing.T) {
+	c, err := Parse([]byte(withLocalLog(t)), Folder(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,9 +55,9 @@ func TestReferenceDefaults(t *testing.T) {
 	}
 }
 
-// unwritten returns the reference with its log in the configuration's folder, since
-// not everybody may write to that of the system.
-func unwritten(t *testing.T) string {
+// withLocalLog returns the reference with its log in the folder of the configuration, since
+// the test may not be allowed to write to /var/log.
+func withLocalLog(t *testing.T) string {
 	t.Helper()
 	text := strings.Replace(reference, "/var/log/", "", 1)
 	if text == reference {
@@ -67,31 +66,30 @@ func unwritten(t *testing.T) string {
 	return text
 }
 
-// Every key that the code asks for is in the reference, and the reverse.
-func TestReferenceHasEveryKey(t *testing.T) {
+// The reference has exactly the keys that the code asks for.
+func TestReference_keys(t *testing.T) {
 	if diff := cmp.Diff(asked(t), documented(t)); diff != "" {
 		t.Errorf("keys (-the code asks for +the reference has):\n%s", diff)
 	}
 }
 
-// asked returns the keys that the code asks for, without those that belong to what
-// is refused.
+// asked returns the keys that the code asks for when it parses the reference, with and
+// without the keys in comments.
 func asked(t *testing.T) []string {
 	t.Helper()
 	keys := map[string]bool{}
 	for _, text := range []string{reference, whole(t)} {
 		_, doc, _ := parse([]byte(text), &found{folder: Folder(t)})
 		for pattern := range doc.Known {
-			keys[levelled(pattern)] = true
+			keys[normalized(pattern)] = true
 		}
 	}
 	return slices.Sorted(maps.Keys(keys))
 }
 
-// levelled returns the pattern of a key at the root, in place of one at another
-// level, and of a TLS section in place of one of another: what may stand in one of
-// them may stand in all.
-func levelled(pattern string) string {
+// normalized returns the pattern of a key as if it were at the root, and in a TLS section as
+// if there were only one. All levels have the same keys, and so have all TLS sections.
+func normalized(pattern string) string {
 	if _, inner, ok := strings.Cut(pattern, ".tls."); ok {
 		return "tls." + inner
 	}
@@ -108,7 +106,7 @@ var (
 	inPlace   = regexp.MustCompile(`(?m)^format: xdr.*\n`)
 )
 
-// whole returns the reference with the keys in comments too.
+// whole returns the reference with the keys in comments uncommented.
 func whole(t *testing.T) string {
 	t.Helper()
 	text := commented.ReplaceAllString(inPlace.ReplaceAllString(reference, "\n"), "$1$2")
@@ -124,8 +122,8 @@ func documented(t *testing.T) []string {
 	return slices.Sorted(maps.Keys(comments(t)))
 }
 
-// comments returns the comment behind each key of the whole reference; of a key
-// that is there more than once, all of them.
+// comments returns the comment after each key of the whole reference. If a key occurs several
+// times, it returns all its comments, each with a newline.
 func comments(t *testing.T) map[string]string {
 	t.Helper()
 	text := whole(t)
@@ -139,7 +137,7 @@ func comments(t *testing.T) map[string]string {
 	return c.comments
 }
 
-// collector walks a document, and finds the pattern of each key.
+// collector walks a document and collects the comment of each key.
 type collector struct {
 	lines    []string
 	asked    map[string]bool
@@ -159,7 +157,7 @@ func (c *collector) collect(n *yaml.Node, pattern string) {
 			key = name
 		}
 		_, comment, _ := strings.Cut(c.lines[n.Content[i].Line-1], "# ")
-		c.comments[levelled(key)] += comment + "\n"
+		c.comments[normalized(key)] += comment + "\n"
 		c.collect(n.Content[i+1], key)
 	}
 }

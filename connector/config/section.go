@@ -15,16 +15,16 @@ import (
 	"github.com/aerosink/aerosink/connector/deliver/auth"
 )
 
-// section is a section of the configuration, with what the whole configuration shares.
+// section is a section of the configuration, with the state that all sections share.
 type section struct {
 	*strict.Section
 	found *found
 }
 
-// found is what the sections of a configuration share, and what was found in them.
+// found is the state that all sections share.
 type found struct {
-	folder    string // where relative paths start
-	elsewhere bool   // files are on another machine, and are not read
+	folder    string // that relative paths are relative to
+	elsewhere bool   // do not read files: they are on another machine
 
 	addresses []address
 	files     []tlsSection
@@ -60,14 +60,14 @@ func (s *section) pathOf(key, kind string) string {
 	return filepath.Join(s.found.folder, path)
 }
 
-// file returns the path under key of a readable file, "" if there is none, or if it is
-// elsewhere.
+// file returns the path under key of a readable file. It returns "" if there is none, or if
+// files are not read.
 func (s *section) file(key string) string {
 	path, _ := s.stat(key)
 	return path
 }
 
-// private is like file, for what nobody else should read.
+// private is like file, and warns if every user of the machine can read the file.
 func (s *section) private(key string) string {
 	path, info := s.stat(key)
 	if info != nil && info.Mode().Perm()&0o004 != 0 {
@@ -149,7 +149,7 @@ func (s *section) secret(key string) *auth.Secret {
 	return secret
 }
 
-// open notes that a port is opened on hosts, and reports an error if it is already.
+// open records that a port is opened on hosts, and reports an error if it is already.
 func (s *section) open(hosts []string, port int, path string, n *yaml.Node) []string {
 	var joined []string
 	for _, host := range hosts {
@@ -165,7 +165,7 @@ func (s *section) open(hosts []string, port int, path string, n *yaml.Node) []st
 	return joined
 }
 
-// warnSkipped warns that changes go nowhere because no routing is said for them.
+// warnSkipped warns that changes are skipped because they have no routing.
 func (s *section) warnSkipped(changes string) {
-	s.Warn("routing", "missing; changes %s are skipped; say routing: {mode: skip} if that is meant", changes)
+	s.Warn("routing", "missing; changes %s are skipped; write routing: {mode: skip} if that is intended", changes)
 }

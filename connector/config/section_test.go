@@ -31,7 +31,7 @@ func read(t *testing.T, text, folder string) *config.Config {
 	return c
 }
 
-// What ESP's Helm chart makes of its example.
+// helm is the configuration that ESP's Helm chart generates from its example.
 const helm = `
 service:
   port: 8901
@@ -54,7 +54,7 @@ routing: {mode: static-multi-destination, destinations: [origin]}
 logging: {enable-console-logging: true, levels: {root: info}}
 `
 
-func TestHelm(t *testing.T) {
+func TestParse_helm(t *testing.T) {
 	c := read(t, helm, "")
 	d := c.Destinations["origin"]
 	if c.Pipelines.Root.Ordering != nil || d.Connections != 20 || d.ConnectionTTL != 5*time.Minute || d.Health.CallTimeout != 5100*time.Millisecond {
@@ -65,7 +65,7 @@ func TestHelm(t *testing.T) {
 	}
 }
 
-func TestDestinationKeys(t *testing.T) {
+func TestParse_destination(t *testing.T) {
 	d := read(t, `
 destinations:
   sink:
@@ -100,7 +100,7 @@ routing: {mode: static, destination: sink}
 	}
 }
 
-func TestAuth(t *testing.T) {
+func TestParse_auth(t *testing.T) {
 	folder := config.Folder(t)
 	for auth, want := range map[string]string{
 		"{mode: none}": "", "{mode: bearer, token-file: secrets/token}": "Bearer secret",
@@ -117,11 +117,11 @@ func TestAuth(t *testing.T) {
 			t.Errorf("%s: %q, want %q", auth, got, want)
 		}
 	}
-	// On the machine itself a token may go in clear text.
+	// A token may be sent in clear text on the same machine.
 	read(t, "destinations: {sink: {urls: [\"http://127.0.0.1:1\", \"http://localhost\"], auth: {mode: bearer, token-file: secrets/token}}}\nrouting: {mode: skip}", folder)
 }
 
-func TestNoHealthCheck(t *testing.T) {
+func TestParse_healthCheck(t *testing.T) {
 	if h := read(t, to(", health-check: {enabled: false}", ""), "").Destinations["sink"].Health; h != nil {
 		t.Errorf("%+v", h)
 	}
@@ -130,7 +130,7 @@ func TestNoHealthCheck(t *testing.T) {
 	}
 }
 
-func TestLevels(t *testing.T) {
+func TestParse_levels(t *testing.T) {
 	c := read(t, to("", `
 bin-transforms: {exclude: {bins: [secret]}, map: {n: name}, transforms: [{regex: {pattern: "^u_(.*)", replacement: "$1"}}, uppercase]}
 record-ordering: {lut-cache-ttl-seconds: 60, stale: retry}
@@ -157,14 +157,14 @@ namespaces: {a: {bin-transforms: {include: none}, record-ordering: {enable: fals
 		}
 	}
 	if o := c.Pipelines.Of("a", "").Ordering; o != nil {
-		t.Errorf("switched off, and %+v", o)
+		t.Errorf("disabled: got %+v, want nil", o)
 	}
 	if o := read(t, to("", "record-ordering: {}"), "").Pipelines.Root.Ordering; o == nil || o.TTL != 30*time.Second || !o.AckStale {
 		t.Errorf("by default %+v", o)
 	}
 }
 
-func TestAvro(t *testing.T) {
+func TestParse_avro(t *testing.T) {
 	folder := config.Folder(t)
 	for _, text := range []string{"schema-file: change.avsc", "schema: '" + config.Schema + "', metadata-key: m"} {
 		if f := read(t, to("", "format: {mode: avro, "+text+"}"), folder).Pipelines.Root.Format; f.Name() != "avro" {
@@ -173,25 +173,24 @@ func TestAvro(t *testing.T) {
 	}
 }
 
-// A YAML alias stands for what it names.
-func TestAlias(t *testing.T) {
+func TestParse_alias(t *testing.T) {
 	c := read(t, "destinations: {a: &a {urls: [&u \"https://a\"]}, b: {urls: [\"https://b\", *u]}}\nrouting: {mode: static-multi-destination, destinations: [a, b]}", "")
 	if got := c.Destinations["b"].URLs[1].String(); got != "https://a" {
 		t.Errorf("URL %s", got)
 	}
 }
 
-func TestDeadLetters(t *testing.T) {
+func TestParse_deadLetters(t *testing.T) {
 	folder := config.Folder(t)
 	if got := read(t, to("", "dead-letters: {directory: secrets}"), folder).DeadLetters.Directory; got != filepath.Join(folder, "secrets") {
 		t.Errorf("directory %q", got)
 	}
-	// One that is not there is made at the start, and not before.
+	// A missing directory is created when the connector starts, not before.
 	if got := read(t, to("", "dead-letters: {directory: later}"), folder).DeadLetters.Directory; got != filepath.Join(folder, "later") {
 		t.Errorf("directory %q", got)
 	}
 	if _, err := os.Stat(filepath.Join(folder, "later")); !os.IsNotExist(err) {
-		t.Errorf("error %v; the folder is made", err)
+		t.Errorf("error %v; the directory was created", err)
 	}
 	for _, tried := range []string{folder, filepath.Join(folder, "secrets")} {
 		if left, err := filepath.Glob(filepath.Join(tried, ".aerosink*")); err != nil || len(left) > 0 {
@@ -207,17 +206,17 @@ func TestDeadLetters(t *testing.T) {
 	}
 }
 
-// A relative path starts at the configuration's folder, that of the log too.
-func TestRelativeLog(t *testing.T) {
+// A relative path of the log is relative to the folder of the configuration.
+func TestParse_relativeLog(t *testing.T) {
 	folder := t.TempDir()
 	if got := read(t, to("", "logging: {file: a.log}"), folder).Logging.File; got != filepath.Join(folder, "a.log") {
 		t.Errorf("file %q", got)
 	}
 }
 
-// Certificates and secrets that changed count after a reload; those that cannot be
-// read stay, and are reported.
-func TestReload(t *testing.T) {
+// Reload replaces certificates and secrets that changed. Those that cannot be read stay, and
+// are reported.
+func TestConfig_Reload(t *testing.T) {
 	folder := config.Folder(t)
 	there := httptest.NewTLSServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	t.Cleanup(there.Close)

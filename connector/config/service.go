@@ -7,7 +7,7 @@ import (
 	"github.com/aerosink/aerosink/connector/xdr"
 )
 
-// Service says where the connector listens and how much it holds.
+// Service says where the connector listens, and sets its limits.
 type Service struct {
 	Listen      []string // host:port of the XDR listeners in clear text; may be empty
 	TLS         TLSPorts // of XDR
@@ -16,16 +16,16 @@ type Service struct {
 	ClusterName string // a label on every metric
 
 	MaxRecords      int // changes in flight
-	MaxBytes        int // of changes in flight
+	MaxBytes        int // bytes of changes in flight
 	MaxMessageBytes int // the largest XDR message
-	OrderingBytes   int // of what is remembered for record-ordering
-	ReceiveBuffer   int // SO_RCVBUF of an XDR connection; 0 leaves it to the system
+	OrderingBytes   int // of memory for record-ordering
+	ReceiveBuffer   int // SO_RCVBUF of an XDR connection; 0 means the default of the system
 
-	ConnectionTTL time.Duration // after about which an XDR connection is closed; 0 is never
-	DrainTimeout  time.Duration // from the signal to the end
+	ConnectionTTL time.Duration // about how long an XDR connection lasts; 0 means no limit
+	DrainTimeout  time.Duration // how long to wait for changes in flight after SIGTERM
 }
 
-// Defaults of our own; what has none here has ESP's.
+// Defaults that differ from ESP's, or that ESP does not have.
 const (
 	defaultPort          = 8901
 	defaultManagePort    = 8902
@@ -47,11 +47,11 @@ func service(s *section) Service {
 		s.Ignored(key, "goroutines are not threads; set GOMAXPROCS to limit the processors")
 	}
 	s.Int("max-concurrent-requests", 0, 0, math.MaxInt32)
-	s.Ignored("max-concurrent-requests", "it stands in old Helm charts alone; max-concurrent-records is the limit")
+	s.Ignored("max-concurrent-requests", "it occurs only in old Helm charts; max-concurrent-records is the limit")
 	s.Bool("enable-tcp-xdr-ack-buffering", true)
 	s.Ignored("enable-tcp-xdr-ack-buffering", "replies that are ready are always written together, and never held back")
 	s.Int("http2-max-concurrent-streams", 0, math.MinInt32, math.MaxInt32)
-	s.Ignored("http2-max-concurrent-streams", "it belongs to changes that come over HTTP, from databases before 5.0")
+	s.Ignored("http2-max-concurrent-streams", "it applies only to changes over HTTP, from databases before 5.0")
 	c := Service{
 		ClusterName:     s.Text("cluster-name", "aerosink"),
 		MaxRecords:      s.Int("max-concurrent-records", defaultMaxRecords, 1, math.MaxInt32),
@@ -64,7 +64,7 @@ func service(s *section) Service {
 	}
 	c.Listen, c.TLS = ports(s, defaultPort)
 	if !s.Has("port") && !s.Has("ports") && !s.Has("tls") {
-		s.Note("port", "not said, so XDR is awaited on port %d; ESP's default is 8080", defaultPort)
+		s.Note("port", "not set, so XDR is received on port %d; ESP's default is 8080", defaultPort)
 	}
 	if s.Has("manage") {
 		m := s.Sub("manage")
@@ -77,7 +77,7 @@ func service(s *section) Service {
 	return c
 }
 
-// connectionTTL reads a life time, of which 0 and less mean for ever.
+// connectionTTL reads connection-ttl. 0 and negative values mean no limit.
 func connectionTTL(s *section) time.Duration {
 	return max(0, s.Timeout("connection-ttl", 0, -time.Millisecond, math.MaxInt64, time.Second))
 }

@@ -10,13 +10,13 @@ import (
 	"github.com/aerosink/aerosink/connector/tlsfile"
 )
 
-// TLSPorts are ports that speak TLS. There are none without Listen.
+// TLSPorts are ports for TLS. There are none if Listen is empty.
 type TLSPorts struct {
 	Listen []string    // host:port
-	Config *tls.Config // follows the files on Config.Reload
+	Config *tls.Config // Config.Reload updates it
 }
 
-// tlsSection is a TLS section by its path, with the files that it names.
+// tlsSection is the path of a TLS section and the files that it names.
 type tlsSection struct {
 	path string
 	*tlsfile.Files
@@ -30,13 +30,13 @@ func tlsServer(s *section) *tls.Config {
 	}
 	config, err := files.Server()
 	if err != nil {
-		s.Doc.Error(s.Path, s.Position(), "%v; say it with key-store, trust-store, or the PEM keys cert-file, key-file, ca-file", err)
+		s.Doc.Error(s.Path, s.Position(), "%v; use key-store and trust-store, or the PEM files cert-file, key-file and ca-file", err)
 	}
 	return config
 }
 
-// tlsFiles reads what all TLS sections have. It returns nil when there is a fault,
-// or when the files are elsewhere.
+// tlsFiles reads the keys that all TLS sections have. It returns nil after an error, or if
+// files are not read.
 func tlsFiles(s *section) *tlsfile.Files {
 	before := s.Doc.ErrorCount()
 	source := tlsfile.Source{
@@ -64,20 +64,20 @@ func tlsFiles(s *section) *tlsfile.Files {
 	return files
 }
 
-// checkTime warns of a certificate that everybody refuses today. It may be another
-// when the connector starts, or later.
+// checkTime warns about a certificate that is expired or not yet valid. It is not an error,
+// because the certificate may be replaced before the connector starts.
 func checkTime(s *section, c *x509.Certificate) {
 	const minute = "2006-01-02 15:04 MST"
 	switch now := time.Now(); {
 	case now.After(c.NotAfter):
-		s.Doc.Warn(s.Path, s.Position(), "the certificate ended on %s, and whoever sees it refuses it; renew it", c.NotAfter.UTC().Format(minute))
+		s.Doc.Warn(s.Path, s.Position(), "the certificate expired on %s; renew it", c.NotAfter.UTC().Format(minute))
 	case now.Before(c.NotBefore):
-		s.Doc.Warn(s.Path, s.Position(), "the certificate begins only on %s, and is refused until then; look at the clock", c.NotBefore.UTC().Format(minute))
+		s.Doc.Warn(s.Path, s.Position(), "the certificate is not valid before %s; check the clock", c.NotBefore.UTC().Format(minute))
 	}
 }
 
-// peerNames returns names of peers. An empty one would be that of every certificate
-// without a common name.
+// peerNames returns the allowed names of peers. An empty name is an error: it would match
+// every certificate without a common name.
 func peerNames(s *section) []string {
 	if s.CheckEmpty("allowed-peer-names", "list the names") {
 		return nil
@@ -110,8 +110,8 @@ func store(s *section, key string) tlsfile.Store {
 	return tlsfile.Store{File: read("store-file"), PasswordFile: read("store-password-file"), KeyPasswordFile: read("key-password-file")}
 }
 
-// ciphers returns the suites that can be had. Those that cannot are left out with
-// a warning, and a fault when none remains.
+// ciphers returns the supported cipher suites. It warns about unsupported ones, and reports
+// an error if none remains.
 func ciphers(s *section) []uint16 {
 	var ids []uint16
 	fixed := 0
@@ -129,7 +129,7 @@ func ciphers(s *section) []uint16 {
 		}
 	}
 	if len(names) > 0 && len(ids)+fixed == 0 {
-		s.Error("ciphers", "none of %s can be had; leave the key out for a good choice", strings.Join(names, ", "))
+		s.Error("ciphers", "none of %s is supported; leave the key out for secure defaults", strings.Join(names, ", "))
 	}
 	return ids
 }

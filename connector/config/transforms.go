@@ -12,7 +12,7 @@ import (
 	"github.com/aerosink/aerosink/connector/route"
 )
 
-// transforms reads which bins go on, and under what names.
+// transforms reads which bins are delivered, and their names.
 func transforms(s *section) *route.Transform {
 	defer s.End()
 	t := route.Transforms{
@@ -27,12 +27,12 @@ func transforms(s *section) *route.Transform {
 		}
 	}
 	if t.Exclude.All || !t.Include.All && len(t.Include.Names) == 0 {
-		s.Warn("include", "no bin goes on, only metadata")
+		s.Warn("include", "no bins are delivered, only metadata")
 	}
 	return route.NewTransform(t)
 }
 
-// selection reads {type: specified, bins: [a, b]}, or all, or none.
+// selection reads {type: specified, bins: [a, b]}, all or none.
 func selection(s *section, key, absent string) route.Selection {
 	c := s.Shorthand(key, "type")
 	defer c.End()
@@ -46,16 +46,16 @@ func selection(s *section, key, absent string) route.Selection {
 	}
 	switch {
 	case kind == "specified" && len(names) == 0:
-		c.Error("bins", "missing; list the bins, or say type: all or none")
+		c.Error("bins", "missing; list the bins, or write type: all or none")
 	case kind != "specified" && len(names) > 0:
-		c.Warn("bins", "means nothing with type: %s; say type: specified", kind)
+		c.Warn("bins", "has no effect with type: %s; write type: specified", kind)
 	}
 	return route.Selection{All: kind == "all", Names: names}
 }
 
 func checkBin(s *section, key, name string) {
 	if len(name) == 0 || len(name) > maxBin {
-		s.Error(key, "no bin is called %q: a name has 1 to %d bytes, this one %d", name, maxBin, len(name))
+		s.Error(key, "invalid bin name %q: want 1 to %d bytes, got %d", name, maxBin, len(name))
 	}
 }
 
@@ -76,7 +76,7 @@ func renames(s *section) map[string]string {
 	return m
 }
 
-// steps reads a list of uppercase, lowercase, trim, and {regex: {pattern: P,
+// steps reads a list whose elements are uppercase, lowercase, trim, or {regex: {pattern: P,
 // replacement: R}}.
 func steps(s *section) []route.Step {
 	plain := map[string]route.Step{"uppercase": strings.ToUpper, "lowercase": strings.ToLower, "trim": strings.TrimSpace}

@@ -12,24 +12,25 @@ import (
 	"github.com/aerosink/aerosink/connector/change"
 )
 
-// File appends dead letters to a file in a directory, one file a day, one line each. A dead
-// letter is safe once the file has been synced; those that come at the same time share
-// one sync. Its methods may be called by several goroutines at once.
+// File appends dead letters to a file in a directory, one line each, with a new file each
+// day. A dead letter is stored once the file has been synced; dead letters that arrive
+// together share one sync. The methods may be called by several goroutines at once.
 type File struct {
 	directory string
 	now       func() time.Time
 
 	mu     sync.Mutex
 	queue  []queued
-	wake   chan struct{} // room for one signal: look at the queue
+	wake   chan struct{} // of capacity 1: tells run to look at the queue
 	closed bool
 	done   chan struct{}
 
-	// Of the writing goroutine.
+	// Used only by run.
 	file *os.File
 	path string // of file
 }
 
+// queued is a dead letter to be written.
 type queued struct {
 	letter Letter
 	to     change.Recipient
@@ -49,8 +50,8 @@ func OpenFile(directory string) (*File, error) {
 	return f, nil
 }
 
-// Store queues l, and tells the recipient nil once l is safe. It does not block. A file has
-// no use for the deadline.
+// Store queues l and returns. It calls to.Done once l is synced, or with the error of
+// writing it. It ignores the deadline.
 func (f *File) Store(l Letter, _ time.Time, to change.Recipient) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -74,6 +75,7 @@ func (f *File) signal() {
 	}
 }
 
+// run writes the queue until the File is closed.
 func (f *File) run() {
 	defer close(f.done)
 	for range f.wake {
@@ -92,8 +94,8 @@ func (f *File) run() {
 	}
 }
 
-// write writes dead letters and syncs. After an error it is not known what the file ends
-// with, so the next write opens it again.
+// write writes dead letters and syncs. After an error the end of the file is unknown, so the
+// next write opens it again.
 func (f *File) write(batch []queued) error {
 	if len(batch) == 0 {
 		return nil
@@ -116,8 +118,8 @@ func (f *File) write(batch []queued) error {
 	return nil
 }
 
-// isOpen reports whether today's file is open and still has its name: nobody would read one
-// that was moved or deleted.
+// isOpen reports whether today's file is open and still has its name. Dead letters in a file
+// that was moved or deleted might never be read.
 func (f *File) isOpen() bool {
 	if f.file == nil || f.path != f.pathToday() {
 		return false
@@ -130,8 +132,8 @@ func (f *File) isOpen() bool {
 	return err == nil && os.SameFile(open, named)
 }
 
-// append writes lines and syncs. A partial write is cut off again: on a full disk it would
-// take up the space for lines that could be written completely.
+// append writes lines and syncs. It truncates a partial write, which on a full disk would
+// take the space of lines that could be written completely.
 func (f *File) append(lines []byte) error {
 	size, err := f.file.Seek(0, io.SeekEnd)
 	if err != nil {
@@ -152,7 +154,7 @@ func (f *File) pathToday() string {
 	return filepath.Join(f.directory, "dead-letters-"+f.now().UTC().Format(time.DateOnly)+".ndjson")
 }
 
-// open opens today's file. It ends a line that a crash has left unfinished.
+// open opens today's file. It adds a newline to a line that a crash has left unfinished.
 func (f *File) open() error {
 	path := f.pathToday()
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR|os.O_APPEND, 0o600)
@@ -171,7 +173,7 @@ func (f *File) open() error {
 	return nil
 }
 
-// endLine adds the newline to a file that does not end with one.
+// endLine adds a newline to a file that is not empty and does not end with one.
 func endLine(file *os.File) error {
 	size, err := file.Seek(0, io.SeekEnd)
 	if err != nil || size == 0 {

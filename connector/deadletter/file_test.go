@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// verdicts is a recipient that passes verdicts on.
+// verdicts is a recipient that sends its verdicts to a channel.
 type verdicts chan error
 
 func (v verdicts) Done(err error) { v <- err }
@@ -45,8 +45,8 @@ func count(t *testing.T, directory string) int {
 	return n
 }
 
-// A line that a crash has left unfinished does not spoil the next one; each day has a file
-// of its own; a file that cannot be written is opened again.
+// A line that a crash has left unfinished does not damage the next one. A file that cannot be
+// written is opened again. Each day has a file of its own.
 func TestFile_recovers(t *testing.T) {
 	directory := t.TempDir()
 	f, err := OpenFile(directory)
@@ -82,9 +82,9 @@ func TestFile_recovers(t *testing.T) {
 		t.Fatal(err)
 	}
 	f.file.Close()
-	f.file = readOnly // the writing goroutine waits, so nobody else looks at it
+	f.file = readOnly // run waits, so there is no race
 	if err := store(f); err == nil {
-		t.Error("a dead letter that was not written counts as safe")
+		t.Error("Done with nil for a dead letter that was not written")
 	}
 	if err := store(f); err != nil {
 		t.Errorf("the file was not opened again: %v", err)
@@ -102,8 +102,7 @@ func TestFile_recovers(t *testing.T) {
 	}
 }
 
-// Nobody would read a file that was removed or renamed, so the next dead letter goes into a
-// new one.
+// After the file was removed or renamed, the next dead letter goes into a new one.
 func TestFile_removedOrRenamed(t *testing.T) {
 	directory := t.TempDir()
 	f, err := OpenFile(directory)

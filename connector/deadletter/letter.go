@@ -1,7 +1,6 @@
-// Package deadletter has the form of dead letters: changes, or the bytes of what should have
-// been changes, that can never be delivered or stored. Both halves write them: the
-// connector to a [File] or a destination, the function to a bucket or a topic. A replay reads
-// them back.
+// Package deadletter defines the format of dead letters: changes, or malformed messages, that
+// can never be delivered or stored. The connector writes them to a [File] or a destination,
+// the function to a bucket or a topic. A replay reads them.
 package deadletter
 
 import (
@@ -10,12 +9,12 @@ import (
 	"time"
 )
 
-// Letter is one dead letter: the bytes as they came, why they are a dead letter, and what
-// is known of their change.
+// Letter is one dead letter: the received bytes, why they are a dead letter, and what is
+// known about their change.
 type Letter struct {
-	Time   time.Time // when it became a dead letter, or the request came
-	Reason string    // never holds users' data
-	Offset *int      // of the error in what came, in bytes; nil if unknown
+	Time   time.Time // when it became a dead letter, or when the request arrived
+	Reason string    // contains no user data
+	Offset *int      // of the error in the received data, in bytes; nil if unknown
 
 	MediaType string // of Message; "" is an XDR message
 	Request   string // ID of the function's request; "" if it has none
@@ -55,8 +54,7 @@ func (l *Letter) AppendLine(dst []byte) []byte {
 	return append(append(dst, text...), '\n')
 }
 
-// ParseLine parses a line that AppendLine has written. An error says that it is not one; it
-// does not hold the line's data.
+// ParseLine parses a line written by AppendLine. Its errors do not contain data of the line.
 func ParseLine(text []byte) (Letter, error) {
 	var j line
 	if err := json.Unmarshal(text, &j); err != nil {

@@ -8,7 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-func TestLetter_lineAndBack(t *testing.T) {
+func TestLetter_roundTrip(t *testing.T) {
 	offset := 8
 	at := time.Date(2026, 11, 27, 1, 2, 3, 0, time.FixedZone("CET", 3600))
 	for _, tt := range []struct {

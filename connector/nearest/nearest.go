@@ -1,4 +1,4 @@
-// Package nearest finds the name that a misspelled one was probably meant to be.
+// Package nearest finds the name that was probably meant by a misspelled one.
 package nearest
 
 import (
@@ -7,8 +7,8 @@ import (
 )
 
 // Name returns the name in known that is most like name, or "" if none is near. Only
-// letters and digits count. A name that was cut short, such as gz, is near the shortest
-// name that it begins.
+// letters and digits count. An abbreviation, such as gz, is near the shortest name that
+// begins with it.
 func Name(name string, known []string) string {
 	name = letters(name)
 	best, distance := "", 1+len(name)/3
@@ -29,8 +29,8 @@ func Name(name string, known []string) string {
 }
 
 // Strict is like Name, but names of fewer than 5 letters must be the same, and one more
-// letter may differ for each 8 letters of the known name. It is for names among which
-// most have nothing to do with the known ones.
+// letter may differ for each 8 letters of the known name. It is for lists of names, such as
+// environment variables, most of which have nothing to do with the known ones.
 func Strict(name string, known []string) string {
 	name = letters(name)
 	best, distance := "", -1

@@ -1,6 +1,6 @@
-// Package report is what both halves say to each other about the changes of a request:
-// the report in a response, the meaning of statuses, Retry-After, and when refusals are
-// no longer believed. The function writes reports, the connector and a replay read them.
+// Package report defines what an HTTP response says about the changes of a request: the
+// report in its body, the meaning of its status, Retry-After, and the limit on refusals. The
+// function writes reports; the connector and a replay read them.
 package report
 
 import (
@@ -16,20 +16,20 @@ import (
 // MediaType is the media type of a response whose body is a [Report].
 const MediaType = "application/vnd.aerosink.report+json"
 
-// Report says what became of each change of a request. The changes in neither list are
+// Report says which changes of a request were not stored. Changes in neither list are
 // stored. Indexes count from 0, in the order of the changes in the request.
 type Report struct {
 	Changes int    `json:"changes"` // in the request
 	Retry   []int  `json:"retry"`   // not stored: to be sent again, or, with a permanent status, refused
 	Dead    []int  `json:"dead"`    // stored as dead letters
-	Reason  string `json:"reason"`  // never holds users' data
+	Reason  string `json:"reason"`  // contains no user data
 }
 
-// maxReason is how much of a reason is kept, in characters.
+// maxReason is the most characters of a reason that are kept.
 const maxReason = 200
 
-// Parse returns the report in a response to a request of n changes. It returns nil if
-// there is none, or if it is not one about n changes.
+// Parse returns the report in a response to a request of n changes. It returns nil if there
+// is none, or if it is not about n changes.
 func Parse(header http.Header, body []byte, n int) *Report {
 	mediaType, _, err := mime.ParseMediaType(header.Get("Content-Type"))
 	if err != nil || mediaType != MediaType {
@@ -59,9 +59,8 @@ func (r *Report) Retried() []bool {
 	return retried
 }
 
-// IsPermanent reports whether a status means that the destination will never take the
-// body. Every other failure may pass: it means that the configuration or the moment is
-// wrong.
+// IsPermanent reports whether a status means that the destination will never accept the
+// body. Every other failure may be temporary, for example because of a wrong configuration.
 func IsPermanent(status int) bool {
 	switch status {
 	case http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType, http.StatusUnprocessableEntity:
@@ -82,26 +81,26 @@ func RetryAfter(value string, now time.Time, limit time.Duration) time.Duration 
 	return min(max(wait, 0), limit)
 }
 
-// MaxRefusals is how many refusals in a row are believed.
+// MaxRefusals is how many refusals in a row are taken as permanent.
 const MaxRefusals = 100
 
-// Refusals counts refusals in a row. Whatever refuses everything is most likely
-// misconfigured: if it were believed, the whole database would become dead letters. So
-// after [MaxRefusals] of them a refusal counts as a failure to be retried, until something
-// is accepted; meanwhile the database keeps the backlog.
+// Refusals counts refusals in a row. A destination that refuses everything is most likely
+// misconfigured, and all its changes would become dead letters. So after [MaxRefusals] in a
+// row, refusals count as failures to be retried, until something is accepted. Meanwhile the
+// database keeps the changes.
 //
-// The zero Refusals is ready to use, by several goroutines at once.
+// The zero Refusals is ready to use, also by several goroutines at once.
 type Refusals struct{ inRow atomic.Int64 }
 
-// Accepted notes that something was accepted, which ends the row.
+// Accepted records that something was accepted, which resets the count.
 func (r *Refusals) Accepted() {
 	if r.inRow.Load() != 0 {
 		r.inRow.Store(0)
 	}
 }
 
-// Refused notes a refusal, and reports whether it is believed.
+// Refused counts a refusal, and reports whether it is to be taken as permanent.
 func (r *Refusals) Refused() bool { return r.inRow.Add(1) <= MaxRefusals }
 
-// TooMany reports whether refusals are no longer believed.
+// TooMany reports whether the next refusal would not be taken as permanent.
 func (r *Refusals) TooMany() bool { return r.inRow.Load() >= MaxRefusals }

@@ -17,7 +17,7 @@ func TestParse(t *testing.T) {
 		want                  *Report
 	}{
 		{"retries", MediaType, `{"changes":3,"retry":[0,2],"dead":[],"reason":"no"}`, &Report{Changes: 3, Retry: []int{0, 2}, Dead: []int{}, Reason: "no"}},
-		{"dead letters alone", MediaType, `{"changes":3,"dead":[1]}`, &Report{Changes: 3, Dead: []int{1}}},
+		{"only dead letters", MediaType, `{"changes":3,"dead":[1]}`, &Report{Changes: 3, Dead: []int{1}}},
 		{"parameters and case", "Application/VND.aerosink.report+json; charset=utf-8", `{"changes":3,"retry":[1]}`, &Report{Changes: 3, Retry: []int{1}}},
 		{"long reason", MediaType, `{"changes":3,"retry":[1],"reason":"` + reason + `and more"}`, &Report{Changes: 3, Retry: []int{1}, Reason: reason}},
 		{"other media type", "application/json", `{"changes":3,"retry":[1]}`, nil},
@@ -56,7 +56,7 @@ func TestReport_roundTrip(t *testing.T) {
 	}
 }
 
-func TestIsPermanent_onlyWhatTheBodyCauses(t *testing.T) {
+func TestIsPermanent(t *testing.T) {
 	permanent := map[int]bool{400: true, 413: true, 415: true, 422: true}
 	for status := 100; status < 600; status++ {
 		if got := IsPermanent(status); got != permanent[status] {
@@ -86,22 +86,22 @@ func TestRetryAfter(t *testing.T) {
 	}
 }
 
-func TestRefusals_believedUntilTooMany(t *testing.T) {
+func TestRefusals_limit(t *testing.T) {
 	var r Refusals
 	for i := range MaxRefusals {
 		if r.TooMany() {
 			t.Fatalf("too many after %d", i)
 		}
 		if !r.Refused() {
-			t.Fatalf("refusal %d is not believed", i)
+			t.Fatalf("refusal %d is not permanent", i)
 		}
 	}
 	if !r.TooMany() || r.Refused() {
-		t.Error("more are believed")
+		t.Error("refusals above the limit are permanent")
 	}
 	r.Accepted()
 	if r.TooMany() || !r.Refused() {
-		t.Error("not believed after something was accepted")
+		t.Error("the count was not reset after something was accepted")
 	}
 }
 

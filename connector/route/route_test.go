@@ -22,17 +22,17 @@ var levels = route.Levels[route.Rule]{
 	},
 }
 
-func TestOf(t *testing.T) {
+func TestLevels_Of(t *testing.T) {
 	for _, tt := range []struct {
 		name, namespace, set string
 		want                 []string
 	}{
-		{"a set with its own", "shop", "orders", []string{"orders"}},
-		{"a set that is skipped", "shop", "sessions", nil},
-		{"a set without its own", "shop", "users", []string{"shop", "audit"}},
+		{"set", "shop", "orders", []string{"orders"}},
+		{"skipped set", "shop", "sessions", nil},
+		{"set that is not listed", "shop", "users", []string{"shop", "audit"}},
 		{"no set", "shop", "", []string{"shop", "audit"}},
-		{"a namespace that is skipped", "silent", "orders", nil},
-		{"a namespace without its own", "bank", "orders", []string{"root"}},
+		{"skipped namespace", "silent", "orders", nil},
+		{"namespace that is not listed", "bank", "orders", []string{"root"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if diff := cmp.Diff(tt.want, levels.Of(tt.namespace, tt.set).Destinations); diff != "" {

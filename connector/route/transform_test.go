@@ -15,7 +15,7 @@ import (
 
 var everything = route.Selection{All: true}
 
-// changeOf returns a change whose bins have the names, and values by place.
+// changeOf returns a change with bins of these names. The value of a bin is its index.
 func changeOf(names ...string) *change.Change {
 	c := &change.Change{}
 	for i, name := range names {
@@ -33,33 +33,33 @@ func regex(t testing.TB, pattern, replacement string) route.Step {
 	return step
 }
 
-// Each bin of want is its new name and the place it had.
-func TestApply(t *testing.T) {
+// In want, each bin is its new name and its old index.
+func TestTransform_Apply(t *testing.T) {
 	for _, tt := range []struct {
 		name       string
 		transforms route.Transforms
 		bins, want string
 		err        string
 	}{
-		{"nothing said", route.Transforms{Include: everything}, "a b", "a0 b1", ""},
-		{"none included", route.Transforms{}, "a b", "", ""},
-		{"some included", route.Transforms{Include: route.Selection{Names: []string{"c", "a"}}}, "a b c", "a0 c2", ""},
-		{"some excluded", route.Transforms{Include: everything, Exclude: route.Selection{Names: []string{"a"}}}, "a b", "b1", ""},
-		{"all excluded", route.Transforms{Include: everything, Exclude: everything}, "a b", "", ""},
+		{"include all", route.Transforms{Include: everything}, "a b", "a0 b1", ""},
+		{"include none", route.Transforms{}, "a b", "", ""},
+		{"include some", route.Transforms{Include: route.Selection{Names: []string{"c", "a"}}}, "a b c", "a0 c2", ""},
+		{"exclude some", route.Transforms{Include: everything, Exclude: route.Selection{Names: []string{"a"}}}, "a b", "b1", ""},
+		{"exclude all", route.Transforms{Include: everything, Exclude: everything}, "a b", "", ""},
 		{"exclude wins", route.Transforms{Include: route.Selection{Names: []string{"a", "b"}}, Exclude: route.Selection{Names: []string{"a"}}}, "a b", "b1", ""},
 		{"renamed", route.Transforms{Include: everything, Renames: map[string]string{"a": "x"}}, "a b", "x0 b1", ""},
 		{"excluded by its old name", route.Transforms{Include: everything, Exclude: route.Selection{Names: []string{"x"}}, Renames: map[string]string{"a": "x"}}, "a", "x0", ""},
-		{"two change names", route.Transforms{Include: everything, Renames: map[string]string{"a": "b", "b": "a"}}, "a b", "b0 a1", ""},
+		{"names swapped", route.Transforms{Include: everything, Renames: map[string]string{"a": "b", "b": "a"}}, "a b", "b0 a1", ""},
 		{"renamed bins skip the steps", route.Transforms{Include: everything, Renames: map[string]string{"a": "x"}, Steps: []route.Step{strings.ToUpper}}, "a b", "x0 B1", ""},
 		{"steps in order", route.Transforms{Include: everything, Steps: []route.Step{regex(t, "^u_", ""), strings.ToUpper}}, "u_a U_b", "A0 U_B1", ""},
-		{"two become one", route.Transforms{Include: everything, Steps: []route.Step{strings.ToUpper}}, "a b A", "", `two bins would get the name "A"`},
-		{"a step meets a rename", route.Transforms{Include: everything, Renames: map[string]string{"x": "B"}, Steps: []route.Step{strings.ToUpper}}, "b x", "", `two bins would get the name "B"`},
-		{"one of two leaves", route.Transforms{Include: everything, Exclude: route.Selection{Names: []string{"A"}}, Steps: []route.Step{strings.ToUpper}}, "a A", "A0", ""},
-		{"no name is left", route.Transforms{Include: everything, Steps: []route.Step{regex(t, ".*", "")}}, "secret", "", `bin "secret" would get an empty name`},
+		{"two bins with the same new name", route.Transforms{Include: everything, Steps: []route.Step{strings.ToUpper}}, "a b A", "", `two bins would get the name "A"`},
+		{"step and rename to the same name", route.Transforms{Include: everything, Renames: map[string]string{"x": "B"}, Steps: []route.Step{strings.ToUpper}}, "b x", "", `two bins would get the name "B"`},
+		{"same new name, one excluded", route.Transforms{Include: everything, Exclude: route.Selection{Names: []string{"A"}}, Steps: []route.Step{strings.ToUpper}}, "a A", "A0", ""},
+		{"empty new name", route.Transforms{Include: everything, Steps: []route.Step{regex(t, ".*", "")}}, "secret", "", `bin "secret" would get an empty name`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			transform := route.NewTransform(tt.transforms)
-			for range 2 { // the second time it is remembered
+			for range 2 { // the second time, the names are cached
 				c := changeOf(strings.Fields(tt.bins)...)
 				err := transform.Apply(c)
 				if tt.err != "" {
@@ -68,7 +68,7 @@ func TestApply(t *testing.T) {
 					}
 					continue
 				}
-				if diff := cmp.Diff(strings.Fields(tt.want), described(c)); diff != "" || err != nil {
+				if diff := cmp.Diff(strings.Fields(tt.want), describe(c)); diff != "" || err != nil {
 					t.Errorf("error %v, bins (-want +got):\n%s", err, diff)
 				}
 			}
@@ -76,7 +76,8 @@ func TestApply(t *testing.T) {
 	}
 }
 
-func described(c *change.Change) []string {
+// describe returns the name and the value of each bin.
+func describe(c *change.Change) []string {
 	bins := []string{}
 	for _, b := range c.Bins {
 		bins = append(bins, fmt.Sprintf("%s%d", b.Name, b.Value.Integer()))
@@ -84,7 +85,7 @@ func described(c *change.Change) []string {
 	return bins
 }
 
-func TestNoTransform(t *testing.T) {
+func TestTransform_nil(t *testing.T) {
 	c := changeOf("a")
 	if err := (*route.Transform)(nil).Apply(c); err != nil || len(c.Bins) != 1 {
 		t.Errorf("error %v, %d bins", err, len(c.Bins))
@@ -110,7 +111,7 @@ func TestRegex(t *testing.T) {
 	}
 }
 
-func TestRegexFaults(t *testing.T) {
+func TestRegex_errors(t *testing.T) {
 	for _, tt := range []struct{ pattern, replacement, want string }{
 		{"(", "", "pattern: "},
 		{"a(?!b)", "", "look-around and back-references are not supported"},
@@ -127,9 +128,9 @@ func TestRegexFaults(t *testing.T) {
 	}
 }
 
-// No value is lost: as many bins come out as went in, or there is an error. What
-// is remembered of other changes makes no difference.
-func TestApplyLosesNothing(t *testing.T) {
+// Apply keeps all bins, or returns an error. The names that are cached from other changes
+// make no difference.
+func TestTransform_losesNoBins(t *testing.T) {
 	shared := route.NewTransform(route.Transforms{Include: everything, Renames: map[string]string{"a": "B"}, Steps: []route.Step{strings.ToUpper}})
 	rapid.Check(t, func(t *rapid.T) {
 		names := rapid.SliceOfDistinct(rapid.StringMatching("[abcABC]{1,2}"), rapid.ID[string]).Draw(t, "names")
@@ -137,16 +138,16 @@ func TestApplyLosesNothing(t *testing.T) {
 		one, other := changeOf(names...), changeOf(names...)
 		err, errFresh := shared.Apply(one), fresh.Apply(other)
 		if (err == nil) != (errFresh == nil) {
-			t.Fatalf("%v, and afresh %v", err, errFresh)
+			t.Fatalf("error %v, with an empty cache %v", err, errFresh)
 		}
-		if err == nil && (len(one.Bins) != len(names) || !cmp.Equal(described(one), described(other))) {
-			t.Fatalf("%v became %v", names, described(one))
+		if err == nil && (len(one.Bins) != len(names) || !cmp.Equal(describe(one), describe(other))) {
+			t.Fatalf("bins %v became %v", names, describe(one))
 		}
 	})
 }
 
-// More names than are remembered, from several goroutines at once.
-func TestManyNames(t *testing.T) {
+// There are more names than are cached, in several goroutines at once.
+func TestTransform_manyNames(t *testing.T) {
 	transform := route.NewTransform(route.Transforms{Include: everything, Steps: []route.Step{strings.ToUpper}})
 	var group sync.WaitGroup
 	for range 4 {
@@ -161,26 +162,27 @@ func TestManyNames(t *testing.T) {
 	}
 	group.Wait()
 	if err := transform.Apply(changeOf("beyond", "BEYOND")); err == nil {
-		t.Error("two bins that are not remembered became one")
+		t.Error("no error for two uncached bins with the same new name")
 	}
 }
 
-func TestApplyAllocatesNothing(t *testing.T) {
-	transform, c := busy()
+func TestTransform_allocations(t *testing.T) {
+	transform, c := typical()
 	if n := testing.AllocsPerRun(100, func() { apply(t, transform, c) }); n > 0 {
-		t.Errorf("%v allocations a change", n)
+		t.Errorf("%v allocations per change, want 0", n)
 	}
 }
 
-func BenchmarkApply(b *testing.B) {
-	transform, c := busy()
+func BenchmarkTransform_Apply(b *testing.B) {
+	transform, c := typical()
 	b.ReportAllocs()
 	for b.Loop() {
 		apply(b, transform, c)
 	}
 }
 
-func busy() (*route.Transform, *change.Change) {
+// typical returns a transform that uses all features, and a change for it.
+func typical() (*route.Transform, *change.Change) {
 	transform := route.NewTransform(route.Transforms{
 		Include: everything, Exclude: route.Selection{Names: []string{"secret"}},
 		Renames: map[string]string{"n": "name"}, Steps: []route.Step{strings.ToUpper},
@@ -188,6 +190,7 @@ func busy() (*route.Transform, *change.Change) {
 	return transform, changeOf("n", "age", "city", "secret", "zip")
 }
 
+// apply applies the transform to c and restores its bins.
 func apply(t testing.TB, transform *route.Transform, c *change.Change) {
 	bins := [5]change.Bin(c.Bins)
 	if err := transform.Apply(c); err != nil {

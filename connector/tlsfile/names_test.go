@@ -8,7 +8,7 @@ import (
 	"github.com/aerosink/aerosink/connector/tlsfile"
 )
 
-func TestVersionNames(t *testing.T) {
+func TestVersions(t *testing.T) {
 	for _, tt := range []struct {
 		words          string
 		oldest, newest uint16
@@ -29,7 +29,7 @@ func TestVersionNames(t *testing.T) {
 	}
 }
 
-func TestCipherNames(t *testing.T) {
+func TestCipher(t *testing.T) {
 	for _, tt := range []struct {
 		name  string
 		id    uint16

@@ -16,9 +16,9 @@ import (
 	"github.com/aerosink/aerosink/connector/tlsfile"
 )
 
-// Authority, server and client change while requests run, and a session stays
-// open: no request fails, and at the end the new certificates are in use.
-func TestRotation(t *testing.T) {
+// The certificates of the authority, the server and the client are replaced while requests
+// run and a session stays open. No request fails, and the new certificates come into use.
+func TestFiles_rotation(t *testing.T) {
 	folder := t.TempDir()
 	first, second := changetest.NewAuthority(t), changetest.NewAuthority(t)
 	soon := time.Now().Add(time.Hour)
@@ -59,22 +59,22 @@ func TestRotation(t *testing.T) {
 		begun := requests.Load()
 		changetest.WaitFor(t, "a request after the files changed", func() bool { return requests.Load() > begun+1 })
 	}
-	// Both sides learn the new authority before either has a certificate of it.
-	old, err := os.ReadFile(ca)
+	// Both sides trust the new authority before either uses a certificate of it.
+	oldCA, err := os.ReadFile(ca)
 	if err != nil {
 		t.Fatal(err)
 	}
 	second.WriteCA(t, ca)
-	young, err := os.ReadFile(ca)
+	newCA, err := os.ReadFile(ca)
 	if err != nil {
 		t.Fatal(err)
 	}
-	write(t, ca, append(young, old...))
+	write(t, ca, append(newCA, oldCA...))
 	reload()
 	second.Write(t, folder, "server", "127.0.0.1", soon)
 	second.Write(t, folder, "client", "node-1", soon)
 	reload()
-	write(t, ca, young)
+	write(t, ca, newCA)
 	reload()
 	stop.Store(true)
 	<-ended
@@ -85,7 +85,7 @@ func TestRotation(t *testing.T) {
 	}
 	defer conn.Close()
 	if err := conn.ConnectionState().PeerCertificates[0].CheckSignatureFrom(second.Certificate); err != nil {
-		t.Errorf("the server still shows its first certificate: %v", err)
+		t.Errorf("the server still uses its first certificate: %v", err)
 	}
 }
 
@@ -101,8 +101,8 @@ func get(t *testing.T, c *http.Client, url string) {
 	}
 }
 
-// What cannot be read leaves all as it was.
-func TestReloadFails(t *testing.T) {
+// If a file cannot be read, Reload keeps what was loaded before.
+func TestFiles_reloadErrors(t *testing.T) {
 	folder := t.TempDir()
 	ours := changetest.NewAuthority(t)
 	cert, key := ours.Write(t, folder, "server", "db.example", time.Now().Add(time.Hour))

@@ -14,8 +14,8 @@ import (
 	"github.com/aerosink/aerosink/connector/tlsfile"
 )
 
-// stores writes a key store for db.example, a trust store of its authority, and
-// the file of their password.
+// stores writes a key store for db.example, a trust store with its authority, and the file
+// with their password.
 func stores(t *testing.T, folder string) (key, trust tlsfile.Store) {
 	ours := changetest.NewAuthority(t)
 	cert, private := ours.Issue(t, "db.example", time.Now().Add(time.Hour))
@@ -36,7 +36,7 @@ func stores(t *testing.T, folder string) (key, trust tlsfile.Store) {
 	return key, trust
 }
 
-func TestStores(t *testing.T) {
+func TestOpen_stores(t *testing.T) {
 	key, trust := stores(t, t.TempDir())
 	key.KeyPasswordFile = key.PasswordFile
 	for name, authorities := range map[string]tlsfile.Store{"a trust store": trust, "the key store itself": key} {
@@ -47,7 +47,7 @@ func TestStores(t *testing.T) {
 	}
 }
 
-func TestStoreFaults(t *testing.T) {
+func TestOpen_storeErrors(t *testing.T) {
 	folder := t.TempDir()
 	key, trust := stores(t, folder)
 	wrong := filepath.Join(folder, "wrong")
@@ -62,12 +62,12 @@ func TestStoreFaults(t *testing.T) {
 		source tlsfile.Source
 		want   string
 	}{
-		{"password of another", tlsfile.Source{KeyStore: tlsfile.Store{File: key.File, PasswordFile: wrong}}, "wrong password in"},
-		{"password of another, to trust", tlsfile.Source{TrustStore: tlsfile.Store{File: trust.File, PasswordFile: wrong}}, "wrong password in"},
+		{"wrong password of the key store", tlsfile.Source{KeyStore: tlsfile.Store{File: key.File, PasswordFile: wrong}}, "wrong password in"},
+		{"wrong password of the trust store", tlsfile.Source{TrustStore: tlsfile.Store{File: trust.File, PasswordFile: wrong}}, "wrong password in"},
 		{"no password file", tlsfile.Source{KeyStore: tlsfile.Store{File: key.File, PasswordFile: "/nonexistent/p"}}, "/nonexistent/p: no such file"},
-		{"another password for the key", tlsfile.Source{KeyStore: tlsfile.Store{File: key.File, PasswordFile: key.PasswordFile, KeyPasswordFile: wrong}}, "different passwords; give them the same with: keytool"},
-		{"no key in it", tlsfile.Source{KeyStore: trust}, "store " + trust.File},
-		{"no store", tlsfile.Source{KeyStore: tlsfile.Store{File: wrong}}, "store " + wrong},
+		{"different password of the key", tlsfile.Source{KeyStore: tlsfile.Store{File: key.File, PasswordFile: key.PasswordFile, KeyPasswordFile: wrong}}, "different passwords; give them the same with: keytool"},
+		{"trust store as key store", tlsfile.Source{KeyStore: trust}, "store " + trust.File},
+		{"not a store", tlsfile.Source{KeyStore: tlsfile.Store{File: wrong}}, "store " + wrong},
 		{"JKS", tlsfile.Source{KeyStore: java("a.jks", "\xfe\xed\xfe\xed")}, "-srcstoretype JKS"},
 		{"JCEKS", tlsfile.Source{TrustStore: java("a.jceks", "\xce\xce\xce\xce")}, "-srcstoretype JCEKS"},
 	} {
@@ -81,11 +81,11 @@ func TestStoreFaults(t *testing.T) {
 	}
 }
 
-// The command in the error for a store of Java's own kind makes one that opens.
-func TestConversion(t *testing.T) {
+// The command in the error about a JKS store creates a store that can be opened.
+func TestOpen_conversionCommand(t *testing.T) {
 	keytool, err := exec.LookPath("keytool")
 	if err != nil {
-		t.Skip("there is no keytool on this machine")
+		t.Skip("keytool is not installed")
 	}
 	folder := t.TempDir()
 	password, path := filepath.Join(folder, "password"), filepath.Join(folder, "key.jks")
@@ -105,7 +105,7 @@ func TestConversion(t *testing.T) {
 	}
 	command, rest, _ := strings.Cut(command, "; ")
 	if want := "and name " + path + ".p12 in store-file"; rest != want {
-		t.Errorf("it ends with %q, want %q", rest, want)
+		t.Errorf("the error ends with %q, want %q", rest, want)
 	}
 	fields := strings.Fields(command)
 	if out, err := exec.Command(fields[0], fields[1:]...).CombinedOutput(); err != nil {

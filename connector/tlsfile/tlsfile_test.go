@@ -33,8 +33,8 @@ func server(t testing.TB, s tlsfile.Source) *tls.Config {
 	return c
 }
 
-// talk shakes hands over loopback and says a byte each way, since a client learns
-// only from what it reads whether its certificate was taken.
+// talk performs a handshake over loopback and sends a byte to the client. The client must
+// read, since that is when it learns whether the server accepted its certificate.
 func talk(t *testing.T, client, server *tls.Config, dialled string) (version uint16, err error) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -66,7 +66,7 @@ func talk(t *testing.T, client, server *tls.Config, dialled string) (version uin
 	return conn.ConnectionState().Version, err
 }
 
-func TestHandshakes(t *testing.T) {
+func TestFiles_handshake(t *testing.T) {
 	folder := t.TempDir()
 	ours, other := changetest.NewAuthority(t), changetest.NewAuthority(t)
 	soon, past := time.Now().Add(time.Hour), time.Now().Add(-time.Hour)
@@ -76,7 +76,7 @@ func TestHandshakes(t *testing.T) {
 	expiredCert, expiredKey := ours.Write(t, folder, "expired", "db.example", past)
 	clientCert, clientKey := ours.Write(t, folder, "client", "node-1", soon)
 	staleCert, staleKey := ours.Write(t, folder, "stale", "node-1", past)
-	strangeCert, strangeKey := other.Write(t, folder, "strange", "node-1", soon)
+	otherCert, otherKey := other.Write(t, folder, "other", "node-1", soon)
 
 	plain := tlsfile.Source{CertFile: serverCert, KeyFile: serverKey}
 	mutual := tlsfile.Source{CertFile: serverCert, KeyFile: serverKey, CAFile: ca}
@@ -90,23 +90,23 @@ func TestHandshakes(t *testing.T) {
 		server, client tlsfile.Source
 		dialled, err   string
 	}{
-		{"the server's name", plain, trusting, "db.example", ""},
+		{"server name", plain, trusting, "db.example", ""},
 		{"another name", plain, trusting, "evil.example", "not evil.example"},
-		{"a name that is allowed instead", plain, tlsfile.Source{CAFile: ca, PeerNames: []string{"db.example"}}, "cloud.example", ""},
-		{"a name that is not allowed", plain, tlsfile.Source{CAFile: ca, PeerNames: []string{"eu.example"}}, "db.example", `not for one of ["eu.example"]`},
-		{"an address", tlsfile.Source{CertFile: addressCert, KeyFile: addressKey}, trusting, "127.0.0.1", ""},
+		{"allowed peer name", plain, tlsfile.Source{CAFile: ca, PeerNames: []string{"db.example"}}, "cloud.example", ""},
+		{"peer name not allowed", plain, tlsfile.Source{CAFile: ca, PeerNames: []string{"eu.example"}}, "db.example", `not for one of ["eu.example"]`},
+		{"address", tlsfile.Source{CertFile: addressCert, KeyFile: addressKey}, trusting, "127.0.0.1", ""},
 		{"another address", plain, trusting, "127.0.0.1", `not for one of ["127.0.0.1"]`},
 		{"expired", tlsfile.Source{CertFile: expiredCert, KeyFile: expiredKey}, trusting, "db.example", "expired"},
-		{"an unknown authority", tlsfile.Source{CertFile: strangeCert, KeyFile: strangeKey}, trusting, "node-1", "unknown authority"},
-		{"the system does not know it", plain, tlsfile.Source{}, "db.example", "unknown authority"},
-		{"the system does not know it, and a name", plain, tlsfile.Source{PeerNames: []string{"db.example"}}, "db.example", "unknown authority"},
+		{"an unknown authority", tlsfile.Source{CertFile: otherCert, KeyFile: otherKey}, trusting, "node-1", "unknown authority"},
+		{"authority unknown to the system", plain, tlsfile.Source{}, "db.example", "unknown authority"},
+		{"authority unknown to the system, with peer names", plain, tlsfile.Source{PeerNames: []string{"db.example"}}, "db.example", "unknown authority"},
 
-		{"a client's certificate", mutual, tlsfile.Source{CAFile: ca, CertFile: clientCert, KeyFile: clientKey}, "db.example", ""},
-		{"none", mutual, trusting, "db.example", "certificate required"},
-		{"of an unknown authority", mutual, tlsfile.Source{CAFile: ca, CertFile: strangeCert, KeyFile: strangeKey}, "db.example", "unknown certificate authority"},
-		{"that expired", mutual, tlsfile.Source{CAFile: ca, CertFile: staleCert, KeyFile: staleKey}, "db.example", "expired certificate"},
-		{"of an allowed name", named, tlsfile.Source{CAFile: ca, CertFile: clientCert, KeyFile: clientKey}, "db.example", ""},
-		{"of another name", unnamed, tlsfile.Source{CAFile: ca, CertFile: clientCert, KeyFile: clientKey}, "db.example", "bad certificate"},
+		{"client certificate", mutual, tlsfile.Source{CAFile: ca, CertFile: clientCert, KeyFile: clientKey}, "db.example", ""},
+		{"no client certificate", mutual, trusting, "db.example", "certificate required"},
+		{"client certificate of an unknown authority", mutual, tlsfile.Source{CAFile: ca, CertFile: otherCert, KeyFile: otherKey}, "db.example", "unknown certificate authority"},
+		{"expired client certificate", mutual, tlsfile.Source{CAFile: ca, CertFile: staleCert, KeyFile: staleKey}, "db.example", "expired certificate"},
+		{"client certificate with an allowed name", named, tlsfile.Source{CAFile: ca, CertFile: clientCert, KeyFile: clientKey}, "db.example", ""},
+		{"client certificate with another name", unnamed, tlsfile.Source{CAFile: ca, CertFile: clientCert, KeyFile: clientKey}, "db.example", "bad certificate"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			_, err := talk(t, open(t, tt.client).Client([]string{tt.dialled}), server(t, tt.server), tt.dialled)
@@ -117,8 +117,8 @@ func TestHandshakes(t *testing.T) {
 	}
 }
 
-// Neither side speaks a version before 1.2, nor one that is not named.
-func TestVersions(t *testing.T) {
+// Neither side uses a version before 1.2, nor one outside the range.
+func TestFiles_versions(t *testing.T) {
 	folder := t.TempDir()
 	ours := changetest.NewAuthority(t)
 	cert, key := ours.Write(t, folder, "server", "db.example", time.Now().Add(time.Hour))
@@ -153,7 +153,7 @@ func TestVersions(t *testing.T) {
 	}
 }
 
-func TestFaults(t *testing.T) {
+func TestOpen_errors(t *testing.T) {
 	folder := t.TempDir()
 	ours := changetest.NewAuthority(t)
 	cert, key := ours.Write(t, folder, "server", "db.example", time.Now().Add(time.Hour))
@@ -165,13 +165,13 @@ func TestFaults(t *testing.T) {
 	}{
 		{"no such file", tlsfile.Source{CertFile: "/nonexistent/a", KeyFile: key}, "/nonexistent/a: no such file"},
 		{"no such key", tlsfile.Source{CertFile: cert, KeyFile: "/nonexistent/a"}, "/nonexistent/a: no such file"},
-		{"another's key", tlsfile.Source{CertFile: cert, KeyFile: otherKey}, "private key does not match public key"},
+		{"key of another certificate", tlsfile.Source{CertFile: cert, KeyFile: otherKey}, "private key does not match public key"},
 		{"no key", tlsfile.Source{CertFile: cert}, "name both files"},
 		{"no certificate", tlsfile.Source{KeyFile: key}, "name both files"},
-		{"a folder", tlsfile.Source{CAFile: folder}, "not a regular file"},
-		{"a key for an authority", tlsfile.Source{CAFile: key}, "it has no certificate"},
-		{"two kinds of certificate", tlsfile.Source{CertFile: cert, KeyFile: key, KeyStore: tlsfile.Store{File: cert}}, "keep one"},
-		{"two kinds of authority", tlsfile.Source{CAFile: cert, TrustStore: tlsfile.Store{File: cert}}, "keep one"},
+		{"directory", tlsfile.Source{CAFile: folder}, "not a regular file"},
+		{"key as authority", tlsfile.Source{CAFile: key}, "it has no certificate"},
+		{"PEM and key store", tlsfile.Source{CertFile: cert, KeyFile: key, KeyStore: tlsfile.Store{File: cert}}, "keep one"},
+		{"PEM and trust store", tlsfile.Source{CAFile: cert, TrustStore: tlsfile.Store{File: cert}}, "keep one"},
 	} {
 		if _, err := tlsfile.Open(tt.source); err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s: error %v, want one that says %q", tt.name, err, tt.want)
@@ -185,8 +185,8 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-// A client that has no certificate does not fail a server that only asks for one.
-func TestClientAsked(t *testing.T) {
+// A client without a certificate can use a server that requests one but does not require it.
+func TestFiles_certificateRequested(t *testing.T) {
 	folder := t.TempDir()
 	ours := changetest.NewAuthority(t)
 	cert, key := ours.Issue(t, "db.example", time.Now().Add(time.Hour))
@@ -200,7 +200,7 @@ func TestClientAsked(t *testing.T) {
 	}
 }
 
-func TestLeaf(t *testing.T) {
+func TestFiles_Leaf(t *testing.T) {
 	if c := open(t, tlsfile.Source{}).Leaf(); c != nil {
 		t.Errorf("without a certificate %v", c.Subject)
 	}
@@ -211,12 +211,12 @@ func TestLeaf(t *testing.T) {
 	}
 }
 
-// A chain ends with the first of its certificates.
-func TestEnds(t *testing.T) {
+// Ends returns the earliest expiry in a chain.
+func TestFiles_Ends(t *testing.T) {
 	if end := open(t, tlsfile.Source{}).Ends(); !end.IsZero() {
 		t.Errorf("without a certificate %v", end)
 	}
-	folder, ours := t.TempDir(), changetest.NewAuthority(t) // which holds for an hour
+	folder, ours := t.TempDir(), changetest.NewAuthority(t) // valid for an hour
 	for _, tt := range []struct{ lives, want time.Duration }{{10 * time.Minute, 10 * time.Minute}, {2 * time.Hour, time.Hour}} {
 		cert, key := ours.Write(t, folder, "server", "a.example", time.Now().Add(tt.lives))
 		leaf, err := os.ReadFile(cert)
@@ -230,7 +230,7 @@ func TestEnds(t *testing.T) {
 		write(t, cert, append(leaf, above...))
 		left := time.Until(open(t, tlsfile.Source{CertFile: cert, KeyFile: key}).Ends())
 		if left > tt.want || left < tt.want-time.Minute {
-			t.Errorf("a chain of %v and an hour ends in %v, want %v", tt.lives, left, tt.want)
+			t.Errorf("a chain of certificates for %v and for an hour expires in %v, want %v", tt.lives, left, tt.want)
 		}
 	}
 }

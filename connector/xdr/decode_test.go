@@ -21,14 +21,14 @@ import (
 	"github.com/aerosink/aerosink/testdata"
 )
 
-func TestStories(t *testing.T) {
+func TestDecoder_stories(t *testing.T) {
 	changetest.EachStory(t, func(t *testing.T, s *changetest.Story) {
 		c := decode(t, s.Hex(t, "frame.hex"))
 		s.Check(t, "change.json", changetest.Describe(&c))
 	}, "frame.hex", "change.json")
 }
 
-func TestDecodeIsTheInverseOfEncode(t *testing.T) {
+func TestDecoder_roundTrip(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		c := changetest.Arbitrary{}.Change(rt)
 		message, err := xdr.AppendMessage(nil, &c, receipt())
@@ -47,8 +47,8 @@ func TestDecodeIsTheInverseOfEncode(t *testing.T) {
 	})
 }
 
-// A Decoder's change is overwritten whole by the next message.
-func TestDecodeLeavesNothingBehind(t *testing.T) {
+// Decode overwrites all of a change that is reused.
+func TestDecoder_reusedChange(t *testing.T) {
 	vectors, err := xdrtest.ReadVectors(bytes.NewReader(testdata.XDR))
 	if err != nil {
 		t.Fatal(err)
@@ -72,7 +72,7 @@ func TestDecodeLeavesNothingBehind(t *testing.T) {
 	}
 }
 
-func TestExpiry(t *testing.T) {
+func TestDecoder_expiry(t *testing.T) {
 	now := receipt().Unix()
 	for _, tt := range []struct {
 		name string
@@ -81,8 +81,8 @@ func TestExpiry(t *testing.T) {
 	}{
 		{"never", math.MaxUint32, 0},
 		{"in an hour", 3600, now + 3600},
-		{"the namespace's default", 0, change.ExpiryUnknown},
-		{"left as it was", math.MaxUint32 - 1, change.ExpiryUnknown},
+		{"default of the namespace", 0, change.ExpiryUnknown},
+		{"unchanged", math.MaxUint32 - 1, change.ExpiryUnknown},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			m, err := xdr.AppendMessage(nil, &change.Change{Namespace: "n"}, receipt())
@@ -95,7 +95,7 @@ func TestExpiry(t *testing.T) {
 			}
 		})
 	}
-	t.Run("passed on the way", func(t *testing.T) {
+	t.Run("already expired", func(t *testing.T) {
 		m, err := xdr.AppendMessage(nil, &change.Change{Namespace: "n", Expiry: now - 5}, receipt())
 		if err != nil {
 			t.Fatal(err)
@@ -106,24 +106,24 @@ func TestExpiry(t *testing.T) {
 	})
 }
 
-// Every fault that no vector has, made from a valid message.
-func TestFaults(t *testing.T) {
+// Errors that no vector has, made from a valid message.
+func TestDecoder_errors(t *testing.T) {
 	valid := "020300000000006216100110000000000007ffffffff000000000004000100000005007465737400000015047b1b7195a5105b7c4ab113c47ca4d4b6247b696b000000080203757365722d31000000090e0000007b5f1a66ea0000000d02010001610000000000000001"
 	for _, tt := range []struct {
 		name, old, new string
-		fault          xdr.ErrorKind
+		want           xdr.ErrorKind
 	}{
 		{"neither write nor delete", "16100110", "16100010", xdr.NotWrite},
 		{"field header cut", valid[60:], "000000", xdr.TruncatedField},
 		{"no fields", "00040001", "00000000", xdr.MissingNamespace},
-		{"an unknown field", "000000090e0000007b5f1a66ea", "00000009630000007b5f1a66ea", ""},
+		{"unknown field", "000000090e0000007b5f1a66ea", "00000009630000007b5f1a66ea", ""},
 		{"LUT of 7 bytes", "000000080203757365722d31000000090e0000007b5f1a66ea", "00000009630375736572ffffff000000080e00007b5f1a66ea", xdr.BadLUTSize},
 		{"key without a type", "000000080203757365722d31", "00000001020000000463757265", xdr.BadKey},
 		{"key that is a list", "0203757365722d31", "021475736572ffff", xdr.BadKey},
 		{"integer key of 6 bytes", "0203757365722d31", "0201757365722d31", xdr.BadKey},
 		{"op shorter than its head", "0000000d0201", "000000030201", xdr.OpOverrunsBody},
 		{"op beyond the body", "0000000d0201", "0000000e0201", xdr.OpOverrunsBody},
-		{"op that is no write", "0000000d0201", "0000000d0101", xdr.UnexpectedOp},
+		{"op that is not a write", "0000000d0201", "0000000d0101", xdr.UnexpectedOp},
 		{"integer of 7 bytes", "02010001610000", "02010002616100", xdr.BadParticle},
 		{"double of 7 bytes", "02010001610000", "02020002616100", xdr.BadParticle},
 		{"deleted bin with a value", "02010001610000", "02000001610000", xdr.BadParticle},
@@ -132,7 +132,7 @@ func TestFaults(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if strings.Count(valid, tt.old) != 1 {
-				t.Fatalf("%s is %d times in the message", tt.old, strings.Count(valid, tt.old))
+				t.Fatalf("%s occurs %d times in the message, want once", tt.old, strings.Count(valid, tt.old))
 			}
 			m, err := hex.DecodeString(strings.Replace(valid, tt.old, tt.new, 1))
 			if err != nil {
@@ -140,41 +140,41 @@ func TestFaults(t *testing.T) {
 			}
 			var c change.Change
 			err = xdr.NewDecoder(0, receipt).Decode(m, &c)
-			wantFault(t, err, tt.fault)
+			wantError(t, err, tt.want)
 		})
 	}
 }
 
-// No node has names so long, and they would be kept for as long as the stream.
-func TestLongNames(t *testing.T) {
+// Names longer than the server allows are errors: the decoder keeps names for the whole stream.
+func TestDecoder_longNames(t *testing.T) {
 	for _, tt := range []struct {
 		namespace, set int
-		fault          xdr.ErrorKind
+		want           xdr.ErrorKind
 	}{{31, 63, ""}, {32, 63, xdr.NameTooLong}, {31, 64, xdr.NameTooLong}} {
 		c := change.Change{Namespace: strings.Repeat("n", tt.namespace), Set: strings.Repeat("s", tt.set)}
 		m, err := xdr.AppendMessage(nil, &c, receipt())
 		if err != nil {
 			t.Fatal(err)
 		}
-		wantFault(t, xdr.NewDecoder(0, receipt).Decode(m, &c), tt.fault)
+		wantError(t, xdr.NewDecoder(0, receipt).Decode(m, &c), tt.want)
 	}
 }
 
-func wantFault(t *testing.T, err error, want xdr.ErrorKind) {
+func wantError(t *testing.T, err error, want xdr.ErrorKind) {
 	t.Helper()
 	got := xdr.ErrorKind("")
-	if fault, ok := asFault(err); ok {
-		got = fault.Kind
+	if e, ok := asError(err); ok {
+		got = e.Kind
 		if !change.IsPermanent(err) {
 			t.Errorf("%v is not permanent", err)
 		}
 	}
 	if got != want || want == "" && err != nil {
-		t.Errorf("error %v, want fault %q", err, want)
+		t.Errorf("error %v, want %q", err, want)
 	}
 }
 
-func TestAppendMessage_inexpressible(t *testing.T) {
+func TestAppendMessage_errors(t *testing.T) {
 	for _, tt := range []struct {
 		name string
 		c    change.Change
@@ -218,27 +218,27 @@ func TestInflate(t *testing.T) {
 		name  string
 		m     []byte
 		limit int
-		fault xdr.ErrorKind
+		want  xdr.ErrorKind
 	}{
-		{"as a node ships it", good, 5000, ""},
+		{"valid", good, 5000, ""},
 		{"length in the byte order of old servers", claiming(bits.ReverseBytes64(5008)), 5000, ""},
 		{"wrong length", claiming(5007), 5000, xdr.BadInflatedSize},
 		{"over the limit", good, 4999, xdr.InflatedSizeTooBig},
-		{"claims little, inflates to much", claiming(10), 4999, xdr.BadInflatedSize},
-		{"claims more than it has", claiming(5009), 6000, xdr.BadInflatedSize},
-		{"claims much", claiming(1 << 40), 5000, xdr.InflatedSizeTooBig},
-		{"no stream", good[:16], 5000, xdr.BadZlib},
+		{"claims too little", claiming(10), 4999, xdr.BadInflatedSize},
+		{"claims too much", claiming(5009), 6000, xdr.BadInflatedSize},
+		{"claims more than the limit", claiming(1 << 40), 5000, xdr.InflatedSizeTooBig},
+		{"no zlib stream", good[:16], 5000, xdr.BadZlib},
 		{"stream cut", good[:len(good)-9], 5000, xdr.BadZlib},
 		{"no length", good[:12], 5000, xdr.ShortBody},
 		{"two messages", compress(append(message(30, 1), message(30, 2)...)), 5000, xdr.InflatedNotOneFrame},
 		{"half a message", compress(message(30, 1)[:20]), 5000, xdr.InflatedNotOneFrame},
-		{"no message", compress([]byte("GET / HTTP/1.1\r\n\r\n")), 5000, xdr.InflatedNotOneFrame},
+		{"not a message", compress([]byte("GET / HTTP/1.1\r\n\r\n")), 5000, xdr.InflatedNotOneFrame},
 		{"compressed twice", compress(good), 5000, xdr.InflatedNotOneFrame},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			got, _, err := xdr.Inflate(tt.m, tt.limit)
-			wantFault(t, err, tt.fault)
-			if tt.fault == "" && !bytes.Equal(got, plain) {
+			wantError(t, err, tt.want)
+			if tt.want == "" && !bytes.Equal(got, plain) {
 				t.Errorf("inflated to %x", got)
 			}
 		})
@@ -248,34 +248,34 @@ func TestInflate(t *testing.T) {
 	}
 }
 
-// A bomb costs no more than the limit, whether it is honest about its size or not.
-func TestInflateIsBounded(t *testing.T) {
+// Inflate allocates little more than the limit, whether or not a message states its true size.
+func TestInflate_bounded(t *testing.T) {
 	const limit = 1 << 20
 	bomb, err := xdr.AppendCompressed(nil, message(20<<20, 0))
 	if err != nil {
 		t.Fatal(err)
 	}
-	liar := bytes.Clone(bomb)
-	binary.BigEndian.PutUint64(liar[8:], limit)
-	little := bytes.Clone(bomb[:64]) // claims much, can hold little
-	binary.BigEndian.PutUint64(little[8:], limit)
+	understated := bytes.Clone(bomb)
+	binary.BigEndian.PutUint64(understated[8:], limit)
+	cut := bytes.Clone(bomb[:64]) // states much, can hold little
+	binary.BigEndian.PutUint64(cut[8:], limit)
 	for _, tt := range []struct {
-		name  string
-		m     []byte
-		fault xdr.ErrorKind
-		most  uint64
+		name string
+		m    []byte
+		want xdr.ErrorKind
+		most uint64
 	}{
-		{"honest", bomb, xdr.InflatedSizeTooBig, 16 << 10},
-		{"lying", liar, xdr.BadInflatedSize, 2*limit + limit/4},
-		{"cut", little, xdr.BadZlib, 256 << 10},
+		{"true size", bomb, xdr.InflatedSizeTooBig, 16 << 10},
+		{"understated", understated, xdr.BadInflatedSize, 2*limit + limit/4},
+		{"cut", cut, xdr.BadZlib, 256 << 10},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var before, after runtime.MemStats
 			runtime.ReadMemStats(&before)
 			_, n, err := xdr.Inflate(tt.m, limit)
 			runtime.ReadMemStats(&after)
-			wantFault(t, err, tt.fault)
-			if n > 8+limit+1 || (n > limit) != (tt.name == "lying") {
+			wantError(t, err, tt.want)
+			if n > 8+limit+1 || (n > limit) != (tt.name == "understated") {
 				t.Errorf("inflated %d bytes", n)
 			}
 			if grown := after.TotalAlloc - before.TotalAlloc; grown > tt.most {
@@ -307,14 +307,14 @@ func FuzzDecode(f *testing.F) {
 		}
 		var c, again change.Change
 		if err := d.Decode(fr, &c); err != nil {
-			if _, ok := asFault(err); !ok || !change.IsPermanent(err) {
-				t.Fatalf("%v is no permanent fault", err)
+			if _, ok := asError(err); !ok || !change.IsPermanent(err) {
+				t.Fatalf("%v is not a permanent *xdr.Error", err)
 			}
 			return
 		}
 		encoded, err := xdr.AppendMessage(nil, &c, receipt())
 		if err != nil {
-			t.Fatalf("decoded what cannot be encoded: %v\n%s", err, changetest.Describe(&c))
+			t.Fatalf("the decoded change cannot be encoded: %v\n%s", err, changetest.Describe(&c))
 		}
 		if err := d.Decode(encoded, &again); err != nil {
 			t.Fatal(err)
@@ -329,7 +329,7 @@ func BenchmarkDecode(b *testing.B) {
 	benchmark(b, func(d *xdr.Decoder, f xdr.Frame, c *change.Change) error { return d.Decode(f, c) })
 }
 
-// BenchmarkMetadata is what a change costs that goes on as it came.
+// BenchmarkMetadata measures the decoding of changes that are passed through as XDR.
 func BenchmarkMetadata(b *testing.B) {
 	benchmark(b, func(d *xdr.Decoder, f xdr.Frame, c *change.Change) error {
 		_, err := d.Metadata(f, c)

@@ -19,12 +19,13 @@ import (
 	"github.com/aerosink/aerosink/connector/xdr/xdrtest"
 )
 
+// message returns a message with a body of size bytes.
 func message(size int, fill byte) []byte {
 	b := binary.BigEndian.AppendUint64(nil, 2<<56|3<<48|uint64(size))
 	return append(b, bytes.Repeat([]byte{fill}, size)...)
 }
 
-// dispenser hands out a stream in parts, and a timeout after each of them.
+// dispenser is a reader that returns a stream in parts, with a timeout after each.
 type dispenser struct {
 	stream []byte
 	size   func() int
@@ -45,7 +46,7 @@ func (d *dispenser) Read(b []byte) (int, error) {
 	return n, nil
 }
 
-func TestReaderIsResumable(t *testing.T) {
+func TestReader_resumesAfterTimeout(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(1, 2))
 	var stream []byte
 	var want []string
@@ -93,7 +94,7 @@ func TestReaderIsResumable(t *testing.T) {
 	}
 }
 
-func TestReaderEnds(t *testing.T) {
+func TestReader_endOfStream(t *testing.T) {
 	one := message(30, 1)
 	for _, tt := range []struct {
 		name   string
@@ -103,7 +104,7 @@ func TestReaderEnds(t *testing.T) {
 		{"between frames", one, io.EOF},
 		{"in the header", append(one, 2, 3), io.ErrUnexpectedEOF},
 		{"in the body", append(one, one[:20]...), io.ErrUnexpectedEOF},
-		{"in a message that is passed over", append(one, message(101, 0)[:60]...), io.ErrUnexpectedEOF},
+		{"in an oversized message", append(one, message(101, 0)[:60]...), io.ErrUnexpectedEOF},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			r := xdr.NewReader(iotest.DataErrReader(bytes.NewReader(tt.stream)), 100)
@@ -117,7 +118,7 @@ func TestReaderEnds(t *testing.T) {
 	}
 }
 
-func TestReaderPassesOverWhatIsTooLarge(t *testing.T) {
+func TestReader_oversizedFrame(t *testing.T) {
 	for _, size := range []int{101, 5_000, 1 << 20} {
 		before, after := message(100, 1), message(100, 2)
 		stream := bytes.Join([][]byte{before, message(size, 9), after}, nil)
@@ -125,11 +126,11 @@ func TestReaderPassesOverWhatIsTooLarge(t *testing.T) {
 		var got []any
 		for len(got) < 3 {
 			f, err := r.Next()
-			var fault *xdr.Error
+			var malformed *xdr.Error
 			switch {
 			case errors.Is(err, errTimeout):
-			case errors.As(err, &fault):
-				got = append(got, fault.Kind)
+			case errors.As(err, &malformed):
+				got = append(got, malformed.Kind)
 			case err != nil:
 				t.Fatal(err)
 			default:
@@ -142,8 +143,8 @@ func TestReaderPassesOverWhatIsTooLarge(t *testing.T) {
 	}
 }
 
-// A peer that announces much and sends little must not be believed.
-func TestReaderAllocatesWhatArrives(t *testing.T) {
+// The reader allocates for the bytes that arrive, not for the length in the header.
+func TestReader_allocations(t *testing.T) {
 	claim := binary.BigEndian.AppendUint64(nil, 2<<56|3<<48|uint64(xdr.MaxSize))
 	stream := append(claim, make([]byte, 10_000)...)
 	var before, after runtime.MemStats
@@ -174,7 +175,7 @@ func TestCut(t *testing.T) {
 		}
 	}
 	_, _, err = xdr.Cut([]byte("GET / HTTP/1.1"))
-	if fault, ok := asFault(err); !ok || fault.Kind != xdr.BadProtoVersion {
+	if e, ok := asError(err); !ok || e.Kind != xdr.BadProtoVersion {
 		t.Errorf("error %v, want %s", err, xdr.BadProtoVersion)
 	}
 }
@@ -188,25 +189,25 @@ func FuzzReader(f *testing.F) {
 		at := 0
 		for {
 			fr, err := r.Next()
-			var fault *xdr.Error
+			var malformed *xdr.Error
 			switch {
 			case errors.Is(err, errTimeout):
 				continue
-			case errors.As(err, &fault) && !fault.Framing():
+			case errors.As(err, &malformed) && !malformed.Framing():
 				at += 8 + int(binary.BigEndian.Uint64(stream[at:])&(1<<48-1))
 				continue
 			case err != nil:
 				return
 			}
 			if len(fr) > limit+8 || !bytes.Equal(fr, stream[at:at+len(fr)]) {
-				t.Fatalf("at %d came %x", at, fr)
+				t.Fatalf("at byte %d: frame %x", at, fr)
 			}
 			at += len(fr)
 		}
 	})
 }
 
-// Messages without their proto headers are told apart by their fields and ops.
+// CutBare finds the end of a message without a proto header from its fields and ops.
 func TestCutBare(t *testing.T) {
 	var bare []byte
 	var want []xdr.Frame
@@ -229,6 +230,6 @@ func TestCutBare(t *testing.T) {
 		}
 	}
 	if _, _, err := xdr.CutBare(want[0]); err == nil || !strings.Contains(err.Error(), string(xdr.BadHeaderSize)) {
-		t.Errorf("a frame is taken for a bare message: %v", err)
+		t.Errorf("a frame as a bare message: error %v, want %s", err, xdr.BadHeaderSize)
 	}
 }

@@ -22,6 +22,7 @@ import (
 
 func receipt() time.Time { return changetest.Receipt }
 
+// eachVector runs test for each vector of a kind that is, or is not, valid.
 func eachVector(t *testing.T, kind string, valid bool, test func(t *testing.T, v xdrtest.Vector, message []byte)) {
 	t.Helper()
 	vectors, err := xdrtest.ReadVectors(bytes.NewReader(testdata.XDR))
@@ -65,7 +66,7 @@ func decode(t testing.TB, message []byte) change.Change {
 	return c
 }
 
-// expected is what a vector says of a valid request.
+// expected is the content of a valid request, from its vector.
 type expected struct {
 	Namespace string        `json:"namespace"`
 	Set       string        `json:"set"`
@@ -91,7 +92,7 @@ type expectedBin struct {
 	LUT      string      `json:"bin_lut_raw"`
 }
 
-func TestValidVectors(t *testing.T) {
+func TestDecoder_validVectors(t *testing.T) {
 	eachVector(t, "request", true, func(t *testing.T, v xdrtest.Vector, message []byte) {
 		var want expected
 		dec := json.NewDecoder(bytes.NewReader(v.Expect))
@@ -151,7 +152,7 @@ func checkBin(t *testing.T, want expectedBin, got change.Bin) {
 	}
 	wantRaw(t, "bin "+want.Name, want.Raw, raw)
 	if !want.Particle.IsCollection() {
-		return // the raw bytes say it all
+		return // the raw bytes are the whole value
 	}
 	var described struct{ Bins []struct{ Value any } }
 	dec := json.NewDecoder(bytes.NewReader(changetest.Describe(&one)))
@@ -159,7 +160,7 @@ func checkBin(t *testing.T, want expectedBin, got change.Bin) {
 	if err := dec.Decode(&described); err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(inOurWords(want.Value), inTheirWords(described.Bins[0].Value)); diff != "" {
+	if diff := cmp.Diff(toDescription(want.Value), toVector(described.Bins[0].Value)); diff != "" {
 		t.Errorf("bin %s (-want +got):\n%s", want.Name, diff)
 	}
 }
@@ -171,14 +172,15 @@ func wantRaw(t *testing.T, what, want string, message []byte) {
 	}
 }
 
-// inOurWords turns the vectors' notation of a collection into changetest's.
-func inOurWords(x any) any {
+// toDescription converts the notation of a collection in the vectors to that of
+// changetest.Describe.
+func toDescription(x any) any {
 	switch x := x.(type) {
 	case []any:
 		order, rest := orderOf(x)
 		list := make([]any, len(rest))
 		for i, e := range rest {
-			list[i] = inOurWords(e)
+			list[i] = toDescription(e)
 		}
 		if order == nil {
 			return list
@@ -196,7 +198,7 @@ func inOurWords(x any) any {
 		list := make([]any, len(rest))
 		for i, p := range rest {
 			pair := p.([]any)
-			list[i] = []any{inOurWords(pair[0]), inOurWords(pair[1])}
+			list[i] = []any{toDescription(pair[0]), toDescription(pair[1])}
 		}
 		m := map[string]any{"$map": list}
 		if order != nil {
@@ -207,19 +209,19 @@ func inOurWords(x any) any {
 	return x
 }
 
-// inTheirWords writes an integral double as the vectors do, like an integer.
-func inTheirWords(x any) any {
+// toVector converts integral doubles in a description to integers, as in the vectors.
+func toVector(x any) any {
 	switch x := x.(type) {
 	case []any:
 		for i := range x {
-			x[i] = inTheirWords(x[i])
+			x[i] = toVector(x[i])
 		}
 	case map[string]any:
 		if double, ok := x["$double"].(string); ok {
 			return json.Number(double)
 		}
 		for k := range x {
-			x[k] = inTheirWords(x[k])
+			x[k] = toVector(x[k])
 		}
 	}
 	return x
@@ -234,7 +236,7 @@ func orderOf(list []any) (order any, rest []any) {
 	return nil, list
 }
 
-func TestEncodeIsTheInverseOfDecode(t *testing.T) {
+func TestAppendMessage_roundTrip(t *testing.T) {
 	eachVector(t, "request", true, func(t *testing.T, v xdrtest.Vector, message []byte) {
 		c := decode(t, message)
 		again, err := xdr.AppendMessage([]byte("before"), &c, receipt())
@@ -251,7 +253,7 @@ func TestEncodeIsTheInverseOfDecode(t *testing.T) {
 	})
 }
 
-func TestMalformedVectors(t *testing.T) {
+func TestDecoder_malformedVectors(t *testing.T) {
 	eachVector(t, "request", false, func(t *testing.T, v xdrtest.Vector, message []byte) {
 		follower := xdr.AppendReply(nil, xdr.OK)
 		r := xdr.NewReader(io.MultiReader(bytes.NewReader(message), bytes.NewReader(follower)), 0)
@@ -269,24 +271,24 @@ func TestMalformedVectors(t *testing.T) {
 			}
 			return
 		}
-		var fault *xdr.Error
-		if !errors.As(err, &fault) || fault.Kind != xdr.ErrorKind(v.Error) {
-			t.Fatalf("error %v, want fault %s", err, v.Error)
+		var malformed *xdr.Error
+		if !errors.As(err, &malformed) || malformed.Kind != xdr.ErrorKind(v.Error) {
+			t.Fatalf("error %v, want %s", err, v.Error)
 		}
 		closes := strings.HasPrefix(v.Action, "close")
-		if fault.Framing() != closes || change.IsPermanent(err) == closes {
-			t.Errorf("%v: framing lost: %t, permanent: %t; want: %s", err, fault.Framing(), change.IsPermanent(err), v.Action)
+		if malformed.Framing() != closes || change.IsPermanent(err) == closes {
+			t.Errorf("%v: framing lost: %t, permanent: %t; want: %s", err, malformed.Framing(), change.IsPermanent(err), v.Action)
 		}
 		if closes {
 			return
 		}
 		if next, err := r.Next(); err != nil || !bytes.Equal(next, follower) {
-			t.Errorf("after it came %x, %v, want %x", next, err, follower)
+			t.Errorf("next frame %x, error %v, want %x", next, err, follower)
 		}
 	})
 }
 
-func TestPipelinedVector(t *testing.T) {
+func TestReader_streamVector(t *testing.T) {
 	eachVector(t, "stream", true, func(t *testing.T, v xdrtest.Vector, stream []byte) {
 		var want []string
 		if err := json.Unmarshal(v.Expect, &want); err != nil {
@@ -317,7 +319,7 @@ func TestPipelinedVector(t *testing.T) {
 	})
 }
 
-func TestReplyVectors(t *testing.T) {
+func TestReply_vectors(t *testing.T) {
 	eachVector(t, "ack", true, func(t *testing.T, v xdrtest.Vector, message []byte) {
 		var want struct {
 			Code xdr.Code `json:"result_code"`
@@ -339,8 +341,8 @@ func TestReplyVectors(t *testing.T) {
 	})
 }
 
-func asFault(err error) (*xdr.Error, bool) {
-	var fault *xdr.Error
-	ok := errors.As(err, &fault)
-	return fault, ok
+func asError(err error) (*xdr.Error, bool) {
+	var malformed *xdr.Error
+	ok := errors.As(err, &malformed)
+	return malformed, ok
 }

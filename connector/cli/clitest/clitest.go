@@ -1,4 +1,4 @@
-// Package clitest tests what the command lines of all programs have in common.
+// Package clitest tests the help, the version and the usage errors of a program.
 package clitest
 
 import (
@@ -11,15 +11,15 @@ import (
 	"github.com/aerosink/aerosink/connector/cli"
 )
 
-// Help fits a screen of this size.
+// Limits on the size of a help text.
 const (
 	screenLines   = 40
 	screenColumns = 100
 )
 
 // Run tests the help, the version and the usage errors of a program and of each of its
-// commands. The package's TestMain must be [changetest.Main], so that exit statuses are
-// those of a process.
+// commands. The package's TestMain must be [changetest.Main], so that the program can be run
+// as a process.
 func Run(t *testing.T, program func() *cli.Program) {
 	p := program()
 	names := []string{"version", "help"}

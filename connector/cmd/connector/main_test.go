@@ -198,12 +198,12 @@ func TestProgram_commands(t *testing.T) {
 		out, err string
 	}{
 		{"check -config " + good, "warning: line 1: service.io-threads: ignored", ""},
-		{"check -config " + good, "note: line 1: service.port: not said", ""},
+		{"check -config " + good, "note: line 1: service.port: not set", ""},
 		{"check -config " + good, "good.yml: no errors, 2 warnings\n", ""},
 		{"--config " + good + " check", "good.yml: no errors, 2 warnings\n", ""},
 		{"check -config " + bad, "error: line 1: destinations.a.urls[0]: invalid URL \"b\"", "connector check: " + bad + ": 2 errors, 1 warning"},
 		{"check -config " + bad, "destinations.a.c: unknown key\nwarning: line 1: destinations.a: no routing names it", "bad.yml: 2 errors"},
-		{"check -config " + bad, "\nnote: service.port: not said, so XDR is awaited on port 8901; ESP's default is 8080\n", "bad.yml: 2 errors"},
+		{"check -config " + bad, "\nnote: service.port: not set, so XDR is received on port 8901; ESP's default is 8080\n", "bad.yml: 2 errors"},
 		{"-config " + bad, "", "destinations.a.c: unknown key"},
 		{"-config /nonexistent", "", `connector: the configuration /nonexistent does not exist; name another with -config FILE, or make one with "connector config > FILE" and edit it`},
 		{"check -config /nonexistent", "", "connector check: the configuration /nonexistent does not exist; "},

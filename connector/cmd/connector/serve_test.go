@@ -11,7 +11,7 @@ import (
 	"github.com/aerosink/aerosink/connector/change/changetest"
 )
 
-// Only an address in use is blamed on another connector.
+// The hint about another connector is only for an address that is in use.
 func TestServe_addressNotAvailable(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "connector.yml")
 	write(t, path, []byte("service: {port: 0, address: 192.0.2.1}\ndestinations: {a: {urls: [\"http://b\"]}}\nrouting: {mode: skip}\n"))

@@ -1,6 +1,6 @@
-// Package strict reads YAML strictly: every key must be asked for, every value must be of its
-// kind, and whatever is wrong is reported with its path, its line and what to do. It knows no
-// particular key.
+// Package strict reads YAML strictly: every key must be one that the caller asks for, every
+// value must have the right type, and every error is reported with its path, its line and
+// what to do. The package has no keys of its own.
 //
 //  1. [Document.Parse] parses the text and returns the top [Section].
 //  2. The caller asks each section for its keys (section.go), and calls End, which reports
@@ -19,17 +19,17 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// Document is one YAML document, and what was found in it.
+// Document is one YAML document, with the errors, warnings and notes about it.
 type Document struct {
 	// Known has the patterns of the keys that were asked for, with * for names that users
 	// choose.
 	Known map[string]bool
 
-	// Examples are of mappings that are easily mistaken for lists, by the last key of
-	// their pattern. Errors show them.
+	// Examples has examples of mappings that are easily mistaken for lists, by the last
+	// key of their pattern. Errors show them.
 	Examples map[string]string
 
-	// Empty says what an empty file lacks, for the error about one.
+	// Empty ends the error about an empty file; it says what the file needs.
 	Empty string
 
 	errors, warnings, notes Errors
@@ -60,7 +60,8 @@ func (d *Document) Parse(text []byte) *Section {
 // ErrorCount returns the number of errors so far.
 func (d *Document) ErrorCount() int { return len(d.errors) }
 
-// Error reports an error at a path and node, which may be nil. It says what to do, too.
+// Error reports an error at a path and node. The node may be nil. The text should also say
+// what to do.
 func (d *Document) Error(path string, n *yaml.Node, what string, args ...any) {
 	d.errors = append(d.errors, Error{path, lineOf(n), fmt.Sprintf(what, args...)})
 }
@@ -82,8 +83,8 @@ func lineOf(n *yaml.Node) int {
 	return n.Line
 }
 
-// Mapping returns n as a section. Null is an empty one. The pattern is the path, with * for
-// names that users choose.
+// Mapping returns the mapping n as a section. Null is an empty section. The pattern is the
+// path, with * for names that users choose.
 func (d *Document) Mapping(path, pattern string, n *yaml.Node) *Section {
 	n = Resolve(n)
 	s := &Section{Path: path, pattern: pattern, Line: lineOf(n), Doc: d, Nodes: map[string]*yaml.Node{}, subs: map[string]*Section{}}
@@ -140,8 +141,8 @@ func Join(path, key string) string {
 	return path + "." + key
 }
 
-// Findings returns everything that was found. Warnings about a value that has an error are left
-// out.
+// Findings returns all errors, warnings and notes, without the warnings about values that
+// have an error.
 func (d *Document) Findings() Findings {
 	warnings := slices.DeleteFunc(slices.Clone(d.warnings), func(w Error) bool {
 		return slices.ContainsFunc(d.errors, func(f Error) bool { return f.Path == w.Path })

@@ -6,16 +6,17 @@ import (
 	"strings"
 )
 
-// Findings is everything there is to say about a document, each in the order of the file.
+// Findings are the errors, warnings and notes about a document, each in the order of the
+// file.
 type Findings struct {
-	Errors   Errors // with any the document is refused
+	Errors   Errors // if there are any, the document is refused
 	Warnings Errors // accepted, but probably not meant
-	Notes    Errors // what a reader may not expect
+	Notes    Errors // probably not what a reader expects
 }
 
-// Error is one finding.
+// Error is an error, a warning or a note.
 type Error struct {
-	Path string // as in destinations.sink.urls[0]
+	Path string // for example destinations.sink.urls[0]
 	Line int    // in the file; 0 if it has none
 	Text string // also says what to do
 }
@@ -32,10 +33,10 @@ func (f Error) String() string {
 	return s.String() + f.Text
 }
 
-// Errors are findings, in the order of the file.
+// Errors are errors, warnings or notes, in the order of the file.
 type Errors []Error
 
-// Error lists the findings, one a line.
+// Error returns the errors, one a line.
 func (f Errors) Error() string {
 	lines := make([]string, len(f))
 	for i := range f {

@@ -13,8 +13,8 @@ import (
 	"github.com/aerosink/aerosink/connector/nearest"
 )
 
-// Section reads one mapping of the document. It remembers which keys it was asked for: any
-// other key is an error.
+// Section reads one mapping of the document. It remembers which keys it was asked for, since
+// any other key is an error.
 type Section struct {
 	Path    string
 	pattern string // of Path
@@ -30,8 +30,8 @@ type Section struct {
 // Has reports whether key is present and not null.
 func (s *Section) Has(key string) bool { return !IsNull(s.Node(key)) }
 
-// CheckEmpty reports an error, and returns true, if key is present but holds nothing, as when
-// a template had no value for it. instead says what to write.
+// CheckEmpty reports an error, and returns true, if key is present but empty, for example
+// because a template had no value for it. instead says what to write.
 func (s *Section) CheckEmpty(key, instead string) bool {
 	n := s.Node(key)
 	if n == nil || n.Kind == yaml.MappingNode || len(n.Content) > 0 || n.Value != "" && !IsNull(n) {
@@ -87,8 +87,8 @@ func (s *Section) Dictionary(key string) *Section {
 	return d
 }
 
-// Shorthand returns the mapping under key. A single value is short for a mapping that has it
-// under inner.
+// Shorthand returns the mapping under key. A single value is short for a mapping with that
+// value under inner.
 func (s *Section) Shorthand(key, inner string) *Section {
 	n := s.Node(key)
 	if n == nil || n.Kind != yaml.ScalarNode || IsNull(n) {
@@ -252,7 +252,7 @@ func Hint(word string, known []string) string {
 	return ""
 }
 
-// maxNames is how many names an error lists at most.
+// maxNames is the most names that an error lists.
 const maxNames = 5
 
 // HintName is like Hint, for names that users choose. If none is near it lists a few.
@@ -291,6 +291,7 @@ func (s *Section) Duration(key string, absent, least, most, unit time.Duration) 
 	return d
 }
 
+// unitName returns the name of a unit of Duration in the plural.
 func unitName(unit time.Duration) string {
 	if unit == time.Second {
 		return "seconds"
@@ -298,8 +299,8 @@ func unitName(unit time.Duration) string {
 	return "milliseconds"
 }
 
-// Timeout is like Duration, for waits that nobody wants to be a few milliseconds. A number
-// below floor is probably in the wrong unit.
+// Timeout is like Duration with milliseconds as the unit. It warns about a number below
+// floor, which is probably in seconds.
 func (s *Section) Timeout(key string, absent, least, most, floor time.Duration) time.Duration {
 	d := s.Duration(key, absent, least, most, time.Millisecond)
 	if n, ok := s.Scalar(key); ok && d > 0 && d < floor && strings.Trim(n.Value, "0123456789") == "" {
@@ -308,8 +309,8 @@ func (s *Section) Timeout(key string, absent, least, most, floor time.Duration) 
 	return d
 }
 
-// Seconds returns the value of key, a number of seconds. A large one is probably in the wrong
-// unit.
+// Seconds is like Duration with seconds as the unit. It warns about a large number, which is
+// probably in milliseconds.
 func (s *Section) Seconds(key string, absent, least, most time.Duration) time.Duration {
 	d := s.Duration(key, absent, least, most, time.Second)
 	if n, ok := s.Scalar(key); ok && d >= 1000*time.Second && strings.Trim(n.Value, "0123456789") == "" {
@@ -337,7 +338,7 @@ func (s *Section) Size(key string, absent, least, most int) int {
 }
 
 // ParseSize parses an integer number of bytes, KiB, MiB or GiB. It returns false if text is
-// not one. A larger number than an int holds is the largest int.
+// not one. A size that is too large for an int becomes the largest int.
 func ParseSize(text string) (int, bool) {
 	digits, shift := text, 0
 	for unit, by := range map[string]int{"KiB": 10, "MiB": 20, "GiB": 30} {

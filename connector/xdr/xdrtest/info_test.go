@@ -48,8 +48,8 @@ func serveInfo(t *testing.T, s *xdrtest.Source) string {
 	return l.Addr().String()
 }
 
-// Setting up the data centre of a connector, with the commands of Aerospike's own tool.
-func TestInfo(t *testing.T) {
+// A data centre of a connector is set up with the commands that Aerospike's own tool sends.
+func TestInfo_dataCentre(t *testing.T) {
 	r := newReceiver(t, nil)
 	s := &xdrtest.Source{Address: r.Addr().String()}
 	running(t, s)

@@ -32,7 +32,7 @@ func integer(name string, i int64) change.Bin {
 	return change.Bin{Name: name, Value: change.IntegerValue(i)}
 }
 
-// running runs until the test ends.
+// running runs s until the test ends.
 func running(t *testing.T, s *xdrtest.Source) {
 	t.Helper()
 	var wg sync.WaitGroup
@@ -58,21 +58,21 @@ func last(versions []xdrtest.Version) map[change.Digest]xdrtest.Version {
 	return m
 }
 
-// Whatever fails on the way, the receiver has the newest version of every record in the end.
+// Whatever faults are injected, the receiver has the newest version of every record in the end.
 func TestSource_faults(t *testing.T) {
 	for name, s := range map[string]*xdrtest.Source{
-		"plain":                 {},
-		"64 connections":        {Connections: 64},
-		"one at a time":         {Connections: 4, Window: 1},
-		"in bursts":             {Connections: 4, Period: 5 * time.Millisecond, HotKey: 20 * time.Millisecond},
-		"in pieces":             {Connections: 4, Faults: xdrtest.Faults{Seed: 1, Split: true}},
-		"again":                 {Connections: 4, Faults: xdrtest.Faults{Seed: 2, Again: 0.3}},
-		"older after newer":     {Connections: 4, Faults: xdrtest.Faults{Seed: 3, Stale: 0.5}},
-		"broken":                {Connections: 4, Window: 50, Faults: xdrtest.Faults{Seed: 4, Cut: 0.1, Split: true}},
-		"with what is no XDR":   {Connections: 4, Faults: xdrtest.Faults{Seed: 5, Malformed: [][]byte{xdr.AppendReply(nil, 0), []byte("GET / HTTP/1.1\r\n\r\n")}, MalformedShare: 0.02}},
-		"compressed":            {Connections: 4, Policy: xdrtest.Policy{Compress: true}},
-		"only what has changed": {Connections: 4, Policy: xdrtest.Policy{Bins: xdrtest.OnlyChanged, BinLUTs: true, SourceID: 3}},
-		"all at once": {Connections: 4, Policy: xdrtest.Policy{Compress: true, Bins: xdrtest.OnlyChanged}, Faults: xdrtest.Faults{
+		"plain":             {},
+		"64 connections":    {Connections: 64},
+		"window of 1":       {Connections: 4, Window: 1},
+		"in bursts":         {Connections: 4, Period: 5 * time.Millisecond, HotKey: 20 * time.Millisecond},
+		"split":             {Connections: 4, Faults: xdrtest.Faults{Seed: 1, Split: true}},
+		"repeated":          {Connections: 4, Faults: xdrtest.Faults{Seed: 2, Again: 0.3}},
+		"older after newer": {Connections: 4, Faults: xdrtest.Faults{Seed: 3, Stale: 0.5}},
+		"cut off":           {Connections: 4, Window: 50, Faults: xdrtest.Faults{Seed: 4, Cut: 0.1, Split: true}},
+		"malformed":         {Connections: 4, Faults: xdrtest.Faults{Seed: 5, Malformed: [][]byte{xdr.AppendReply(nil, 0), []byte("GET / HTTP/1.1\r\n\r\n")}, MalformedShare: 0.02}},
+		"compressed":        {Connections: 4, Policy: xdrtest.Policy{Compress: true}},
+		"changed bins":      {Connections: 4, Policy: xdrtest.Policy{Bins: xdrtest.OnlyChanged, BinLUTs: true, SourceID: 3}},
+		"all faults": {Connections: 4, Policy: xdrtest.Policy{Compress: true, Bins: xdrtest.OnlyChanged}, Faults: xdrtest.Faults{
 			Seed: 6, Split: true, Again: 0.1, Stale: 0.1, Cut: 0.05, Malformed: [][]byte{{1}, xdr.AppendReply(nil, 0)}, MalformedShare: 0.01,
 		}},
 	} {
@@ -98,9 +98,9 @@ func TestSource_faults(t *testing.T) {
 			if stats.RetryDest == 0 || stats.Abandoned > 0 || stats.InQueue+stats.InProgress > 0 || stats.Lag > 0 {
 				t.Errorf("%s", stats)
 			}
-			m := s.Faults
-			if (m.Stale > 0) != (stats.Stale > 0) || (s.HotKey > 0) != (stats.HotKeys > 0) {
-				t.Errorf("the mischief asked for was not done: %+v", stats)
+			f := s.Faults
+			if (f.Stale > 0) != (stats.Stale > 0) || (s.HotKey > 0) != (stats.HotKeys > 0) {
+				t.Errorf("the faults were not injected: %+v", stats)
 			}
 		})
 	}
@@ -147,9 +147,8 @@ func TestSource_oneInFlightPerRecord(t *testing.T) {
 	}
 }
 
-// Messages of a record wait for each other, even if they are not read from records, and even
-// if the first one is shipped again.
-func TestPlay_order(t *testing.T) {
+// Play keeps the order of the messages of a record, even if one is shipped again.
+func TestSource_playOrder(t *testing.T) {
 	var frames []xdr.Frame
 	for i := range 40 {
 		c := user(i%4, integer("a", 1))
@@ -178,7 +177,7 @@ func TestPlay_order(t *testing.T) {
 }
 
 // A record is read when it is shipped. If it has expired by then, nothing is shipped.
-func TestExpire(t *testing.T) {
+func TestSource_Expire(t *testing.T) {
 	r := newReceiver(t, nil)
 	s := &xdrtest.Source{Address: r.Addr().String()}
 	s.Write(user(1, integer("a", 1)))
@@ -203,7 +202,7 @@ func TestExpire(t *testing.T) {
 	}
 }
 
-func TestRecover(t *testing.T) {
+func TestSource_Recover(t *testing.T) {
 	r := newReceiver(t, nil)
 	s := &xdrtest.Source{Address: r.Addr().String()}
 	for i := range 20 {
@@ -231,7 +230,7 @@ func TestRecover(t *testing.T) {
 	}
 }
 
-func TestSettle_abandoned(t *testing.T) {
+func TestSource_settleAbandoned(t *testing.T) {
 	r := newReceiver(t, func(n int, _ *change.Change) xdr.Code { return []xdr.Code{4, 2, 0}[n%3] })
 	s := &xdrtest.Source{Address: r.Addr().String()}
 	for i := range 3 {
@@ -250,10 +249,10 @@ func TestSettle_abandoned(t *testing.T) {
 func TestSource_invalidReplies(t *testing.T) {
 	for name, answer := range map[string][]byte{
 		"one too many": bytes.Repeat(xdr.AppendReply(nil, 0), 3),
-		"no reply":     []byte("HTTP/1.1 400 Bad Request\r\n\r\n"),
+		"not a reply":  []byte("HTTP/1.1 400 Bad Request\r\n\r\n"),
 		"too large":    {2, 3, 0, 0, 0xff, 0xff, 0xff, 0xff},
 		"too short":    {2, 3, 0, 0, 0, 0, 0, 1, 22},
-		"nothing":      {},
+		"no reply":     {},
 	} {
 		t.Run(name, func(t *testing.T) {
 			l, err := net.Listen("tcp", "127.0.0.1:0")

@@ -12,14 +12,14 @@ import (
 	"golang.org/x/tools/go/ssa/ssautil"
 )
 
-// hamba is the library whose decoders a request must never reach: five bytes make
-// them take all memory there is, which no recover can catch (GO-2026-5046 to 5048).
-// Its schemas and its encoders are harmless.
+// hamba is the Avro library whose decoders must not see data from outside: five bytes make
+// them allocate all memory, which recover cannot catch (GO-2026-5046 to 5048). Its schemas
+// and its encoders are safe.
 const hamba = "github.com/hamba/avro/v2"
 
-// Nothing in the module but its tests can call a decoder of that library, whichever
-// way: the graph has an edge for each method that an interface's call may mean.
-func TestNothingReachesTheDecodersOfAvro(t *testing.T) {
+// Only tests can call a decoder of that library, directly or indirectly. The call graph has
+// an edge for each method that a call through an interface may reach.
+func TestAvroDecoders_unreachable(t *testing.T) {
 	loaded, err := packages.Load(&packages.Config{Mode: packages.LoadAllSyntax}, importers(t)...)
 	if err != nil {
 		t.Fatal(err)
@@ -29,20 +29,20 @@ func TestNothingReachesTheDecodersOfAvro(t *testing.T) {
 	graph := cha.CallGraph(program)
 	library := program.ImportedPackage(hamba)
 	if library == nil {
-		t.Fatal("the library is not in the program; is it gone from the module?")
+		t.Fatalf("no package imports %s; remove this test", hamba)
 	}
-	if path := way(graph, func(f *ssa.Function) bool { return f == library.Func("Unmarshal") }); path == nil {
-		t.Fatal("Unmarshal itself decodes nothing: this test looks for the wrong functions")
+	if path := callPath(graph, func(f *ssa.Function) bool { return f == library.Func("Unmarshal") }); path == nil {
+		t.Fatal("no decoder can be reached from avro.Unmarshal; decodes looks for the wrong functions")
 	}
-	for _, room := range ours {
-		if path := way(graph, func(f *ssa.Function) bool { return f.Pkg == room }); path != nil {
+	for _, pkg := range ours {
+		if path := callPath(graph, func(f *ssa.Function) bool { return f.Pkg == pkg }); path != nil {
 			t.Errorf("a decoder can be reached: %s", strings.Join(path, " → "))
 		}
 	}
 }
 
-// importers returns the packages that import the library. All are of the module: who
-// does not import it cannot call it but through them.
+// importers returns the packages that import the library. They must all be in this module.
+// Other packages can call the library only through them.
 func importers(t *testing.T) (paths []string) {
 	out, err := exec.Command("go", "list", "-deps", "-f", `{{.ImportPath}} {{join .Imports " "}}`, module+"/...").Output()
 	if err != nil {
@@ -54,20 +54,20 @@ func importers(t *testing.T) (paths []string) {
 			continue
 		}
 		if !strings.HasPrefix(path, module+"/") {
-			t.Errorf("%s imports %s, and is not ours to hold to anything", path, hamba)
+			t.Errorf("%s imports %s and is not in this module", path, hamba)
 		}
 		paths = append(paths, path)
 	}
 	return paths
 }
 
-// way returns the calls from a function that begins to a decoder, nil when there are
-// none.
-func way(graph *callgraph.Graph, begins func(*ssa.Function) bool) []string {
+// callPath returns the calls that lead from a function for which isStart returns true to a
+// decoder, or nil if there are none.
+func callPath(graph *callgraph.Graph, isStart func(*ssa.Function) bool) []string {
 	caller := map[*callgraph.Node]*callgraph.Node{}
 	var queue []*callgraph.Node
 	for f, node := range graph.Nodes {
-		if f != nil && begins(f) {
+		if f != nil && isStart(f) {
 			caller[node] = nil
 			queue = append(queue, node)
 		}
@@ -90,8 +90,8 @@ func way(graph *callgraph.Graph, begins func(*ssa.Function) bool) []string {
 	return nil
 }
 
-// decodes reports whether f is one of the library's functions that read data: all
-// have them from its Reader.
+// decodes reports whether f is one of the library's functions that read data. All of them
+// take its Reader.
 func decodes(f *ssa.Function) bool {
 	for _, parameter := range f.Params { // the receiver too
 		if parameter.Type().String() == "*"+hamba+".Reader" {
