@@ -19,7 +19,7 @@ type batch struct {
 	origins  []origin     // of the items, in order of arrival
 	request  post.Request // with which the batch is sent
 
-	isHalf bool   // part of a batch that was refused
+	isHalf bool   // part of a batch that was refused or too large
 	other  *batch // of a first half: the second, if one of the two must be refused
 }
 
@@ -70,9 +70,9 @@ func (b *batch) isFull() bool {
 	return len(b.items) >= b.stream.MaxRecords || len(b.records) >= b.stream.MaxBytes
 }
 
-// fullness returns how full b is; 1 is full.
-func (b *batch) fullness() float64 {
-	return max(float64(len(b.items))/float64(b.stream.MaxRecords), float64(len(b.records))/float64(b.stream.MaxBytes))
+// fullness returns how full b is if it may have up to maxRecords items; 1 is full.
+func (b *batch) fullness(maxRecords int) float64 {
+	return max(float64(len(b.items))/float64(maxRecords), float64(len(b.records))/float64(b.stream.MaxBytes))
 }
 
 func (b *batch) add(i *Item) {
@@ -195,6 +195,20 @@ func (b *batch) half(from, to int) *batch {
 		h.items = append(h.items, i)
 	}
 	return h
+}
+
+// cut removes the first n items and returns them as a batch of their own.
+func (b *batch) cut(n int) *batch {
+	first := b.half(0, n)
+	removed := b.items[n-1].end
+	b.records = append(b.records[:0], b.records[removed:]...)
+	kept := append(b.items[:0], b.items[n:]...)
+	clear(b.items[len(kept):])
+	for i := range kept {
+		kept[i].end -= removed
+	}
+	b.items, b.other = kept, nil
+	return first
 }
 
 // origin returns the namespace and the set of all items; "" if they differ.

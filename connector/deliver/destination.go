@@ -15,7 +15,8 @@
 //  2. The lane puts it into a batch, and itself into the gate's queue (lane.enqueue).
 //  3. The gate chooses an endpoint, and starts a worker when a request is allowed. It
 //     allows few requests while they are not full, and fewer when the destination is
-//     overloaded: after a timeout, a 429 or a 503 (limiter.go).
+//     overloaded: after a timeout, a 429 or a 503 (limiter.go). After a timeout they are
+//     smaller too (batchlimit.go).
 //  4. A worker (Destination.work) takes a job from the gate: the batches of the first
 //     lane, and of others that fit with it, merged into one.
 //  5. The exchange makes the request, package post sends it, and the exchange tells the
@@ -132,7 +133,7 @@ func New(c Config) *Destination {
 	for range c.lanes() {
 		d.lanes = append(d.lanes, &lane{d: d})
 	}
-	d.gate = &gate{d: d, endpoints: d.endpoints, limiter: newLimiter(len(d.lanes)), width: newWidth(len(d.lanes))}
+	d.gate = &gate{d: d, endpoints: d.endpoints, limiter: newLimiter(len(d.lanes)), batches: newBatchLimit(), width: newWidth(len(d.lanes))}
 	c.Metrics.register(d.metrics)
 	if c.Health != nil {
 		for _, e := range d.endpoints {
@@ -172,7 +173,7 @@ func (d *Destination) Send(i Item) {
 func (d *Destination) work() {
 	for j, e := d.gate.first(); j != nil; j, e = d.gate.next() {
 		j.merge()
-		x := exchange{d: d, job: j, endpoint: e, batch: j.next()}
+		x := exchange{d: d, job: j, endpoint: e, batch: j.next(d.gate.maxRecords(j.batches[0].stream))}
 		x.run()
 		d.gate.done(j)
 	}

@@ -35,7 +35,7 @@ func (x *exchange) run() {
 		x.d.gate.skip(x.endpoint)
 	} else {
 		resp := x.send(now)
-		x.d.gate.leave(x.endpoint, now, resp, b.fullness())
+		x.d.gate.leave(x.endpoint, b, now, resp)
 		x.conclude(resp)
 	}
 	b.free()
@@ -74,7 +74,7 @@ func (x *exchange) conclude(resp *post.Response) {
 	case resp.Report != nil:
 		x.follow(resp)
 	case !resp.Permanent:
-		x.fail(b.items, resp.Err)
+		x.fail(b.items, x.describe(resp))
 	case len(b.items) == 1:
 		x.fail(b.items, x.refuse(resp.Err))
 	case d.refusals.TooMany(): // one change shows whether that is still so
@@ -83,6 +83,15 @@ func (x *exchange) conclude(resp *post.Response) {
 	default:
 		x.split(b, resp.Status != http.StatusRequestEntityTooLarge)
 	}
+}
+
+// describe returns the error of a response, with what follows from a timeout.
+func (x *exchange) describe(resp *post.Response) error {
+	s, n := x.batch.stream, len(x.batch.items)
+	if !resp.TimedOut || n == 1 {
+		return resp.Err
+	}
+	return fmt.Errorf("%w to %d changes; requests carry at most %d for now, max-records is %d", resp.Err, n, x.d.gate.maxRecords(s), s.MaxRecords)
 }
 
 // follow gives each item its verdict from the response's report.
@@ -140,6 +149,7 @@ func (x *exchange) split(b *batch, certain bool) {
 func (x *exchange) splitOther() {
 	batches, other := x.job.batches, x.batch.other
 	if len(batches) > 0 && batches[0] == other && len(other.items) > 1 {
-		x.split(x.job.next(), true)
+		x.job.batches = batches[1:]
+		x.split(other, true)
 	}
 }

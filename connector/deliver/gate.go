@@ -27,6 +27,7 @@ type gate struct {
 	endpoints []*endpoint
 	turn      int // index of the endpoint that is preferred among equally busy ones
 	limiter   limiter
+	batches   batchLimit
 	width     width
 	inFlight  int
 	jobs      []*job      // need another request
@@ -133,11 +134,11 @@ func (g *gate) take() *job {
 	j := new(job)
 	kept := g.lanes[:0]
 	for i, l := range g.lanes {
-		if j.isFull() {
+		if j.isFull(&g.batches) {
 			kept = append(kept, g.lanes[i:]...)
 			break
 		}
-		if !l.moveTo(j) {
+		if !l.moveTo(j, &g.batches) {
 			kept = append(kept, l)
 		}
 	}
@@ -149,19 +150,12 @@ func (g *gate) take() *job {
 	return j
 }
 
-// leave is called after a request that was sent at the time sent. It adjusts the limits to
-// the response and to the fullness of the batch.
-func (g *gate) leave(e *endpoint, sent time.Time, resp *post.Response, fullness float64) {
+// leave is called after a request of b that was sent at the time sent. It adjusts the
+// limits to the response.
+func (g *gate) leave(e *endpoint, b *batch, sent time.Time, resp *post.Response) {
 	g.mu.Lock()
 	now := time.Now()
-	switch {
-	case resp.Overloaded:
-		g.limiter.decrease(g.maxLocked(), sent, now)
-	case resp.Status != 0 && resp.Status < http.StatusInternalServerError:
-		all := g.inFlight >= g.maxLocked()
-		g.limiter.increase(g.inFlight)
-		g.width.learn(fullness, all)
-	}
+	g.learn(b, sent, now, resp)
 	g.inFlight--
 	e.inFlight--
 	onHold := resp.Resume.After(e.resume)
@@ -174,6 +168,43 @@ func (g *gate) leave(e *endpoint, sent time.Time, resp *post.Response, fullness 
 	if onHold {
 		g.sweep()
 	}
+}
+
+// learn adjusts how many requests are allowed, and how many changes in each, to the response
+// to a request of b. A timeout tells nothing about the size if the request had little time,
+// because its changes had waited long.
+func (g *gate) learn(b *batch, sent, now time.Time, resp *post.Response) {
+	n := len(b.items)
+	if resp.Overloaded {
+		g.limiter.decrease(g.maxLocked(), sent, now)
+		if resp.TimedOut && b.request.Deadline.Sub(sent) >= min(g.d.config.CallTimeout/2, time.Second) {
+			g.batches.decrease(n, sent, now)
+		}
+		return
+	}
+	if resp.Status == 0 || resp.Status >= http.StatusInternalServerError {
+		return
+	}
+	all := g.inFlight >= g.maxLocked()
+	g.limiter.increase(g.inFlight)
+	g.width.learn(b.fullness(g.batches.of(b.stream)), all)
+	if resp.Err == nil {
+		g.batches.increase(b.stream, n)
+	}
+}
+
+// maxRecords returns how many changes of s a request may carry.
+func (g *gate) maxRecords(s *Stream) int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.batches.of(s)
+}
+
+// batchLimit returns how many changes a request may carry, of the stream that allows most.
+func (g *gate) batchLimit() int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return min(g.batches.most, int(g.batches.now))
 }
 
 // skip is called instead of leave if no request was made.

@@ -7,24 +7,24 @@ type job struct {
 	parts          []*batch // of the lanes, until they are merged
 	records, bytes int      // in all parts
 
-	batches []*batch // to be sent in this order: one, or the remaining parts of a refused one
+	batches []*batch // to be sent in this order: one, or the remaining parts of one
 }
 
-// fits reports whether b may be sent together with the job.
-func (j *job) fits(b *batch) bool {
+// fits reports whether b may be sent together with the job, under limit.
+func (j *job) fits(b *batch, limit *batchLimit) bool {
 	if len(j.parts) == 0 {
 		return true
 	}
 	s := j.parts[0].stream
-	return b.stream == s && j.records+len(b.items) <= s.MaxRecords && j.bytes+len(b.records) <= s.MaxBytes
+	return b.stream == s && j.records+len(b.items) <= limit.of(s) && j.bytes+len(b.records) <= s.MaxBytes
 }
 
-func (j *job) isFull() bool {
+func (j *job) isFull(limit *batchLimit) bool {
 	if len(j.parts) == 0 {
 		return false
 	}
 	s := j.parts[0].stream
-	return j.records >= s.MaxRecords || j.bytes >= s.MaxBytes
+	return j.records >= limit.of(s) || j.bytes >= s.MaxBytes
 }
 
 // add adds the first batch of a lane.
@@ -49,9 +49,13 @@ func (j *job) merge() {
 	j.parts, j.batches = nil, []*batch{whole}
 }
 
-// next removes and returns the batch to be sent next.
-func (j *job) next() *batch {
+// next removes and returns the batch to be sent next, or its first limit items if it has
+// more.
+func (j *job) next(limit int) *batch {
 	b := j.batches[0]
+	if len(b.items) > limit {
+		return b.cut(limit)
+	}
 	j.batches = j.batches[1:]
 	return b
 }

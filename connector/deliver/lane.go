@@ -115,7 +115,7 @@ func (l *lane) close() {
 
 // moveTo moves the first batch of a lane in the gate's queue to a job. It returns false if
 // the batch does not fit, and the lane has to stay in the queue.
-func (l *lane) moveTo(j *job) bool {
+func (l *lane) moveTo(j *job, limit *batchLimit) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if len(l.queue) == 0 {
@@ -123,7 +123,7 @@ func (l *lane) moveTo(j *job) bool {
 		return true
 	}
 	b := l.queue[0]
-	if !j.fits(b) {
+	if !j.fits(b, limit) {
 		return false
 	}
 	l.queue[0] = nil

@@ -18,6 +18,7 @@ type Response struct {
 	Permanent  bool           // the destination will never accept these changes
 	Overloaded bool           // the destination is overloaded
 	Failed     bool           // the endpoint did not respond, or not completely
+	TimedOut   bool           // the request was made, and took the destination too long
 	Resume     time.Time      // no request before then; zero without a Retry-After
 }
 
@@ -47,6 +48,8 @@ func failure(resp *http.Response, body []byte, n int, now time.Time) *Response {
 		r.Report = rep
 	}
 	switch resp.StatusCode {
+	case http.StatusRequestTimeout, http.StatusGatewayTimeout:
+		r.Overloaded, r.TimedOut = true, true
 	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
 		r.Overloaded = true
 		if wait := report.RetryAfter(resp.Header.Get("Retry-After"), now, maxHold); wait > 0 {
@@ -59,5 +62,6 @@ func failure(resp *http.Response, body []byte, n int, now time.Time) *Response {
 // noResponse returns the outcome of a request without a complete response. err is what to
 // report, cause the transport's error.
 func noResponse(err, cause error) *Response {
-	return &Response{Err: err, Failed: true, Overloaded: errors.Is(cause, context.DeadlineExceeded)}
+	late := errors.Is(cause, context.DeadlineExceeded)
+	return &Response{Err: err, Failed: true, Overloaded: late, TimedOut: late && !isDialError(cause)}
 }
