@@ -223,3 +223,31 @@ func TestParse_noFindings(t *testing.T) {
 		}
 	}
 }
+
+// A proxy passes clear-text requests on over HTTP/1.1.
+func TestParse_proxy(t *testing.T) {
+	for name, value := range map[string]string{"HTTP_PROXY": "http://user:secret@proxy.example:3128", "HTTPS_PROXY": "http://proxy.example:3128", "NO_PROXY": "inside.example"} {
+		t.Setenv(name, value)
+		t.Setenv(strings.ToLower(name), value)
+	}
+	of := func(url, protocol string) string {
+		return "destinations: {sink: {urls: [\"" + url + "\"], protocol: " + protocol + "}}\nrouting: {mode: static, destination: sink}\nformat: json"
+	}
+	for _, text := range []string{
+		of("http://there.example/in", "HTTP_1_1"), of("https://there.example/in", "HTTP_2"), of("http://inside.example:8080/in", "HTTP_2"), of("http://127.0.0.1:8080/in", "HTTP_2"),
+	} {
+		if _, err := config.Parse([]byte(text), ""); err != nil {
+			t.Errorf("%s\nerror %v", text, err)
+		}
+	}
+	_, err := config.Parse([]byte(of("http://there.example:8080/in", "HTTP_2")), "")
+	const want = "destinations.sink.urls[0]: the proxy http://proxy.example:3128 does not pass clear-text HTTP/2 on; use https, protocol: HTTP_1_1, or add there.example:8080 to NO_PROXY"
+	if err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("error %v, want %q", err, want)
+	}
+	t.Setenv("REQUEST_METHOD", "GET") // as CGI does, where a client could set HTTP_PROXY
+	_, err = config.Parse([]byte(of("http://there.example/in", "HTTP_1_1")), "")
+	if err == nil || !strings.Contains(err.Error(), "destinations.sink.urls[0]: cannot find its proxy: refusing to use HTTP_PROXY") {
+		t.Errorf("error %v, want one about CGI", err)
+	}
+}

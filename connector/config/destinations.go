@@ -159,10 +159,25 @@ func checkDestination(s *section, c deliver.Config) {
 	if requests > change.Partitions {
 		s.Warn("max-connections-per-endpoint", "%d requests at once, of which only %d are ever used, one for each partition", requests, change.Partitions)
 	}
+	checkProxies(s, c)
 	if slices.ContainsFunc(c.Headers, func(h post.Header) bool { return h.Of == post.FactSecret }) {
 		checkCovered(s, "headers", c.URLs)
 	}
 	if s.Has("tls") && !slices.ContainsFunc(c.URLs, func(u *url.URL) bool { return u.Scheme == "https" }) {
 		s.Warn("tls", "has no effect for http URLs; write https")
+	}
+}
+
+// checkProxies reports URLs that cannot be reached through their proxy.
+func checkProxies(s *section, c deliver.Config) {
+	for i, u := range c.URLs {
+		key := fmt.Sprintf("urls[%d]", i)
+		proxy, err := post.Proxy(u)
+		switch {
+		case err != nil:
+			s.Error(key, "cannot find its proxy: %v", err)
+		case proxy != nil && u.Scheme == "http" && c.Protocol == post.HTTP2:
+			s.Error(key, "the proxy %s does not pass clear-text HTTP/2 on; use https, protocol: HTTP_1_1, or add %s to NO_PROXY", redacted(proxy), u.Host)
+		}
 	}
 }

@@ -16,6 +16,10 @@ type Config struct {
 
 	Health *HealthConfig // nil means no checks: every endpoint is healthy
 
+	// HealthChanged is called when an endpoint becomes unhealthy or healthy again, by
+	// several goroutines at once; may be nil.
+	HealthChanged func(HealthChange)
+
 	Queue       int           // changes waiting or in flight per endpoint; more are refused
 	CallTimeout time.Duration // of a request, from its first byte to the end of the response
 

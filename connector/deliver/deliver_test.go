@@ -100,7 +100,7 @@ func (v verdict) wait(t *testing.T) error {
 // send sends one record with a deadline in a minute.
 func send(d *deliver.Destination, s *deliver.Stream, partition int, record string) verdict {
 	v := make(verdict, 1)
-	d.Send(deliver.Item{Stream: s, Record: []byte(record), Partition: partition, Deadline: time.Now().Add(time.Minute), To: v})
+	d.Send(deliver.Item{Stream: s, Record: []byte(record), Partition: partition, Deadline: time.Now().Add(50 * time.Second), To: v})
 	return v
 }
 
@@ -173,7 +173,7 @@ func wantError(t *testing.T, err error, want string) {
 func TestDestination_statuses(t *testing.T) {
 	var status atomic.Int64
 	s := server(t, func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Location", "/elsewhere")
+		w.Header().Set("Location", "/elsewhere?token=secret")
 		w.WriteHeader(int(status.Load()))
 	})
 	d := open(t, config(t, s.URL))
@@ -201,6 +201,9 @@ func TestDestination_statuses(t *testing.T) {
 		}
 		if err != nil && !strings.Contains(err.Error(), fmt.Sprintf("destination there: POST %s: status %d", s.URL, tt.status)) {
 			t.Errorf("status %d: %v", tt.status, err)
+		}
+		if redirect := ", redirects to " + s.URL + "/elsewhere"; err != nil && strings.HasSuffix(err.Error(), redirect) != (tt.status/100 == 3 && tt.status != 304) {
+			t.Errorf("status %d: %v, want %q at the end of redirects only", tt.status, err, redirect)
 		}
 	}
 }

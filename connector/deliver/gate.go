@@ -333,11 +333,16 @@ func (g *gate) abort() {
 	g.sweep()
 }
 
-// isOnHold reports whether e may get no requests now because of a Retry-After.
-func (g *gate) isOnHold(e *endpoint) bool {
+// hold returns how long it takes until all endpoints accept requests, as far as a
+// Retry-After says.
+func (g *gate) hold() time.Duration {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return time.Now().Before(e.resume)
+	var longest time.Duration
+	for _, e := range g.endpoints {
+		longest = max(longest, time.Until(e.resume))
+	}
+	return longest
 }
 
 // maxLocked returns how many requests may be in flight. The caller holds g.mu.

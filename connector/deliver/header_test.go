@@ -191,3 +191,18 @@ func TestHeader_changedSecret(t *testing.T) {
 		})
 	}
 }
+
+// A request says which connector sent it, unless the configuration has another User-Agent.
+func TestHeader_userAgent(t *testing.T) {
+	r := newRecorder(t)
+	for want, headers := range map[string][]post.Header{
+		"aerosink-connector/1.2.3": nil,
+		"mine":                     {{Name: "User-Agent", Text: "mine"}},
+	} {
+		c := config(t, r.url)
+		c.UserAgent, c.Headers = "aerosink-connector/1.2.3", headers
+		if got := r.next(t, send(open(t, c), alone, 0, "x")).header["User-Agent"]; len(got) != 1 || got[0] != want {
+			t.Errorf("User-Agent %q, want %q", got, want)
+		}
+	}
+}

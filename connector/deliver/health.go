@@ -2,8 +2,6 @@ package deliver
 
 import (
 	"time"
-
-	"github.com/aerosink/aerosink/connector/deliver/post"
 )
 
 // HealthConfig describes how the endpoints of a destination are checked: with a GET of the
@@ -21,6 +19,15 @@ type HealthConfig struct {
 	UnhealthyThreshold int           // failed checks in a row until it is unhealthy
 }
 
+// HealthChange says that an endpoint has become unhealthy, or healthy again.
+type HealthChange struct {
+	Destination string
+	Endpoint    string        // its URL, without user and query
+	Healthy     bool          // now
+	Err         error         // of the last check; nil if Healthy
+	Unhealthy   time.Duration // how long it was unhealthy; 0 unless Healthy
+}
+
 // hurry is how many times as frequent checks are while the state is uncertain.
 const hurry = 10
 
@@ -30,21 +37,17 @@ type healthCheck struct {
 	endpoint  *endpoint
 	config    HealthConfig
 	unhealthy bool
-	streak    int // checks in a row that contradict unhealthy
+	since     time.Time // when it became unhealthy
+	streak    int       // checks in a row that contradict unhealthy
 }
 
-// run checks the endpoint until the destination is closed. There are no checks during a
-// Retry-After.
+// run checks the endpoint until the destination is closed.
 func (h *healthCheck) run() {
-	transport := post.NewTransport(h.d.config.Config)
+	transport := h.endpoint.NewTransport()
 	transport.DisableKeepAlives = true // a check is to find out whether a new connection can be opened
 	soon := h.config.Interval / hurry
 	atLeast, atMost := time.Duration(0), h.config.Interval
 	for h.wait(atLeast, atMost) {
-		if h.d.gate.isOnHold(h.endpoint) {
-			atLeast, atMost = soon, h.config.Interval
-			continue
-		}
 		err := h.d.client.Check(h.endpoint.Endpoint, transport, h.config.CallTimeout)
 		if h.d.ctx.Err() != nil {
 			return
@@ -58,6 +61,23 @@ func (h *healthCheck) run() {
 		if h.unhealthy != before || h.unhealthy && err != nil {
 			h.d.gate.setHealth(h.endpoint, !h.unhealthy, err)
 		}
+		if h.unhealthy != before {
+			h.notify(err)
+		}
+	}
+}
+
+// notify tells of a change of the endpoint's health. err is that of the last check.
+func (h *healthCheck) notify(err error) {
+	now := time.Now()
+	c := HealthChange{Destination: h.d.config.Name, Endpoint: h.endpoint.Name(), Healthy: !h.unhealthy, Err: err}
+	if h.unhealthy {
+		h.since = now
+	} else {
+		c.Unhealthy = now.Sub(h.since)
+	}
+	if h.d.config.HealthChanged != nil {
+		h.d.config.HealthChanged(c)
 	}
 }
 

@@ -205,3 +205,26 @@ func TestHealthCheck_close(t *testing.T) {
 	d.Close(t.Context())
 	wantError(t, send(d, alone, 0, "x").wait(t), "shutting down")
 }
+
+// Each change of an endpoint's health is reported once.
+func TestHealthCheck_changes(t *testing.T) {
+	s := newHealthServer(t)
+	s.status.Store(500)
+	changes := make(chan deliver.HealthChange, 100)
+	c := healthConfig(t, s.url+"/in?token=secret")
+	c.HealthChanged = func(h deliver.HealthChange) { changes <- h }
+	open(t, c)
+	for range 2 {
+		h := <-changes
+		if h.Destination != "there" || h.Endpoint != s.url+"/in" || h.Healthy || h.Err == nil || !strings.Contains(h.Err.Error(), "status 500") || h.Unhealthy != 0 {
+			t.Errorf("change %+v, want unhealthy with the reason", h)
+		}
+		before := s.checks.Load()
+		changetest.WaitFor(t, "more failed checks", func() bool { return s.checks.Load() > before+3 })
+		s.status.Store(200)
+		if h = <-changes; !h.Healthy || h.Err != nil || h.Unhealthy <= 0 {
+			t.Errorf("change %+v, want healthy after some time", h)
+		}
+		s.status.Store(500)
+	}
+}

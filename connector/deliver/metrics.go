@@ -77,6 +77,7 @@ func newDestinationMetrics(d *Destination) *destinationMetrics {
 	c.gauge("concurrency_limit", "Requests that may be in flight at once.", func() float64 { return float64(d.gate.max()) })
 	c.gauge("batch_limit", "Changes that a request may carry: max-records, fewer after timeouts.", func() float64 { return float64(d.gate.batchLimit()) })
 	c.gauge("requests_in_flight", "Requests in flight.", func() float64 { return float64(d.gate.busy()) })
+	c.gauge("retry_after_seconds", "Seconds until requests go to all endpoints again, because of a Retry-After.", func() float64 { return d.gate.hold().Seconds() })
 	c.gauge("endpoints_healthy", "Healthy endpoints.", func() float64 { return float64(d.gate.healthy()) })
 	if t, ok := d.config.Auth.(*auth.GoogleIDToken); ok {
 		c.tokens(t)

@@ -3,8 +3,12 @@ package deliver_test
 import (
 	"fmt"
 	"net/http"
+	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/aerosink/aerosink/connector/change/changetest"
 	"github.com/aerosink/aerosink/connector/deliver"
@@ -110,7 +114,7 @@ func TestRetryAfter_oneEndpoint(t *testing.T) {
 
 // An invalid Retry-After is ignored.
 func TestRetryAfter_invalidValue(t *testing.T) {
-	for _, value := range []string{"", "0", "-5", "soon", "1e9", "Thu, 01 Jan 1970 00:00:00 GMT", "99999999999999999999"} {
+	for _, value := range []string{"", "0", "-5", "soon", "1e9", "Thu, 01 Jan 1970 00:00:00 GMT"} {
 		s := newScriptedServer(t, func(n int64, w http.ResponseWriter, _ *http.Request) {
 			if n == 1 {
 				overloaded(w, 503, value)
@@ -122,4 +126,38 @@ func TestRetryAfter_invalidValue(t *testing.T) {
 			t.Errorf("after Retry-After: %q: %v", value, err)
 		}
 	}
+}
+
+// The pause after a Retry-After is limited, a metric has it, and health checks go on
+// meanwhile: an endpoint that fails them says why.
+func TestRetryAfter_limit(t *testing.T) {
+	var down atomic.Bool
+	var checks atomic.Int64
+	s := server(t, func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case r.Method == http.MethodPost:
+			overloaded(w, 503, "86400")
+		case down.Load():
+			w.WriteHeader(http.StatusInternalServerError)
+		}
+		if r.Method == http.MethodGet {
+			checks.Add(1)
+		}
+	})
+	r := prometheus.NewRegistry()
+	c := healthConfig(t, s.URL)
+	c.Metrics = deliver.NewMetrics(r, "cluster")
+	d := open(t, c)
+	wantError(t, send(d, alone, 0, "x").wait(t), "status 503")
+	var seconds float64
+	if _, err := fmt.Sscanf(samples(t, r, "retry_after_seconds")[0], "aerosink_connector_retry_after_seconds{cluster_name=cluster,destination=there} %g", &seconds); err != nil || seconds <= 0 || seconds > 60 {
+		t.Errorf("the metric says %v s, want at most a minute: %v", seconds, err)
+	}
+	before := checks.Load()
+	changetest.WaitFor(t, "health checks during the pause", func() bool { return checks.Load() > before+3 })
+	down.Store(true)
+	changetest.WaitFor(t, "the reason of the last check", func() bool {
+		err := send(d, alone, 0, "x").wait(t)
+		return strings.Contains(err.Error(), "no endpoint is healthy; the last check: ")
+	})
 }

@@ -5,6 +5,7 @@ package report
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"mime"
 	"net/http"
@@ -75,6 +76,8 @@ func RetryAfter(value string, now time.Time, limit time.Duration) time.Duration 
 	var wait time.Duration
 	if seconds, err := strconv.ParseUint(value, 10, 31); err == nil {
 		wait = time.Duration(seconds) * time.Second
+	} else if errors.Is(err, strconv.ErrRange) {
+		wait = limit
 	} else if date, err := http.ParseTime(value); err == nil {
 		wait = date.Sub(now)
 	}

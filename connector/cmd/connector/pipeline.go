@@ -4,13 +4,14 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-
-	"github.com/aerosink/aerosink/connector/deadletter"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/aerosink/aerosink/connector"
+	"github.com/aerosink/aerosink/connector/cli"
 	"github.com/aerosink/aerosink/connector/config"
+	"github.com/aerosink/aerosink/connector/deadletter"
 	"github.com/aerosink/aerosink/connector/deliver"
 	"github.com/aerosink/aerosink/connector/route"
 )
@@ -37,6 +38,8 @@ func newPipeline(c *config.Config, r prometheus.Registerer, logger *slog.Logger)
 	deliverMetrics := deliver.NewMetrics(r, c.Service.ClusterName)
 	for name, d := range c.Destinations {
 		d.Metrics = deliverMetrics
+		d.UserAgent = "aerosink-connector/" + cli.Version(stamp)
+		d.HealthChanged = func(h deliver.HealthChange) { logHealth(logger, h) }
 		p.destinations[name] = deliver.New(d)
 	}
 	if name := c.DeadLetters.Destination; name != "" {
@@ -58,6 +61,15 @@ func newPipeline(c *config.Config, r prometheus.Registerer, logger *slog.Logger)
 		Logger:          logger,
 	})
 	return p, nil
+}
+
+// logHealth logs that an endpoint has become unhealthy, or healthy again.
+func logHealth(logger *slog.Logger, h deliver.HealthChange) {
+	if h.Healthy {
+		logger.Info("endpoint healthy again", "destination", h.Destination, "endpoint", h.Endpoint, "unhealthy_for", h.Unhealthy.Round(time.Millisecond))
+		return
+	}
+	logger.Warn("endpoint unhealthy; it gets no changes until health checks succeed", "destination", h.Destination, "endpoint", h.Endpoint, "error", h.Err)
 }
 
 // pipelines replaces the names of destinations in the configuration by the

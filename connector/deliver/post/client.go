@@ -139,7 +139,7 @@ func (c *Client) send(ctx context.Context, e *Endpoint, header http.Header, cont
 		return &Response{Status: resp.StatusCode}
 	}
 	r := failure(resp, text, n, time.Now())
-	r.Err = fmt.Errorf("POST %s: status %d %s", e.name, resp.StatusCode, http.StatusText(resp.StatusCode))
+	r.Err = fmt.Errorf("POST %s: status %d %s%s", e.name, resp.StatusCode, http.StatusText(resp.StatusCode), redirect(resp))
 	return r
 }
 
@@ -163,7 +163,9 @@ func (c *Client) explain(err error) error {
 		return err
 	case errors.Is(err, context.DeadlineExceeded):
 		return errors.New("no response in time")
-	case c.config.Protocol == HTTP2:
+	case isNotTLS(err):
+		return fmt.Errorf("%w (the server does not speak TLS on this port; if that is intended, use an http URL)", err)
+	case isNotHTTP2(err):
 		return fmt.Errorf("%w (protocol is HTTP_2; if the server does not speak it, set HTTP_1_1)", err)
 	}
 	return err

@@ -25,7 +25,11 @@ type Config struct {
 	Protocol Protocol
 	TLS      *tls.Config // for https; nil trusts the system's authorities
 	Headers  []Header    // of every request
-	Auth     auth.Source // of every request; nil sends no Authorization
+
+	// UserAgent is the User-Agent of every request, unless Headers have one; "" is Go's.
+	UserAgent string
+
+	Auth auth.Source // of every request; nil sends no Authorization
 
 	Gzip          bool
 	GzipThreshold int // bodies larger than this are compressed, in bytes
@@ -69,7 +73,7 @@ func (c *Config) isSuccess(status int) bool {
 
 // header returns the headers of r, or of a health check if r is nil.
 func (c *Config) header(r *Request) (http.Header, error) {
-	header := make(http.Header, len(c.Headers)+3)
+	header := make(http.Header, len(c.Headers)+4)
 	for i := range c.Headers {
 		if err := c.Headers[i].add(header, r); err != nil {
 			return nil, err
@@ -77,6 +81,9 @@ func (c *Config) header(r *Request) (http.Header, error) {
 	}
 	if r != nil {
 		maps.Copy(header, r.Header)
+	}
+	if _, ok := header["User-Agent"]; !ok && c.UserAgent != "" {
+		header["User-Agent"] = []string{c.UserAgent}
 	}
 	return header, nil
 }

@@ -2,9 +2,11 @@ package post
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 
 	"golang.org/x/net/http2"
@@ -93,10 +95,30 @@ func isDialError(err error) bool {
 	return errors.As(err, &op) && op.Op == "dial"
 }
 
-// Errors of net/http, which does not export them. errNotUsable: the request was not sent
-// because the connection takes no more requests. errGoAway: the server shuts down, and has
-// not begun to process the request.
+// isNotTLS reports whether err means that the server does not speak TLS.
+func isNotTLS(err error) bool {
+	var header tls.RecordHeaderError
+	return errors.As(err, &header)
+}
+
+// noApplicationProtocol is the alert of a TLS server that speaks no protocol that the client
+// offers (RFC 7301, 3.2).
+const noApplicationProtocol = tls.AlertError(120)
+
+// isNotHTTP2 reports whether err means that the server does not speak HTTP/2.
+func isNotHTTP2(err error) bool {
+	if errors.Is(err, errNotHTTP2) || strings.HasSuffix(err.Error(), errHTTP1) {
+		return true
+	}
+	var alert *net.OpError
+	return errors.As(err, &alert) && alert.Err.Error() == noApplicationProtocol.Error()
+}
+
+// Errors of net/http, which does not export them. errHTTP1: the server speaks HTTP/1.1.
+// errNotUsable: the request was not sent because the connection takes no more requests.
+// errGoAway: the server shuts down, and has not begun to process the request.
 const (
+	errHTTP1     = "the frame header looked like an HTTP/1.1 header"
 	errNotUsable = "http2: client conn not usable"
 	errGoAway    = "http2: Transport received Server's graceful shutdown GOAWAY"
 )

@@ -29,14 +29,21 @@ type Endpoint struct {
 
 // NewEndpoint returns an endpoint without connections.
 func NewEndpoint(c Config, u *url.URL) *Endpoint {
-	name := &url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path} // user and query may be secret
-	e := &Endpoint{url: u, name: name.String(), config: c, maxConnections: 1}
+	e := &Endpoint{url: u, name: withoutSecrets(u), config: c, maxConnections: 1}
 	if c.Protocol == HTTP2 {
-		e.transport = NewTransport(c)
+		e.transport = e.NewTransport()
 		e.maxConnections = max(c.Connections, 1)
 	}
 	return e
 }
+
+// withoutSecrets returns u without user and query, which may be secret.
+func withoutSecrets(u *url.URL) string {
+	return (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String()
+}
+
+// Name returns the endpoint's URL without user and query, which may be secret.
+func (e *Endpoint) Name() string { return e.name }
 
 // maxRepeats is how often a request is repeated if the server has not begun to process it.
 // Once is usually enough; the next connection may be closing as well.
@@ -109,7 +116,7 @@ func (e *Endpoint) open(now time.Time) *connection {
 	if e.config.Protocol == HTTP2 {
 		c.roundTripper = e.dial()
 	} else {
-		c.roundTripper = http1Pool{NewTransport(e.config)}
+		c.roundTripper = http1Pool{e.NewTransport()}
 	}
 	if ttl := e.config.ConnectionTTL; ttl > 0 {
 		jitter := time.Duration(rand.Int64N(int64(ttl)/5 + 1)) //nolint:gosec // not a secret

@@ -22,8 +22,9 @@ type Response struct {
 	Resume     time.Time      // no request before then; zero without a Retry-After
 }
 
-// maxHold limits how long a Retry-After can stop the requests.
-const maxHold = time.Hour
+// maxHold limits how long a Retry-After can stop the requests. If the destination is still
+// overloaded then, it can say so again.
+const maxHold = time.Minute
 
 // maxResponse limits how much of a response is read, in bytes, so that a destination cannot
 // keep sending for ever. A longer response is abandoned; over HTTP/1.1 that costs the
@@ -57,6 +58,16 @@ func failure(resp *http.Response, body []byte, n int, now time.Time) *Response {
 		}
 	}
 	return r
+}
+
+// redirect returns where a response redirects to, for an error. Redirects are not followed:
+// most of them would turn the POST into a GET without a body.
+func redirect(resp *http.Response) string {
+	to, err := resp.Location()
+	if err != nil || resp.StatusCode/100 != 3 || resp.StatusCode == http.StatusNotModified {
+		return ""
+	}
+	return ", redirects to " + withoutSecrets(to)
 }
 
 // noResponse returns the outcome of a request without a complete response. err is what to
