@@ -8,8 +8,9 @@ import (
 	"time"
 )
 
-// patience is how long a test waits for an event before it fails.
-const patience = 30 * time.Second
+// patience is how long a test waits for an event before it fails. It is long, so that the tests
+// pass on a loaded machine too.
+const patience = 90 * time.Second
 
 // WaitFor returns when met returns true, which it calls repeatedly. If that does not
 // happen, it fails the test and names what it waited for.

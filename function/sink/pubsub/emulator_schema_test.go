@@ -23,20 +23,20 @@ func TestPut_topicWithRowSchema(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer schemas.Close()
-	var schema *pubsubpb.Schema
+	const project, schema = "projects/test-project", "projects/test-project/schemas/rows"
 	changetest.WaitFor(t, "an emulator", func() bool {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		schema, err = schemas.CreateSchema(ctx, &pubsubpb.CreateSchemaRequest{Parent: "projects/test-project", SchemaId: "rows",
+		_, err := schemas.CreateSchema(ctx, &pubsubpb.CreateSchemaRequest{Parent: project, SchemaId: "rows",
 			Schema: &pubsubpb.Schema{Type: pubsubpb.Schema_AVRO, Definition: row.Schema}})
-		return err == nil
+		return isCreated(err)
 	})
 	topics, err := apiv1.NewTopicAdminClient(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer topics.Close()
-	settings := &pubsubpb.SchemaSettings{Schema: schema.GetName(), Encoding: pubsubpb.Encoding_BINARY}
+	settings := &pubsubpb.SchemaSettings{Schema: schema, Encoding: pubsubpb.Encoding_BINARY}
 	if _, err := topics.CreateTopic(t.Context(), &pubsubpb.Topic{Name: sinktest.Topic, SchemaSettings: settings}); err != nil {
 		t.Fatal(err)
 	}
