@@ -227,7 +227,7 @@ locals {
   } : name => alert if local.has_metrics })
 }
 
-# Alerts about messages in Pub/Sub that nobody takes.
+# Alerts about messages in Pub/Sub that are not acknowledged.
 
 locals {
   of_subscriptions = "monitored_resource=\"pubsub_subscription\",subscription_id"

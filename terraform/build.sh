@@ -1,6 +1,6 @@
 #!/bin/sh
-# Has Cloud Build make the images of this clone; build.tf calls it at the top of
-# the clone. It deploys nothing: whoever calls it does that with the digests.
+# Builds the images of this clone with Cloud Build. build.tf runs it at the top of the clone.
+# It does not deploy; Terraform does that with the digests.
 set -eu
 
 fail() {
@@ -19,13 +19,13 @@ submit() {
     --substitutions="_REGION=$REGION,_PREFIX=$PREFIX,_TAG=$TAG,_CHECK=false,_DEPLOY=none"
 }
 
-# Grants to an account that was just made take minutes to be known everywhere. A build
-# that ends before anything can have been built has met with that, most likely.
+# Grants to a new account take minutes to become effective. If a build ends before anything
+# can have been built, that is the most likely reason, so try again.
 for attempt in 1 2 3 4 5 6; do
   began=$(date +%s)
   if submit; then exit; fi
   [ $(($(date +%s) - began)) -lt "${TOO_SOON:-90}" ] || fail "the build failed, see above"
-  echo "build the images: attempt $attempt ended at once; grants may be too young" >&2
+  echo "build the images: attempt $attempt ended at once; grants may not be effective yet" >&2
   sleep "${PAUSE:-30}"
 done
 fail "six attempts ended at once, see above; is $ACCOUNT granted what it needs?"

@@ -1,5 +1,5 @@
-# The build of this clone: the account that builds and deploys images, and what makes
-# Cloud Build run.
+# The build of this clone: the account that builds and deploys images, and what triggers
+# Cloud Build.
 
 variable "build_region" {
   description = "Region of Cloud Build's machines. Every project may build in global; some regions give new projects fewer processors than the build needs."
@@ -16,7 +16,7 @@ variable "build_region" {
 resource "google_service_account" "build" {
   project      = var.project
   account_id   = "${var.prefix}-build"
-  display_name = "Aerosink's builds: make the images, and deploy them"
+  display_name = "Aerosink's builds: build and deploy the images"
   depends_on   = [google_project_service.api]
 }
 

@@ -1,4 +1,4 @@
-# The topic of changes: what a message holds, and who publishes.
+# The topic of changes: the format of messages, and the grant to publish.
 
 variable "changes" {
   description = <<-EOT
@@ -10,14 +10,14 @@ variable "changes" {
     - `regions`: where messages may be stored, by default the region. With `enforce_in_transit` they are also accepted and delivered only there.
     - `schema`: schema that messages must match, `definition` with `type` `AVRO` or `PROTOCOL_BUFFER` and `encoding` `BINARY` or `JSON`. For `data` `avro` it is function/sink/row/schema.avsc.
     - `subscriptions`: pull subscriptions, by name; create push subscriptions yourself on the output `topic`. `filter` and `ordering` cannot be changed in place: Terraform recreates the subscription, and its backlog is lost.
-        - `filter`: of attributes, such as `attributes.set = "orders"`. The rest is never delivered, and billed.
+        - `filter`: filter on attributes, such as `attributes.set = "orders"`. Other messages are not delivered, but billed.
         - `subscribers`: accounts that may read, such as `serviceAccount:NAME@PROJECT.iam.gserviceaccount.com`.
-        - `ordering`: whether messages of one key come in order; by default where they have keys.
-        - `exactly_once`: no message twice, as long as it is acknowledged in time; one that was published twice is two.
-        - `ack_deadline`: seconds that a subscriber has for a message, 10 to 600.
-        - `retention_days`: how long it waits for one, 1 to 31.
-        - `backoff_seconds`: least and most pause before it comes again, 0 to 600.
-        - `attempts`: how often it comes before it goes to the topic of undelivered messages, 5 to 100; 0 is for ever, and holds up all of its ordering key.
+        - `ordering`: whether messages with the same key are delivered in order; by default if they have keys.
+        - `exactly_once`: no message is delivered again after it was acknowledged in time; a change that was published twice is still two messages.
+        - `ack_deadline`: seconds that a subscriber has to acknowledge a message, 10 to 600.
+        - `retention_days`: how long the subscription keeps messages, 1 to 31.
+        - `backoff_seconds`: least and most pause before a message is delivered again, 0 to 600.
+        - `attempts`: how often a message is delivered before it goes to the topic of undelivered messages, 5 to 100; 0 retries for ever, and blocks the later messages of its ordering key.
   EOT
   type = object({
     ordering           = optional(number, 256)

@@ -110,7 +110,7 @@ variable "connector" {
 resource "google_service_account" "connector" {
   project      = var.project
   account_id   = "${var.prefix}-connector"
-  display_name = "Aerosink's connector: takes changes from the database to the function"
+  display_name = "Aerosink's connector: sends changes from the database to the function"
   depends_on   = [google_project_service.api]
 }
 
@@ -201,7 +201,7 @@ locals {
 # Commands to run once the connectors exist. They are outputs.
 
 locals {
-  # A balancer stands for all connectors.
+  # With a balancer, only its address.
   connector_hosts = length(google_compute_address.connector_balancer) > 0 ? google_compute_address.connector_balancer[*].address : [
     for name in local.connector_names : google_compute_address.connector[name].address
   ]

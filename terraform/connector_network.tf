@@ -1,4 +1,4 @@
-# The connectors' network: the subnetwork, their addresses, and who reaches them.
+# The connectors' network: the subnetwork, their addresses, and firewall rules.
 
 locals {
   subnetwork_parts = split("/", var.subnetwork)

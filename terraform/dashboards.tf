@@ -16,7 +16,7 @@ resource "google_monitoring_dashboard" "function" {
   dashboard_json = jsonencode(jsondecode(templatefile("${path.module}/dashboards/function.json.tftpl", {
     prefix  = var.prefix
     service = local.ingest_service
-    figures = local.has_metrics
+    metrics = local.has_metrics
   })))
 
   depends_on = [google_project_service.api]

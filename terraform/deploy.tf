@@ -11,7 +11,7 @@ resource "google_cloud_run_v2_service_iam_member" "ingest_build" {
   member   = google_service_account.build.member
 }
 
-# Whoever deploys something that runs as an account must be allowed to use the account.
+# Deploying something that runs as an account requires permission to use the account.
 resource "google_service_account_iam_member" "ingest_build" {
   count = local.is_function ? 0 : 1
 

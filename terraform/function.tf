@@ -7,7 +7,7 @@ resource "google_service_account" "function" {
 
   project      = var.project
   account_id   = "${var.prefix}-function"
-  display_name = "Aerosink's function: builds it"
+  display_name = "Aerosink's function: runs its builds"
   depends_on   = [google_project_service.api]
 }
 

@@ -145,7 +145,7 @@ variable "ingest" {
 resource "google_service_account" "ingest" {
   project      = var.project
   account_id   = "${var.prefix}-ingest"
-  display_name = "Aerosink's function: takes changes in, and stores them"
+  display_name = "Aerosink's function: receives and stores changes"
   depends_on   = [google_project_service.api]
 }
 

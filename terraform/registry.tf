@@ -68,8 +68,8 @@ resource "google_artifact_registry_repository_iam_member" "images_connector" {
   member     = google_service_account.connector.member
 }
 
-# The digests behind latest, which every successful build moves, whoever started it. So
-# what Cloud Build deploys is not drift, and an apply does not undo it.
+# The digests behind latest, which every successful build moves, no matter what started it.
+# So what Cloud Build deploys is not drift, and an apply does not undo it.
 data "google_artifact_registry_docker_image" "image" {
   for_each = toset(var.images == null ? ["connector", "sink"] : [])
 

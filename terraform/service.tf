@@ -160,7 +160,7 @@ resource "google_cloud_run_v2_service" "ingest" {
   ]
 }
 
-# Who may send changes, when identities are required.
+# The account that may send changes, if identities are required.
 resource "google_cloud_run_v2_service_iam_member" "ingest_connector" {
   count = var.ingest.tokens == null ? 1 : 0
 

@@ -71,8 +71,8 @@ resource "google_service_account" "storage_writer" {
   depends_on   = [google_project_service.api]
 }
 
-# Pub/Sub writes as this account. Whoever applies needs roles/iam.serviceAccountUser on
-# it to create the subscription.
+# Pub/Sub writes as this account. The user who runs terraform apply needs
+# roles/iam.serviceAccountUser on it to create the subscription.
 resource "google_service_account_iam_member" "storage_writer_agent" {
   count = length(google_service_account.storage_writer)
 

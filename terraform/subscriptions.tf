@@ -56,8 +56,8 @@ resource "google_pubsub_subscription_iam_member" "changes_agent" {
   member       = local.pubsub_agent
 }
 
-# Undelivered messages: those that a subscriber, or the table or bucket that Pub/Sub
-# writes to, has refused too often. A topic, and the subscription that keeps them.
+# Undelivered messages: those that a subscriber, or the table or bucket that Pub/Sub writes
+# to, has refused too often. They have a topic, and a subscription that keeps them.
 
 # No schema: it would refuse messages that are here because of one.
 resource "google_pubsub_topic" "undelivered" {

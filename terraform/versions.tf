@@ -1,5 +1,5 @@
-# No provider is configured here, so that this is as good a module as it is a root:
-# every resource says its project, its region and its labels itself.
+# No provider is configured here, so that this works as a module and as a root. Every
+# resource sets its project, region and labels itself.
 terraform {
   required_version = ">= 1.9"
 

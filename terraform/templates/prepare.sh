@@ -1,29 +1,28 @@
 #!/bin/sh
-# Fetches what the connector needs and its configuration does not have: which image
-# to run, and the secrets of TLS. Run by aerosink.service before each start, and on a
-# reload. The rules of the machine's own firewall are made here, too, since they do
-# not outlive a restart.
+# Fetches what the connector needs besides its configuration: the name of its image, and
+# the secrets of TLS. Also opens the ports in the machine's own firewall, whose rules do not
+# survive a restart. aerosink.service runs it before each start and on a reload.
 set -eu
 
-# fail says what is wrong, for the machine's journal, and ends.
+# fail logs an error and exits.
 fail() {
   echo "prepare: $1" >&2
   exit 1
 }
 
-# metadata prints what the machine knows of itself.
+# metadata prints a value of the metadata server.
 metadata() {
   curl --silent --show-error --fail --retry 5 --retry-connrefused --max-time 10 --header 'Metadata-Flavor: Google' \
     "http://${GCE_METADATA_HOST:-metadata.google.internal}/computeMetadata/v1/instance/$1"
 }
 
-# token prints an access token of the machine's account.
+# token prints an access token of the machine's service account.
 token() {
   metadata service-accounts/default/token | sed -n 's/.*"access_token" *: *"\([^"]*\)".*/\1/p'
 }
 
-# fetch puts a version of a secret into a new file that only the connector reads. The
-# token comes to curl by its input: arguments are for everybody to see.
+# fetch writes a version of a secret to a new file that only the connector can read. curl
+# reads the token from its standard input, because every user can see arguments.
 fetch() {
   printf 'Authorization: Bearer %s\n' "$access" |
     curl --silent --show-error --fail --retry 5 --max-time 10 --header @- "${SECRET_MANAGER:-https://secretmanager.googleapis.com}/v1/$1:access" |
@@ -51,7 +50,7 @@ if [ -n "${SECRETS:-}" ]; then
   for secret in $SECRETS; do
     fetch "${secret#*=}" "${secret%%=*}"
   done
-  # All or none: a certificate is nothing without its own key.
+  # Replace all files or none, since a certificate needs its own key.
   for secret in $SECRETS; do
     mv "$tls/${secret%%=*}.new" "$tls/${secret%%=*}"
   done

@@ -17,7 +17,7 @@ run "by_default" {
 
   assert {
     condition     = local.archive_sinks == ["gs://example-project-aerosink-archive/changes?compression=gzip&format=ndjson"] && local.dead_letters == "gs://example-project-aerosink-dead-letters/letters"
-    error_message = "The function writes otherwise: ${join(",", local.archive_sinks)}, ${local.dead_letters}"
+    error_message = "Unexpected sinks or dead letters: ${join(",", local.archive_sinks)}, ${local.dead_letters}"
   }
 
   assert {
@@ -26,23 +26,23 @@ run "by_default" {
       && length(google_storage_bucket.archive[0].autoclass) == 0
       && length(google_storage_bucket.archive[0].retention_policy) == 0
     && length(google_storage_bucket.archive[0].encryption) == 0)
-    error_message = "The archive has other settings."
+    error_message = "The bucket of the archive has unexpected settings."
   }
 
   assert {
     condition     = [for r in google_storage_bucket.archive[0].lifecycle_rule : one(r.action).type] == ["AbortIncompleteMultipartUpload"] && length(google_storage_bucket.dead_letters.lifecycle_rule) == 0
-    error_message = "Files are moved or deleted unasked."
+    error_message = "There are lifecycle rules that move or delete files."
   }
 
   assert {
     condition = [for g in concat(google_storage_bucket_iam_member.archive_ingest, [google_storage_bucket_iam_member.dead_letters_ingest]) : [g.bucket, g.role, g.member]] == [
       for bucket in ["archive", "dead-letters"] : ["example-project-aerosink-${bucket}", "roles/storage.objectCreator", google_service_account.ingest.member]
     ]
-    error_message = "The function may do more than create files, or another may."
+    error_message = "Only the function must be able to write to the buckets, and only create objects."
   }
 }
 
-run "nothing_is_public_or_lost" {
+run "protection" {
   command = plan
 
   variables {
@@ -60,7 +60,7 @@ run "nothing_is_public_or_lost" {
     condition = alltrue([for b in concat(google_storage_bucket.archive, google_storage_bucket.messages, [google_storage_bucket.dead_letters]) :
       !b.force_destroy && b.soft_delete_policy[0].retention_duration_seconds == 604800
     ])
-    error_message = "A bucket's files can be deleted without a way back."
+    error_message = "Deleted files cannot be restored for a week, or a destroy deletes buckets with files."
   }
 }
 
@@ -74,7 +74,7 @@ run "without_protection" {
 
   assert {
     condition     = alltrue([for b in concat(google_storage_bucket.archive, google_storage_bucket.messages, [google_storage_bucket.dead_letters]) : b.force_destroy])
-    error_message = "terraform destroy stops at a bucket with files."
+    error_message = "A destroy fails for a bucket with files."
   }
 }
 
@@ -87,11 +87,11 @@ run "without_an_archive" {
 
   assert {
     condition     = length(google_storage_bucket.archive) == 0 && length(google_storage_bucket_iam_member.archive_ingest) == 0 && length(local.archive_sinks) == 0 && output.archive == null
-    error_message = "There is an archive, or the function writes to one."
+    error_message = "There is a bucket for the archive, or the function writes to one."
   }
 }
 
-run "parquet_in_other_folders" {
+run "parquet_with_path" {
   command = plan
 
   variables {
@@ -100,11 +100,11 @@ run "parquet_in_other_folders" {
 
   assert {
     condition     = local.archive_sinks == ["gs://example-project-aerosink-archive/shop/changes?format=parquet&linger=2000ms&path=set%3D%7Bset%7D%2Fshard%3D%7Bshard%3A16%7D"]
-    error_message = "The function writes otherwise: ${join(",", local.archive_sinks)}"
+    error_message = "Unexpected sinks: ${join(",", local.archive_sinks)}"
   }
 }
 
-run "kept_cooled_and_deleted" {
+run "lifecycle_and_retention" {
   command = plan
 
   variables {
@@ -116,22 +116,22 @@ run "kept_cooled_and_deleted" {
     condition = [for r in google_storage_bucket.archive[0].lifecycle_rule : "${one(r.action).type} ${coalesce(one(r.action).storage_class, "-")} ${one(r.condition).age}"] == [
       "AbortIncompleteMultipartUpload - 7", "SetStorageClass ARCHIVE 365", "SetStorageClass NEARLINE 30", "Delete - 3650"
     ]
-    error_message = "The archive's files have other rules."
+    error_message = "The bucket of the archive has unexpected lifecycle rules."
   }
 
   assert {
     condition     = google_storage_bucket.archive[0].retention_policy[0].retention_period == "604800" && google_storage_bucket.archive[0].retention_policy[0].is_locked
-    error_message = "Files can be deleted within the week."
+    error_message = "The bucket has no locked retention of a week."
   }
 
   assert {
     condition     = google_storage_bucket.archive[0].location == "EU" && google_storage_bucket.archive[0].soft_delete_policy[0].retention_duration_seconds == 0
-    error_message = "The archive is elsewhere, or keeps what was deleted."
+    error_message = "The bucket is not in the EU, or has soft delete."
   }
 
   assert {
     condition     = [for r in google_storage_bucket.dead_letters.lifecycle_rule : "${one(r.action).type} ${one(r.condition).age}"] == ["Delete 90"]
-    error_message = "Dead letters have other rules."
+    error_message = "The bucket of dead letters has unexpected lifecycle rules."
   }
 }
 
@@ -144,6 +144,6 @@ run "autoclass" {
 
   assert {
     condition     = google_storage_bucket.archive[0].autoclass[0].enabled && google_storage_bucket.archive[0].autoclass[0].terminal_storage_class == "ARCHIVE"
-    error_message = "Google does not move files by itself."
+    error_message = "Autoclass is off, or has another terminal class."
   }
 }

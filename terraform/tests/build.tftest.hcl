@@ -1,4 +1,4 @@
-# The build: what its account may do, where its sources lie, and what asks for it.
+# The build: the grants of its account, the bucket of its sources, and what triggers it.
 
 mock_provider "google" {
   source          = "./tests/mocks"
@@ -20,7 +20,7 @@ variables {
 run "by_default" {
   command = plan
 
-  # All that the account is granted.
+  # All grants of the account.
   assert {
     condition = [for grant in [
       google_artifact_registry_repository_iam_member.images_build,
@@ -39,7 +39,7 @@ run "by_default" {
       "roles/iam.serviceAccountUser",
       "projects/example-project/roles/aerosink_rollout",
     ]
-    error_message = "The build's account may do less than it has to, or more."
+    error_message = "The build's account has unexpected roles."
   }
 
   assert {
@@ -48,42 +48,42 @@ run "by_default" {
       && google_cloud_run_v2_service_iam_member.ingest_build[0].name == local.ingest_service
       && google_service_account_iam_member.ingest_build[0].service_account_id == google_service_account.ingest.name
     && google_service_account_iam_member.connector_build[0].service_account_id == google_service_account.connector.name)
-    error_message = "A grant is on something else."
+    error_message = "A grant is on an unexpected resource."
   }
 
   assert {
     condition = google_project_iam_custom_role.rollout[0].permissions == toset([
       "compute.instanceGroupManagers.get", "compute.instanceGroupManagers.update", "compute.regionOperations.get",
     ])
-    error_message = "The role of a rollout has other permissions."
+    error_message = "The rollout role has unexpected permissions."
   }
 
   assert {
     condition = (google_storage_bucket.build.public_access_prevention == "enforced" && google_storage_bucket.build.uniform_bucket_level_access
     && google_storage_bucket.build.force_destroy && google_storage_bucket.build.soft_delete_policy[0].retention_duration_seconds == 0)
-    error_message = "Sources are open, or stay."
+    error_message = "The bucket of sources can be made public, or keeps files."
   }
 
-  # As the account is another after a destroy, so is the role, whose name is not free for weeks.
+  # The name of a deleted role stays reserved for weeks, so it contains the ID of the account.
   assert {
     condition     = google_project_iam_custom_role.rollout[0].role_id == "aerosink_rollout_${google_service_account.build.unique_id}"
-    error_message = "An apply after a destroy would meet with the role of before."
+    error_message = "An apply after a destroy would fail, because the name of the role is reserved."
   }
 
-  # Of nothing: what terraform test sees of the clone is only terraform/.
+  # The hash of no sources: terraform test sees only terraform/ of the clone.
   assert {
     condition     = terraform_data.build[0].triggers_replace[0] == local.sources_hash && can(regex("^clone-[0-9a-f]{12}$", local.sources_hash))
-    error_message = "A change of the sources does not build."
+    error_message = "A change of the sources does not trigger a build."
   }
 }
 
-# Provenance is asked for by cloudbuild.yaml, and a build that cannot store it fails.
+# cloudbuild.yaml requires provenance, and a build that cannot store it fails.
 run "provenance" {
   command = plan
 
   assert {
     condition     = contains(keys(google_project_service.api), "containeranalysis.googleapis.com")
-    error_message = "There is nowhere to put the provenance of images."
+    error_message = "The API that stores provenance is not enabled."
   }
 }
 
@@ -96,6 +96,6 @@ run "without_connectors" {
 
   assert {
     condition     = length(google_project_iam_custom_role.rollout) == 0 && length(google_project_iam_member.rollout_build) == 0 && length(google_service_account_iam_member.connector_build) == 0
-    error_message = "The build may roll connectors that are not there."
+    error_message = "The build has grants for connectors, but there are none."
   }
 }

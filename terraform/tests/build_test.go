@@ -12,7 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// What build.tf gives build.sh.
+// buildEnvironment is the environment that build.tf sets for build.sh.
 var buildEnvironment = []string{
 	"PROJECT=shop", "REGION=europe-west1", "AT=global", "PREFIX=aerosink", "TAG=clone-1", "BUCKET=shop-aerosink-build",
 	"ACCOUNT=projects/shop/serviceAccounts/aerosink-build@shop.iam.gserviceaccount.com", "PAUSE=0",
@@ -22,16 +22,16 @@ const submitted = "gcloud builds submit --quiet --project=shop --region=global -
 	" --service-account=projects/shop/serviceAccounts/aerosink-build@shop.iam.gserviceaccount.com --gcs-source-staging-dir=gs://shop-aerosink-build/source" +
 	" --substitutions=_REGION=europe-west1,_PREFIX=aerosink,_TAG=clone-1,_CHECK=false,_DEPLOY=none\n"
 
-func TestBuild(t *testing.T) {
+func TestBuildScript(t *testing.T) {
 	const loggedIn = "gcloud auth print-access-token\n"
 	for _, test := range []struct {
 		name, gcloud string
 		env          []string
 		want, err    string
 	}{
-		{name: "at once", want: loggedIn + submitted},
+		{name: "first attempt", want: loggedIn + submitted},
 		{
-			name: "grants too young", gcloud: `[ $1 = auth ] || [ $(grep -c submit $LOG) -eq 3 ]`,
+			name: "grants not yet effective", gcloud: `[ $1 = auth ] || [ $(grep -c submit $LOG) -eq 3 ]`,
 			want: loggedIn + strings.Repeat(submitted, 3),
 		},
 		{
@@ -45,7 +45,7 @@ func TestBuild(t *testing.T) {
 		{name: "not logged in", gcloud: `false`, want: loggedIn, err: "run gcloud auth login"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			tools := fakes(t, map[string]string{"gcloud": test.gcloud})
+			tools := fakeTools(t, map[string]string{"gcloud": test.gcloud})
 			env := slices.Concat(buildEnvironment, tools.env, test.env, []string{"LOG=" + tools.log})
 			checkBuild(t, top, env, test.err)
 			if diff := cmp.Diff(test.want, read(t, tools.log)); diff != "" {
@@ -56,7 +56,7 @@ func TestBuild(t *testing.T) {
 	t.Run("without gcloud", func(t *testing.T) {
 		sh, err := exec.LookPath("sh")
 		if err != nil {
-			t.Skip("there is no sh")
+			t.Skip("sh is not installed")
 		}
 		bin := t.TempDir()
 		if err := os.Symlink(sh, filepath.Join(bin, "sh")); err != nil {
@@ -81,9 +81,8 @@ func checkBuild(t *testing.T, dir string, env []string, want string) {
 	}
 }
 
-// What an image is made of is in the hash that makes an apply build, and what tests
-// are made of is not.
-func TestBuildSources(t *testing.T) {
+// The hash that triggers a build covers every file that an image is built from.
+func TestBuild_hashesAllSources(t *testing.T) {
 	var patterns []*regexp.Regexp
 	for _, match := range regexp.MustCompile(`fileset\(local\.top, "([^"]+)"\)`).FindAllStringSubmatch(read(t, "build.tf"), -1) {
 		patterns = append(patterns, braces(match[1]))
@@ -95,12 +94,12 @@ func TestBuildSources(t *testing.T) {
 	}
 	for _, name := range append(sources, "go.mod", "go.sum") {
 		if !slices.ContainsFunc(patterns, func(p *regexp.Regexp) bool { return p.MatchString(name) }) {
-			t.Errorf("%s is in no fileset of build.tf: a clone with another one would not be built", name)
+			t.Errorf("%s is in no fileset of build.tf, so changing it would not trigger a build", name)
 		}
 	}
 }
 
-// braces is glob with alternatives, {a,b}.
+// braces is like glob, but the pattern may have alternatives: {a,b}.
 func braces(pattern string) *regexp.Regexp {
 	text := strings.NewReplacer(`\{`, "(", `\}`, ")", ",", "|").Replace(glob(pattern).String())
 	return regexp.MustCompile(text)

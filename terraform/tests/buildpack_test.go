@@ -19,11 +19,11 @@ import (
 	"github.com/aerosink/aerosink/function/sink/sinktest"
 )
 
-// framework is what a function registers with, and what serves it.
+// framework is the module path of the Functions Framework.
 const framework = "github.com/GoogleCloudPlatform/functions-framework-go/"
 
-// buildpackMain is a main like the one that Google's functions buildpack writes
-// for a function that registers itself. The verb stands for the module.
+// buildpackMain is the main package that Google's functions buildpack writes for a function
+// that registers itself. The verb %q stands for the module path.
 const buildpackMain = `package main
 
 import (
@@ -42,12 +42,11 @@ func main() {
 }
 `
 
-// "gcloud functions deploy --source=." on this clone, without Google: its files go
-// through the steps of the buildpack, and the function that comes out stores a
-// change.
-func TestFunctionsBuild(t *testing.T) {
+// The files that "gcloud functions deploy --source=." uploads build with the steps of
+// Google's buildpack, and the resulting function stores a change.
+func TestFunction_buildFromUpload(t *testing.T) {
 	source := filepath.Join(t.TempDir(), "serverless_function_source_code")
-	copyFiles(t, taken(t, ignoreFile(t, ".gcloudignore")), source)
+	copyFiles(t, includedFiles(t, ignoreFile(t, ".gcloudignore")), source)
 	binary := buildFunction(t, source)
 
 	cloud := sinktest.New(t)
@@ -62,8 +61,8 @@ func TestFunctionsBuild(t *testing.T) {
 	}
 }
 
-// buildFunction does what the buildpack does with the files of an upload, in its
-// order, and returns the path of the binary.
+// buildFunction runs the steps of the buildpack on uploaded sources, and returns the path of
+// the binary.
 func buildFunction(t *testing.T, source string) string {
 	t.Helper()
 	imports, err := onlyPackage(source)
@@ -71,11 +70,11 @@ func buildFunction(t *testing.T, source string) string {
 		t.Fatal(err)
 	}
 	if !slices.Contains(imports, framework+"functions") {
-		t.Fatal("the package at the top does not import the framework's functions: the buildpack would look for a Receive that it exports")
+		t.Fatal("the package at the top does not import the framework's package functions; the buildpack would look for an exported Receive")
 	}
 	module := strings.TrimSpace(runIn(t, source, nil, "go", "list", "-m"))
 	if domain, _, _ := strings.Cut(module, "/"); !strings.Contains(domain, ".") {
-		t.Fatalf("the buildpack takes no module whose path begins without a dot: %s", module)
+		t.Fatalf("the buildpack does not accept module path %s: the first element has no dot", module)
 	}
 	app := filepath.Join(source, "functions.local/app")
 	if err := os.MkdirAll(app, 0o700); err != nil {
@@ -93,8 +92,8 @@ func buildFunction(t *testing.T, source string) string {
 	return binary
 }
 
-// onlyPackage returns what the one package in a folder imports. As the buildpack it
-// parses every file with Go's ending, tests and those that are never built too.
+// onlyPackage returns the imports of the only package in dir. Like the buildpack it parses
+// every .go file, including tests and files excluded by build constraints.
 func onlyPackage(dir string) ([]string, error) {
 	files, err := filepath.Glob(filepath.Join(dir, "*.go"))
 	if err != nil {
@@ -117,16 +116,15 @@ func onlyPackage(dir string) ([]string, error) {
 	}
 	names := slices.Sorted(maps.Keys(packages))
 	if len(names) != 1 || names[0] == "main" {
-		return nil, fmt.Errorf("the buildpack wants one package at the top that can be imported, and finds %q", names)
+		return nil, fmt.Errorf("the buildpack needs exactly one importable package at the top, found %q", names)
 	}
 	return imports, nil
 }
 
-// startFunction runs a function as the platform does, and returns its address once
-// it answers.
+// startFunction runs a function as the platform does, and returns its URL once it answers.
 func startFunction(t *testing.T, binary string, env ...string) (url string, output *changetest.Output) {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0") // the framework can choose no port and say which
+	l, err := net.Listen("tcp", "127.0.0.1:0") // the framework cannot choose a free port itself
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -152,12 +150,12 @@ func startFunction(t *testing.T, binary string, env ...string) (url string, outp
 	return url, output
 }
 
-// Google's builder has one release of Go 1.26, and would have to fetch whatever newer
-// one go.mod asks for.
-func TestNoToolchain(t *testing.T) {
+// Google's builder has one release of Go 1.26. If go.mod required a newer one, it would have
+// to download it.
+func TestGoMod_noToolchain(t *testing.T) {
 	text := read(t, filepath.Join(top, "go.mod"))
 	if !strings.Contains(text, "\ngo 1.26.0\n") || strings.Contains(text, "\ntoolchain ") {
-		t.Error("go.mod asks for another Go than 1.26.0, or for a toolchain")
+		t.Error("go.mod has a go line other than 1.26.0, or a toolchain line")
 	}
 }
 
@@ -166,13 +164,13 @@ func TestOnlyPackage(t *testing.T) {
 		files map[string]string
 		err   string
 	}{
-		"one":           {map[string]string{"a.go": "package a", "b.go": "package a"}, ""},
-		"none":          {map[string]string{"a.txt": ""}, "[]"},
-		"test":          {map[string]string{"a.go": "package a", "a_test.go": "package a_test"}, `["a" "a_test"]`},
-		"never built":   {map[string]string{"a.go": "package a", "gen.go": "//go:build ignore\n\npackage main"}, `["a" "main"]`},
-		"only main":     {map[string]string{"a.go": "package main"}, `["main"]`},
-		"not even Go":   {map[string]string{"a.go": "#!/bin/sh"}, "illegal character"},
-		"in its folder": {map[string]string{"a.go": "package a", "b/b.go": "package b"}, ""},
+		"one":          {map[string]string{"a.go": "package a", "b.go": "package a"}, ""},
+		"none":         {map[string]string{"a.txt": ""}, "[]"},
+		"test":         {map[string]string{"a.go": "package a", "a_test.go": "package a_test"}, `["a" "a_test"]`},
+		"never built":  {map[string]string{"a.go": "package a", "gen.go": "//go:build ignore\n\npackage main"}, `["a" "main"]`},
+		"only main":    {map[string]string{"a.go": "package main"}, `["main"]`},
+		"not Go":       {map[string]string{"a.go": "#!/bin/sh"}, "illegal character"},
+		"in subfolder": {map[string]string{"a.go": "package a", "b/b.go": "package b"}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()

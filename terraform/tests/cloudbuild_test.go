@@ -15,7 +15,7 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// cloudBuild is what cloudbuild.yaml says.
+// cloudBuild is the parsed cloudbuild.yaml.
 type cloudBuild struct {
 	Substitutions map[string]string
 	Steps         []buildStep
@@ -43,30 +43,30 @@ func readCloudBuild(t *testing.T) cloudBuild {
 	return b
 }
 
-func TestCloudBuild(t *testing.T) {
+func TestCloudBuild_stepsAndOptions(t *testing.T) {
 	b := readCloudBuild(t)
 	builder := regexp.MustCompile(`^[a-z0-9./-]+:[0-9]+\.[0-9]+\.[0-9]+(-[a-z]+)?$`)
 	var ids []string
 	for _, step := range b.Steps {
 		if step.ID == "" || slices.Contains(ids, step.ID) {
-			t.Errorf("a step has the id %q; each has one of its own", step.ID)
+			t.Errorf("step id %q is empty or not unique", step.ID)
 		}
 		if len(step.WaitFor) == 0 {
-			t.Errorf("%s does not say what it waits for", step.ID)
+			t.Errorf("%s has no waitFor", step.ID)
 		}
 		for _, other := range step.WaitFor {
 			if other != "-" && !slices.Contains(ids, other) {
-				t.Errorf("%s waits for %s, which is no step before it", step.ID, other)
+				t.Errorf("%s waits for %s, which is not an earlier step", step.ID, other)
 			}
 		}
 		if !builder.MatchString(step.Name) {
-			t.Errorf("%s runs in %s, of no version", step.ID, step.Name)
+			t.Errorf("%s runs in %s, which has no version", step.ID, step.Name)
 		}
 		ids = append(ids, step.ID)
 	}
 	for _, half := range []string{"connector", "function"} {
 		if from := "FROM " + b.Steps[0].Name + " AS build\n"; !strings.Contains(read(t, filepath.Join(top, half, "Dockerfile")), from) {
-			t.Errorf("%s/Dockerfile builds with another Go than %s, which tests", half, b.Steps[0].Name)
+			t.Errorf("%s/Dockerfile does not build with %s, the image that runs the tests", half, b.Steps[0].Name)
 		}
 	}
 	want := map[string]any{
@@ -77,12 +77,12 @@ func TestCloudBuild(t *testing.T) {
 		t.Errorf("options (-want +got)\n%s", diff)
 	}
 	if b.Timeout == "" {
-		t.Error("no timeout: builds end after an hour by themselves")
+		t.Error("no timeout; the default is one hour")
 	}
 }
 
-// Every substitution is said and used: that is what MUST_MATCH asks for.
-func TestCloudBuildSubstitutions(t *testing.T) {
+// Every substitution is defined and used, as MUST_MATCH requires.
+func TestCloudBuild_substitutions(t *testing.T) {
 	b := readCloudBuild(t)
 	used := map[string]bool{}
 	var texts []string
@@ -94,13 +94,13 @@ func TestCloudBuildSubstitutions(t *testing.T) {
 	}
 	delete(used, "PROJECT_ID") // Cloud Build's own
 	if diff := cmp.Diff(slices.Sorted(maps.Keys(b.Substitutions)), slices.Sorted(maps.Keys(used))); diff != "" {
-		t.Errorf("(-said +used)\n%s", diff)
+		t.Errorf("(-defined +used)\n%s", diff)
 	}
 }
 
-// A trigger's build: its commands as they are, of a docker, a gcloud and a go that
-// only say what they were asked for.
-func TestCloudBuildRuns(t *testing.T) {
+// The build of a trigger runs these commands. The test replaces docker, gcloud and go by
+// scripts that only record their arguments.
+func TestCloudBuild_commandsOfTrigger(t *testing.T) {
 	const registry = "europe-west1-docker.pkg.dev/shop/aerosink"
 	commands := runCloudBuild(t, map[string]string{"PROJECT_ID": "shop", "SHORT_SHA": "abc1234"})
 	want := `go vet ./...
@@ -124,36 +124,36 @@ gcloud compute instance-groups managed wait-until aerosink-connector --project=s
 	}
 	for _, image := range expandAll(readCloudBuild(t).Images, map[string]string{"PROJECT_ID": "shop", "_REGION": "europe-west1", "_PREFIX": "aerosink", "_TAG": "abc1234"}) {
 		if !strings.Contains(commands, "--tag="+image+" ") {
-			t.Errorf("%s is pushed at the end, and was never built", image)
+			t.Errorf("%s is pushed at the end, but never built", image)
 		}
 	}
 }
 
-// Terraform's build makes images, and leaves the rest to Terraform.
-func TestCloudBuildMakesOnlyImages(t *testing.T) {
+// A build that Terraform starts only builds and pushes images.
+func TestCloudBuild_onlyImagesForTerraform(t *testing.T) {
 	commands := runCloudBuild(t, map[string]string{"PROJECT_ID": "shop", "_TAG": "clone-1", "_CHECK": "false", "_DEPLOY": "none"})
 	if strings.Contains(commands, "go ") || strings.Contains(commands, "gcloud") || strings.Count(commands, "docker push") != 2 {
-		t.Errorf("it did\n%s", commands)
+		t.Errorf("commands\n%s", commands)
 	}
 }
 
-// A rollout that is not told which connectors there are has not rolled any, and says so.
-func TestRolloutFails(t *testing.T) {
+// The rollout step fails if any of its gcloud commands fails.
+func TestCloudBuild_rolloutFails(t *testing.T) {
 	steps := readCloudBuild(t).Steps
-	for _, refused := range []string{"all-instances-config", "list-instances", "update-instances", "wait-until"} {
-		tools := fakes(t, map[string]string{"gcloud": `[ $4 != ` + refused + ` ] && echo connector-a`})
+	for _, failing := range []string{"all-instances-config", "list-instances", "update-instances", "wait-until"} {
+		tools := fakeTools(t, map[string]string{"gcloud": `[ $4 != ` + failing + ` ] && echo connector-a`})
 		c := exec.CommandContext(t.Context(), steps[len(steps)-1].file(t))
 		c.Dir = t.TempDir()
 		c.Env = append(tools.env, "PROJECT=shop", "REGION=europe-west1", "PREFIX=aerosink", "DEPLOY=connector")
 		if out, err := c.CombinedOutput(); err == nil {
-			t.Errorf("%s is refused, and the step ends well: %s", refused, out)
+			t.Errorf("%s fails, but the step succeeds: %s", failing, out)
 		}
 	}
 }
 
-// What a deploy writes beside the image is no drift, which Terraform would undo by a
-// revision of its own.
-func TestDeployIsNoDrift(t *testing.T) {
+// Terraform ignores what gcloud writes besides the image when it deploys. Otherwise an apply
+// would undo it with a new revision.
+func TestService_ignoresDeployMetadata(t *testing.T) {
 	service := newPlan(t, variables()).resources["google_cloud_run_v2_service"]["ingest"]
 	var ignored []string
 	for _, path := range child(service, "lifecycle").Attributes["ignore_changes"].Expr.Variables() {
@@ -170,8 +170,8 @@ func TestDeployIsNoDrift(t *testing.T) {
 	}
 }
 
-// runCloudBuild runs the scripts of all steps, and returns the commands that they
-// ran. Substitutions go before those of the file.
+// runCloudBuild runs the scripts of all steps, and returns the recorded commands. The given
+// substitutions override those of the file.
 func runCloudBuild(t *testing.T, substitutions map[string]string) string {
 	t.Helper()
 	b := readCloudBuild(t)
@@ -180,7 +180,7 @@ func runCloudBuild(t *testing.T, substitutions map[string]string) string {
 			substitutions[name] = os.Expand(value, func(of string) string { return substitutions[of] })
 		}
 	}
-	tools := fakes(t, map[string]string{
+	tools := fakeTools(t, map[string]string{
 		"go":     "",
 		"docker": `case $1 in inspect) for image; do :; done; echo "${image%:*}@sha256:0" ;; esac`,
 		"gcloud": `case $4 in list-instances) printf 'connector-a\nconnector-b\n' ;; esac`,
@@ -192,7 +192,7 @@ func runCloudBuild(t *testing.T, substitutions map[string]string) string {
 	return read(t, tools.log)
 }
 
-// file writes the step's script where it can be run, and returns its path.
+// file writes the step's script to an executable file, and returns its path.
 func (s buildStep) file(t *testing.T) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), s.ID)
@@ -210,17 +210,17 @@ func expandAll(texts []string, values map[string]string) []string {
 	return expanded
 }
 
-// tools are commands that a script finds in place of the real ones.
+// tools are fake commands that a script runs in place of the real ones.
 type tools struct {
 	env []string
-	log string // where each writes how it was called
+	log string // file in which the commands record their arguments
 }
 
-// fakes makes tools, each of which does what its text says, in sh.
-func fakes(t *testing.T, commands map[string]string) tools {
+// fakeTools makes fake commands. Each records its arguments and then runs its text in sh.
+func fakeTools(t *testing.T, commands map[string]string) tools {
 	t.Helper()
 	if _, err := exec.LookPath("sh"); err != nil {
-		t.Skip("there is no sh")
+		t.Skip("sh is not installed")
 	}
 	dir := t.TempDir()
 	log := filepath.Join(dir, "log")

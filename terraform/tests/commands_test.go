@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// paste runs what Terraform prints for a person, at the top of the clone, where a
-// program is a script of ours.
+// paste runs a command that Terraform prints for users, at the top of the clone, with a
+// script in place of program.
 func paste(t *testing.T, command, program, script string) (output string, err error) {
 	t.Helper()
 	bin := t.TempDir()
@@ -23,9 +23,9 @@ func paste(t *testing.T, command, program, script string) (output string, err er
 	return string(out), err
 }
 
-// Whoever pastes the command gets a stanza that names every connector, though their
-// certificates are elsewhere.
-func TestXDRConfigCommand(t *testing.T) {
+// The command prints a stanza that names every connector, even though the certificates in
+// the configuration do not exist on this machine.
+func TestXDRConfigCommand_namesEveryConnector(t *testing.T) {
 	p := connectorPlan(t, connectors["mutual tls"])
 	config := filepath.Join(t.TempDir(), "connector.yml")
 	if err := os.WriteFile(config, []byte(p.local("connector_config").AsString()), 0o600); err != nil {
@@ -43,9 +43,9 @@ func TestXDRConfigCommand(t *testing.T) {
 	}
 }
 
-// Machines change one after another. When one does not come back, the others are left
-// alone, and whoever ran the commands can tell.
-func TestRollConnectors(t *testing.T) {
+// Machines are updated one after another. If one does not become healthy, the commands fail
+// and do not touch the others.
+func TestRollConnectors_stopsAtFailure(t *testing.T) {
 	commands := connectorPlan(t, `{}`).local("roll_connectors").AsString()
 	steps := func(script string) ([]string, error) {
 		out, err := paste(t, commands, "gcloud", `echo "$*" | grep -Eo "update-instances|wait-until|instances=[^ ]*"`+"\n"+script)
@@ -56,6 +56,6 @@ func TestRollConnectors(t *testing.T) {
 		t.Errorf("%q, error %v", got, err)
 	}
 	if got, err := steps(`case $* in *wait-until*) exit 1 ;; esac`); err == nil || strings.Join(got, " ") != first {
-		t.Errorf("%q, error %v, when the first does not come back", got, err)
+		t.Errorf("first machine fails: %q, error %v", got, err)
 	}
 }

@@ -1,4 +1,4 @@
-# The connectors: where they are, who reaches them, what they may do, how they change.
+# The connectors: machines, network, grants and updates.
 
 mock_provider "google" {
   source          = "./tests/mocks"
@@ -21,77 +21,77 @@ run "by_default" {
 
   assert {
     condition     = sort(keys(google_compute_region_per_instance_config.connector)) == tolist(["aerosink-connector-1", "aerosink-connector-2", "aerosink-connector-3"])
-    error_message = "There are not three machines with names that stay."
+    error_message = "There must be three machines with fixed names."
   }
 
   assert {
     condition     = alltrue([for m in google_compute_region_per_instance_config.connector : one(one(m.preserved_state).internal_ip).interface_name == "nic0" && m.remove_instance_on_destroy])
-    error_message = "A machine has no address that stays, or stays itself when it should go."
+    error_message = "A machine has no fixed address, or is not removed on destroy."
   }
 
   assert {
     condition     = alltrue([for a in google_compute_address.connector : a.address_type == "INTERNAL" && a.subnetwork == "projects/example-project/regions/europe-west1/subnetworks/default"])
-    error_message = "An address is not one of the subnetwork."
+    error_message = "An address is not internal, or not in the subnetwork."
   }
 
   assert {
     condition     = length(google_compute_instance_template.connector[0].network_interface) == 1 && length(one(google_compute_instance_template.connector[0].network_interface).access_config) == 0
-    error_message = "A machine has an address outside."
+    error_message = "A machine has an external address."
   }
 
   assert {
     condition     = one(google_compute_instance_template.connector[0].shielded_instance_config).enable_secure_boot
-    error_message = "Machines boot whatever they are given."
+    error_message = "Secure boot is off."
   }
 
   assert {
     condition     = google_compute_instance_template.connector[0].metadata["enable-oslogin"] == "TRUE" && google_compute_instance_template.connector[0].metadata["serial-port-enable"] == "FALSE"
-    error_message = "There are other ways into a machine than OS Login."
+    error_message = "OS Login must be the only way to log in."
   }
 
   assert {
     condition     = one(google_compute_instance_template.connector[0].service_account).email == google_service_account.connector.email
-    error_message = "Machines run as somebody else than the connector."
+    error_message = "Machines do not run as the connector's account."
   }
 
   assert {
     condition     = google_compute_region_instance_group_manager.connector[0].all_instances_config[0].metadata["connector-image"] == var.images.connector
-    error_message = "Machines are not told which image to run."
+    error_message = "The group's metadata does not have the image."
   }
 
   assert {
     condition     = google_project_iam_member.connector_logs[0].role == "roles/logging.logWriter" && google_project_iam_member.connector_logs[0].member == google_service_account.connector.member
-    error_message = "The connector may not write logs, or may do more."
+    error_message = "The connector needs roles/logging.logWriter."
   }
 
   assert {
     condition     = google_project_iam_member.connector_metrics[0].role == "roles/monitoring.metricWriter" && google_project_iam_member.connector_metrics[0].member == google_service_account.connector.member
-    error_message = "The connector may not write figures, or may do more."
+    error_message = "The connector needs roles/monitoring.metricWriter."
   }
 
   assert {
     condition     = length(google_secret_manager_secret_iam_member.connector_tls) == 0
-    error_message = "The connector may read secrets without TLS."
+    error_message = "There are grants on secrets without TLS."
   }
 
   assert {
     condition     = google_compute_firewall.connector_xdr[0].source_ranges == toset(["10.0.0.0/24"]) && one(google_compute_firewall.connector_xdr[0].allow).ports == tolist(["8901"])
-    error_message = "Others than the database reach the port of XDR."
+    error_message = "Only the database may reach the XDR port."
   }
 
   assert {
     condition     = google_compute_firewall.connector_health[0].source_ranges == toset(["35.191.0.0/16", "130.211.0.0/22"]) && one(google_compute_firewall.connector_health[0].allow).ports == tolist(["8902"])
-    error_message = "Others than Google's health checks reach the manage port."
+    error_message = "Only Google's health checks may reach the manage port."
   }
 
   assert {
     condition     = alltrue([for f in [google_compute_firewall.connector_xdr[0], google_compute_firewall.connector_health[0]] : f.target_service_accounts == toset([google_service_account.connector.email]) && f.target_tags == null && f.source_tags == null])
-    error_message = "A rule is for more machines than the connectors."
+    error_message = "A firewall rule must apply to the connectors only."
   }
 
   assert {
     condition     = google_compute_region_instance_group_manager.connector[0].update_policy[0].type == "OPPORTUNISTIC"
-    error_message = "An apply takes all connectors down at once."
+    error_message = "An apply must not restart all connectors at once."
   }
 
   assert {
@@ -101,32 +101,32 @@ run "by_default" {
       google_compute_region_instance_group_manager.connector[0].update_policy[0].max_surge_fixed == 0,
       google_compute_region_instance_group_manager.connector[0].update_policy[0].max_unavailable_fixed >= 3,
     ])
-    error_message = "Google refuses this policy for machines that keep their names and addresses, or for a group of a region."
+    error_message = "Google refuses this update policy for machines with fixed names and addresses, or for a regional group."
   }
 
   assert {
     condition     = google_compute_region_instance_group_manager.connector[0].instance_lifecycle_policy[0].force_update_on_repair == "YES"
-    error_message = "A machine that is healed would be made of a template that may be gone."
+    error_message = "A repaired machine would use its old template, which may be gone."
   }
 
   assert {
     condition     = google_compute_health_check.connector_alive[0].http_health_check[0].request_path == "/healthz" && google_compute_health_check.connector_alive[0].http_health_check[0].port == 8902
-    error_message = "Healing asks something else than whether the process is there."
+    error_message = "Auto-healing must check whether the process is alive."
   }
 
   assert {
     condition     = google_compute_health_check.connector_alive[0].check_interval_sec * google_compute_health_check.connector_alive[0].unhealthy_threshold >= 60
-    error_message = "Healing is so quick that a slow start is taken for a fault."
+    error_message = "Auto-healing must allow at least a minute of failed checks."
   }
 
   assert {
     condition     = strcontains(output.roll_connectors, "for instance in aerosink-connector-1 aerosink-connector-2 aerosink-connector-3;") && strcontains(output.roll_connectors, "--minimal-action=restart")
-    error_message = "The command that rolls them out does not name each of them."
+    error_message = "The rollout command must restart each connector by name."
   }
 
   assert {
     condition     = length(google_compute_forwarding_rule.connector) + length(google_compute_region_backend_service.connector) + length(google_compute_region_health_check.connector_ready) + length(google_compute_address.connector_balancer) == 0
-    error_message = "There is a balancer that nobody asked for, and that is billed."
+    error_message = "There must be no balancer by default."
   }
 }
 
@@ -139,12 +139,12 @@ run "at_once" {
 
   assert {
     condition     = google_compute_region_instance_group_manager.connector[0].update_policy[0].type == "PROACTIVE" && google_compute_region_instance_group_manager.connector[0].distribution_policy_zones == toset(["europe-west1-b", "europe-west1-c"])
-    error_message = "The choice of a rollout or of zones does nothing."
+    error_message = "Rollout or zones are not applied."
   }
 
   assert {
     condition     = length(google_compute_address.connector) == 4
-    error_message = "There is not an address for each of four."
+    error_message = "There must be four addresses."
   }
 }
 
@@ -157,31 +157,31 @@ run "balancer" {
 
   assert {
     condition     = google_compute_forwarding_rule.connector[0].load_balancing_scheme == "INTERNAL" && google_compute_region_backend_service.connector[0].load_balancing_scheme == "INTERNAL" && !google_compute_forwarding_rule.connector[0].allow_global_access
-    error_message = "The balancer is reached from elsewhere."
+    error_message = "The balancer must be internal and regional."
   }
 
   assert {
     condition     = google_compute_region_backend_service.connector[0].connection_tracking_policy[0].connection_persistence_on_unhealthy_backends == "NEVER_PERSIST"
-    error_message = "Connections stay with a sick connector."
+    error_message = "Connections must not stay with an unhealthy connector."
   }
 
   assert {
     condition     = google_compute_region_health_check.connector_ready[0].http_health_check[0].request_path == "/readyz"
-    error_message = "The balancer sends connections to connectors that take none."
+    error_message = "The balancer must check whether connectors are ready."
   }
 
   assert {
     condition     = strcontains(output.xdr_config_command, "-host ${google_compute_address.connector_balancer[0].address} ") && length(split("-host", output.xdr_config_command)) == 2
-    error_message = "The database is told of other addresses than the balancer's."
+    error_message = "The command must name only the balancer's address."
   }
 
   assert {
     condition     = yamldecode(output.connector_config).service["connection-ttl"] == "10m"
-    error_message = "Connections never move to a connector that came later."
+    error_message = "Connections must have a TTL, so that they move to new connectors."
   }
 }
 
-run "pointing_the_database" {
+run "xdr_config_command" {
   command = plan
 
   variables {
@@ -190,12 +190,12 @@ run "pointing_the_database" {
 
   assert {
     condition     = length(split("-host", output.xdr_config_command)) == 4 && endswith(output.xdr_config_command, "-namespace 'shop' -namespace 'bank'")
-    error_message = "The command does not name each connector and each namespace."
+    error_message = "The command must name each connector and each namespace."
   }
 
   assert {
     condition     = yamldecode(output.connector_config).service.port == 8901 && yamldecode(output.connector_config).destinations.function.auth.audience == local.audience
-    error_message = "The configuration is not the one that the firewall and the function are made for."
+    error_message = "Port or audience in the configuration do not match firewall and function."
   }
 }
 
@@ -215,17 +215,17 @@ run "tls" {
 
   assert {
     condition     = tomap({ for use, g in google_secret_manager_secret_iam_member.connector_tls : use => "${g.project} ${g.secret_id} ${g.role}" }) == tomap({ certificate = "example-project xdr-certificate roles/secretmanager.secretAccessor", key = "example-project xdr-key roles/secretmanager.secretAccessor", authority = "elsewhere authority roles/secretmanager.secretAccessor" })
-    error_message = "The connector may not read its secrets, or may read others."
+    error_message = "The connector must be able to read exactly its secrets."
   }
 
   assert {
     condition     = yamldecode(output.connector_config).service.tls["key-file"] == "/run/aerosink/tls/key" && !can(yamldecode(output.connector_config).service.port)
-    error_message = "There is a way in beside TLS."
+    error_message = "The configuration must have a TLS port only."
   }
 
   assert {
     condition     = strcontains(output.xdr_config_command, "-tls-name connector.example")
-    error_message = "The database is not told the name in the certificate."
+    error_message = "The command must have the name in the certificate."
   }
 }
 
@@ -239,16 +239,16 @@ run "shared_vpc" {
 
   assert {
     condition     = data.google_compute_subnetwork.connector[0].project == "network-project" && google_compute_address.connector["aerosink-connector-1"].subnetwork == var.subnetwork
-    error_message = "The subnetwork of another project is looked for in this one."
+    error_message = "The subnetwork must be looked up in its own project."
   }
 
   assert {
     condition     = length(google_compute_firewall.connector_xdr) + length(google_compute_firewall.connector_health) + length(google_project_iam_member.connector_metrics) == 0
-    error_message = "There are rules or grants that were not wanted."
+    error_message = "There must be no firewall rules and no grant for metrics."
   }
 }
 
-run "none" {
+run "no_connectors" {
   command = plan
 
   variables {
@@ -257,16 +257,16 @@ run "none" {
 
   assert {
     condition     = length(google_compute_region_instance_group_manager.connector) + length(google_compute_instance_template.connector) + length(google_compute_address.connector) + length(data.google_compute_subnetwork.connector) + length(google_compute_firewall.connector_xdr) == 0
-    error_message = "There are machines that nobody asked for."
+    error_message = "There must be no machines, addresses or rules."
   }
 
   assert {
     condition     = output.connector_config == null && output.xdr_config_command == null && output.roll_connectors == null && google_service_account.connector.account_id == "aerosink-connector"
-    error_message = "Without connectors of ours there is something to run, or nobody that others could run as."
+    error_message = "Outputs must be null, but the account must exist for connectors elsewhere."
   }
 }
 
-run "no_private_access" {
+run "no_private_google_access" {
   command = plan
 
   override_data {
@@ -277,7 +277,7 @@ run "no_private_access" {
   expect_failures = [data.google_compute_subnetwork.connector]
 }
 
-run "subnetwork_elsewhere" {
+run "subnetwork_in_other_region" {
   command = plan
 
   variables {

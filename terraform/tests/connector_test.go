@@ -17,7 +17,8 @@ import (
 	"github.com/aerosink/aerosink/connector/change/changetest"
 )
 
-// connectors are choices that make what is on a connector's machine differ.
+// connectors are values of the variable connector, by name, that lead to different files on
+// a connector's machine.
 var connectors = map[string]string{
 	"default":    `{}`,
 	"no metrics": `{ metrics = false }`,
@@ -36,7 +37,7 @@ var connectors = map[string]string{
 	"own configuration": `{ config = "service:\n  port: 8901\n  manage: {port: 8902}\ndestinations:\n  a: {urls: [\"https://127.0.0.1:1\"]}\nrouting: {mode: static, destination: a}\nformat: json\n" }`,
 	"indented": `{ config = <<EOT
 
-    # As it stands in somebody's variables.
+    # Indented, as in a variables file.
     service: {port: 8901, address: 127.0.0.1, manage: {port: 8902}}
     destinations: {a: {urls: ["https://127.0.0.1:1"]}}
     routing: {mode: static, destination: a}
@@ -45,28 +46,28 @@ EOT
 	}`,
 }
 
-// connectorPlan is the plan with a choice of connectors, and with what only the cloud
-// knows of the function.
+// connectorPlan returns a plan with the given value of the variable connector, and with
+// made-up values for locals that are known only after an apply.
 func connectorPlan(t *testing.T, choice string) *plan {
 	t.Helper()
 	p := newPlan(t, variables("connector", choice))
-	if refusals := p.refusals("connector"); len(refusals) > 0 {
-		t.Fatal(refusals)
+	if messages := p.violations("connector"); len(messages) > 0 {
+		t.Fatal(messages)
 	}
 	for name, value := range map[string]string{
 		"ingest_url": `"https://127.0.0.1:1"`, "audience": `"https://aerosink.ingest"`,
 		"connector_names": `["aerosink-connector-1", "aerosink-connector-2"]`, "connector_hosts": `["10.0.0.5", "10.0.0.6"]`,
 	} {
-		expression, faults := hclsyntax.ParseExpression([]byte(value), name, hcl.InitialPos)
-		p.must(faults)
+		expression, diags := hclsyntax.ParseExpression([]byte(value), name, hcl.InitialPos)
+		p.must(diags)
 		p.locals[name] = expression
 	}
 	return p
 }
 
-// The connector has nothing to say about the configuration that it gets, and starts
-// with it.
-func TestConnectorConfig(t *testing.T) {
+// The connector finds no errors and no warnings in the configuration that Terraform
+// writes, and starts with it.
+func TestConnectorConfig_passesCheckAndStarts(t *testing.T) {
 	binary := program(t, "connector")
 	for name, choice := range connectors {
 		t.Run(name, func(t *testing.T) {
@@ -74,15 +75,15 @@ func TestConnectorConfig(t *testing.T) {
 			path := writeConfig(t, text)
 			out, err := exec.Command(binary, "check", "-config", path).CombinedOutput()
 			if err != nil || !strings.HasSuffix(string(out), "no errors, no warnings\n") {
-				t.Errorf("%v\n%s\nof\n%s", err, out, text)
+				t.Errorf("%v\n%s\nconfiguration:\n%s", err, out, text)
 			}
 			runConnector(t, binary, path)
 		})
 	}
 }
 
-// writeConfig writes a configuration for this machine: with certificates made here,
-// and any free ports.
+// writeConfig writes a configuration changed for the test: with test certificates, free
+// ports and only loopback addresses.
 func writeConfig(t *testing.T, text string) (path string) {
 	t.Helper()
 	folder := t.TempDir()
@@ -92,7 +93,7 @@ func writeConfig(t *testing.T, text string) (path string) {
 	path = filepath.Join(folder, "connector.yml")
 	text = strings.NewReplacer(
 		"/run/aerosink/tls/certificate", cert, "/run/aerosink/tls/key", key, "/run/aerosink/tls/authority", ca,
-		"{port: 8902}", "{port: 0, address: 127.0.0.1}", "port: 8901", "port: 0", "service:\n", "service:\n  address: 127.0.0.1\n", "  tls: # the only way in\n", "  tls:\n    address: 127.0.0.1\n",
+		"{port: 8902}", "{port: 0, address: 127.0.0.1}", "port: 8901", "port: 0", "service:\n", "service:\n  address: 127.0.0.1\n", "  tls: # no port without TLS\n", "  tls:\n    address: 127.0.0.1\n",
 	).Replace(text)
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
@@ -100,8 +101,8 @@ func writeConfig(t *testing.T, text string) (path string) {
 	return path
 }
 
-// runConnector starts the connector and stops it. Nothing beyond this machine hears
-// of it.
+// runConnector starts the connector, waits until it listens, and stops it. It sends
+// nothing to other machines.
 func runConnector(t *testing.T, binary, path string) {
 	t.Helper()
 	var log changetest.Output
@@ -120,7 +121,7 @@ func runConnector(t *testing.T, binary, path string) {
 	}
 }
 
-// cloudConfig is the part of cloud-init's schema that is used.
+// cloudConfig is the part of cloud-init's schema that our template uses.
 type cloudConfig struct {
 	WriteFiles []struct {
 		Path, Owner, Content string
@@ -129,11 +130,12 @@ type cloudConfig struct {
 	Run []string `yaml:"runcmd"`
 }
 
-// readCloudInit returns what cloud-init reads, and the files in it.
+// readCloudInit parses a cloud-init configuration, and returns it and the files that it
+// writes, by path.
 func readCloudInit(t *testing.T, text string) (c cloudConfig, files map[string]string) {
 	t.Helper()
 	if !strings.HasPrefix(text, "#cloud-config\n") {
-		t.Fatalf("cloud-init does not know what begins with %.20q", text)
+		t.Fatalf("the configuration begins with %.20q, want #cloud-config", text)
 	}
 	d := yaml.NewDecoder(strings.NewReader(text))
 	d.KnownFields(true)
@@ -148,14 +150,14 @@ func readCloudInit(t *testing.T, text string) (c cloudConfig, files map[string]s
 }
 
 func TestCloudInit(t *testing.T) {
-	const room = 256 << 10 // of a value of metadata
+	const limit = 256 << 10 // of a metadata value
 	for name, choice := range connectors {
 		t.Run(name, func(t *testing.T) {
 			p := connectorPlan(t, choice)
 			text := p.local("connector_cloud_init").AsString()
 			c, files := readCloudInit(t, text)
 			for _, f := range c.WriteFiles {
-				// As a number 0644 would be 420 to some readers, and 644 to others.
+				// YAML parsers disagree on the number 0644: octal or decimal.
 				if f.Permissions.Tag != "!!str" || f.Permissions.Value != "0644" || f.Owner != "root" || !filepath.IsAbs(f.Path) {
 					t.Errorf("%s: permissions %s %s, owner %s", f.Path, f.Permissions.Tag, f.Permissions.Value, f.Owner)
 				}
@@ -172,30 +174,31 @@ func TestCloudInit(t *testing.T) {
 				}
 			}
 			if !slices.Equal(c.Run, want) {
-				t.Errorf("it runs %q, want %q", c.Run, want)
+				t.Errorf("runcmd %q, want %q", c.Run, want)
 			}
 			if _, ok := files["/etc/aerosink/collector.yaml"]; ok == (name == "no metrics") {
-				t.Errorf("a collector: %v", ok)
+				t.Errorf("collector.yaml exists: %v", ok)
 			}
-			if len(text) > room || strings.Contains(text, "PRIVATE") {
-				t.Errorf("%d bytes of user data, room for %d; and no secret", len(text), room)
+			if len(text) > limit || strings.Contains(text, "PRIVATE") {
+				t.Errorf("%d bytes of user data, want at most %d without private keys", len(text), limit)
 			}
 		})
 	}
 }
 
-// Zones of a group are fixed: others make a group anew, under the same name. Its
-// machines have to be made anew, too, or there are none.
-func TestMachinesGoWithTheirGroup(t *testing.T) {
+// The zones of a group cannot be changed, so Terraform recreates the group under the same
+// name. It must recreate the machines too, or the new group has none.
+func TestPerInstanceConfig_replacedWithGroup(t *testing.T) {
 	machines := readModule(t, ".").blocks("resource", "google_compute_region_per_instance_config")
 	const group = "google_compute_region_instance_group_manager.connector.id"
 	if len(machines) != 1 || reference(child(machines[0].Body, "lifecycle"), "replace_triggered_by") != group {
-		t.Errorf("%d kinds of machines, want one that is replaced together with %s", len(machines), group)
+		t.Errorf("%d per-instance configs, want one with replace_triggered_by %s", len(machines), group)
 	}
 }
 
-// What would start, and then not be reached or not be well, is refused.
-func TestConnectorsOutOfReach(t *testing.T) {
+// Validations refuse connectors that would start, but could not be reached or would fail
+// their health check.
+func TestConnectorValidation_unreachable(t *testing.T) {
 	const manage, certificates = "manage: {port: 8902}}", `certificate = "projects/p/secrets/c/versions/1", key = "projects/p/secrets/k/versions/1", name = "a"`
 	config := func(service, more string) string { return `{ config = "service: {` + service + `"` + more + ` }` }
 	for choice, want := range map[string]string{
@@ -219,9 +222,9 @@ func TestConnectorsOutOfReach(t *testing.T) {
 		config("port: 8901, tls: {port: 8943}, "+manage, ""):                 "",
 		config("tls: {port: 8901}, "+manage, ", tls = { "+certificates+" }"): "",
 	} {
-		said := strings.Join(newPlan(t, variables("connector", choice)).refusals("connector"), "; ")
-		if (want == "") != (said == "") || !strings.HasPrefix(said, want) {
-			t.Errorf("%s: %q, want %q", choice, said, want)
+		message := strings.Join(newPlan(t, variables("connector", choice)).violations("connector"), "; ")
+		if (want == "") != (message == "") || !strings.HasPrefix(message, want) {
+			t.Errorf("%s: %q, want %q", choice, message, want)
 		}
 	}
 }

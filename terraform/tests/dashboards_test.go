@@ -13,26 +13,26 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// named are what templates are rendered with.
-var named = map[string]cty.Value{
+// templateValues are the variables for rendering templates.
+var templateValues = map[string]cty.Value{
 	"project": cty.StringVal("example-project"), "region": cty.StringVal("europe-west1"), "port": cty.NumberIntVal(8902),
-	"prefix": cty.StringVal("aerosink"), "service": cty.StringVal("aerosink-ingest"), "figures": cty.True,
+	"prefix": cty.StringVal("aerosink"), "service": cty.StringVal("aerosink-ingest"), "metrics": cty.True,
 }
 
-// panel is what both kinds of dashboard say of one chart. One that only heads those
-// below it has no queries.
+// panel is what both kinds of dashboard have in common. The heading of a section is a panel
+// without queries.
 type panel struct {
 	Title, Kind, Unit string
 	Queries           []string
 }
 
-// units are those of Grafana, by what Cloud Monitoring calls them.
+// units are Grafana's names for Cloud Monitoring's units.
 var units = map[string]string{"1": "short", "1/s": "ops", "s": "s", "By": "bytes", "By/s": "Bps", "10^2.%": "percentunit"}
 
-// query is one of Cloud Monitoring.
+// query is a query of a Cloud Monitoring dashboard.
 type query struct{ PrometheusQuery, UnitOverride string }
 
-// monitoring returns the panels of a dashboard for Cloud Monitoring.
+// monitoring returns the panels of a Cloud Monitoring dashboard.
 func monitoring(t *testing.T, half string) []panel {
 	t.Helper()
 	var d struct {
@@ -49,7 +49,7 @@ func monitoring(t *testing.T, half string) []panel {
 			}
 		}
 	}
-	decode(t, []byte(render(t, "dashboards/"+half+".json.tftpl", named)), &d)
+	decode(t, []byte(render(t, "dashboards/"+half+".json.tftpl", templateValues)), &d)
 	var all []panel
 	for _, tile := range d.MosaicLayout.Tiles {
 		p := panel{Title: tile.Widget.Title, Kind: "row"}
@@ -72,8 +72,8 @@ func monitoring(t *testing.T, half string) []panel {
 	return all
 }
 
-// grafana returns the panels of a dashboard for Grafana, with the variables as they
-// are at first.
+// grafana returns the panels of a Grafana dashboard, with its variables replaced by their
+// defaults.
 func grafana(t *testing.T, half string) []panel {
 	t.Helper()
 	text, err := os.ReadFile("dashboards/" + half + ".grafana.json")
@@ -95,7 +95,7 @@ func grafana(t *testing.T, half string) []panel {
 	var all []panel
 	for _, p := range d.Panels {
 		if p.Type != "row" && p.Datasource.UID != "${datasource}" {
-			t.Errorf("%s, %s: its data source is %s, and cannot be chosen", half, p.Title, p.Datasource.UID)
+			t.Errorf("%s, %s: fixed data source %s, want ${datasource}", half, p.Title, p.Datasource.UID)
 		}
 		one := panel{Title: p.Title, Kind: p.Type, Unit: p.FieldConfig.Defaults.Unit}
 		for _, target := range p.Targets {
@@ -116,8 +116,8 @@ func decode(t *testing.T, text []byte, into any) {
 	}
 }
 
-// Whoever has Grafana sees what Cloud Monitoring shows.
-func TestDashboardsAreAlike(t *testing.T) {
+// The Grafana dashboards have the same panels as those in Cloud Monitoring.
+func TestDashboards_sameInGrafana(t *testing.T) {
 	for _, half := range []string{"connector", "function"} {
 		if diff := cmp.Diff(monitoring(t, half), grafana(t, half)); diff != "" {
 			t.Errorf("%s (-Cloud Monitoring +Grafana):\n%s", half, diff)
@@ -125,14 +125,14 @@ func TestDashboardsAreAlike(t *testing.T) {
 	}
 }
 
-// Cloud Monitoring leaves out of what it returns what is 0 or empty. With such a
-// value in the file, Terraform would want to change the dashboard for ever. Its grid
-// has twelve columns.
-func TestDashboardsStay(t *testing.T) {
+// Cloud Monitoring omits zero and empty values when it returns a dashboard. With such a value
+// in the file, every plan would change the dashboard. Tiles must fit in its grid of twelve
+// columns.
+func TestDashboards_noPermanentDiff(t *testing.T) {
 	for _, half := range []string{"connector", "function"} {
-		text := render(t, "dashboards/"+half+".json.tftpl", named)
+		text := render(t, "dashboards/"+half+".json.tftpl", templateValues)
 		if empty := regexp.MustCompile(`"\w+": (0|""|\[\]|\{\}|false|null)[,}\]\s]`).FindString(text); empty != "" {
-			t.Errorf("%s: %s", half, empty)
+			t.Errorf("%s: empty value %s", half, empty)
 		}
 		var d struct {
 			MosaicLayout struct{ Tiles []struct{ XPos, Width int } }
@@ -140,17 +140,17 @@ func TestDashboardsStay(t *testing.T) {
 		decode(t, []byte(text), &d)
 		for i, tile := range d.MosaicLayout.Tiles {
 			if tile.XPos+tile.Width > 12 {
-				t.Errorf("%s: tile %d reaches column %d", half, i, tile.XPos+tile.Width)
+				t.Errorf("%s: tile %d ends at column %d, want at most 12", half, i, tile.XPos+tile.Width)
 			}
 		}
 	}
 }
 
-// What is drawn, alerted on, or asked for in a runbook is there.
-func TestQueriesHaveTheirFigures(t *testing.T) {
-	known := exposed(t)
+// Dashboards, alerts and runbooks use only metrics and labels that exist.
+func TestQueries_knownMetrics(t *testing.T) {
+	known := exposedMetrics(t)
 	for where, queries := range queries(t) {
-		if len(queries) == 0 && !slices.Contains(bare, where) {
+		if len(queries) == 0 && !slices.Contains(withoutQueries, where) {
 			t.Errorf("%s: no queries", where)
 		}
 		for _, q := range queries {
@@ -160,18 +160,18 @@ func TestQueriesHaveTheirFigures(t *testing.T) {
 		}
 	}
 	for name, text := range runbooks(t) {
-		for _, figure := range ours.FindAllString(text, -1) {
-			if known[figure] == nil {
-				t.Errorf("runbook %s: unknown metric %s", name, figure)
+		for _, metric := range ownMetrics.FindAllString(text, -1) {
+			if known[metric] == nil {
+				t.Errorf("runbook %s: unknown metric %s", name, metric)
 			}
 		}
 	}
 }
 
-// ours are names of our own metrics and of ESP's.
-var ours = regexp.MustCompile(`\b(aerosink_(connector|function|pubsub|archive)|aerospike_esp_outbound)_\w+`)
+// ownMetrics matches the names of our own metrics, including those with ESP's names.
+var ownMetrics = regexp.MustCompile(`\b(aerosink_(connector|function|pubsub|archive)|aerospike_esp_outbound)_\w+`)
 
-// queries are all there are, by where they stand.
+// queries returns all queries in dashboards, alerts and runbooks, by where they are.
 func queries(t *testing.T) map[string][]string {
 	t.Helper()
 	all := map[string][]string{}
@@ -180,8 +180,8 @@ func queries(t *testing.T) map[string][]string {
 			all["dashboard "+half] = append(all["dashboard "+half], p.Queries...)
 		}
 	}
-	for _, figures := range []bool{true, false} {
-		for name, query := range alerts(t, figures) {
+	for _, withMetrics := range []bool{true, false} {
+		for name, query := range alerts(t, withMetrics) {
 			all["alert "+name] = append(all["alert "+name], query)
 		}
 	}
@@ -195,43 +195,43 @@ func queries(t *testing.T) map[string][]string {
 	return all
 }
 
-// The collectors let through what is looked at, and of what is not ours nothing else.
-// The sidecar wants the time of the start for itself.
-func TestCollectorsKeepWhatIsLookedAt(t *testing.T) {
+// The collectors keep all metrics that are queried, and no other metrics of Go and of the
+// process. The sidecar itself needs process_start_time_seconds.
+func TestCollectors_keepQueriedMetrics(t *testing.T) {
 	name := regexp.MustCompile(`[a-zA-Z_:][\w:]*\{`)
-	looked := map[string]bool{"process_start_time_seconds": true}
+	queried := map[string]bool{"process_start_time_seconds": true}
 	for _, queries := range queries(t) {
 		for _, q := range queries {
 			for _, n := range name.FindAllString(q, -1) {
 				if n = strings.TrimSuffix(n, "{"); !strings.Contains(n, ":") {
-					looked[n] = true
+					queried[n] = true
 				}
 			}
 		}
 	}
-	both := regexp.MustCompile(kept(t, render(t, "templates/collector.yaml.tftpl", named)) + "|" + kept(t, read(t, "templates/run-monitoring.yaml")))
-	for n := range looked {
+	both := regexp.MustCompile(keepRegex(t, render(t, "templates/collector.yaml.tftpl", templateValues)) + "|" + keepRegex(t, read(t, "templates/run-monitoring.yaml")))
+	for n := range queried {
 		if both.FindString(n) != n {
-			t.Errorf("%s is looked at, and no collector keeps it", n)
+			t.Errorf("%s is queried, but no collector keeps it", n)
 		}
 	}
 	for _, n := range []string{"go_goroutines", "go_gc_duration_seconds", "process_cpu_seconds_total", "process_resident_memory_bytes", "process_open_fds"} {
-		if both.FindString(n) == n && !looked[n] {
-			t.Errorf("%s is kept, and nobody looks at it", n)
+		if both.FindString(n) == n && !queried[n] {
+			t.Errorf("%s is kept, but not queried", n)
 		}
 	}
 }
 
-// kept returns the expression of the names that a collector keeps.
-func kept(t *testing.T, text string) string {
+// keepRegex returns the regular expression of the metrics that a collector keeps.
+func keepRegex(t *testing.T, text string) string {
 	t.Helper()
-	var whole any
-	if err := yaml.Unmarshal([]byte(text), &whole); err != nil {
+	var decoded any
+	if err := yaml.Unmarshal([]byte(text), &decoded); err != nil {
 		t.Fatal(err)
 	}
 	found := regexp.MustCompile(`(?m)^\s+regex: (.+)$`).FindStringSubmatch(text)
 	if found == nil {
-		t.Fatal("the collector keeps everything")
+		t.Fatal("no regex: the collector keeps everything")
 	}
 	return found[1]
 }

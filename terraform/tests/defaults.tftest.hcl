@@ -1,4 +1,4 @@
-# The four variables are enough.
+# The four required variables are enough.
 
 mock_provider "google" {
   source          = "./tests/mocks"
@@ -17,6 +17,6 @@ run "four_variables" {
 
   assert {
     condition     = google_pubsub_topic.changes.name == "aerosink-changes"
-    error_message = "The topic of changes has another name."
+    error_message = "Unexpected name of the topic of changes."
   }
 }

@@ -18,7 +18,7 @@ import (
 	"time"
 )
 
-// block is a fenced block of a document.
+// block is a fenced code block of a document.
 type block struct {
 	marker   string // the comment right before it, without its dashes
 	language string
@@ -26,19 +26,20 @@ type block struct {
 	line     int
 }
 
-// needs is what the test does not have: a block marked with one is not run. Others are
-// run by somebody else, or say what they are.
+// needs are the markers of blocks that the test does not run, because it lacks something
+// or because the block is run elsewhere.
 var needs = []string{"needs: gcloud", "needs: a quiet machine", "needs: a maintainer", "needs: twenty minutes", "run by: .ci/run"}
 
-// running is set for the commands, so that none of them runs this test again.
+// running is set in the environment of commands, so that none of them runs this test again.
 const running = "DOCUMENTS_RUNNING"
 
 const (
-	keepsRunning = "keeps running"                            // its last command is a server
-	itsOutput    = "output of the process that keeps running" // what that server prints later
+	keepsRunning = "keeps running"                            // the last command is a server
+	serverOutput = "output of the process that keeps running" // what that server prints later
 )
 
-// documents are all files in Markdown, except for runbooks, which are templates.
+// documents returns the paths of all Markdown files except the runbooks, which are
+// templates.
 func documents(t *testing.T) (paths []string) {
 	t.Helper()
 	for _, pattern := range []string{"../*.md", "../*/*.md", "../testdata/*/*.md"} {
@@ -84,8 +85,8 @@ func blocks(t *testing.T, path, text string) (found []block) {
 	return found
 }
 
-// TestDocuments_blocks requires of every block of commands in every document that it is
-// run by TestDocuments_commands, or says what it needs.
+// TestDocuments_blocks requires every block of commands to be run by
+// TestDocuments_commands or to have a marker that says what it needs.
 func TestDocuments_blocks(t *testing.T) {
 	languages := []string{"console", "sh", "yaml", "json", "sql", "hcl", "text"}
 	for _, path := range documents(t) {
@@ -93,11 +94,11 @@ func TestDocuments_blocks(t *testing.T) {
 			switch {
 			case !slices.Contains(languages, b.language):
 				t.Errorf("%s:%d: language %q; known are %s", path, b.line, b.language, strings.Join(languages, ", "))
-			case strings.HasPrefix(b.marker, "file: "), b.marker == "", b.marker == keepsRunning, b.marker == itsOutput:
+			case strings.HasPrefix(b.marker, "file: "), b.marker == "", b.marker == keepsRunning, b.marker == serverOutput:
 			case !slices.Contains(needs, b.marker):
 				t.Errorf("%s:%d: marker %q; known are %s", path, b.line, b.marker, strings.Join(needs, ", "))
 			}
-			if b.language == "sh" || b.language == "console" && b.marker != itsOutput {
+			if b.language == "sh" || b.language == "console" && b.marker != serverOutput {
 				if out, err := exec.Command("bash", "-n", "-c", strings.Join(commandsOf(b), "\n")).CombinedOutput(); err != nil {
 					t.Errorf("%s:%d: %v: %s", path, b.line, err, out)
 				}
@@ -111,8 +112,8 @@ type step struct {
 	command, output string
 }
 
-// steps returns the commands of a block. In a console they begin with "$ ", and what
-// follows belongs to one for as long as its quotes, pipes and backslashes are open.
+// steps returns the commands of a block. In a console block they begin with "$ ", and
+// continue on the next line after a pipe, a backslash or an open quote.
 func steps(b block) (all []step) {
 	if b.language == "sh" {
 		return []step{{command: b.text}}
@@ -135,6 +136,7 @@ func steps(b block) (all []step) {
 	return all
 }
 
+// open reports whether a command continues on the next line.
 func open(command string) bool {
 	c := strings.TrimSpace(command)
 	return strings.HasSuffix(c, "|") || strings.HasSuffix(c, `\`) || strings.Count(c, "'")%2 == 1
@@ -176,12 +178,12 @@ func TestDocuments_commands(t *testing.T) {
 	}
 }
 
-// terminal runs the commands of a document in dir, with the ports of the documents
-// exchanged for free ones.
+// terminal runs the commands of a document in dir, and replaces the document's ports by
+// free ones.
 type terminal struct {
 	t      *testing.T
 	dir    string
-	ports  []string // old, new, old, new
+	ports  []string // pairs of the document's port and the free one
 	server *output
 	expect string // what the server is still to print
 }
@@ -199,8 +201,8 @@ func newTerminal(t *testing.T, dir string) *terminal {
 	return term
 }
 
-// copyClone returns a folder with what the commands need of the clone, so that what
-// they write is not in it.
+// copyClone copies what the commands need of the clone to a new folder, so that they do
+// not write to the clone.
 func copyClone(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -216,7 +218,7 @@ func copyClone(t *testing.T) string {
 			t.Fatal(err)
 		}
 	}
-	// To a terminal curl shows no progress.
+	// Without a terminal curl would print its progress.
 	if err := os.WriteFile(filepath.Join(dir, ".curlrc"), []byte("silent\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -227,12 +229,12 @@ func (term *terminal) play(run []block) {
 	t := term.t
 	for _, b := range run {
 		if file, ok := strings.CutPrefix(b.marker, "file: "); ok {
-			if err := os.WriteFile(filepath.Join(term.dir, file), []byte(term.there(b.text)), 0o600); err != nil {
+			if err := os.WriteFile(filepath.Join(term.dir, file), []byte(term.withRealPorts(b.text)), 0o600); err != nil {
 				t.Fatal(err)
 			}
 			continue
 		}
-		if b.marker == itsOutput {
+		if b.marker == serverOutput {
 			term.expect += b.text
 			continue
 		}
@@ -246,18 +248,19 @@ func (term *terminal) play(run []block) {
 				continue
 			}
 			out, err := term.bash(s.command).CombinedOutput()
-			if len(s.output) == 0 && err != nil && b.language == "sh" || !matches(s.output, term.back(string(out))) && b.language != "sh" {
-				t.Errorf("line %d: %s\nprints (%v)\n%s\nand the document says\n%s", b.line, s.command, err, term.back(string(out)), s.output)
+			if len(s.output) == 0 && err != nil && b.language == "sh" || !matches(s.output, term.withDocumentPorts(string(out))) && b.language != "sh" {
+				t.Errorf("line %d: %s\nprinted (%v)\n%s\nwant\n%s", b.line, s.command, err, term.withDocumentPorts(string(out)), s.output)
 			}
 		}
 	}
 	term.stop()
 }
 
-// start starts a server, and waits for its first line.
+// start starts a server, and waits until it has printed the first line that the document
+// shows.
 func (term *terminal) start(b block, s step) {
 	term.stop()
-	server := term.bash("exec " + execed(s.command))
+	server := term.bash("exec " + execCommand(s.command))
 	server.Env = append(server.Env, "PORT="+term.ports[1])
 	out := &output{}
 	server.Stdout, server.Stderr = out, out
@@ -273,14 +276,14 @@ func (term *terminal) start(b block, s step) {
 	first, _, _ := strings.Cut(s.output, "\n")
 	if !eventually(func() bool {
 		_, lines := out.read()
-		return slices.ContainsFunc(lines, func(l string) bool { return matches(first+"\n", term.back(l)+"\n") })
+		return slices.ContainsFunc(lines, func(l string) bool { return matches(first+"\n", term.withDocumentPorts(l)+"\n") })
 	}) {
 		text, _ := out.read()
-		term.t.Fatalf("line %d: %s\nprints\n%s\nand the document says\n%s", b.line, s.command, text, s.output)
+		term.t.Fatalf("line %d: %s\nprinted\n%s\nwant\n%s", b.line, s.command, text, s.output)
 	}
 }
 
-// stop stops the server, once it has printed what the document says.
+// stop stops the server after it has printed what the document shows.
 func (term *terminal) stop() {
 	if term.server == nil {
 		return
@@ -289,12 +292,12 @@ func (term *terminal) stop() {
 	missing := func() []string {
 		_, lines := term.server.read()
 		return slices.DeleteFunc(slices.Clone(want), func(w string) bool {
-			return slices.ContainsFunc(lines, func(l string) bool { return matches(w+"\n", term.back(l)+"\n") })
+			return slices.ContainsFunc(lines, func(l string) bool { return matches(w+"\n", term.withDocumentPorts(l)+"\n") })
 		})
 	}
 	if !eventually(func() bool { return len(missing()) == 0 }) {
 		text, _ := term.server.read()
-		term.t.Errorf("the server did not print\n%s\nbut\n%s", strings.Join(missing(), "\n"), text)
+		term.t.Errorf("the server did not print\n%s\nit printed\n%s", strings.Join(missing(), "\n"), text)
 	}
 	term.server.stop()
 	term.server = nil
@@ -303,7 +306,7 @@ func (term *terminal) stop() {
 func (term *terminal) bash(command string) *exec.Cmd {
 	ctx, cancel := context.WithTimeout(term.t.Context(), 3*time.Minute)
 	term.t.Cleanup(cancel)
-	c := exec.CommandContext(ctx, "bash", "-c", term.there(command))
+	c := exec.CommandContext(ctx, "bash", "-c", term.withRealPorts(command))
 	c.Cancel = func() error { return syscall.Kill(-c.Process.Pid, syscall.SIGKILL) }
 	c.Dir = term.dir
 	c.Env = append(os.Environ(), running+"=1", "CURL_HOME="+term.dir)
@@ -314,25 +317,25 @@ func (term *terminal) bash(command string) *exec.Cmd {
 
 var assignments = regexp.MustCompile(`^((?:[A-Z_]+=\S+ )*)(.*)`)
 
-// execed is a command for exec, which takes no assignments before it.
-func execed(command string) string {
+// execCommand rewrites a command for exec, which allows no assignments before it.
+func execCommand(command string) string {
 	m := assignments.FindStringSubmatch(strings.TrimSpace(command))
 	return "env " + m[1] + m[2]
 }
 
-// there puts the ports that are used into a text of the document, and back puts the
-// document's into what a command has printed.
-func (term *terminal) there(text string) string { return replaceNumbers(text, term.ports) }
+// withRealPorts replaces the document's ports in text by the free ones.
+func (term *terminal) withRealPorts(text string) string { return replaceNumbers(text, term.ports) }
 
-func (term *terminal) back(text string) string {
-	turned := slices.Clone(term.ports)
-	slices.Reverse(turned)
-	return replaceNumbers(text, turned)
+// withDocumentPorts replaces the free ports in text by the document's.
+func (term *terminal) withDocumentPorts(text string) string {
+	reversed := slices.Clone(term.ports)
+	slices.Reverse(reversed)
+	return replaceNumbers(text, reversed)
 }
 
 var number = regexp.MustCompile(`\d+`)
 
-// replaceNumbers replaces whole numbers: a port may occur in the middle of a time.
+// replaceNumbers replaces numbers in text, but not parts of longer ones such as times.
 func replaceNumbers(text string, pairs []string) string {
 	return number.ReplaceAllStringFunc(text, func(n string) string {
 		for i := 0; i < len(pairs); i += 2 {
@@ -344,11 +347,12 @@ func replaceNumbers(text string, pairs []string) string {
 	})
 }
 
-// objectCount is how many objects the archive has: it writes more of them where posts
-// come slowly.
+// objectCount matches the number of objects in the archive, which depends on timing: slow
+// requests lead to more objects.
 var objectCount = regexp.MustCompile(`\b\d+ objects\b`)
 
-// matches says whether output is what a document shows.
+// matches reports whether got is the output want, in which … stands for any text. An empty
+// want matches everything.
 func matches(want, got string) bool {
 	if want == "" {
 		return true
@@ -404,18 +408,18 @@ func (o *output) read() (text string, lines []string) {
 
 // TestDocuments_paths requires the files and folders that documents name to exist.
 func TestDocuments_paths(t *testing.T) {
-	named := regexp.MustCompile("`((?:connector|function|terraform|testdata|\\.ci)/[\\w./*-]+)")
+	mention := regexp.MustCompile("`((?:connector|function|terraform|testdata|\\.ci)/[\\w./*-]+)")
 	for _, path := range documents(t) {
-		for _, m := range named.FindAllStringSubmatch(read(t, path), -1) {
-			if found, err := filepath.Glob(filepath.Join("..", m[1])); err != nil || len(found) == 0 && !slices.Contains(made, m[1]) {
+		for _, m := range mention.FindAllStringSubmatch(read(t, path), -1) {
+			if found, err := filepath.Glob(filepath.Join("..", m[1])); err != nil || len(found) == 0 && !slices.Contains(userFiles, m[1]) {
 				t.Errorf("%s names %s, which does not exist", path, m[1])
 			}
 		}
 	}
 }
 
-// made are files that a person makes.
-var made = []string{"terraform/terraform.tfstate", "terraform/terraform.tfvars", "terraform/backend.tf"}
+// userFiles are files that users create.
+var userFiles = []string{"terraform/terraform.tfstate", "terraform/terraform.tfvars", "terraform/backend.tf"}
 
 // TestDocuments_links follows every link between documents, also to a heading.
 func TestDocuments_links(t *testing.T) {

@@ -17,13 +17,13 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// functions are those of Terraform that templates may call.
+// functions are the Terraform functions that templates may call.
 var functions = map[string]function.Function{
 	"indent": stdlib.IndentFunc, "join": stdlib.JoinFunc, "jsonencode": stdlib.JSONEncodeFunc,
 	"length": stdlib.LengthFunc, "replace": stdlib.ReplaceFunc, "split": stdlib.SplitFunc, "trimspace": stdlib.TrimSpaceFunc,
 }
 
-// expressions are the functions of Terraform that expressions call.
+// expressions are the Terraform functions that expressions of the module call.
 var expressions = map[string]function.Function{
 	"can": tryfunc.CanFunc, "coalesce": stdlib.CoalesceFunc, "concat": stdlib.ConcatFunc, "contains": stdlib.ContainsFunc, "flatten": stdlib.FlattenFunc,
 	"floor": stdlib.FloorFunc, "join": stdlib.JoinFunc, "keys": stdlib.KeysFunc, "lookup": stdlib.LookupFunc, "regex": stdlib.RegexFunc,
@@ -31,23 +31,23 @@ var expressions = map[string]function.Function{
 	"jsondecode": stdlib.JSONDecodeFunc, "max": stdlib.MaxFunc, "setsubtract": stdlib.SetSubtractFunc,
 	"basename": baseName, "cidrhost": cidrHost, "endswith": endsWith, "file": fileText, "fileexists": fileExists, "startswith": startsWith,
 	"templatefile": templateText, "yamldecode": yamlValue,
-	"alltrue": ofAny(cty.Bool, func(v cty.Value) cty.Value {
+	"alltrue": unary(cty.Bool, func(v cty.Value) cty.Value {
 		return cty.BoolVal(!slices.ContainsFunc(v.AsValueSlice(), cty.Value.False))
 	}),
-	"anytrue": ofAny(cty.Bool, func(v cty.Value) cty.Value {
+	"anytrue": unary(cty.Bool, func(v cty.Value) cty.Value {
 		return cty.BoolVal(slices.ContainsFunc(v.AsValueSlice(), cty.Value.True))
 	}),
-	"length": ofAny(cty.Number, func(v cty.Value) cty.Value {
+	"length": unary(cty.Number, func(v cty.Value) cty.Value {
 		if v.Type() == cty.String {
 			return cty.NumberIntVal(int64(len(v.AsString())))
 		}
 		return v.Length()
 	}),
-	"urlencode": ofAny(cty.String, func(v cty.Value) cty.Value { return cty.StringVal(url.QueryEscape(v.AsString())) }),
+	"urlencode": unary(cty.String, func(v cty.Value) cty.Value { return cty.StringVal(url.QueryEscape(v.AsString())) }),
 }
 
-// ofAny makes a function of one argument.
-func ofAny(result cty.Type, of func(cty.Value) cty.Value) function.Function {
+// unary makes a function with one argument of any type.
+func unary(result cty.Type, of func(cty.Value) cty.Value) function.Function {
 	return function.New(&function.Spec{
 		Params: []function.Parameter{{Name: "value", Type: cty.DynamicPseudoType}},
 		Type:   function.StaticReturnType(result),
@@ -55,24 +55,24 @@ func ofAny(result cty.Type, of func(cty.Value) cty.Value) function.Function {
 	})
 }
 
-// What expressions call that has to do with texts and files.
+// Functions on strings and files.
 var (
-	baseName = ofTexts(func(a ...string) (cty.Value, error) { return cty.StringVal(filepath.Base(a[0])), nil }, cty.String, "path")
+	baseName = stringFunc(func(a ...string) (cty.Value, error) { return cty.StringVal(filepath.Base(a[0])), nil }, cty.String, "path")
 
-	endsWith   = ofTexts(func(a ...string) (cty.Value, error) { return cty.BoolVal(strings.HasSuffix(a[0], a[1])), nil }, cty.Bool, "text", "suffix")
-	startsWith = ofTexts(func(a ...string) (cty.Value, error) { return cty.BoolVal(strings.HasPrefix(a[0], a[1])), nil }, cty.Bool, "text", "prefix")
+	endsWith   = stringFunc(func(a ...string) (cty.Value, error) { return cty.BoolVal(strings.HasSuffix(a[0], a[1])), nil }, cty.Bool, "text", "suffix")
+	startsWith = stringFunc(func(a ...string) (cty.Value, error) { return cty.BoolVal(strings.HasPrefix(a[0], a[1])), nil }, cty.Bool, "text", "prefix")
 
-	fileText = ofTexts(func(a ...string) (cty.Value, error) {
+	fileText = stringFunc(func(a ...string) (cty.Value, error) {
 		text, err := os.ReadFile(a[0])
 		return cty.StringVal(string(text)), err
 	}, cty.String, "path")
 
-	fileExists = ofTexts(func(a ...string) (cty.Value, error) {
+	fileExists = stringFunc(func(a ...string) (cty.Value, error) {
 		info, err := os.Stat(a[0])
 		return cty.BoolVal(err == nil && info.Mode().IsRegular()), nil
 	}, cty.Bool, "path")
 
-	// The first address of a range.
+	// cidrHost returns the first address of a range, whatever the host number.
 	cidrHost = function.New(&function.Spec{
 		Params: []function.Parameter{{Name: "range", Type: cty.String}, {Name: "host", Type: cty.Number}},
 		Type:   function.StaticReturnType(cty.String),
@@ -82,7 +82,7 @@ var (
 		},
 	})
 
-	yamlValue = ofTexts(func(a ...string) (cty.Value, error) {
+	yamlValue = stringFunc(func(a ...string) (cty.Value, error) {
 		var read any
 		if err := yaml.Unmarshal([]byte(a[0]), &read); err != nil {
 			return cty.NilVal, err
@@ -105,8 +105,8 @@ var (
 	})
 )
 
-// ofTexts makes a function of strings with these names.
-func ofTexts(of func(...string) (cty.Value, error), result cty.Type, names ...string) function.Function {
+// stringFunc makes a function whose parameters are strings.
+func stringFunc(of func(...string) (cty.Value, error), result cty.Type, names ...string) function.Function {
 	spec := &function.Spec{
 		Type: function.StaticReturnType(result),
 		Impl: func(arguments []cty.Value, _ cty.Type) (cty.Value, error) {

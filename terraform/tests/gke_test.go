@@ -16,10 +16,10 @@ import (
 
 const gke = "examples/gke/aerosink.yaml.tftpl"
 
-// object is one of Kubernetes'.
+// object is a decoded Kubernetes object.
 type object map[string]any
 
-// at returns what is at a path, whose parts are keys or numbers of a list.
+// at returns the value at a path of keys and list indexes.
 func (o object) at(t *testing.T, path ...any) any {
 	t.Helper()
 	var v any = map[string]any(o)
@@ -37,7 +37,7 @@ func (o object) at(t *testing.T, path ...any) any {
 	return v
 }
 
-// manifest returns the objects of the example, by kind.
+// manifest renders the example's manifest, and returns its objects by kind.
 func manifest(t *testing.T, config string) map[string]object {
 	t.Helper()
 	text := render(t, gke, map[string]cty.Value{
@@ -59,14 +59,14 @@ func manifest(t *testing.T, config string) map[string]object {
 		o := object(decoded)
 		kind := o.at(t, "kind").(string)
 		if objects[kind] != nil {
-			t.Fatalf("two of %s", kind)
+			t.Fatalf("two objects of kind %s", kind)
 		}
 		objects[kind] = o
 	}
 }
 
-// Everything means the same pods, and the same ports of them.
-func TestGKE(t *testing.T) {
+// All objects select the same pods and use the same ports.
+func TestGKE_selectorsAndPorts(t *testing.T) {
 	objects := manifest(t, "a: b")
 	want := map[string]any{"app": "aerosink-connector"}
 	for kind, path := range map[string][]any{
@@ -93,20 +93,20 @@ func TestGKE(t *testing.T) {
 		}
 	}
 	for what, pair := range map[string][2]any{
-		"the service of the pods' names": {set.at(t, "spec", "serviceName"), objects["Service"].at(t, "metadata", "name")},
-		"the account":                    {set.at(t, "spec", "template", "spec", "serviceAccountName"), objects["ServiceAccount"].at(t, "metadata", "name")},
-		"the configuration":              {set.at(t, "spec", "template", "spec", "volumes", 0, "configMap", "name"), objects["ConfigMap"].at(t, "metadata", "name")},
-		"a headless service":             {objects["Service"].at(t, "spec", "clusterIP"), "None"},
-		"the port of XDR":                {set.at(t, "spec", "template", "spec", "containers", 0, "ports", 0, "containerPort"), objects["Service"].at(t, "spec", "ports", 0, "port")},
-		"what one may take away":         {objects["PodDisruptionBudget"].at(t, "spec", "maxUnavailable"), 1},
-		"a file system to read":          {set.at(t, "spec", "template", "spec", "containers", 0, "securityContext", "readOnlyRootFilesystem"), true},
-		"who reaches XDR":                {objects["NetworkPolicy"].at(t, "spec", "ingress", 0, "from", 0, "podSelector", "matchLabels", "app"), "aerospike-cluster"},
+		"service name":          {set.at(t, "spec", "serviceName"), objects["Service"].at(t, "metadata", "name")},
+		"service account":       {set.at(t, "spec", "template", "spec", "serviceAccountName"), objects["ServiceAccount"].at(t, "metadata", "name")},
+		"config map":            {set.at(t, "spec", "template", "spec", "volumes", 0, "configMap", "name"), objects["ConfigMap"].at(t, "metadata", "name")},
+		"cluster IP":            {objects["Service"].at(t, "spec", "clusterIP"), "None"},
+		"XDR port":              {set.at(t, "spec", "template", "spec", "containers", 0, "ports", 0, "containerPort"), objects["Service"].at(t, "spec", "ports", 0, "port")},
+		"max unavailable":       {objects["PodDisruptionBudget"].at(t, "spec", "maxUnavailable"), 1},
+		"read-only file system": {set.at(t, "spec", "template", "spec", "containers", 0, "securityContext", "readOnlyRootFilesystem"), true},
+		"source of XDR":         {objects["NetworkPolicy"].at(t, "spec", "ingress", 0, "from", 0, "podSelector", "matchLabels", "app"), "aerospike-cluster"},
 	} {
 		if diff := cmp.Diff(pair[1], pair[0]); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", what, diff)
 		}
 	}
-	// Ports are named at the container, and meant by these names elsewhere.
+	// Other objects refer to the container's ports by name.
 	names := map[any]bool{}
 	for _, p := range set.at(t, "spec", "template", "spec", "containers", 0, "ports").([]any) {
 		names[p.(map[string]any)["name"]] = true
@@ -122,15 +122,15 @@ func TestGKE(t *testing.T) {
 	}
 }
 
-// The pods have the configuration of the machines, under the path that they are told,
-// and the connector has nothing to say about it.
-func TestGKEConfig(t *testing.T) {
+// The pods mount the same configuration as the machines at the path in their arguments,
+// and the connector finds no errors and no warnings in it.
+func TestGKE_configPassesCheck(t *testing.T) {
 	objects := manifest(t, connectorPlan(t, `{}`).local("connector_config").AsString())
 	data := objects["ConfigMap"].at(t, "data").(map[string]any)
 	args := objects["StatefulSet"].at(t, "spec", "template", "spec", "containers", 0, "args").([]any)
 	file := args[1].(string)
 	if mount := objects["StatefulSet"].at(t, "spec", "template", "spec", "containers", 0, "volumeMounts", 0, "mountPath"); filepath.Dir(file) != mount || len(data) != 1 {
-		t.Fatalf("it reads %s of %v, mounted at %s", file, data, mount)
+		t.Fatalf("the connector reads %s, but the config map %v is mounted at %s", file, data, mount)
 	}
 	path := filepath.Join(t.TempDir(), "connector.yml")
 	if err := os.WriteFile(path, []byte(data[filepath.Base(file)].(string)), 0o600); err != nil {
@@ -142,8 +142,8 @@ func TestGKEConfig(t *testing.T) {
 	}
 }
 
-// What is kept of the figures, and billed, is the same wherever connectors are.
-func TestGKEFigures(t *testing.T) {
+// The same metrics are collected, and billed, on GKE and on machines.
+func TestGKE_sameMetricsAsMachines(t *testing.T) {
 	var collector map[string]any
 	text := render(t, "templates/collector.yaml.tftpl", map[string]cty.Value{"prefix": cty.StringVal("aerosink"), "port": cty.NumberIntVal(8902)})
 	if err := yaml.Unmarshal([]byte(text), &collector); err != nil {
@@ -152,6 +152,6 @@ func TestGKEFigures(t *testing.T) {
 	want := object(collector).at(t, "receivers", "prometheus", "config", "scrape_configs", 0, "metric_relabel_configs", 0, "regex")
 	got := manifest(t, "a: b")["PodMonitoring"].at(t, "spec", "endpoints", 0, "metricRelabeling", 0, "regex")
 	if got != want {
-		t.Errorf("%s is kept, and on machines %s", got, want)
+		t.Errorf("regex %s, want %s as on machines", got, want)
 	}
 }

@@ -12,8 +12,9 @@ import (
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 )
 
-// grants are all there are, by who has them: accounts of ours by their names, others
-// by what stands for them. Each says what it is on, its name, and its role.
+// grants lists all IAM grants by member: for our service accounts the name of the resource,
+// for others the expression in the files. Each grant has its kind of resource, its name and
+// its role.
 var grants = map[string][]string{
 	`"serviceAccount:bq-${local.project_number}@bigquery-encryption.iam.gserviceaccount.com"`: {
 		"kms_crypto_key bigquery: cloudkms.cryptoKeyEncrypterDecrypter",
@@ -77,7 +78,8 @@ var grants = map[string][]string{
 	},
 }
 
-// Nobody may do more. When each grant is there, the tests of Terraform hold.
+// The module has exactly these grants. The Terraform tests check under which settings each
+// of them exists.
 func TestGrants(t *testing.T) {
 	m, account := readModule(t, "."), regexp.MustCompile(`^google_service_account\.(\w+?)(\[0\])?\.member$`)
 	got := map[string][]string{}
@@ -98,7 +100,7 @@ func TestGrants(t *testing.T) {
 	}
 }
 
-func greatGrants(m module) (found []string) {
+func broadGrants(m module) (found []string) {
 	forbidden := []string{"roles/owner", "roles/editor", "roles/viewer", "allUsers", "allAuthenticatedUsers"}
 	for _, f := range m.files {
 		for _, text := range f.strings() {
@@ -113,17 +115,17 @@ func greatGrants(m module) (found []string) {
 func exclusiveGrants(m module) (found []string) {
 	for _, b := range m.blocks("resource") {
 		if regexp.MustCompile(`_iam_(binding|policy)$`).MatchString(b.Labels[0]) {
-			found = append(found, address(b)+" would take away what others grant; use _iam_member")
+			found = append(found, address(b)+" would remove grants made elsewhere; use _iam_member")
 		}
 	}
 	return found
 }
 
-// projectRoles are roles that can be granted on a whole project only. Beside them are
-// roles of our own, and what a condition narrows.
+// projectRoles are roles that can only be granted on a project, with the reason. Custom
+// roles and grants with a condition are allowed too.
 var projectRoles = map[string]string{
-	"roles/logging.logWriter":       "logs have no smaller place",
-	"roles/monitoring.metricWriter": "metrics have no smaller place",
+	"roles/logging.logWriter":       "logs exist only per project",
+	"roles/monitoring.metricWriter": "metrics exist only per project",
 }
 
 func projectGrants(m module) (found []string) {
@@ -166,19 +168,19 @@ func untestedGrants(m module) (found []string) {
 	return found
 }
 
-// payloads are attributes that would bring a secret into the state. Their write-only
-// fellows, secret_data_wo for example, do not.
-var payloads = []string{"secret_data", "plaintext", "password", "private_key", "private_key_pem", "token"}
+// secretAttributes are attributes whose values would be stored in the state. Write-only
+// variants, such as secret_data_wo, are not.
+var secretAttributes = []string{"secret_data", "plaintext", "password", "private_key", "private_key_pem", "token"}
 
-// noSecrets are the places where such an attribute holds none.
-var noSecrets = map[string]string{
-	"google_secret_manager_secret_version.collector": "the configuration of the sidecar, which Cloud Run mounts from a secret only",
+// publicConfigs are the resources where such an attribute does not hold a secret.
+var publicConfigs = map[string]string{
+	"google_secret_manager_secret_version.collector": "the sidecar's configuration; Cloud Run can mount files only from secrets",
 }
 
 func storedSecrets(m module) (found []string) {
 	for _, b := range m.blocks("resource") {
-		for _, name := range payloads {
-			if _, ok := noSecrets[address(b)]; !ok && b.Body.Attributes[name] != nil {
+		for _, name := range secretAttributes {
+			if _, ok := publicConfigs[address(b)]; !ok && b.Body.Attributes[name] != nil {
 				found = append(found, fmt.Sprintf("%s.%s is kept in the state; use %s_wo", address(b), name, name))
 			}
 		}

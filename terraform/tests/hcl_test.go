@@ -13,10 +13,10 @@ import (
 	"github.com/hashicorp/hcl/v2/hclwrite"
 )
 
-// module is a folder of Terraform's files, read and not run.
+// module holds the parsed files of a Terraform module.
 type module struct {
 	files []hclFile
-	tests string // the text of all its tests
+	tests string // the text of all test files
 }
 
 type hclFile struct {
@@ -25,8 +25,8 @@ type hclFile struct {
 	body *hclsyntax.Body
 }
 
-// readModule reads the files in a folder and its tests; those of folders below it
-// belong to other modules.
+// readModule parses the files in dir and its tests. Other folders below dir are modules of
+// their own.
 func readModule(t *testing.T, dir string) module {
 	t.Helper()
 	var m module
@@ -48,9 +48,9 @@ func readModule(t *testing.T, dir string) module {
 
 func (m *module) add(t *testing.T, name string, text []byte) {
 	t.Helper()
-	f, faults := hclsyntax.ParseConfig(text, name, hcl.InitialPos)
-	if faults.HasErrors() {
-		t.Fatal(faults)
+	f, diags := hclsyntax.ParseConfig(text, name, hcl.InitialPos)
+	if diags.HasErrors() {
+		t.Fatal(diags)
 	}
 	m.files = append(m.files, hclFile{name, text, f.Body.(*hclsyntax.Body)})
 	if isTest(name) {
@@ -60,8 +60,8 @@ func (m *module) add(t *testing.T, name string, text []byte) {
 
 func isTest(name string) bool { return strings.HasSuffix(name, ".hcl") }
 
-// blocks returns the blocks of the module with a type, and of a kind where it is
-// given: a resource's for example. Tests have none.
+// blocks returns the module's blocks of a type, such as resource. If kinds are given, it
+// returns only blocks whose first label is one of them. Blocks in tests do not count.
 func (m module) blocks(of string, kinds ...string) []*hclsyntax.Block {
 	var found []*hclsyntax.Block
 	for _, f := range m.files {
@@ -74,11 +74,10 @@ func (m module) blocks(of string, kinds ...string) []*hclsyntax.Block {
 	return found
 }
 
-// handsOn reports whether the module is an example, which hands its variables on to
-// ours.
-func (m module) handsOn() bool { return len(m.blocks("module")) > 0 }
+// isExample reports whether the module is an example, which passes its variables to ours.
+func (m module) isExample() bool { return len(m.blocks("module")) > 0 }
 
-// child returns the first block with a type in a body, or one that has nothing.
+// child returns the first block of a type in a body, or an empty one.
 func child(body *hclsyntax.Body, of string) *hclsyntax.Body {
 	for _, b := range body.Blocks {
 		if b.Type == of {
@@ -88,22 +87,22 @@ func child(body *hclsyntax.Body, of string) *hclsyntax.Body {
 	return &hclsyntax.Body{}
 }
 
-// literal returns the string, number or bool that an attribute is, as text; "" where
-// it is not there, null, or computed.
+// literal returns the text of an attribute that is a literal string, number or bool, and ""
+// if it is missing, null or computed.
 func literal(body *hclsyntax.Body, attribute string) string {
 	a, ok := body.Attributes[attribute]
 	if !ok {
 		return ""
 	}
-	value, faults := a.Expr.Value(nil)
-	if faults.HasErrors() || value.IsNull() || !value.Type().IsPrimitiveType() {
+	value, diags := a.Expr.Value(nil)
+	if diags.HasErrors() || value.IsNull() || !value.Type().IsPrimitiveType() {
 		return ""
 	}
 	return string(bytes.Trim(hclwrite.TokensForValue(value).Bytes(), `"`))
 }
 
-// strings returns what is between quotes anywhere in a file, in parts where values
-// are put into it.
+// strings returns all string literals in the file. Templates are split at their
+// interpolations.
 func (f hclFile) strings() []string {
 	var found []string
 	_ = hclsyntax.VisitAll(f.body, func(n hclsyntax.Node) hcl.Diagnostics {
@@ -125,7 +124,7 @@ func (m module) source(e hclsyntax.Expression) string {
 	return ""
 }
 
-// address returns what a block is called by others.
+// address returns the address by which other blocks refer to b.
 func address(b *hclsyntax.Block) string {
 	if b.Type == "resource" {
 		return strings.Join(b.Labels, ".")
@@ -133,8 +132,8 @@ func address(b *hclsyntax.Block) string {
 	return b.Type + "." + strings.Join(b.Labels, ".")
 }
 
-// The modules keep every rule.
-func TestRules(t *testing.T) {
+// The root module and the examples follow all rules.
+func TestRules_modules(t *testing.T) {
 	examples, err := filepath.Glob("examples/*/*.tf")
 	if err != nil {
 		t.Fatal(err)
@@ -155,8 +154,8 @@ func TestRules(t *testing.T) {
 	}
 }
 
-// Each rule finds what breaks it, and that alone.
-func TestRulesFind(t *testing.T) {
+// Each rule reports exactly one finding for each of its bad examples.
+func TestRules_findViolations(t *testing.T) {
 	for _, r := range rules {
 		for _, b := range r.bad {
 			var m module
@@ -166,7 +165,7 @@ func TestRulesFind(t *testing.T) {
 			}
 			m.add(t, name, []byte(b.text))
 			if found := r.findings(m); len(found) != 1 || !strings.Contains(found[0], b.found) {
-				t.Errorf("found %q, want one with %s, in\n%s", found, b.found, b.text)
+				t.Errorf("findings %q, want one that contains %s, in\n%s", found, b.found, b.text)
 			}
 		}
 	}

@@ -12,18 +12,17 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// top is the clone's.
+// top is the top folder of the clone.
 const top = ".."
 
 // ignorePattern is a line of .gitignore, .gcloudignore or .dockerignore.
 type ignorePattern struct {
 	path     *regexp.Regexp
 	dirOnly  bool
-	included bool // it takes back what patterns before it ignore
+	included bool // the pattern begins with "!": it undoes earlier patterns
 }
 
-// ignoreFile reads the patterns of a file at the top, as git and gcloud do: a
-// pattern without a slash means a name in any folder.
+// ignoreFile reads the patterns of a file at the top as git and gcloud do.
 func ignoreFile(t *testing.T, name string) []ignorePattern {
 	t.Helper()
 	var patterns []ignorePattern
@@ -38,6 +37,8 @@ func ignoreFile(t *testing.T, name string) []ignorePattern {
 	return patterns
 }
 
+// gitPattern parses a line of .gitignore. A pattern without a slash matches a name in any
+// folder.
 func gitPattern(line string) ignorePattern {
 	var p ignorePattern
 	line, p.included = strings.CutPrefix(line, "!")
@@ -49,13 +50,13 @@ func gitPattern(line string) ignorePattern {
 	return p
 }
 
-// glob returns what a pattern with *, ** and ? matches, of whole paths.
+// glob returns an expression that matches the paths that a pattern with *, ** and ? does.
 func glob(pattern string) *regexp.Regexp {
 	parts := strings.NewReplacer(`\*\*/`, `(.*/)?`, `\*\*`, `.*`, `\*`, `[^/]*`, `\?`, `[^/]`)
 	return regexp.MustCompile("^" + parts.Replace(regexp.QuoteMeta(pattern)) + "$")
 }
 
-// ignores reports whether the last of patterns that means path ignores it.
+// ignores reports whether the last pattern that matches path ignores it.
 func ignores(patterns []ignorePattern, path string, dir bool) bool {
 	for _, p := range slices.Backward(patterns) {
 		if (dir || !p.dirOnly) && p.path.MatchString(path) {
@@ -65,9 +66,9 @@ func ignores(patterns []ignorePattern, path string, dir bool) bool {
 	return false
 }
 
-// taken returns the files at the top that patterns leave, as git and gcloud read
-// them: what is in an ignored folder is not looked at.
-func taken(t *testing.T, patterns []ignorePattern) []string {
+// includedFiles returns the files below the top that patterns do not ignore. Like git and
+// gcloud it does not descend into ignored folders.
+func includedFiles(t *testing.T, patterns []ignorePattern) []string {
 	t.Helper()
 	var files []string
 	err := fs.WalkDir(os.DirFS(top), ".", func(path string, d fs.DirEntry, err error) error {
@@ -89,7 +90,7 @@ func taken(t *testing.T, patterns []ignorePattern) []string {
 	return files
 }
 
-// copyFiles copies files of the clone into a folder, under the same names.
+// copyFiles copies files of the clone into the folder to, with the same paths.
 func copyFiles(t *testing.T, files []string, to string) {
 	t.Helper()
 	for _, name := range files {
@@ -111,7 +112,7 @@ func TestIgnores(t *testing.T) {
 	}
 	want := map[string]bool{
 		"a": false, "b": true, "a/b": false, "a/b/c_test.go": true, "a/x/y": false, "x/y": true,
-		"a/d":    false, // a file, and no folder
+		"a/d":    false, // a file, not a folder
 		"a/b/k1": false, "a/k2": false, "a/k": false,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

@@ -16,8 +16,7 @@ import (
 	"github.com/aerosink/aerosink/function/sink/sinktest"
 )
 
-// image is what a Dockerfile with two stages says: how to build the one binary, and
-// what runs it.
+// image is a parsed Dockerfile with two stages: one builds the binary, the other runs it.
 type image struct {
 	path              string
 	copied, commands  []string
@@ -27,8 +26,8 @@ type image struct {
 	labels            string
 }
 
-// readImage reads the Dockerfile of one half. An instruction that it does not know
-// is an error, for then it would test another image.
+// readImage parses the Dockerfile of the connector or the function. An unknown instruction
+// is an error, because the test would then differ from the image.
 func readImage(t *testing.T, half string) image {
 	t.Helper()
 	m := image{path: filepath.Join(half, "Dockerfile")}
@@ -62,14 +61,14 @@ func readImage(t *testing.T, half string) image {
 			}
 		case "WORKDIR", "ARG":
 		default:
-			t.Fatalf("%s: what does %s do?", m.path, instruction)
+			t.Fatalf("%s: unknown instruction %s", m.path, instruction)
 		}
 	}
 	return m
 }
 
-// build runs the build's commands on the files that the image's build gets to see,
-// and returns the path of the binary.
+// build runs the commands of the build stage on the files of its context, and returns the
+// path of the binary.
 func (m image) build(t *testing.T, version string) string {
 	t.Helper()
 	source, out := t.TempDir(), t.TempDir()
@@ -81,8 +80,8 @@ func (m image) build(t *testing.T, version string) string {
 	return filepath.Join(out, filepath.Base(m.entrypoint[0]))
 }
 
-// context returns the files that the image's build copies: those under what COPY
-// names which its .dockerignore leaves.
+// context returns the files that the build copies: those that COPY names and .dockerignore
+// does not exclude.
 func (m image) context(t *testing.T) []string {
 	t.Helper()
 	var patterns []ignorePattern
@@ -91,7 +90,7 @@ func (m image) context(t *testing.T) []string {
 		patterns = append(patterns, ignorePattern{path: glob(pattern), included: included})
 	}
 	var files []string
-	for _, name := range taken(t, ignoreFile(t, ".cloudbuildignore")) {
+	for _, name := range includedFiles(t, ignoreFile(t, ".cloudbuildignore")) {
 		copied := slices.ContainsFunc(m.copied, func(c string) bool { return name == c || strings.HasPrefix(name, c+"/") })
 		if copied && !dockerIgnores(patterns, name) {
 			files = append(files, name)
@@ -100,8 +99,8 @@ func (m image) context(t *testing.T) []string {
 	return files
 }
 
-// dockerIgnores reports whether patterns ignore a path. To Docker a pattern means
-// all that is below it too, and each starts at the top.
+// dockerIgnores reports whether patterns ignore a path. In .dockerignore a pattern also
+// matches everything below it, and always starts at the top.
 func dockerIgnores(patterns []ignorePattern, path string) bool {
 	for _, p := range slices.Backward(patterns) {
 		for at := path; at != "."; at = filepath.Dir(at) {
@@ -113,7 +112,7 @@ func dockerIgnores(patterns []ignorePattern, path string) bool {
 	return false
 }
 
-// run starts the binary with the arguments of the image's entry point.
+// run starts the binary with the arguments of the image's entry point and args.
 func (m image) run(t *testing.T, binary string, env []string, args ...string) *changetest.Output {
 	t.Helper()
 	c := exec.CommandContext(t.Context(), binary, append(m.entrypoint[1:], args...)...)
@@ -126,7 +125,7 @@ func (m image) run(t *testing.T, binary string, env []string, args ...string) *c
 	return output
 }
 
-func TestImages(t *testing.T) {
+func TestDockerfile_baseAndContext(t *testing.T) {
 	for half, want := range map[string]struct {
 		pkg   string
 		ports []string
@@ -136,7 +135,7 @@ func TestImages(t *testing.T) {
 	} {
 		m := readImage(t, half)
 		if m.base != "gcr.io/distroless/static:nonroot" || m.user != "65532:65532" {
-			t.Errorf("%s runs on %s as %s", m.path, m.base, m.user)
+			t.Errorf("%s: base %s, user %s", m.path, m.base, m.user)
 		}
 		if diff := cmp.Diff(want.ports, m.ports); diff != "" {
 			t.Errorf("%s: ports (-want +got)\n%s", m.path, diff)
@@ -149,16 +148,16 @@ func TestImages(t *testing.T) {
 		seen := m.context(t)
 		for _, name := range ownSources(t, want.pkg) {
 			if !slices.Contains(seen, name) {
-				t.Errorf("%s: its build needs %s, and does not see it", m.path, name)
+				t.Errorf("%s: the build needs %s, which is not in its context", m.path, name)
 			}
 		}
 		if slices.ContainsFunc(seen, func(name string) bool { return strings.HasSuffix(name, "_test.go") }) {
-			t.Errorf("%s: its build sees tests", m.path)
+			t.Errorf("%s: the context contains tests", m.path)
 		}
 	}
 }
 
-func TestConnectorImage(t *testing.T) {
+func TestConnectorImage_serves(t *testing.T) {
 	m := readImage(t, "connector")
 	binary := m.build(t, "v1.2.3")
 	if got := runIn(t, top, nil, binary, "version"); !strings.HasPrefix(got, "connector v1.2.3 (go1.") {
@@ -181,7 +180,7 @@ func TestConnectorImage(t *testing.T) {
 	}
 }
 
-func TestSinkImage(t *testing.T) {
+func TestSinkImage_storesChange(t *testing.T) {
 	m := readImage(t, "function")
 	binary := m.build(t, "v1.2.3")
 	if got := runIn(t, top, nil, binary, "version"); !strings.HasPrefix(got, "sink v1.2.3 (go1.") {

@@ -1,4 +1,4 @@
-# What the function is told, by whatever means it runs, and what is refused.
+# The environment of the function, and the outputs about it.
 
 mock_provider "google" {
   source          = "./tests/mocks"
@@ -16,7 +16,7 @@ variables {
   }
 }
 
-run "more_variables" {
+run "environment" {
   command = plan
 
   variables {
@@ -30,7 +30,7 @@ run "more_variables" {
       LOG_LEVEL    = "debug"
       MAX_BODY     = "8MiB"
     }
-    error_message = "The function is told something else than was chosen beside what is always said."
+    error_message = "The environment must have the sinks, the dead letters and the given variables."
   }
 }
 
@@ -39,11 +39,11 @@ run "by_default" {
 
   assert {
     condition     = local.environment.SINKS == join(",", concat(local.changes_sinks, local.archive_sinks, local.bigquery_sinks)) && local.environment.SINKS != ""
-    error_message = "A sink is not told to the function."
+    error_message = "SINKS must have all sinks."
   }
 
   assert {
     condition     = output.ingest_url == local.ingest_url && output.ingest_audience == local.audience && output.ingest_account == google_service_account.ingest.email
-    error_message = "The outputs lead elsewhere."
+    error_message = "Outputs do not match the function."
   }
 }

@@ -1,4 +1,4 @@
-# The customer-managed key: what uses it, and who may.
+# The customer-managed key: what uses it, and who may use it.
 
 mock_provider "google" {
   source          = "./tests/mocks"
@@ -17,7 +17,7 @@ run "without_a_key" {
 
   assert {
     condition     = length(google_kms_crypto_key_iam_member.agents) == 0
-    error_message = "Somebody is granted the use of no key."
+    error_message = "There must be no grants without a key."
   }
 }
 
@@ -32,12 +32,12 @@ run "with_a_key" {
 
   assert {
     condition     = alltrue([for topic in [google_pubsub_topic.changes, google_pubsub_topic.undelivered] : topic.kms_key_name == var.kms_key])
-    error_message = "A topic is encrypted with Google's key."
+    error_message = "A topic does not use the key."
   }
 
   assert {
     condition     = alltrue([for b in concat(google_storage_bucket.archive, google_storage_bucket.messages, [google_storage_bucket.dead_letters]) : b.encryption[0].default_kms_key_name == var.kms_key])
-    error_message = "A bucket is encrypted with Google's key."
+    error_message = "A bucket does not use the key."
   }
 
   assert {
@@ -46,26 +46,26 @@ run "with_a_key" {
       secretmanager = "serviceAccount:service-123456789012@gcp-sa-secretmanager.iam.gserviceaccount.com"
       storage       = "serviceAccount:service-123456789012@gs-project-accounts.iam.gserviceaccount.com"
     }
-    error_message = "Others may use the key, or one of Google's accounts may not."
+    error_message = "Exactly the three service agents must be able to use the key."
   }
 
   assert {
     condition     = alltrue([for g in google_kms_crypto_key_iam_member.agents : g.role == "roles/cloudkms.cryptoKeyEncrypterDecrypter" && g.crypto_key_id == var.kms_key])
-    error_message = "The grants are of another role or key."
+    error_message = "A grant has an unexpected role or key."
   }
 
   assert {
     condition     = keys(terraform_data.key_users) == ["pubsub", "secretmanager"]
-    error_message = "An account is granted something that may not be there yet."
+    error_message = "A service agent may not exist when it gets its grant."
   }
 
   assert {
     condition     = contains(keys(google_project_service.api), "cloudkms.googleapis.com")
-    error_message = "Cloud KMS is not switched on, or Cloud Storage's account is granted something before it is there."
+    error_message = "The API of Cloud KMS is not enabled."
   }
 }
 
-run "nobody_without_need" {
+run "without_collector_secret" {
   command = plan
 
   variables {
@@ -75,6 +75,6 @@ run "nobody_without_need" {
 
   assert {
     condition     = keys(google_kms_crypto_key_iam_member.agents) == ["pubsub", "storage"] && length(google_secret_manager_secret.collector) == 0
-    error_message = "Secret Manager may use the key, and there is no secret."
+    error_message = "Secret Manager must not be able to use the key, because there is no secret."
   }
 }

@@ -15,8 +15,8 @@ import (
 	"github.com/zclconf/go-cty/cty/convert"
 )
 
-// plan is what Terraform makes of the expressions of the root module without asking
-// anybody: variables with their defaults and validations, locals, and the names of
+// plan evaluates expressions of the root module as Terraform does, as far as that needs no
+// provider: variables with their defaults and validations, locals, and the names of the
 // resources that these refer to.
 type plan struct {
 	*configuration
@@ -24,15 +24,15 @@ type plan struct {
 	settings map[string]string
 }
 
-// configuration is what is written in the root module.
+// configuration holds the variables, locals and resources of the root module.
 type configuration struct {
 	variables map[string]*hclsyntax.Body
 	locals    map[string]hcl.Expression
 	resources map[string]map[string]*hclsyntax.Body // by type and name
 }
 
-// newPlan returns a plan, whose locals a test may set. Settings are the variables that
-// have a value, as they stand in HCL.
+// newPlan returns a plan with the given values of variables, in HCL. The caller may replace
+// its locals.
 func newPlan(t *testing.T, settings map[string]string) *plan {
 	t.Helper()
 	c, err := rootConfiguration()
@@ -44,7 +44,7 @@ func newPlan(t *testing.T, settings map[string]string) *plan {
 	return &plan{&own, t, settings}
 }
 
-// rootConfiguration reads the root module.
+// rootConfiguration parses the root module, once.
 var rootConfiguration = sync.OnceValues(func() (*configuration, error) {
 	c := &configuration{map[string]*hclsyntax.Body{}, map[string]hcl.Expression{}, map[string]map[string]*hclsyntax.Body{}}
 	paths, err := filepath.Glob("*.tf")
@@ -53,13 +53,13 @@ var rootConfiguration = sync.OnceValues(func() (*configuration, error) {
 	}
 	parser := hclparse.NewParser()
 	for _, path := range paths {
-		file, faults := parser.ParseHCLFile(path)
-		if faults.HasErrors() {
-			return nil, faults
+		file, diags := parser.ParseHCLFile(path)
+		if diags.HasErrors() {
+			return nil, diags
 		}
 		body, ok := file.Body.(*hclsyntax.Body)
 		if !ok {
-			return nil, fmt.Errorf("%s: a body of another syntax", path)
+			return nil, fmt.Errorf("%s: unexpected body type %T", path, file.Body)
 		}
 		c.add(body)
 	}
@@ -85,32 +85,32 @@ func (c *configuration) add(body *hclsyntax.Body) {
 	}
 }
 
-func (p *plan) must(faults hcl.Diagnostics) {
+func (p *plan) must(diags hcl.Diagnostics) {
 	p.t.Helper()
-	if faults.HasErrors() {
-		p.t.Fatal(faults)
+	if diags.HasErrors() {
+		p.t.Fatal(diags)
 	}
 }
 
-// variable returns a variable's value, of its type and with the defaults that the
-// type has.
+// variable returns the value of a variable, converted to its type, with the defaults of
+// optional attributes.
 func (p *plan) variable(name string) cty.Value {
 	p.t.Helper()
 	attributes := p.variables[name].Attributes
-	kind, defaults, faults := typeexpr.TypeConstraintWithDefaults(attributes["type"].Expr)
-	p.must(faults)
+	kind, defaults, diags := typeexpr.TypeConstraintWithDefaults(attributes["type"].Expr)
+	p.must(diags)
 	var given hcl.Expression
 	switch text := p.settings[name]; {
 	case text != "":
-		given, faults = hclsyntax.ParseExpression([]byte(text), name, hcl.InitialPos)
-		p.must(faults)
+		given, diags = hclsyntax.ParseExpression([]byte(text), name, hcl.InitialPos)
+		p.must(diags)
 	case attributes["default"] != nil:
 		given = attributes["default"].Expr
 	default:
 		p.t.Fatalf("variable %s has no value", name)
 	}
-	v, faults := given.Value(nil)
-	p.must(faults)
+	v, diags := given.Value(nil)
+	p.must(diags)
 	if defaults != nil && !v.IsNull() {
 		v = defaults.Apply(v)
 	}
@@ -121,8 +121,8 @@ func (p *plan) variable(name string) cty.Value {
 	return v
 }
 
-// refusals returns what the validations say of a variable's value.
-func (p *plan) refusals(name string) (messages []string) {
+// violations returns the messages of the validations that the variable's value fails.
+func (p *plan) violations(name string) (messages []string) {
 	p.t.Helper()
 	for _, b := range p.variables[name].Blocks {
 		if p.eval(b.Body.Attributes["condition"].Expr).False() {
@@ -138,13 +138,13 @@ func (p *plan) local(name string) cty.Value {
 	return p.eval(p.locals[name])
 }
 
-// eval returns the value of an expression, and so of what it refers to.
+// eval returns the value of an expression. It evaluates what the expression refers to first.
 func (p *plan) eval(e hcl.Expression) cty.Value {
 	p.t.Helper()
 	scope := map[string]map[string]cty.Value{}
 	for _, to := range e.Variables() {
 		if len(to) == 1 {
-			continue // of a for expression
+			continue // the variable of a for expression
 		}
 		member, ok := to[1].(hcl.TraverseAttr)
 		if kind := to.RootName(); ok && (kind == "var" || kind == "local" || p.resources[kind] != nil) {
@@ -158,12 +158,12 @@ func (p *plan) eval(e hcl.Expression) cty.Value {
 	for kind, members := range scope {
 		all[kind] = cty.ObjectVal(members)
 	}
-	v, faults := e.Value(&hcl.EvalContext{Variables: all, Functions: expressions})
-	p.must(faults)
+	v, diags := e.Value(&hcl.EvalContext{Variables: all, Functions: expressions})
+	p.must(diags)
 	return v
 }
 
-// named returns the value of what has a name of a kind.
+// named returns the value of the variable, local or resource kind.name.
 func (p *plan) named(kind, name string) cty.Value {
 	p.t.Helper()
 	switch kind {
@@ -175,8 +175,8 @@ func (p *plan) named(kind, name string) cty.Value {
 	return p.resource(kind, name)
 }
 
-// resource returns a resource that has its name and nothing else, or as many as its
-// count says.
+// resource returns an object that has only the name of the resource, or, for a resource
+// with a count, a tuple of such objects.
 func (p *plan) resource(kind, name string) cty.Value {
 	p.t.Helper()
 	attributes := p.resources[kind][name].Attributes

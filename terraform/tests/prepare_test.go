@@ -13,13 +13,13 @@ import (
 	"testing"
 )
 
-// Every script is one to the shell that runs it.
-func TestScripts(t *testing.T) {
+// The scripts have no syntax errors, and shellcheck finds nothing.
+func TestScripts_syntax(t *testing.T) {
 	for _, script := range []string{"build.sh", "templates/prepare.sh"} {
 		for _, check := range [][]string{{"sh", "-n"}, {"shellcheck"}} {
 			t.Run(check[0]+" "+script, func(t *testing.T) {
 				if _, err := exec.LookPath(check[0]); err != nil {
-					t.Skip("there is no " + check[0])
+					t.Skip(check[0] + " is not installed")
 				}
 				if out, err := exec.Command(check[0], append(check[1:], script)...).CombinedOutput(); err != nil {
 					t.Errorf("%v\n%s", err, out)
@@ -29,8 +29,8 @@ func TestScripts(t *testing.T) {
 	}
 }
 
-// machine is one on which prepare.sh runs: its metadata server, a Secret Manager, and
-// programs that only write down how they were called.
+// machine fakes what prepare.sh needs: the metadata server, Secret Manager, and programs
+// that only record their arguments.
 type machine struct {
 	run, bin string // folders
 	env      []string
@@ -40,19 +40,20 @@ type machine struct {
 	secrets      map[string]string
 }
 
-// change changes what the cloud says.
+// change changes the answers of the metadata server and Secret Manager.
 func (m *machine) change(to func(*machine)) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	to(m)
 }
 
+// calls is a program that records its arguments. An iptables rule never exists yet.
 const calls = `#!/bin/sh
 echo "$(basename "$0") $*" >>"$CALLS"
 case "$0 $*" in *"iptables -w -C"*) exit 1 ;; esac
 `
 
-// callsCurl writes down how curl was called, and calls it.
+// callsCurl records the arguments of curl, and runs it.
 const callsCurl = `#!/bin/sh
 echo "curl $*" >>"$CALLS"
 exec %s "$@"
@@ -62,7 +63,7 @@ func newMachine(t *testing.T) *machine {
 	t.Helper()
 	curl, err := exec.LookPath("curl")
 	if err != nil {
-		t.Skip("there is no curl")
+		t.Skip("curl is not installed")
 	}
 	m := &machine{
 		image: "europe-west1-docker.pkg.dev/p/aerosink/connector@sha256:" + strings.Repeat("0", 64), token: "ya29.secret",
@@ -101,7 +102,7 @@ func (m *machine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// prepare runs the script as the unit does, with these secrets.
+// prepare runs the script as the systemd unit does, with the given SECRETS.
 func (m *machine) prepare(secrets string) (output string, err error) {
 	command := exec.Command("/bin/sh", "templates/prepare.sh")
 	command.Env = append(m.env, "SECRETS="+secrets)
@@ -109,12 +110,13 @@ func (m *machine) prepare(secrets string) (output string, err error) {
 	return string(out), err
 }
 
+// calls returns the recorded commands.
 func (m *machine) calls(t *testing.T) string {
 	t.Helper()
 	return read(t, filepath.Join(m.bin, "calls"))
 }
 
-func TestPrepare(t *testing.T) {
+func TestPrepare_imageAndFirewall(t *testing.T) {
 	m := newMachine(t)
 	if out, err := m.prepare(""); err != nil || out != "" {
 		t.Fatalf("%v\n%s", err, out)
@@ -132,9 +134,9 @@ func TestPrepare(t *testing.T) {
 	}
 }
 
-// Secrets come into files of the connector's alone; a reload brings newer ones. The
-// token that fetches them is in no argument, where all could read it.
-func TestPrepareSecrets(t *testing.T) {
+// Secrets are written to files that only the connector can read, and a reload replaces them.
+// The access token is not an argument of any command, where other users could see it.
+func TestPrepare_secrets(t *testing.T) {
 	m := newMachine(t)
 	certificate, key := "projects/p/secrets/certificate/versions/1", "projects/q/secrets/key/versions/latest"
 	for _, round := range []string{"first", strings.Repeat("long\n", 2000)} {
@@ -161,8 +163,8 @@ func TestPrepareSecrets(t *testing.T) {
 	}
 }
 
-// A reload that gets half of a new pair leaves the old one.
-func TestPrepareHalf(t *testing.T) {
+// If a reload can fetch only one of certificate and key, both old files stay.
+func TestPrepare_keepsOldPairOnFailure(t *testing.T) {
 	m := newMachine(t)
 	const certificate, key = "projects/p/secrets/certificate/versions/latest", "projects/p/secrets/key/versions/latest"
 	m.change(func(m *machine) { m.secrets[certificate], m.secrets[key] = "first", "first" })
@@ -180,17 +182,17 @@ func TestPrepareHalf(t *testing.T) {
 	}
 }
 
-func TestPrepareFails(t *testing.T) {
+func TestPrepare_errors(t *testing.T) {
 	for name, tt := range map[string]struct {
 		change  func(*machine)
 		secrets string
 		want    string
 	}{
-		"no image":          {func(m *machine) { m.image = "" }, "", "prepare: no image to run; the group's metadata has it under connector-image"},
-		"no token":          {func(m *machine) { m.token = "" }, "key=projects/p/secrets/key/versions/1", "prepare: no token of the machine's account"},
-		"no such secret":    {func(*machine) {}, "key=projects/p/secrets/other/versions/1", "nothing in projects/p/secrets/other/versions/1; does it exist, and may this machine's account read it?"},
-		"nothing in it":     {func(m *machine) { m.secrets["projects/p/secrets/key/versions/1"] = "" }, "key=projects/p/secrets/key/versions/1", "nothing in"},
-		"the second is not": {func(m *machine) { m.secrets["projects/p/secrets/key/versions/1"] = "k" }, "key=projects/p/secrets/key/versions/1 authority=projects/p/secrets/a/versions/1", "nothing in projects/p/secrets/a/versions/1"},
+		"no image":              {func(m *machine) { m.image = "" }, "", "prepare: no image to run; the group's metadata has it under connector-image"},
+		"no token":              {func(m *machine) { m.token = "" }, "key=projects/p/secrets/key/versions/1", "prepare: no token of the machine's account"},
+		"no such secret":        {func(*machine) {}, "key=projects/p/secrets/other/versions/1", "nothing in projects/p/secrets/other/versions/1; does it exist, and may this machine's account read it?"},
+		"empty secret":          {func(m *machine) { m.secrets["projects/p/secrets/key/versions/1"] = "" }, "key=projects/p/secrets/key/versions/1", "nothing in"},
+		"second secret missing": {func(m *machine) { m.secrets["projects/p/secrets/key/versions/1"] = "k" }, "key=projects/p/secrets/key/versions/1 authority=projects/p/secrets/a/versions/1", "nothing in projects/p/secrets/a/versions/1"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			m := newMachine(t)

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// programs is the folder of our two programs, as long as there are tests.
+// programs is a temporary folder for the binaries of connector and sink.
 var programs string
 
 func TestMain(m *testing.M) {
@@ -25,7 +25,7 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// compile builds both, when the first test asks for one of them.
+// compile builds both programs, once.
 var compile = sync.OnceValue(func() error {
 	build := exec.Command("go", "build", "-o", programs, "./connector/cmd/connector", "./function/cmd/sink")
 	build.Dir = top
@@ -35,7 +35,7 @@ var compile = sync.OnceValue(func() error {
 	return nil
 })
 
-// program returns the path of one of them.
+// program returns the path of the program with that name.
 func program(t *testing.T, name string) string {
 	t.Helper()
 	if err := compile(); err != nil {

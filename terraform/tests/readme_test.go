@@ -58,7 +58,7 @@ func TestReadme_functionDeploy(t *testing.T) {
 	}
 }
 
-// TestSecurityModel_roles requires the page on security to name every role that is granted.
+// TestSecurityModel_roles requires SECURITY-MODEL.md to name every role that is granted.
 func TestSecurityModel_roles(t *testing.T) {
 	page := read(t, "SECURITY-MODEL.md")
 	for account, granted := range grants {
@@ -68,7 +68,7 @@ func TestSecurityModel_roles(t *testing.T) {
 				continue
 			}
 			if !strings.Contains(page, role) {
-				t.Errorf("the page does not say that %s has %s", account, role)
+				t.Errorf("SECURITY-MODEL.md does not mention %s, which %s has", role, account)
 			}
 		}
 	}

@@ -1,4 +1,4 @@
-# Images: where they are kept and for how long, who reads them, and which ones run.
+# Images: their repository, how long they are kept, who reads them, and which ones run.
 
 mock_provider "google" {
   source          = "./tests/mocks"
@@ -12,27 +12,27 @@ variables {
   aerospike_ranges = ["10.0.0.0/24"]
 }
 
-run "made_of_this_clone" {
+run "built_from_clone" {
   command = plan
 
   assert {
     condition     = length(terraform_data.build) == 1
-    error_message = "Nothing makes the images."
+    error_message = "There must be a build."
   }
 
   assert {
     condition     = { for name, image in data.google_artifact_registry_docker_image.image : name => image.image_name } == { connector = "connector:latest", sink = "sink:latest" }
-    error_message = "What runs is not what the last build has made."
+    error_message = "The images that run must be those of the last build."
   }
 
   assert {
     condition     = google_artifact_registry_repository.images.repository_id == "aerosink" && google_artifact_registry_repository.images.format == "DOCKER"
-    error_message = "The images are not where cloudbuild.yaml pushes them."
+    error_message = "The repository is not the one that cloudbuild.yaml pushes to."
   }
 
   assert {
     condition     = google_artifact_registry_repository.images.docker_config[0].immutable_tags == false
-    error_message = "The second build could not move latest."
+    error_message = "Tags must be mutable, or a second build could not move latest."
   }
 
   assert {
@@ -41,23 +41,23 @@ run "made_of_this_clone" {
       keep-latest = "KEEP"
       keep-recent = "KEEP"
     }
-    error_message = "Images are kept for ever, or not even the one that runs is."
+    error_message = "The cleanup must delete old images but keep the running and recent ones."
   }
 
   assert {
     condition     = google_artifact_registry_repository.images.cleanup_policy_dry_run == false
-    error_message = "Nothing is cleaned up."
+    error_message = "The cleanup is only a dry run."
   }
 
   assert {
     condition = (google_artifact_registry_repository_iam_member.images_connector.role == "roles/artifactregistry.reader"
       && google_artifact_registry_repository_iam_member.images_connector.repository == google_artifact_registry_repository.images.repository_id
     && google_artifact_registry_repository_iam_member.images_connector.member == google_service_account.connector.member)
-    error_message = "The connectors' machines cannot read their image, or can do more."
+    error_message = "The connectors' account needs roles/artifactregistry.reader on the repository."
   }
 }
 
-run "made_elsewhere" {
+run "given_images" {
   command = plan
 
   variables {
@@ -69,11 +69,11 @@ run "made_elsewhere" {
 
   assert {
     condition     = length(terraform_data.build) == 0 && length(data.google_artifact_registry_docker_image.image) == 0
-    error_message = "Images are made though there are some."
+    error_message = "There must be no build if images are given."
   }
 
   assert {
     condition     = local.images == var.images
-    error_message = "Other images are run than those that were named."
+    error_message = "The images that run must be the given ones."
   }
 }

@@ -1,6 +1,5 @@
-// Package terraform_test holds the cloud around Aerosink against what it is made
-// of: templates, dashboards, images and the upload of a function, as far as this can
-// be seen without a cloud.
+// Package tests checks the Terraform files, their templates, dashboards, images and uploads
+// against the programs, without a cloud.
 package tests
 
 import (
@@ -23,7 +22,7 @@ func read(t *testing.T, path string) string {
 	return string(text)
 }
 
-// render returns what Terraform's templatefile makes of a file.
+// render renders a template as Terraform's templatefile does.
 func render(t *testing.T, path string, variables map[string]cty.Value) string {
 	t.Helper()
 	value, err := templateFile(path, variables)
@@ -38,13 +37,13 @@ func templateFile(path string, variables map[string]cty.Value) (cty.Value, error
 	if err != nil {
 		return cty.NilVal, err
 	}
-	template, faults := hclsyntax.ParseTemplate(text, path, hcl.InitialPos)
-	if faults.HasErrors() {
-		return cty.NilVal, faults
+	template, diags := hclsyntax.ParseTemplate(text, path, hcl.InitialPos)
+	if diags.HasErrors() {
+		return cty.NilVal, diags
 	}
-	value, faults := template.Value(&hcl.EvalContext{Variables: variables, Functions: functions})
-	if faults.HasErrors() {
-		return cty.NilVal, faults
+	value, diags := template.Value(&hcl.EvalContext{Variables: variables, Functions: functions})
+	if diags.HasErrors() {
+		return cty.NilVal, diags
 	}
 	return value, nil
 }

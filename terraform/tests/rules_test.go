@@ -9,31 +9,32 @@ import (
 	"github.com/hashicorp/hcl/v2/hclwrite"
 )
 
-// rule is what must hold of every module, and what breaks it once each.
+// rule finds violations in a module. Each of its bad examples breaks it once.
 type rule struct {
 	findings func(module) []string
 	bad      []bad
 }
 
+// bad is a file that breaks a rule.
 type bad struct {
 	text   string
-	found  string // is in what is found
-	inTest bool
+	found  string // part of the finding
+	inTest bool   // the file is a test
 }
 
 var rules = []rule{
 	{unformatted, []bad{{"a=1\n", "terraform fmt", false}, {"a=1\n", "terraform fmt", true}}},
 	{foreignProviders, []bad{{"terraform {\n  required_providers {\n    random = { source = \"hashicorp/random\" }\n  }\n}", "hashicorp/random", false}}},
 	{foreignResources, []bad{{`resource "random_id" "a" {}`, "random_id.a", false}, {`data "archive_file" "a" {}`, "data.archive_file.a", false}}},
-	{bareVariables, []bad{
+	{incompleteVariables, []bad{
 		{"variable \"a\" {\n  description = \"A.\"\n  nullable = false\n}", "no type", false},
 		{"variable \"a\" {\n  type = bool\n  nullable = false\n}", "no description", false},
 		{"variable \"a\" {\n  description = \"A.\"\n  type = bool\n  default = true\n}", "nullable", false},
 		{"variable \"a\" {\n  description = \"A.\"\n  type = string\n  nullable = false\n}", "validation", false},
 	}},
 	{undescribedAttributes, []bad{{"variable \"a\" {\n  description = \"size: of it.\"\n  type = object({ size = number, max_age = optional(number, 1) })\n}", "max_age", false}}},
-	{bareOutputs, []bad{{`output "a" { value = 1 }`, "output.a", false}}},
-	{greatGrants, []bad{
+	{undescribedOutputs, []bad{{`output "a" { value = 1 }`, "output.a", false}}},
+	{broadGrants, []bad{
 		{`resource "google_project_iam_member" "a" { role = "roles/editor" }`, "roles/editor", false},
 		{`resource "google_storage_bucket_iam_member" "a" { member = "allUsers" }`, "allUsers", false},
 	}},
@@ -41,19 +42,19 @@ var rules = []rule{
 	{projectGrants, []bad{{`resource "google_project_iam_member" "a" { role = "roles/storage.admin" }`, "roles/storage.admin", false}}},
 	{untestedGrants, []bad{{`resource "google_pubsub_topic_iam_member" "a" {}`, "google_pubsub_topic_iam_member.a", false}}},
 	{storedSecrets, []bad{{`resource "google_secret_manager_secret_version" "a" { secret_data = var.a }`, "secret_data", false}}},
-	{mortalSubscriptions, []bad{
+	{expiringSubscriptions, []bad{
 		{`resource "google_pubsub_subscription" "a" {}`, "google_pubsub_subscription.a", false},
 		{"resource \"google_pubsub_subscription\" \"a\" {\n  expiration_policy {\n    ttl = \"86400s\"\n  }\n}", "google_pubsub_subscription.a", false},
 	}},
-	{silentAlerts, []bad{{`resource "google_monitoring_alert_policy" "a" {}`, "google_monitoring_alert_policy.a", false}}},
-	{openBuckets, []bad{{"resource \"google_storage_bucket\" \"a\" {\n  uniform_bucket_level_access = true\n}", "google_storage_bucket.a", false}}},
-	{leftOut, []bad{
+	{undocumentedAlerts, []bad{{`resource "google_monitoring_alert_policy" "a" {}`, "google_monitoring_alert_policy.a", false}}},
+	{publicBuckets, []bad{{"resource \"google_storage_bucket\" \"a\" {\n  uniform_bucket_level_access = true\n}", "google_storage_bucket.a", false}}},
+	{missingAttributes, []bad{
 		{`resource "google_storage_bucket" "a" { labels = {} }`, "google_storage_bucket.a leaves out project", false},
 		{`resource "google_compute_address" "a" { project = "p" }`, "google_compute_address.a leaves out region, labels", false},
 		{`data "google_project" "this" {}`, "data.google_project.this leaves out project_id", false},
 	}},
 	{configuredProviders, []bad{{`provider "google" {}`, "provider.google", false}}},
-	{strangeModules, []bad{{`module "a" { source = "github.com/x/y" }`, "github.com/x", false}}},
+	{foreignModules, []bad{{`module "a" { source = "github.com/x/y" }`, "github.com/x", false}}},
 }
 
 func unformatted(m module) (found []string) {
@@ -68,9 +69,9 @@ func unformatted(m module) (found []string) {
 func foreignProviders(m module) (found []string) {
 	for _, b := range m.blocks("terraform") {
 		for name, a := range child(b.Body, "required_providers").Attributes {
-			value, faults := a.Expr.Value(nil)
-			if faults.HasErrors() || name != "google" || value.GetAttr("source").AsString() != "hashicorp/google" {
-				found = append(found, fmt.Sprintf("provider %s of %s; only hashicorp/google is needed", name, value.GetAttr("source").AsString()))
+			value, diags := a.Expr.Value(nil)
+			if diags.HasErrors() || name != "google" || value.GetAttr("source").AsString() != "hashicorp/google" {
+				found = append(found, fmt.Sprintf("provider %s with source %s; only hashicorp/google is allowed", name, value.GetAttr("source").AsString()))
 			}
 		}
 	}
@@ -86,7 +87,7 @@ func foreignResources(m module) (found []string) {
 	return found
 }
 
-func mortalSubscriptions(m module) (found []string) {
+func expiringSubscriptions(m module) (found []string) {
 	for _, b := range m.blocks("resource", "google_pubsub_subscription") {
 		ttl := child(b.Body, "expiration_policy").Attributes["ttl"]
 		if ttl == nil || literal(child(b.Body, "expiration_policy"), "ttl") != "" {
@@ -96,16 +97,16 @@ func mortalSubscriptions(m module) (found []string) {
 	return found
 }
 
-func silentAlerts(m module) (found []string) {
+func undocumentedAlerts(m module) (found []string) {
 	for _, b := range m.blocks("resource", "google_monitoring_alert_policy") {
 		if child(b.Body, "documentation").Attributes["content"] == nil {
-			found = append(found, address(b)+" has no documentation: what is one to do at night?")
+			found = append(found, address(b)+" has no documentation")
 		}
 	}
 	return found
 }
 
-func openBuckets(m module) (found []string) {
+func publicBuckets(m module) (found []string) {
 	for _, b := range m.blocks("resource", "google_storage_bucket") {
 		if literal(b.Body, "uniform_bucket_level_access") != "true" || literal(b.Body, "public_access_prevention") != "enforced" {
 			found = append(found, address(b)+` needs uniform_bucket_level_access and public_access_prevention = "enforced"`)
@@ -114,10 +115,10 @@ func openBuckets(m module) (found []string) {
 	return found
 }
 
-func strangeModules(m module) (found []string) {
+func foreignModules(m module) (found []string) {
 	for _, b := range m.blocks("module") {
 		if source := literal(b.Body, "source"); source != "../.." {
-			found = append(found, fmt.Sprintf("%s is %s, and not this clone", address(b), source))
+			found = append(found, fmt.Sprintf("%s has source %s, want ../..", address(b), source))
 		}
 	}
 	return found

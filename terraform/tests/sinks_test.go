@@ -13,8 +13,8 @@ import (
 	"github.com/aerosink/aerosink/function/sink"
 )
 
-// variables returns the four variables that have no default, and those given by pairs
-// of name and value.
+// variables returns values of the four required variables and those in pairs of name and
+// value.
 func variables(pairs ...string) map[string]string {
 	all := map[string]string{"project": `"example-project"`, "region": `"europe-west1"`, "subnetwork": `"default"`, "aerospike_ranges": `["10.0.0.0/24"]`}
 	for i := 0; i < len(pairs); i += 2 {
@@ -23,7 +23,7 @@ func variables(pairs ...string) map[string]string {
 	return all
 }
 
-// urls returns the URLs of sinks in a local.
+// urls returns the sink URLs in a local.
 func (p *plan) urls(local string) (urls []string) {
 	p.t.Helper()
 	for _, v := range p.local(local).AsValueSlice() {
@@ -32,8 +32,8 @@ func (p *plan) urls(local string) (urls []string) {
 	return urls
 }
 
-// The function understands what it is told by default, and has nothing to say to it.
-func TestSinksByDefault(t *testing.T) {
+// The function finds no errors and no warnings in its default environment.
+func TestSinks_defaults(t *testing.T) {
 	p := newPlan(t, variables())
 	environment := map[string]string{
 		"SINKS":        strings.Join(append(p.urls("changes_sinks"), p.urls("archive_sinks")...), ","),
@@ -41,47 +41,47 @@ func TestSinksByDefault(t *testing.T) {
 	}
 	found := settings.Environment{Getenv: func(name string) string { return environment[name] }, Sinks: google.Sinks()}.Examine([]string{"SINKS", "DEAD_LETTERS"})
 	if len(found.Errors) > 0 || len(found.Warnings) > 0 {
-		t.Errorf("of %v: %v, %v", environment, found.Errors, found.Warnings)
+		t.Errorf("environment %v: errors %v, warnings %v", environment, found.Errors, found.Warnings)
 	}
 }
 
-// Terraform refuses what the function would, and nothing else.
-func TestWordsOfSinks(t *testing.T) {
+// Terraform refuses exactly the values that the function refuses.
+func TestSinks_sameValuesAsFunction(t *testing.T) {
 	for _, tt := range []struct {
-		variable, form string
-		words          [2][]string
+		variable, format string
+		values           [2][]string
 	}{
 		{"changes", `{ data = %q, ordering = %s }`, [2][]string{{"json", "flat-json", "message-pack", "xdr", "avro", "as-received", "ndjson", "JSON", ""}, {"-1", "0", "1", "256", "4096", "4097", "1.5"}}},
 		{"changes", `{ packed = { format = %q, compression = %q } }`, [2][]string{{"ndjson", "avro", "json", "parquet"}, {"none", "gzip", "zstd", "snappy"}}},
 		{"archive", `{ format = %q, compression = %q }`, [2][]string{{"ndjson", "avro", "parquet", "csv"}, {"none", "gzip", "zstd", "snappy", "deflate", "lz4"}}},
 		{"archive", `{ format = %q, linger_ms = %s }`, [2][]string{{"ndjson", "avro", "parquet"}, {"-1", "0", "1", "4000", "4001"}}},
 	} {
-		taken := 0
-		for _, first := range tt.words[0] {
-			for _, second := range tt.words[1] {
-				text := fmt.Sprintf(tt.form, first, second)
+		accepted := 0
+		for _, first := range tt.values[0] {
+			for _, second := range tt.values[1] {
+				text := fmt.Sprintf(tt.format, first, second)
 				p := newPlan(t, variables(tt.variable, text))
-				refusals := p.refusals(tt.variable)
+				messages := p.violations(tt.variable)
 				url := p.urls(tt.variable + "_sinks")[0]
 				_, err := google.Sinks().Parse(url, sink.Options{})
-				if (err == nil) != (len(refusals) == 0) {
-					t.Errorf("%s = %s: Terraform says %q, and of %s the function %v", tt.variable, text, refusals, url, err)
+				if (err == nil) != (len(messages) == 0) {
+					t.Errorf("%s = %s: Terraform reports %q, the function for %s: %v", tt.variable, text, messages, url, err)
 				}
 				if err == nil {
-					taken++
+					accepted++
 				}
 			}
 		}
-		if all := len(tt.words[0]) * len(tt.words[1]); taken == 0 || taken == all {
-			t.Errorf("%s = %s: %d of %d are taken", tt.variable, tt.form, taken, all)
+		if all := len(tt.values[0]) * len(tt.values[1]); accepted == 0 || accepted == all {
+			t.Errorf("%s = %s: %d of %d are accepted, want some but not all", tt.variable, tt.format, accepted, all)
 		}
 	}
 }
 
-func TestFoldersOfTheArchive(t *testing.T) {
+func TestArchiveSink_prefixAndPath(t *testing.T) {
 	for _, tt := range []struct {
 		prefix, path string
-		refused      string
+		refused      string // the attribute that is refused, or ""
 	}{
 		{"changes", "namespace={namespace}/set={set}/dt={date}/hour={hour}", ""},
 		{"a/b-c/d_e.f", "{op}/{minute}/{partition}", ""},
@@ -110,29 +110,29 @@ func TestFoldersOfTheArchive(t *testing.T) {
 		{"changes", "a,b", "archive.path"},
 	} {
 		p := newPlan(t, variables("archive", fmt.Sprintf("{ prefix = %q, path = %q }", tt.prefix, tt.path)))
-		refusals := strings.Join(p.refusals("archive"), "\n")
+		messages := strings.Join(p.violations("archive"), "\n")
 		if tt.refused != "" {
-			if !strings.HasPrefix(refusals, tt.refused+" must ") {
-				t.Errorf("prefix %q and path %q: %q, want a refusal of %s", tt.prefix, tt.path, refusals, tt.refused)
+			if !strings.HasPrefix(messages, tt.refused+" must ") {
+				t.Errorf("prefix %q and path %q: %q, want an error about %s", tt.prefix, tt.path, messages, tt.refused)
 			}
 			continue
 		}
 		url := p.urls("archive_sinks")[0]
-		if _, err := google.Sinks().Parse(url, sink.Options{}); refusals != "" || err != nil || strings.Contains(url, ",") {
-			t.Errorf("prefix %q and path %q: Terraform says %q, and of %s the function %v", tt.prefix, tt.path, refusals, url, err)
+		if _, err := google.Sinks().Parse(url, sink.Options{}); messages != "" || err != nil || strings.Contains(url, ",") {
+			t.Errorf("prefix %q and path %q: Terraform reports %q, the function for %s: %v", tt.prefix, tt.path, messages, url, err)
 		}
 	}
 }
 
-func TestNoArchive(t *testing.T) {
+func TestArchiveSink_none(t *testing.T) {
 	if urls := newPlan(t, variables("archive", "null")).urls("archive_sinks"); len(urls) > 0 {
-		t.Errorf("%q without an archive", urls)
+		t.Errorf("sinks %q, want none without an archive", urls)
 	}
 }
 
-// The function may publish when every subscription of ours is there: what was
-// published before is in none.
-func TestPublisherWaits(t *testing.T) {
+// The function may publish only after all subscriptions exist: an earlier message would be
+// lost.
+func TestPublisher_waitsForSubscriptions(t *testing.T) {
 	resources := newPlan(t, variables()).resources
 	publisher := resources["google_pubsub_topic_iam_member"]["changes_ingest"]
 	for name, s := range resources["google_pubsub_subscription"] {
@@ -142,7 +142,7 @@ func TestPublisherWaits(t *testing.T) {
 	}
 }
 
-// refers reports whether an expression refers to a resource.
+// refers reports whether an expression refers to kind.name, such as a resource or a local.
 func refers(e hcl.Expression, kind, name string) bool {
 	return slices.ContainsFunc(e.Variables(), func(to hcl.Traversal) bool {
 		member, ok := to[1].(hcl.TraverseAttr)

@@ -1,4 +1,4 @@
-# The subscription that Pub/Sub itself writes to a bucket.
+# The subscription that writes messages to a bucket.
 
 mock_provider "google" {
   source          = "./tests/mocks"
@@ -32,7 +32,7 @@ run "not_by_default" {
 
   assert {
     condition     = length(google_pubsub_subscription.storage) + length(google_service_account.storage_writer) + length(google_storage_bucket.messages) == 0 && output.messages == null
-    error_message = "There is a Cloud Storage subscription, or something of one."
+    error_message = "There must be no Cloud Storage subscription, account or bucket."
   }
 }
 
@@ -44,12 +44,12 @@ run "avro_with_metadata" {
       && google_pubsub_subscription.storage[0].cloud_storage_config[0].bucket == "example-project-aerosink-messages"
       && google_pubsub_subscription.storage[0].cloud_storage_config[0].filename_suffix == ".avro"
     && google_pubsub_subscription.storage[0].cloud_storage_config[0].avro_config[0].write_metadata)
-    error_message = "Messages are written without metadata, or elsewhere."
+    error_message = "Unexpected topic, bucket or format."
   }
 
   assert {
     condition     = google_pubsub_subscription.storage[0].dead_letter_policy[0].dead_letter_topic == "projects/example-project/topics/aerosink-undelivered" && google_pubsub_subscription.storage[0].dead_letter_policy[0].max_delivery_attempts == 100
-    error_message = "What cannot be written goes elsewhere, or after a short outage already."
+    error_message = "Dead letters must go to the topic of undelivered messages after 100 attempts."
   }
 
   assert {
@@ -57,7 +57,7 @@ run "avro_with_metadata" {
       for role in ["roles/storage.legacyBucketReader", "roles/storage.objectCreator"] :
       role => ["example-project-aerosink-messages", role, "serviceAccount:aerosink-storage@example-project.iam.gserviceaccount.com"]
     }
-    error_message = "The account that writes may do more than that, or less."
+    error_message = "Unexpected grants on the bucket."
   }
 
   assert {
@@ -66,19 +66,19 @@ run "avro_with_metadata" {
       "roles/iam.serviceAccountTokenCreator",
       "serviceAccount:service-123456789012@gcp-sa-pubsub.iam.gserviceaccount.com",
     ]]
-    error_message = "Another than Pub/Sub may become the account that writes, or Pub/Sub may not."
+    error_message = "Only Pub/Sub must be able to act as the account that writes."
   }
 
   assert {
     condition     = google_pubsub_subscription.storage[0].cloud_storage_config[0].service_account_email == "aerosink-storage@example-project.iam.gserviceaccount.com"
-    error_message = "Pub/Sub writes as its own account, which the whole project shares."
+    error_message = "The subscription must write as its own account, not as Pub/Sub's service agent."
   }
 
   assert {
     condition = [for g in google_pubsub_subscription_iam_member.storage_agent : [g.subscription, g.role, g.member]] == [[
       "aerosink-storage", "roles/pubsub.subscriber", "serviceAccount:service-123456789012@gcp-sa-pubsub.iam.gserviceaccount.com",
     ]]
-    error_message = "Pub/Sub may not take messages off the subscription."
+    error_message = "Pub/Sub needs roles/pubsub.subscriber on the subscription for dead letters."
   }
 }
 
@@ -91,7 +91,7 @@ run "longest_file" {
 
   assert {
     condition     = tonumber(trimsuffix(google_pubsub_subscription.storage[0].cloud_storage_config[0].max_duration, "s")) <= google_pubsub_subscription.storage[0].ack_deadline_seconds
-    error_message = "A file may be open for longer than its messages may stay unacknowledged, which Pub/Sub refuses."
+    error_message = "max_duration must not exceed the ack deadline, or Pub/Sub refuses the subscription."
   }
 }
 
@@ -104,11 +104,11 @@ run "lines_of_json" {
 
   assert {
     condition     = length(google_pubsub_subscription.storage[0].cloud_storage_config[0].avro_config) == 0 && google_pubsub_subscription.storage[0].cloud_storage_config[0].filename_suffix == ".ndjson"
-    error_message = "Files are no lines."
+    error_message = "Files must be lines of JSON."
   }
 
   assert {
     condition     = [for r in google_storage_bucket.messages[0].lifecycle_rule : "${one(r.action).type} ${one(r.condition).age}"] == ["Delete 30"]
-    error_message = "Files are not deleted after a month."
+    error_message = "Files must be deleted after 30 days."
   }
 }

@@ -1,4 +1,4 @@
-# Bearer tokens in place of identities.
+# Bearer tokens instead of identities.
 
 mock_provider "google" {
   source          = "./tests/mocks"
@@ -26,22 +26,22 @@ run "two_tokens" {
 
   assert {
     condition     = google_cloud_run_v2_service.ingest[0].invoker_iam_disabled
-    error_message = "Senders without an identity are not let in."
+    error_message = "The service must admit senders without an identity."
   }
 
   assert {
     condition     = google_cloud_run_v2_service.ingest[0].ingress == "INGRESS_TRAFFIC_INTERNAL_ONLY"
-    error_message = "Others than the project's networks may try tokens."
+    error_message = "Only internal requests may reach the service."
   }
 
   assert {
     condition     = length(google_cloud_run_v2_service_iam_member.ingest_connector) == 0
-    error_message = "Somebody may what all may."
+    error_message = "There must be no grant to call the service."
   }
 
   assert {
     condition     = { for e in google_cloud_run_v2_service.ingest[0].template[0].containers[0].env : e.name => e.value if startswith(e.name, "AUTH_") && length(e.value_source) == 0 } == { AUTH_TOKENS_FILE = "/etc/aerosink/tokens" }
-    error_message = "A token is written where whoever sees the service sees it."
+    error_message = "No token may be in the environment as plain text."
   }
 
   assert {
@@ -56,14 +56,14 @@ run "two_tokens" {
 
   assert {
     condition     = [for m in google_cloud_run_v2_service.ingest[0].template[0].containers[0].volume_mounts : "${m.mount_path}/${google_cloud_run_v2_service.ingest[0].template[0].volumes[0].secret[0].items[0].path}" if m.name == "tokens"] == [local.environment.AUTH_TOKENS_FILE]
-    error_message = "The function looks for tokens where they are not."
+    error_message = "The file of tokens is not mounted where the function looks."
   }
 
   assert {
     condition = (google_secret_manager_secret_iam_member.tokens_ingest[0].secret_id == "projects/example-project/secrets/tokens"
       && google_secret_manager_secret_iam_member.tokens_ingest[0].role == "roles/secretmanager.secretAccessor"
     && google_secret_manager_secret_iam_member.tokens_ingest[0].member == google_service_account.ingest.member)
-    error_message = "Not the function's account, and it alone, may read the tokens."
+    error_message = "Only the function's account must be able to read the tokens."
   }
 }
 
@@ -77,17 +77,17 @@ run "one_token" {
 
   assert {
     condition     = [for e in google_cloud_run_v2_service.ingest[0].template[0].containers[0].env : e.value_source[0].secret_key_ref[0].version if length(e.value_source) > 0] == ["1"]
-    error_message = "A token is accepted beside the one."
+    error_message = "Only the current token must be accepted."
   }
 
   assert {
     condition     = google_secret_manager_secret_iam_member.tokens_ingest[0].project == "example-project" && google_secret_manager_secret_iam_member.tokens_ingest[0].secret_id == "tokens"
-    error_message = "The grant is on a secret that is not there."
+    error_message = "The grant is on the wrong secret."
   }
 }
 
-# Named by its project, a secret is granted there: elsewhere every plan would grant anew.
-run "a_secret_of_another_project" {
+# The grant must be in the secret's project, or every plan would recreate it.
+run "secret_in_other_project" {
   command = plan
 
   variables {
@@ -97,7 +97,7 @@ run "a_secret_of_another_project" {
 
   assert {
     condition     = google_secret_manager_secret_iam_member.tokens_ingest[0].project == "example-vault"
-    error_message = "The grant is on a secret that is not there."
+    error_message = "The grant is on the wrong secret."
   }
 }
 
@@ -106,6 +106,6 @@ run "no_token" {
 
   assert {
     condition     = length(google_secret_manager_secret_iam_member.tokens_ingest) == 0 && !anytrue([for name in keys(local.environment) : startswith(name, "AUTH_")])
-    error_message = "There are tokens beside identities."
+    error_message = "There must be no tokens by default."
   }
 }

@@ -12,10 +12,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// What is uploaded to be built as a function: what the function is made of, and
-// whatever else happens to lie about in a clone, not.
-func TestUpload(t *testing.T) {
-	got := taken(t, ignoreFile(t, ".gcloudignore"))
+// The upload for Cloud Functions contains exactly the files that the function is built from,
+// whatever else is in the clone.
+func TestUpload_files(t *testing.T) {
+	got := includedFiles(t, ignoreFile(t, ".gcloudignore"))
 	want := append(ownSources(t, "."), "LICENSE", "go.mod", "go.sum")
 	slices.Sort(got)
 	slices.Sort(want)
@@ -27,12 +27,12 @@ func TestUpload(t *testing.T) {
 		size += len(read(t, filepath.Join(top, name)))
 	}
 	if size > 1<<20 {
-		t.Errorf("%d bytes are uploaded; what is so large?", size)
+		t.Errorf("the upload has %d bytes, want at most 1 MiB", size)
 	}
 }
 
-// gcloud reads its files as we do.
-func TestUploadOfGcloud(t *testing.T) {
+// gcloud interprets the ignore files as we do.
+func TestUpload_sameAsGcloud(t *testing.T) {
 	gcloud, err := exec.LookPath("gcloud")
 	if err != nil {
 		t.Skip("gcloud is not installed")
@@ -40,12 +40,12 @@ func TestUploadOfGcloud(t *testing.T) {
 	for _, name := range []string{".gcloudignore", ".cloudbuildignore"} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
-			copyFiles(t, taken(t, ignoreFile(t, ".cloudbuildignore")), dir)
-			copyFiles(t, []string{"LICENSE"}, filepath.Join(dir, "bin")) // no part of it
+			copyFiles(t, includedFiles(t, ignoreFile(t, ".cloudbuildignore")), dir)
+			copyFiles(t, []string{"LICENSE"}, filepath.Join(dir, "bin")) // must not be uploaded
 			for _, ignored := range []string{".gitignore", name} {
 				text := read(t, filepath.Join(top, ignored))
 				if ignored == name {
-					ignored = ".gcloudignore" // the only name that this command knows
+					ignored = ".gcloudignore" // the only name that this command supports
 				}
 				if err := os.WriteFile(filepath.Join(dir, ignored), []byte(text), 0o600); err != nil {
 					t.Fatal(err)
@@ -60,7 +60,7 @@ func TestUploadOfGcloud(t *testing.T) {
 				t.Fatalf("%v\n%s", err, &stderr)
 			}
 			got := strings.Split(strings.TrimSpace(string(out)), "\n")
-			want := taken(t, ignoreFile(t, name))
+			want := includedFiles(t, ignoreFile(t, name))
 			slices.Sort(got)
 			slices.Sort(want)
 			if diff := cmp.Diff(want, got); diff != "" {
@@ -70,8 +70,8 @@ func TestUploadOfGcloud(t *testing.T) {
 	}
 }
 
-// ownSources returns the files of the clone that go into a package: its own, and
-// those of what it imports.
+// ownSources returns the files of the clone that a package is built from: its own and those
+// of the packages it imports.
 func ownSources(t *testing.T, pkg string) []string {
 	t.Helper()
 	const each = `{{if and .Module .Module.Main}}{{$dir := .Dir}}{{range .GoFiles}}{{$dir}}/{{.}}{{"\n"}}{{end}}{{range .EmbedFiles}}{{$dir}}/{{.}}{{"\n"}}{{end}}{{end}}`
@@ -92,7 +92,7 @@ func ownSources(t *testing.T, pkg string) []string {
 	return files
 }
 
-// runIn runs a command in a folder, and returns what it prints.
+// runIn runs a command in dir, and returns its standard output.
 func runIn(t *testing.T, dir string, env []string, name string, args ...string) string {
 	t.Helper()
 	c := exec.CommandContext(t.Context(), name, args...)

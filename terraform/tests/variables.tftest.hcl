@@ -1,4 +1,4 @@
-# What all of it shares: the four variables without a default, and those of everything.
+# Variables that apply to all resources.
 
 mock_provider "google" {
   source          = "./tests/mocks"
@@ -22,6 +22,6 @@ run "labels" {
 
   assert {
     condition     = google_pubsub_topic.changes.labels == tomap({ app = "shop", team = "données", cost-centre = "4711", tier = "" })
-    error_message = "What is ours has other labels."
+    error_message = "Resources must have the given labels and app."
   }
 }

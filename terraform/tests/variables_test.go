@@ -7,49 +7,50 @@ import (
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 )
 
-// bareVariables looks for variables that a user could not set without reading what
-// they are for. Examples hand theirs on, and leave it to us to refuse them.
-func bareVariables(m module) (found []string) {
+// incompleteVariables finds variables without a description, a type or a validation, and
+// those that may be null without saying what null means. Examples pass their variables to
+// our module, which validates them.
+func incompleteVariables(m module) (found []string) {
 	for _, b := range m.blocks("variable") {
 		of, description := b.Body.Attributes, literal(b.Body, "description")
 		if description == "" {
 			found = append(found, address(b)+" has no description")
 		}
-		if !m.handsOn() && literal(b.Body, "nullable") != "false" && !saysNull.MatchString(description) {
-			found = append(found, address(b)+" needs nullable = false, or has to say what null means")
+		if !m.isExample() && literal(b.Body, "nullable") != "false" && !mentionsNull.MatchString(description) {
+			found = append(found, address(b)+" needs nullable = false, or a description that says what null means")
 		}
 		switch {
 		case of["type"] == nil:
 			found = append(found, address(b)+" has no type")
-		case !m.handsOn() && isText(of["type"].Expr) && len(child(b.Body, "validation").Attributes) == 0:
+		case !m.isExample() && isString(of["type"].Expr) && len(child(b.Body, "validation").Attributes) == 0:
 			found = append(found, address(b)+" has no validation")
 		}
 	}
 	return found
 }
 
-var saysNull = regexp.MustCompile(`(?i)\bnull\b`)
+var mentionsNull = regexp.MustCompile(`(?i)\bnull\b`)
 
-// isText reports whether a type is that of texts, and not of lists of them.
-func isText(e hclsyntax.Expression) bool {
+// isString reports whether a type is string.
+func isString(e hclsyntax.Expression) bool {
 	name, ok := e.(*hclsyntax.ScopeTraversalExpr)
 	return ok && name.Traversal.RootName() == "string"
 }
 
-// undescribedAttributes looks for the name of each attribute of an object in the
-// object's description.
+// undescribedAttributes finds attributes of object variables that the description does not
+// mention.
 func undescribedAttributes(m module) (found []string) {
 	for _, b := range m.blocks("variable") {
 		for _, name := range attributes(b.Body.Attributes["type"]) {
 			if !regexp.MustCompile(`\b` + name + `\b`).MatchString(literal(b.Body, "description")) {
-				found = append(found, fmt.Sprintf("%s does not say what %s is", address(b), name))
+				found = append(found, fmt.Sprintf("the description of %s does not mention %s", address(b), name))
 			}
 		}
 	}
 	return found
 }
 
-// attributes returns the names of an object's attributes, and none for other types.
+// attributes returns the names of an object type's attributes, and nothing for other types.
 func attributes(typed *hclsyntax.Attribute) (names []string) {
 	if typed == nil {
 		return nil
@@ -63,14 +64,14 @@ func attributes(typed *hclsyntax.Attribute) (names []string) {
 		return nil
 	}
 	for _, item := range object.Items {
-		if key, faults := item.KeyExpr.Value(nil); !faults.HasErrors() {
+		if key, diags := item.KeyExpr.Value(nil); !diags.HasErrors() {
 			names = append(names, key.AsString())
 		}
 	}
 	return names
 }
 
-func bareOutputs(m module) (found []string) {
+func undescribedOutputs(m module) (found []string) {
 	for _, b := range m.blocks("output") {
 		if literal(b.Body, "description") == "" {
 			found = append(found, address(b)+" has no description")

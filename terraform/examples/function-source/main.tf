@@ -1,5 +1,5 @@
-# The function as Google builds it, for who wants Cloud Run functions and no image of
-# it; the connectors' is made all the same. Make the zip at the top of the clone first:
+# The function built by Google as a Cloud Run function, without an image of our own. The
+# connectors still need their image. First create the zip, at the top of the clone:
 #
 #     mkdir -p bin && gcloud meta list-files-for-upload | zip -qX@ bin/function.zip
 
@@ -15,7 +15,7 @@ terraform {
 }
 
 variable "zip" {
-  description = "The sources. Null is bin/function.zip of this clone."
+  description = "Zip file of the sources. Null is bin/function.zip of this clone."
   type        = string
   default     = null
 }
@@ -34,6 +34,6 @@ module "aerosink" {
 }
 
 output "aerosink" {
-  description = "Where everything is, and what to tell the database."
+  description = "All outputs of the module."
   value       = module.aerosink
 }

@@ -1,5 +1,5 @@
-# The connectors on Kubernetes, beside an Aerospike cluster that is there, too. The
-# rest is as ever; the manifest comes out of it:
+# The connectors on Kubernetes, next to an Aerospike cluster there. Everything else is as
+# usual. Outputs have the manifest and the settings of the database:
 #
 #   terraform output -raw manifest | kubectl apply --filename=-
 #   terraform output -raw aerospike_cluster
@@ -16,7 +16,7 @@ terraform {
 }
 
 variable "project" {
-  description = "Id of the project that all of it is in, the cluster too."
+  description = "ID of the project, which also has the cluster."
   type        = string
   nullable    = false
 }
@@ -41,10 +41,10 @@ variable "node_account" {
 
 variable "database" {
   description = <<-EOT
-    The database's pods, and what is taken out of it.
-    - namespace: in Kubernetes, that they are in.
-    - label: that all of them have; by default that of Aerospike's operator.
-    - ships: namespaces of the database that are to be shipped.
+    The database's pods, and which of its data to ship.
+    - namespace: the pods' Kubernetes namespace.
+    - label: label of all pods; by default the one that Aerospike's operator sets.
+    - ships: Aerospike namespaces to ship.
   EOT
   type = object({
     namespace = optional(string, "aerospike")
@@ -60,16 +60,16 @@ module "aerosink" {
   project          = var.project
   region           = var.region
   subnetwork       = var.subnetwork
-  aerospike_ranges = ["10.0.0.0/8"] # for rules of machines, of which there are none
+  aerospike_ranges = ["10.0.0.0/8"] # only for firewall rules of machines; there are none
   connector        = null
   alerts           = { connectors = local.replicas }
 }
 
 locals {
-  name     = "aerosink-connector" # also the label job of its figures, which dashboards look for
+  name     = "aerosink-connector" # also the label job of the metrics, which dashboards use
   replicas = 3
 
-  # Of the pods. Their names stay, and their addresses do not.
+  # Names of the pods, which are fixed; their addresses are not.
   hosts = [for i in range(local.replicas) : "${local.name}-${i}.${local.name}.aerosink.svc.cluster.local"]
 
   connector_config = templatefile("${path.module}/../../templates/connector.yml.tftpl", {
@@ -92,8 +92,8 @@ locals {
   })
 }
 
-# Identity tokens are given to Google's accounts only, so that Kubernetes' own has to
-# become one; a grant to itself would not do.
+# Only Google service accounts get identity tokens, so the Kubernetes account acts as one. A
+# grant to the Kubernetes account itself would not be enough.
 resource "google_service_account_iam_member" "connector" {
   service_account_id = "projects/${var.project}/serviceAccounts/${module.aerosink.connector_account}"
   role               = "roles/iam.workloadIdentityUser"
@@ -109,18 +109,18 @@ resource "google_artifact_registry_repository_iam_member" "nodes" {
 }
 
 output "manifest" {
-  description = "What kubectl is to apply."
+  description = "Manifest for kubectl apply."
   value       = local.manifest
 }
 
 output "connector_config" {
-  description = "Configuration that the connectors run with."
+  description = "Configuration of the connectors."
   value       = local.connector_config
 }
 
-# The operator writes the configuration of each node, so that a node has it from here alone.
+# The operator writes the configuration of each node, so it must be set here.
 output "aerospike_cluster" {
-  description = "What points the database at the connectors, as a part of Aerospike's AerospikeCluster."
+  description = "XDR settings for the connectors, as part of an AerospikeCluster resource."
   value = yamlencode({ spec = { aerospikeConfig = { xdr = { dcs = [{
     name               = "aerosink"
     connector          = true
@@ -130,7 +130,7 @@ output "aerospike_cluster" {
 }
 
 output "xdr_config_command" {
-  description = "Command that prints the same for a database without the operator, to be run at the top of the clone."
+  description = "Command that prints the same settings for a database without the operator; run it at the top of the clone."
   value = join(" ", concat(
     ["terraform -chdir=terraform/examples/gke output -raw connector_config | go run ./connector/cmd/connector xdr-config -config /dev/stdin"],
     [for host in local.hosts : "-host ${host}"],

@@ -1,4 +1,4 @@
-# The least that can be said; all else is as it is by default.
+# The required variables only; everything else has its default.
 
 terraform {
   required_version = ">= 1.9"
@@ -21,6 +21,6 @@ module "aerosink" {
 }
 
 output "aerosink" {
-  description = "Where everything is, and what to tell the database."
+  description = "All outputs of the module."
   value       = module.aerosink
 }

@@ -1,5 +1,5 @@
-# Nearly every choice, made for a shop whose database is on three ranges and writes
-# 50,000 changes a second.
+# Nearly every option, for a shop whose database is in three address ranges and ships 50,000
+# changes a second.
 
 terraform {
   required_version = ">= 1.9"
@@ -13,17 +13,17 @@ terraform {
 }
 
 variable "kms_key" {
-  description = "Key that all data is encrypted with, in the region."
+  description = "Customer-managed key in the region, for all data."
   type        = string
 }
 
 variable "images" {
-  description = "Images to run, connector and sink, each with its digest: what another project's build has made and tested."
+  description = "Images to run, connector and sink, each with its digest, built and tested in another project."
   type        = object({ connector = string, sink = string })
 }
 
 variable "notification_channels" {
-  description = "Who is told: projects/PROJECT/notificationChannels/NUMBER."
+  description = "Notification channels of the alerts: projects/PROJECT/notificationChannels/NUMBER."
   type        = list(string)
 }
 
@@ -53,7 +53,7 @@ module "aerosink" {
     }
   }
 
-  # Two instances carry 50,000 changes a second, and one more is there for a bad day.
+  # Two instances handle 50,000 changes a second; the third is a reserve.
   ingest = {
     min_instances = 3
     max_instances = 30
@@ -82,7 +82,7 @@ module "aerosink" {
   archive = {
     format      = "parquet"
     path        = "set={set}/dt={date}/hour={hour}"
-    linger_ms   = 2000 # fewer files, each of which is billed
+    linger_ms   = 2000 # fewer files, which are billed by number
     transitions = { NEARLINE = 30, COLDLINE = 90 }
     retention   = { days = 30 }
     expire_days = 730
@@ -102,6 +102,6 @@ module "aerosink" {
 }
 
 output "aerosink" {
-  description = "Where everything is, and what to tell the database."
+  description = "All outputs of the module."
   value       = module.aerosink
 }

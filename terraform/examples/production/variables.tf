@@ -1,19 +1,19 @@
 variable "project" {
-  description = "Id of the project that all of it is in."
+  description = "ID of the project to create everything in."
   type        = string
 }
 
 variable "region" {
-  description = "Region that all of it is in, where the database is or near it."
+  description = "Region to create everything in, ideally the database's own."
   type        = string
 }
 
 variable "subnetwork" {
-  description = "Subnetwork that the connectors are in and the database reaches."
+  description = "Subnetwork for the connectors, reachable from the database."
   type        = string
 }
 
 variable "aerospike_ranges" {
-  description = "Addresses of the database's nodes, in CIDR notation."
+  description = "Address ranges of the database's nodes, in CIDR notation."
   type        = list(string)
 }

@@ -1,12 +1,12 @@
-# The function for who keeps Aerospike's own connector, which has no identity of
-# Google's: it brings one of two bearer tokens instead.
+# The function with Aerospike's own connector, which has no Google identity and sends one of
+# two bearer tokens instead.
 #
-# To rotate: make a token, call it current and the one that senders have previous, raise
-# rotation, and apply. Both are let in now. Give senders the new one; the old one is let
-# in until the next time.
+# To rotate: generate a token, make it current and the one that senders use previous, raise
+# rotation, and apply. Both are accepted now. Give senders the new one; the old one is
+# accepted until the next rotation.
 
 terraform {
-  required_version = ">= 1.11" # for what is written and never kept
+  required_version = ">= 1.11" # for write-only attributes
 
   required_providers {
     google = {
@@ -17,24 +17,24 @@ terraform {
 }
 
 variable "tokens" {
-  description = "The tokens that are let in, `current` and `previous`, each made by: openssl rand -hex 32. They come to be in Secret Manager, and neither in the plan nor in the state. Every apply asks for them, and takes them when rotation has changed."
+  description = "Accepted tokens, `current` and `previous`, each from: openssl rand -hex 32. They are stored in Secret Manager, but neither in the plan nor in the state. Every apply asks for them, but uses them only if rotation has changed."
   type        = object({ current = string, previous = string })
   ephemeral   = true
   sensitive   = true
 
   validation {
     condition     = alltrue([for token in values(var.tokens) : can(regex("^[!-~]{16,}$", token))])
-    error_message = "A token is one word of 16 letters or more. Make it by: openssl rand -hex 32"
+    error_message = "tokens must have 16 or more printable ASCII characters without spaces, such as the output of: openssl rand -hex 32"
   }
 }
 
 variable "rotation" {
-  description = "How often tokens were changed; raise it to have them taken anew."
+  description = "Number of the rotation; raise it to store new tokens."
   type        = number
   default     = 1
 }
 
-# The module switches it on as well, but only after it was told the secret.
+# The module enables the API too, but only after the secret exists.
 resource "google_project_service" "secret_manager" {
   project            = var.project
   service            = "secretmanager.googleapis.com"
@@ -62,7 +62,7 @@ resource "google_secret_manager_secret_version" "token" {
   secret_data_wo         = var.tokens[each.key]
   secret_data_wo_version = var.rotation
 
-  # The service goes over to the new ones before the old ones are gone.
+  # The service uses the new versions before the old ones are destroyed.
   lifecycle {
     create_before_destroy = true
   }
@@ -86,10 +86,10 @@ module "aerosink" {
   }
 }
 
-# ESP's machines have to be in the subnetwork, or in another network of the project with
-# Private Google Access: from elsewhere the URL is not found.
+# ESP's machines must be in the subnetwork, or in another network of the project with Private
+# Google Access. Requests from elsewhere get a 404.
 output "esp_configuration" {
-  description = "What Aerospike's connector is told, but for the token."
+  description = "Configuration of Aerospike's connector, without the token."
   value       = <<-EOT
     destinations:
       aerosink:

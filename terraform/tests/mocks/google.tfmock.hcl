@@ -1,5 +1,5 @@
-# What a provider would compute, where our own files or the provider's checks need a
-# form of it.
+# Values that a provider would compute, where our files or the provider's validation need a
+# certain form.
 
 mock_data "google_storage_project_service_account" {
   defaults = {

@@ -19,6 +19,6 @@ run "plans" {
 
   assert {
     condition     = startswith(output.aerosink.ingest_url, "https://aerosink-function-") && output.aerosink.ingest_audience == output.aerosink.ingest_url
-    error_message = "Changes come in elsewhere than at the function."
+    error_message = "URL and audience must be those of the function."
   }
 }

@@ -1,4 +1,4 @@
-# The pods run as the connector, and no other pods do.
+# The manifest's pods, and only they, run as the connector's account.
 
 mock_provider "google" {
   source          = "../../tests/mocks"
@@ -33,17 +33,17 @@ run "pods" {
       google_service_account_iam_member.connector.service_account_id == "projects/example-project/serviceAccounts/aerosink-connector@example-project.iam.gserviceaccount.com",
       google_service_account_iam_member.connector.member == "serviceAccount:example-project.svc.id.goog[aerosink/aerosink-connector]",
     ])
-    error_message = "The pods may not run as the connector, or others may."
+    error_message = "Exactly the connector's pods must be able to act as its account."
   }
 
   assert {
     condition     = google_artifact_registry_repository_iam_member.nodes.role == "roles/artifactregistry.reader" && google_artifact_registry_repository_iam_member.nodes.member == "serviceAccount:nodes@example-project.iam.gserviceaccount.com"
-    error_message = "The nodes may not pull the image, or may do more."
+    error_message = "The nodes need roles/artifactregistry.reader."
   }
 
   assert {
     condition     = length(split("-host", output.xdr_config_command)) == 4 && strcontains(output.xdr_config_command, "-host aerosink-connector-2.aerosink-connector.aerosink.svc.cluster.local ")
-    error_message = "The database is not told the name of each pod."
+    error_message = "The command must have the name of each pod."
   }
 
   assert {
@@ -57,11 +57,11 @@ run "pods" {
       ]
       namespaces = [{ name = "shop" }]
     }]
-    error_message = "Aerospike's operator is told something else than the pods."
+    error_message = "The operator's settings must list the pods."
   }
 
   assert {
     condition     = strcontains(output.manifest, "iam.gke.io/gcp-service-account: aerosink-connector@example-project.iam.gserviceaccount.com")
-    error_message = "The manifest does not say whom the pods run as."
+    error_message = "The manifest must have the connector's account."
   }
 }

@@ -15,6 +15,6 @@ run "plans" {
 
   assert {
     condition     = output.aerosink.ingest_audience == "https://aerosink.ingest" && startswith(output.aerosink.ingest_url, "https://aerosink-ingest-")
-    error_message = "Changes come in elsewhere than at the service."
+    error_message = "The URL must be that of the service, with the custom audience."
   }
 }

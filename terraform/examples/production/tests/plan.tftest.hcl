@@ -21,16 +21,16 @@ run "plans" {
 
   assert {
     condition     = output.aerosink.archive == "gs://example-project-shop-changes-archive/changes" && output.aerosink.ingest_audience == "https://shop-changes.ingest"
-    error_message = "The pipeline has not the name that was chosen, or no archive."
+    error_message = "Names must begin with the prefix, and there must be an archive."
   }
 
   assert {
     condition     = length(output.aerosink.connectors) == 3 && toset(keys(output.aerosink.subscriptions)) == toset(["mail", "search"])
-    error_message = "There are not three connectors and two readers."
+    error_message = "There must be three connectors and two subscriptions."
   }
 
   assert {
     condition     = output.aerosink.bigquery_table != null
-    error_message = "There is no table."
+    error_message = "There must be a BigQuery table."
   }
 }

@@ -19,16 +19,16 @@ run "plans" {
 
   assert {
     condition     = alltrue([for v in google_secret_manager_secret_version.token : v.secret_data == null && v.secret_data_wo_version == 1])
-    error_message = "A token is kept in the state, or not taken."
+    error_message = "Tokens must be write-only, with the version of the rotation."
   }
 
   assert {
     condition     = yamldecode(output.esp_configuration).destinations.aerosink.headers.Authorization == "Bearer TOKEN" && startswith(yamldecode(output.esp_configuration).destinations.aerosink.urls[0], "https://aerosink-ingest-")
-    error_message = "Aerospike's connector is not told what to bring where."
+    error_message = "The configuration must have the URL and a placeholder for the token."
   }
 }
 
-run "a_short_token_is_refused" {
+run "short_token" {
   command = plan
 
   variables {

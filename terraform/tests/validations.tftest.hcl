@@ -1,6 +1,6 @@
-# Terraform itself refuses a bad value of each variable. Every validation, and what it
-# says, is held by the tests in Go, which need no plan for each. Where one variable is
-# refused, Terraform does not look at those that are judged by it.
+# Terraform refuses invalid values of each variable. The Go tests check every validation and
+# its message, since they need no plan for each. If a variable is invalid, Terraform does not
+# evaluate validations of other variables that refer to it, hence several runs.
 
 mock_provider "google" {
   source          = "./tests/mocks"
@@ -14,7 +14,7 @@ variables {
   aerospike_ranges = ["10.0.0.0/24"]
 }
 
-run "out_of_bounds" {
+run "out_of_range" {
   command = plan
 
   variables {
@@ -35,7 +35,7 @@ run "out_of_bounds" {
   ]
 }
 
-run "called_otherwise" {
+run "wrong_format" {
   command = plan
 
   variables {
@@ -54,7 +54,7 @@ run "called_otherwise" {
   ]
 }
 
-run "elsewhere_or_for_everybody" {
+run "wrong_location_or_public" {
   command = plan
 
   variables {
@@ -66,7 +66,7 @@ run "elsewhere_or_for_everybody" {
   expect_failures = [var.kms_key, var.changes, var.connector]
 }
 
-run "one_without_the_other" {
+run "combinations" {
   command = plan
 
   variables {

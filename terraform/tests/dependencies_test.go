@@ -8,8 +8,9 @@ import (
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 )
 
-// Pub/Sub writes by grants that hold before it is asked to.
-func TestExportsWait(t *testing.T) {
+// Subscriptions that write to BigQuery or Cloud Storage depend on their grants, and the
+// grants pause until they take effect: Pub/Sub checks them when a subscription is created.
+func TestExportSubscriptions_waitForGrants(t *testing.T) {
 	resources, exports := newPlan(t, variables()).resources, 0
 	for name, s := range resources["google_pubsub_subscription"] {
 		if len(child(s, "bigquery_config").Attributes)+len(child(s, "cloud_storage_config").Attributes) == 0 {
@@ -19,42 +20,42 @@ func TestExportsWait(t *testing.T) {
 		grants := 0
 		for _, to := range s.Attributes["depends_on"].Expr.Variables() {
 			kind, of := to.RootName(), to[1].(hcl.TraverseAttr).Name
-			if strings.HasSuffix(kind, "_iam_member") && pauses(resources[kind][of]) {
+			if strings.HasSuffix(kind, "_iam_member") && pausesAfterCreate(resources[kind][of]) {
 				grants++
 			}
 		}
 		if grants < 2 {
-			t.Errorf("the subscription %s waits for %d grants, of one to write and one to do so as the account that may", name, grants)
+			t.Errorf("subscription %s waits for %d grants, want at least 2: to write, and to act as the account that may", name, grants)
 		}
 	}
 	if exports != 2 {
-		t.Errorf("%d subscriptions write by themselves", exports)
+		t.Errorf("%d export subscriptions, want 2", exports)
 	}
 }
 
-// What uses the customer's key meets with grants that hold.
-func TestKeyWaits(t *testing.T) {
+// Grants on the customer's key pause until they take effect.
+func TestKeyGrants_pause(t *testing.T) {
 	for name, grant := range newPlan(t, variables()).resources["google_kms_crypto_key_iam_member"] {
-		if !pauses(grant) {
-			t.Errorf("the grant %s may not hold yet when it is needed", name)
+		if !pausesAfterCreate(grant) {
+			t.Errorf("the grant %s has no pause", name)
 		}
 	}
 }
 
-// pauses reports whether an apply waits after a resource was made, and goes on however
-// that ends.
-func pauses(resource *hclsyntax.Body) bool {
+// pausesAfterCreate reports whether an apply sleeps after creating a resource, and
+// continues even if the command fails.
+func pausesAfterCreate(resource *hclsyntax.Body) bool {
 	provisioner := child(resource, "provisioner")
 	onFailure := provisioner.Attributes["on_failure"]
 	return strings.HasPrefix(literal(provisioner, "command"), "sleep ") && onFailure != nil && hcl.ExprAsKeyword(onFailure.Expr) == "continue"
 }
 
-// Nothing is granted to Pub/Sub's own account before there is one, which in a new
-// project it is with the first topic.
-func TestGrantsToPubSubWait(t *testing.T) {
+// Grants to Pub/Sub's service agent refer to a Pub/Sub resource: in a new project the agent
+// exists only after the first topic has been created.
+func TestPubSubAgentGrants_waitForAgent(t *testing.T) {
 	grants := 0
-	for kind, named := range newPlan(t, variables()).resources {
-		for name, resource := range named {
+	for kind, byName := range newPlan(t, variables()).resources {
+		for name, resource := range byName {
 			if member := resource.Attributes["member"]; member == nil || !refers(member.Expr, "local", "pubsub_agent") {
 				continue
 			}
@@ -66,11 +67,11 @@ func TestGrantsToPubSubWait(t *testing.T) {
 				}
 			}
 			if !waits {
-				t.Errorf("%s.%s waits for nothing of Pub/Sub", kind, name)
+				t.Errorf("%s.%s does not refer to a Pub/Sub resource", kind, name)
 			}
 		}
 	}
 	if grants < 6 {
-		t.Errorf("%d grants", grants)
+		t.Errorf("%d grants to Pub/Sub's service agent, want at least 6", grants)
 	}
 }

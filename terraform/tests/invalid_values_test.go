@@ -9,7 +9,7 @@ const key = `"projects/keys/locations/europe-west1/keyRings/ring/cryptoKeys/key"
 
 var digits = strings.Repeat("0", 64)
 
-// labels returns so many labels.
+// labels returns a map of n labels in HCL.
 func labels(n int) string {
 	var text strings.Builder
 	for i := range n {
@@ -18,9 +18,9 @@ func labels(n int) string {
 	return "{\n" + text.String() + "}"
 }
 
-// refusals are values that a validation refuses, and no other does, with the words
-// that its message begins with.
-var refusals = []struct{ variable, value, says string }{
+// invalidValues are values that exactly one validation refuses, with the beginning of its
+// message.
+var invalidValues = []struct{ variable, value, message string }{
 	{"project", `"my-company:shop"`, "project must be"},
 	{"project", `"Example project"`, "project must be"},
 	{"project", `"123456789012"`, "project must be"},

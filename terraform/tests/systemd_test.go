@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// unitKeys are the keys that our units use, by section; systemd ignores others
-// without a word that anybody reads.
+// unitKeys are the keys that our units use, by section. A misspelled key must fail the test:
+// systemd only logs a warning.
 var unitKeys = map[string][]string{
 	"Unit": {"Description", "Wants", "After", "StartLimitIntervalSec"},
 	"Service": {
@@ -19,7 +19,7 @@ var unitKeys = map[string][]string{
 	},
 }
 
-// unit is a unit of systemd: its values by section and key.
+// unit is a systemd unit: its values by section and key.
 type unit map[string]map[string][]string
 
 func readUnit(t *testing.T, text string) unit {
@@ -37,14 +37,14 @@ func readUnit(t *testing.T, text string) unit {
 		}
 		key, value, ok := strings.Cut(line, "=")
 		if !ok || !slices.Contains(unitKeys[section], key) {
-			t.Fatalf("[%s] %s: no key that is known there", section, line)
+			t.Fatalf("[%s] %s: unknown key", section, line)
 		}
 		u[section][key] = append(u[section][key], strings.Join(strings.Fields(value), " "))
 	}
 	return u
 }
 
-func TestUnits(t *testing.T) {
+func TestSystemdUnits(t *testing.T) {
 	for name, choice := range connectors {
 		t.Run(name, func(t *testing.T) {
 			_, files := readCloudInit(t, connectorPlan(t, choice).local("connector_cloud_init").AsString())
@@ -58,15 +58,15 @@ func TestUnits(t *testing.T) {
 				checkContainer(t, strings.TrimSuffix(filepath.Base(path), ".service"), service, files)
 			}
 			if len(units) == 0 {
-				t.Fatal("nothing runs")
+				t.Fatal("no units")
 			}
 			t.Run("verify", func(t *testing.T) { verify(t, units) })
 		})
 	}
 }
 
-// checkContainer looks at what a unit runs: a container that can do as little as
-// possible, that is stopped by its name, and that finds its files.
+// checkContainer checks that a unit runs a container with minimal privileges, stops it by
+// its name, and mounts only files that exist.
 func checkContainer(t *testing.T, name string, service map[string][]string, files map[string]string) {
 	t.Helper()
 	run, stop := service["ExecStart"][0], service["ExecStop"][0]
@@ -90,20 +90,20 @@ func checkContainer(t *testing.T, name string, service map[string][]string, file
 		from, _, _ := strings.Cut(mount, ":")
 		mounted = mounted || from == "/run/aerosink/tls"
 		if _, ok := files[from]; !ok && from != "/run/aerosink/tls" || !strings.HasSuffix(mount, ":ro") {
-			t.Errorf("%s: mounts %s, which nobody wrote, or which could be written", name, mount)
+			t.Errorf("%s: mount %s does not exist or is not read-only", name, mount)
 		}
 	}
 	if secrets != mounted {
-		t.Errorf("%s: fetches secrets %v, mounts them %v", name, secrets, mounted)
+		t.Errorf("%s: fetches secrets: %v, mounts them: %v", name, secrets, mounted)
 	}
 }
 
-// verify has systemd read the units, as far as it is there. Programs and units of
-// Container-Optimized OS are stood for.
+// verify runs systemd-analyze on the units, if it is installed. Programs and units of
+// Container-Optimized OS are replaced by stubs.
 func verify(t *testing.T, units map[string]string) {
 	t.Helper()
 	if _, err := exec.LookPath("systemd-analyze"); err != nil {
-		t.Skip("there is no systemd-analyze")
+		t.Skip("systemd-analyze is not installed")
 	}
 	folder := t.TempDir()
 	paths := []string{"verify", "--man=no"}

@@ -6,20 +6,20 @@ import (
 	"testing"
 )
 
-func TestRefusals(t *testing.T) {
-	for _, tt := range refusals {
-		said := newPlan(t, variables(tt.variable, tt.value)).refusals(tt.variable)
-		if len(said) != 1 || !strings.HasPrefix(said[0], tt.says) {
-			t.Errorf("%s = %s: %q, want one that begins with %q", tt.variable, tt.value, said, tt.says)
+func TestValidations_refuse(t *testing.T) {
+	for _, tt := range invalidValues {
+		messages := newPlan(t, variables(tt.variable, tt.value)).violations(tt.variable)
+		if len(messages) != 1 || !strings.HasPrefix(messages[0], tt.message) {
+			t.Errorf("%s = %s: %q, want one that begins with %q", tt.variable, tt.value, messages, tt.message)
 		}
 	}
 }
 
-// Some validations look at two variables.
-var refusalsOfPairs = []struct {
+// invalidCombinations are invalid values for validations that refer to two variables.
+var invalidCombinations = []struct {
 	variable string
 	settings map[string]string
-	says     string
+	message  string
 }{
 	{"archive", variables("archive", `{ location = "EU" }`, "kms_key", key), "archive.location must be the"},
 	{"storage_subscription", variables("storage_subscription", `{ format = "text" }`, "changes", `{ data = "message-pack" }`), "storage_subscription.format text needs"},
@@ -32,17 +32,17 @@ var refusalsOfPairs = []struct {
 	{"ingest", variables("connector", "null", "ingest", `{ function_source = "./versions.tf", tokens = { secret = "tokens", current = "1" } }`), "ingest.tokens needs"},
 }
 
-func TestRefusalsOfPairs(t *testing.T) {
-	for _, tt := range refusalsOfPairs {
-		said := newPlan(t, tt.settings).refusals(tt.variable)
-		if len(said) != 1 || !strings.HasPrefix(said[0], tt.says) {
-			t.Errorf("%v: %q, want one that begins with %q", tt.settings, said, tt.says)
+func TestValidations_refuseCombinations(t *testing.T) {
+	for _, tt := range invalidCombinations {
+		messages := newPlan(t, tt.settings).violations(tt.variable)
+		if len(messages) != 1 || !strings.HasPrefix(messages[0], tt.message) {
+			t.Errorf("%v: %q, want one that begins with %q", tt.settings, messages, tt.message)
 		}
 	}
 }
 
-// What is there by default, and the fullest of what can be chosen, is not refused.
-func TestNoRefusals(t *testing.T) {
+// The defaults, and settings that use nearly every option, pass all validations.
+func TestValidations_accept(t *testing.T) {
 	full := variables("kms_key", key,
 		"changes", `{ ordering = 4096, data = "avro", retention_days = 31, regions = ["europe-west1", "europe-west4"], enforce_in_transit = true, schema = { definition = "{}" },
 			subscriptions = { orders = { filter = "attributes.set = \"orders\"", subscribers = ["group:a@example.com"], ordering = true, exactly_once = true, ack_deadline = 600, retention_days = 31, attempts = 0 } } }`,
@@ -58,32 +58,32 @@ func TestNoRefusals(t *testing.T) {
 	for _, all := range []map[string]string{variables(), nothing, variables("storage_subscription", "{}", "bigquery", "{}"), full} {
 		p := newPlan(t, all)
 		for name := range p.variables {
-			if said := p.refusals(name); len(said) > 0 {
-				t.Errorf("%v: %q", all, said)
+			if messages := p.violations(name); len(messages) > 0 {
+				t.Errorf("%v: %q", all, messages)
 			}
 		}
 	}
 }
 
-// Each validation refuses something above, with a sentence that begins with what is
-// wrong, and may end with the command that helps.
-func TestMessagesOfRefusals(t *testing.T) {
-	var says []string
-	for _, tt := range refusals {
-		says = append(says, tt.says)
+// Each validation refuses one of the test values. Its message begins with the name of
+// the variable and ends with a full stop or with a command that helps.
+func TestValidations_messages(t *testing.T) {
+	var known []string
+	for _, tt := range invalidValues {
+		known = append(known, tt.message)
 	}
-	for _, tt := range refusalsOfPairs {
-		says = append(says, tt.says)
+	for _, tt := range invalidCombinations {
+		known = append(known, tt.message)
 	}
 	p := newPlan(t, variables())
 	for name := range p.variables {
 		for _, b := range p.variables[name].Blocks {
 			message := p.eval(b.Body.Attributes["error_message"].Expr).AsString()
 			if !strings.HasPrefix(message, name) || !strings.HasSuffix(message, ".") && !strings.Contains(message, "gcloud ") {
-				t.Errorf("of %s: %q", name, message)
+				t.Errorf("variable %s: message %q must begin with the variable and end with a full stop or a command", name, message)
 			}
-			if !slices.ContainsFunc(says, func(begin string) bool { return strings.HasPrefix(message, begin) }) {
-				t.Errorf("nothing is refused with %q", message)
+			if !slices.ContainsFunc(known, func(begin string) bool { return strings.HasPrefix(message, begin) }) {
+				t.Errorf("no test value is refused with %q", message)
 			}
 		}
 	}

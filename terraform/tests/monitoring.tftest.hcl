@@ -1,5 +1,4 @@
-# Who is told what: which alerts there are, what each of them says, and what is drawn
-# and kept beside.
+# Alerts, dashboards, and which logs are kept.
 
 mock_provider "google" {
   source          = "./tests/mocks"
@@ -17,7 +16,7 @@ variables {
   }
 }
 
-run "all_figures" {
+run "all_metrics" {
   command = plan
 
   variables {
@@ -30,42 +29,42 @@ run "all_figures" {
       "function-dead-letters", "function-errors", "function-instances", "function-owed",
       "subscription-backlog", "subscription-undelivered",
     ])
-    error_message = "There are other alerts than those that have a runbook."
+    error_message = "The alerts must be those with a runbook."
   }
 
   assert {
     condition     = alltrue([for a in values(google_monitoring_alert_policy.alert) : startswith(a.documentation[0].content, "## What it means") && a.documentation[0].mime_type == "text/markdown" && length(a.documentation[0].content) <= 8192])
-    error_message = "An alert does not say what it means, or at more length than Cloud Monitoring takes."
+    error_message = "An alert's documentation is not its runbook, or is longer than Cloud Monitoring allows."
   }
 
   assert {
     condition     = alltrue([for a in values(google_monitoring_alert_policy.alert) : contains(["CRITICAL", "ERROR", "WARNING"], a.severity) && startswith(a.display_name, "aerosink: ") && a.documentation[0].subject == a.display_name])
-    error_message = "An alert has no severity, or does not say whose it is."
+    error_message = "An alert has no severity, or its name does not begin with the prefix."
   }
 
   assert {
     condition     = alltrue([for a in values(google_monitoring_alert_policy.alert) : a.alert_strategy[0].auto_close == "3600s" && length(a.conditions) == 1])
-    error_message = "An alert stays open when its figures end."
+    error_message = "An incident must close when its metrics stop arriving."
   }
 
   assert {
     condition     = alltrue([for a in values(google_monitoring_alert_policy.alert) : a.conditions[0].condition_prometheus_query_language[0].disable_metric_validation])
-    error_message = "The first apply would be refused, since the figures are not there yet."
+    error_message = "The first apply would fail, because the metrics do not exist yet."
   }
 
   assert {
     condition     = alltrue([for a in values(google_monitoring_alert_policy.alert) : tonumber(trimsuffix(a.conditions[0].condition_prometheus_query_language[0].duration, "s")) % 60 == 0 && a.conditions[0].condition_prometheus_query_language[0].evaluation_interval == "60s"])
-    error_message = "An alert lasts no whole number of its evaluations."
+    error_message = "A duration must be a multiple of the evaluation interval."
   }
 
   assert {
     condition     = alltrue([for a in values(google_monitoring_alert_policy.alert) : strcontains(a.conditions[0].condition_prometheus_query_language[0].query, "aerosink")])
-    error_message = "An alert is about other pipelines of the project, too."
+    error_message = "A query must select this pipeline only."
   }
 
   assert {
     condition     = strcontains(google_monitoring_alert_policy.alert["connector-stalled"].documentation[0].content, "--project=example-project") && !anytrue([for a in values(google_monitoring_alert_policy.alert) : strcontains(a.documentation[0].content, "$${")])
-    error_message = "A runbook's commands cannot be pasted."
+    error_message = "A runbook has placeholders that were not replaced."
   }
 
   assert {
@@ -75,7 +74,7 @@ run "all_figures" {
 
   assert {
     condition     = !strcontains(google_monitoring_dashboard.function.dashboard_json, "ingest.metrics")
-    error_message = "The dashboard says that figures are missing, and they are there."
+    error_message = "The dashboard must not say that metrics are missing."
   }
 
   assert {
@@ -83,12 +82,12 @@ run "all_figures" {
       "resource.type=\"cloud_run_revision\"", "resource.labels.service_name=\"aerosink-ingest\"", "resource.labels.location=\"europe-west1\"",
       "log_id(\"run.googleapis.com/requests\")", "httpRequest.status<400",
     ])
-    error_message = "Other logs are thrown away than of the requests that this service answered well."
+    error_message = "The exclusion must match only this service's successful requests."
   }
 
   assert {
     condition     = length(google_logging_metric.dead_letters) == 0
-    error_message = "Dead letters are counted twice."
+    error_message = "Dead letters must not be counted from the log too."
   }
 }
 
@@ -115,12 +114,12 @@ run "thresholds" {
 
   assert {
     condition     = strcontains(google_monitoring_alert_policy.alert["subscription-backlog"].conditions[0].condition_prometheus_query_language[0].query, "subscription_id=~\"aerosink-(billing|orders|storage|bigquery)\"}")
-    error_message = "Other subscriptions are watched than those of this pipeline."
+    error_message = "The alert must watch exactly this pipeline's subscriptions."
   }
 
   assert {
     condition     = alltrue([for a in values(google_monitoring_alert_policy.alert) : tolist(a.notification_channels) == tolist(["projects/example-project/notificationChannels/1"])])
-    error_message = "Somebody is not told."
+    error_message = "An alert does not notify the channels."
   }
 
   assert {
@@ -128,12 +127,12 @@ run "thresholds" {
       connector-lag      = "> 420", connector-retries = "> 0.25", connector-certificate = "< 2592000", function-errors = "> 0.5",
       function-instances = "> 20", subscription-backlog = "> 1200", connector-absent = "< 3"
     } : endswith(google_monitoring_alert_policy.alert[name].conditions[0].condition_prometheus_query_language[0].query, end)])
-    error_message = "A threshold is not what was said."
+    error_message = "A threshold does not have the given value."
   }
 
   assert {
     condition     = length(regexall("\\[15m\\]", google_monitoring_alert_policy.alert["connector-stalled"].conditions[0].condition_prometheus_query_language[0].query)) == 2 && strcontains(google_monitoring_alert_policy.alert["connector-token"].conditions[0].condition_prometheus_query_language[0].query, "< 180 and")
-    error_message = "A time is not what was said."
+    error_message = "A duration does not have the given value."
   }
 }
 
@@ -146,16 +145,16 @@ run "no_connectors" {
 
   assert {
     condition     = length([for name in keys(google_monitoring_alert_policy.alert) : name if startswith(name, "connector-")]) == 0 && length(google_monitoring_alert_policy.alert) == 5
-    error_message = "There are alerts about connectors that are not there."
+    error_message = "There must be no alerts about connectors."
   }
 
   assert {
     condition     = length(google_monitoring_dashboard.connector) == 0 && length(output.dashboards) == 1
-    error_message = "A dashboard shows connectors that are not there."
+    error_message = "There must be no dashboard of connectors."
   }
 }
 
-run "connectors_elsewhere" {
+run "external_connectors" {
   command = plan
 
   variables {
@@ -165,16 +164,16 @@ run "connectors_elsewhere" {
 
   assert {
     condition     = endswith(google_monitoring_alert_policy.alert["connector-absent"].conditions[0].condition_prometheus_query_language[0].query, "or vector(0)) < 4")
-    error_message = "Connectors on Kubernetes are not missed."
+    error_message = "The alert about missing connectors must expect four."
   }
 
   assert {
     condition     = length(google_monitoring_dashboard.connector) == 1
-    error_message = "Connectors on Kubernetes are not shown."
+    error_message = "There must be a dashboard of connectors."
   }
 }
 
-run "no_figures_of_connectors" {
+run "no_connector_metrics" {
   command = plan
 
   variables {
@@ -183,26 +182,26 @@ run "no_figures_of_connectors" {
 
   assert {
     condition     = length([for name in keys(google_monitoring_alert_policy.alert) : name if startswith(name, "connector-")]) == 0
-    error_message = "Alerts wait for figures that do not come."
+    error_message = "There must be no alerts on metrics that are not collected."
   }
 }
 
-run "no_figures_of_the_function" {
+run "no_function_metrics" {
   command = plan
 
   assert {
     condition     = toset([for name in keys(google_monitoring_alert_policy.alert) : name if startswith(name, "function-")]) == toset(["function-dead-letters", "function-errors", "function-instances"])
-    error_message = "An alert waits for figures that do not come, or one of them is missing."
+    error_message = "The alerts about the function must be those that do not need its own metrics."
   }
 
   assert {
     condition     = strcontains(google_monitoring_alert_policy.alert["function-dead-letters"].conditions[0].condition_prometheus_query_language[0].query, "logging_googleapis_com:user_aerosink_dead_letters{") && google_logging_metric.dead_letters[0].name == "aerosink-dead-letters"
-    error_message = "Nobody is told of dead letters."
+    error_message = "Dead letters must be counted from the log."
   }
 
   assert {
     condition     = strcontains(google_monitoring_dashboard.function.dashboard_json, "need ingest.metrics.")
-    error_message = "The dashboard does not say why most of it is empty."
+    error_message = "The dashboard must say which metrics are missing."
   }
 }
 
@@ -215,11 +214,11 @@ run "no_alerts" {
 
   assert {
     condition     = length(google_monitoring_alert_policy.alert) == 0
-    error_message = "There are alerts."
+    error_message = "There must be no alerts."
   }
 }
 
-run "all_logs_and_no_subscriptions" {
+run "request_logs_without_subscriptions" {
   command = plan
 
   variables {
@@ -229,11 +228,11 @@ run "all_logs_and_no_subscriptions" {
 
   assert {
     condition     = !contains(keys(google_monitoring_alert_policy.alert), "subscription-backlog") && contains(keys(google_monitoring_alert_policy.alert), "subscription-undelivered")
-    error_message = "Alerts are about subscriptions that are not there, or not about the one that always is."
+    error_message = "The only alert about subscriptions must be that on undelivered messages."
   }
 
   assert {
     condition     = length(google_logging_project_exclusion.requests) == 0
-    error_message = "Logs are thrown away."
+    error_message = "Request logs must be kept."
   }
 }

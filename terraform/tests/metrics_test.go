@@ -18,17 +18,17 @@ import (
 	"github.com/aerosink/aerosink/function/sink/sinktest"
 )
 
-// figures are the labels that a query may name, by the names of metrics.
-type figures map[string]map[string]bool
+// metricSet holds the labels that a query may use, by metric name.
+type metricSet map[string]map[string]bool
 
-// target are the labels that Managed Service for Prometheus gives whatever is
-// scraped. A namespace of the database's is then an exported one.
-var target = []string{"cluster", "instance", "job", "location", "namespace"}
+// targetLabels are the labels that Managed Service for Prometheus adds to all scraped
+// metrics. A label namespace of our own becomes exported_namespace.
+var targetLabels = []string{"cluster", "instance", "job", "location", "namespace"}
 
-// googleMetrics are metrics that Google has itself, with the labels that are asked for.
+// googleMetrics are Google's own metrics that we use, with the labels that we use:
 // https://cloud.google.com/monitoring/api/metrics_gcp_p_z#gcp-run
 // https://cloud.google.com/monitoring/api/metrics_gcp_p_z#gcp-pubsub
-// https://cloud.google.com/monitoring/promql/promql-mapping says how they are called.
+// Their names in PromQL: https://cloud.google.com/monitoring/promql/promql-mapping
 var googleMetrics = map[string]string{
 	"run_googleapis_com:request_count":                              "service_name response_code",
 	"run_googleapis_com:container_instance_count":                   "service_name state",
@@ -40,12 +40,12 @@ var googleMetrics = map[string]string{
 	"pubsub_googleapis_com:subscription_num_undelivered_messages":   "subscription_id",
 	"pubsub_googleapis_com:subscription_dead_letter_message_count":  "subscription_id",
 	"pubsub_googleapis_com:subscription_byte_cost":                  "subscription_id",
-	"logging_googleapis_com:user_aerosink_dead_letters":             "", // ours, logs.tf makes it
+	"logging_googleapis_com:user_aerosink_dead_letters":             "", // ours, from logs.tf
 }
 
-// exposed returns the figures of both programs once a change has gone through both,
-// and Google's. Some are there only then.
-func exposed(t *testing.T) figures {
+// exposedMetrics returns Google's metrics and those that both programs expose after a change
+// has passed through both. Some metrics do not exist before.
+func exposedMetrics(t *testing.T) metricSet {
 	t.Helper()
 	sinktest.New(t)
 	function := exec.Command(program(t, "sink"))
@@ -54,7 +54,7 @@ func exposed(t *testing.T) figures {
 	connector := start(t, exec.Command(program(t, "connector"), "-config", configure(t, "http://127.0.0.1:"+sink.Find(t, `msg="sink started" address=\S+:(\d+)`))))
 	ship(t, connector.Find(t, `"xdr":\["([^"]+)"`))
 
-	all := figures{}
+	all := metricSet{}
 	for _, address := range []string{"127.0.0.1:" + sink.Find(t, `msg="serving metrics" address=\S+:(\d+)`), connector.Find(t, `"manage":\["([^"]+)"`)} {
 		all.scrape(t, "http://"+address+"/metrics")
 	}
@@ -74,13 +74,13 @@ func start(t *testing.T, program *exec.Cmd) *changetest.Output {
 	}
 	t.Cleanup(func() {
 		_ = program.Process.Kill()
-		_ = program.Wait() // tells that it was killed
+		_ = program.Wait() // returns an error, since it was killed
 	})
 	return log
 }
 
-// configure writes a configuration that has every kind of figure: a destination that
-// needs tokens, and a port with a certificate.
+// configure writes a configuration with which the connector exposes all of its metrics: it
+// has a destination that needs tokens, and a port with a certificate.
 func configure(t *testing.T, sink string) string {
 	t.Helper()
 	folder := t.TempDir()
@@ -100,7 +100,7 @@ format: json
 	return path
 }
 
-// ship sends a change, and waits until it has been stored.
+// ship ships a change, and waits until it has been stored.
 func ship(t *testing.T, connector string) {
 	t.Helper()
 	s := &xdrtest.Source{Address: connector}
@@ -118,8 +118,8 @@ var (
 	label  = regexp.MustCompile(`(\w+)="`)
 )
 
-// scrape adds what is shown at url.
-func (f figures) scrape(t *testing.T, url string) {
+// scrape adds the metrics at url.
+func (f metricSet) scrape(t *testing.T, url string) {
 	t.Helper()
 	resp, err := http.Get(url)
 	if err != nil {
@@ -131,7 +131,7 @@ func (f figures) scrape(t *testing.T, url string) {
 		t.Fatal(err)
 	}
 	for _, found := range sample.FindAllStringSubmatch(string(text), -1) {
-		labels := append([]string{}, target...)
+		labels := append([]string{}, targetLabels...)
 		for _, l := range label.FindAllStringSubmatch(found[2], -1) {
 			labels = append(labels, strings.Replace(l[1], "namespace", "exported_namespace", 1))
 		}
@@ -139,7 +139,7 @@ func (f figures) scrape(t *testing.T, url string) {
 	}
 }
 
-func (f figures) add(name string, labels []string) {
+func (f metricSet) add(name string, labels []string) {
 	if f[name] == nil {
 		f[name] = map[string]bool{}
 	}
