@@ -458,3 +458,22 @@ func anchors(text string) (all []string) {
 	}
 	return all
 }
+
+// TestDocuments_badges requires the README's badges to say what the files they link to say.
+// They are files of the repository, so they need no network.
+func TestDocuments_badges(t *testing.T) {
+	badges := regexp.MustCompile(`\[!\[(\S+) (\S+)\]\((\S+\.svg)\)\]\((\S+)\)`).FindAllStringSubmatch(read(t, "../README.md"), -1)
+	if len(badges) != 2 {
+		t.Fatalf("%d badges, want those of Go and of the license", len(badges))
+	}
+	for _, b := range badges {
+		label, value, image, source := b[1], b[2], read(t, filepath.Join("..", b[3])), read(t, filepath.Join("..", b[4]))
+		if !strings.Contains(image, "<title>"+strings.ToLower(label)+": "+value) && !strings.Contains(image, "<title>"+label+": "+value) {
+			t.Errorf("%s does not say %s %s", b[3], label, value)
+		}
+		want := map[string]string{"Go": "\ngo " + value + "\n", "License": "Apache License\n                           Version 2.0"}[label]
+		if want == "" || !strings.Contains(source, want) {
+			t.Errorf("%s does not say %s %s", b[4], label, value)
+		}
+	}
+}
