@@ -62,7 +62,8 @@ func (r *reader) readFailed(err error) {
 	}
 }
 
-// takeSkipped takes a message that the frame reader skipped, because it cannot be decoded.
+// takeSkipped takes a slot for a message that the frame reader skipped as too large, so that
+// it gets a reply.
 func (r *reader) takeSkipped(err error) {
 	sl, _ := r.enter(0) // it goes to no destination, so the error does not matter
 	r.conclude(sl, malformed, err)

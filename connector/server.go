@@ -8,7 +8,7 @@
 //	    ▲                                                │
 //	    └───────────────── reply ◀── verdict ◀───────────┘
 //
-// A change takes these steps, each in the file named after its type:
+// A change takes these steps:
 //
 //  1. [Server.Serve] accepts connections; each is a session with a reader and a writer.
 //  2. The reader reads a frame (xdr.Reader.Next), waits while too many changes are in

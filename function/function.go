@@ -19,7 +19,7 @@
 // A [Receiver] reads the environment (package settings) and opens its sinks on the first
 // request, and tries again with the next one if that fails. [Entry] makes it the entry point
 // of the Functions Framework; [Serve] is our own HTTP server. The program passes a registry of
-// the kinds of sinks that it supports. This package does not know XDR sessions and routes.
+// the kinds of sinks that it supports. This package does not depend on XDR.
 package function
 
 import (

@@ -128,8 +128,8 @@ func (r *Receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	status = r.answer(w, req, from, o, err)
 }
 
-// serve handles a request up to the outcome of its changes, which is nil if it has none. An
-// error that is not a problem means that the request can be retried.
+// serve stores the changes of a request and returns their outcome, nil if the request has no
+// changes. An error that is not a problem means that the request can be retried.
 func (r *Receiver) serve(w http.ResponseWriter, req *http.Request, from origin) (*store.Outcome, error) {
 	if isHealthCheck(req) {
 		return nil, nil
@@ -181,8 +181,8 @@ func isHealthCheck(req *http.Request) bool {
 	return req.Method != http.MethodPost && (req.URL.Path == "/" || req.URL.Path == "/healthz")
 }
 
-// enter returns the entry, which it makes on first need. It reads only the settings for that,
-// so that a client without a token learns nothing about errors in the others.
+// enter returns the entry, which the first request creates. It reads only the settings that
+// the entry needs, so that a client without a token learns nothing about errors in the others.
 func (r *Receiver) enter() (*entry, error) {
 	if in := r.entry.Load(); in != nil {
 		return in, nil

@@ -12,7 +12,7 @@ type Names struct {
 const (
 	maxNames  = 1 << 16
 	maxLength = 64
-	maxPlaces = 256
+	maxSlots  = 256
 )
 
 // Of returns b as a string. Slot is a hint, and may be any number: changes of a set have the
@@ -25,7 +25,7 @@ func (n *Names) Of(b []byte, slot int) string {
 		return n.recent[slot]
 	}
 	s := n.find(b)
-	for slot >= len(n.recent) && slot < maxPlaces {
+	for slot >= len(n.recent) && slot < maxSlots {
 		n.recent = append(n.recent, "")
 	}
 	if slot < len(n.recent) {

@@ -2,16 +2,15 @@ package change
 
 import "errors"
 
-// A verdict is the result of a change, as an error: nil means delivered (or skipped by
-// routing), an error means retry, and an error marked by Permanent means that a retry cannot
-// help. Unmarked is the default, so a forgotten case may repeat a change but never lose one.
-
 type permanent struct{ error }
 
 func (p permanent) Unwrap() error { return p.error }
 
-// Permanent marks err: repeating the same change cannot succeed. Only the package that knows
-// may mark an error. Permanent(nil) is nil.
+// Permanent marks a verdict as permanent. A verdict is the result of a change, as an error:
+// nil means delivered, or skipped by routing; an error means that the change is to be retried;
+// an error marked by Permanent means that a retry cannot help. Mark an error only where it is
+// certain that the same bytes can never succeed. Unmarked is the default, so a forgotten case
+// may repeat a change but never lose one. Permanent(nil) is nil.
 func Permanent(err error) error {
 	if err == nil {
 		return nil

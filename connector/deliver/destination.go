@@ -9,7 +9,7 @@
 // lanes, as far as they fit. So an idle destination gets each change at once, a busy one
 // gets full batches, and there are never more requests in flight than lanes.
 //
-// An item takes these steps, each in the file named after its type:
+// An item takes these steps:
 //
 //  1. [Destination.Send] adds the item to its lane.
 //  2. The lane puts it into a batch, and itself into the gate's queue (lane.enqueue).
@@ -179,7 +179,7 @@ func (d *Destination) work() {
 	}
 }
 
-// reject tells the recipients of items that were not sent their verdicts.
+// reject reports the errors of items that were never sent to their recipients.
 func (d *Destination) reject(out []rejection) {
 	if len(out) == 0 {
 		return

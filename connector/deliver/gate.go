@@ -93,7 +93,7 @@ func (g *gate) choose(now time.Time) *endpoint {
 	return best
 }
 
-// first is like next, for a worker that has just started.
+// first lets another worker start, and then calls next.
 func (g *gate) first() (*job, *endpoint) {
 	g.mu.Lock()
 	g.starting = false
@@ -150,8 +150,7 @@ func (g *gate) take() *job {
 	return j
 }
 
-// leave is called after a request of b that was sent at the time sent. It adjusts the
-// limits to the response.
+// leave ends a request of b that was sent at sent. It adjusts the limits to the response.
 func (g *gate) leave(e *endpoint, b *batch, sent time.Time, resp *post.Response) {
 	g.mu.Lock()
 	now := time.Now()

@@ -28,7 +28,7 @@ type HealthChange struct {
 	Unhealthy   time.Duration // how long it was unhealthy; 0 unless Healthy
 }
 
-// hurry is how many times as frequent checks are while the state is uncertain.
+// hurry multiplies the frequency of checks while the state is uncertain.
 const hurry = 10
 
 // healthCheck checks one endpoint.

@@ -31,9 +31,9 @@ func (l *limiter) increase(inFlight int) {
 	}
 }
 
-// decrease is called after a request that overloaded the destination. It was sent at the
-// time sent, and now at most allowed requests may be in flight. Requests sent before the
-// last decrease are ignored.
+// decrease halves the limit after a response that says that the destination is overloaded.
+// The request was sent at sent; allowed is how many requests may be in flight now. Requests
+// sent before the last decrease are ignored.
 func (l *limiter) decrease(allowed int, sent, now time.Time) {
 	if sent.After(l.decreased) {
 		l.now, l.decreased = max(1, min(l.now, float64(allowed))/2), now

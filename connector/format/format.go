@@ -5,8 +5,7 @@
 //
 // The formats are in packages of their own: json (JSON and flat JSON), avro, msgpack
 // and raw (XDR messages as they are). Package formats selects one by name or by media
-// type. To add a format: write its package with a Format and a Parse, and add it to
-// the three switches in formats.
+// type. CONTRIBUTING lists what a new format needs.
 //
 // The formats are those of Aerospike's Connect for ESP: names, members and their
 // order, labels and encodings follow its documentation ("JSON serialization format",

@@ -1,7 +1,7 @@
 // Package route decides by namespace and set where a change goes and which bins it keeps. A
 // configuration has a root level, a level for each namespace, and one for each set in it.
-// The most specific level that has a setting counts. The package knows neither bytes nor
-// HTTP.
+// The most specific level that has a setting counts. The package depends neither on wire
+// formats nor on HTTP.
 package route
 
 // Rule says where a change goes. The zero Rule skips the change.
@@ -11,8 +11,7 @@ type Rule struct {
 	Destinations []string
 }
 
-// Levels has a T for each level. A T counts as a whole: that of a set is not merged with
-// that of its namespace.
+// Levels has a T for each level. Levels are not merged: the most specific T is used alone.
 type Levels[T any] struct {
 	Root       T
 	Namespaces map[string]Namespace[T]

@@ -117,9 +117,9 @@ func (d *Decoder) expiry(ttl uint32) int64 {
 
 // Slots for change.Names.
 const (
-	placeOfNamespace = iota
-	placeOfSet
-	placeOfBins
+	slotNamespace = iota
+	slotSet
+	slotBins
 )
 
 func (d *Decoder) fields(m *message, n int, c *change.Change) error {
@@ -149,12 +149,12 @@ func (d *Decoder) field(id byte, data []byte, at int, c *change.Change) error {
 		if len(data) > longestNamespace {
 			return errorAt(NameTooLong, at, "namespace of %d bytes, at most %d are allowed", len(data), longestNamespace)
 		}
-		c.Namespace = d.names.Of(data, placeOfNamespace)
+		c.Namespace = d.names.Of(data, slotNamespace)
 	case fieldSet:
 		if len(data) > longestSet {
 			return errorAt(NameTooLong, at, "set of %d bytes, at most %d are allowed", len(data), longestSet)
 		}
-		c.Set = d.names.Of(data, placeOfSet)
+		c.Set = d.names.Of(data, slotSet)
 	case fieldDigest:
 		if len(data) != len(c.Digest) {
 			return errorAt(BadDigestSize, at, "%d bytes, want %d", len(data), len(c.Digest))
@@ -185,7 +185,7 @@ func (d *Decoder) bin(m *message, i int, b *change.Bin) error {
 	} else if err != nil {
 		return errorAt(BadParticle, o.at, "particle type %d: %v", o.particle, err)
 	}
-	b.Name = d.names.Of(o.name, placeOfBins+i)
+	b.Name = d.names.Of(o.name, slotBins+i)
 	if o.lut != nil {
 		b.LUT, b.SourceID = lut(o.lut)
 	}

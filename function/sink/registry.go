@@ -17,7 +17,7 @@ type Registry struct {
 	kinds []Kind
 }
 
-// Kind is one kind of sink.
+// Kind describes the sinks of a URL scheme.
 type Kind struct {
 	Scheme  string
 	Example string // of a URL, for errors: pubsub://PROJECT/TOPIC

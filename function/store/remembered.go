@@ -25,8 +25,8 @@ func fingerprintsOf(changes []format.Parsed) []fingerprint {
 	return prints
 }
 
-// Limits of a generation of remembered changes, of which there are two. A change that was
-// forgotten is stored twice at worst.
+// Remembered changes are in two maps, of which the older one is dropped when the newer one
+// reaches one of these limits. A change that was forgotten is stored twice at worst.
 const (
 	maxRemembered    = 50_000
 	maxGenerationAge = 5 * time.Minute
@@ -71,7 +71,7 @@ func (r *remembered) among(prints []fingerprint) []bool {
 	return known
 }
 
-// add adds those prints whose verdict is nil and for whose index may returns true.
+// add remembers prints[i] if its verdict is nil and may(i) is true.
 func (r *remembered) add(prints []fingerprint, verdicts sink.Verdicts, may func(i int) bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -1,6 +1,6 @@
 // Package formats selects a wire format: by name for writing ([ByName]), by media
-// type for reading ([Parser]). It is the only package that knows all of them. It also has
-// the tests of every format, because they read what the formats write.
+// type for reading ([Parser]). It also has the
+// tests of every format, because they read what the formats write.
 //
 // Parse goes through these steps:
 //

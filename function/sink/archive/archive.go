@@ -29,7 +29,7 @@ import (
 // archive is the sink. By default the changes of a set in an hour, from all concurrent Puts,
 // make one object:
 //
-//	PREFIX/namespace=shop/set=orders/dt=2026-11-22/hour=12/1795348800000-9f86d081884c7d65.ndjson.gz
+//	PREFIX/namespace=shop/set=orders/dt=2026-11-22/hour=12/1795348800000-9f86d081884c7d659a2feaa0c55ad015.ndjson.gz
 //
 // Day and hour are those of the changes' last update time, in UTC. The name is derived from
 // the path and the content, and no object is overwritten, so a batch that is repeated
@@ -43,7 +43,7 @@ type archive struct {
 	processors semaphore    // for work that needs a processor
 }
 
-// semaphore is a counting semaphore.
+// semaphore limits how many goroutines do something at once: its capacity.
 type semaphore chan struct{}
 
 func (t semaphore) acquire(ctx context.Context) error {

@@ -28,8 +28,8 @@ type bisection struct {
 	result  requestResult
 }
 
-// publish publishes messages from to to. If the topic refuses them, it publishes each
-// half, until the refused messages stand alone.
+// publish publishes the messages [from, to). If the topic refuses them, it publishes each
+// half by itself, until the refused messages are found.
 func (b *bisection) publish(from, to int) error {
 	err := b.p.try(b.request, from, to)
 	switch {

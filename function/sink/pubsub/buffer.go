@@ -25,8 +25,8 @@ const (
 
 var buffers [4 * 64]sync.Pool // of *buffer, by size class
 
-// sizeClass returns the number of the largest class whose size is at most bytes, which
-// must be at least 4. There are four classes to each power of two.
+// sizeClass returns the number of the largest class whose size is at most bytes. There are
+// four classes to each power of two. It panics if bytes is less than 4.
 func sizeClass(bytes int) int {
 	power := bits.Len(uint(bytes)) - 1
 	return 4*power + bytes>>(power-2)&3
@@ -75,4 +75,4 @@ type sharedPart struct{ b *buffer }
 func (sharedPart) Get(int) *[]byte { panic("pubsub: Get of the pool of a shared part") }
 
 // Put implements mem.BufferPool.
-func (l sharedPart) Put(*[]byte) { l.b.release() }
+func (s sharedPart) Put(*[]byte) { s.b.release() }

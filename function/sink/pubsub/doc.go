@@ -2,7 +2,7 @@
 // verdict on each change goes back; a nil verdict means that Pub/Sub has given the
 // message an ID.
 //
-// A batch takes these steps, each in the file named after its type:
+// A batch takes these steps:
 //
 //  1. [Parse] reads the URL of a topic; the sink it opens is the publisher.
 //  2. publisher.Put has a putWriter encode the batch as messages. They form one chunk
@@ -43,7 +43,7 @@
 // the failed changes (pendingRetries). Until they come again, recognised by record and
 // bytes, no other change of the same record is published: one that comes is refused, to
 // be retried, and has to come after them. So nothing overtakes what failed before it. A
-// change that was refused for overload or for good is not waited for.
+// change that was refused permanently, or for overload, does not hold back later ones.
 //
 // The lane stops waiting after the pause, 2 seconds by default: the database ships only
 // the newest version of a record, which need not be the one that failed, and with several

@@ -24,14 +24,14 @@ type lane struct {
 // amount is a number of messages and their bytes.
 type amount struct{ messages, bytes int }
 
-func (l *amount) add(p *chunk) {
-	l.messages += len(p.messages)
-	l.bytes += len(p.data)
+func (a *amount) add(c *chunk) {
+	a.messages += len(c.messages)
+	a.bytes += len(c.data)
 }
 
-func (l *amount) subtract(p *chunk) {
-	l.messages -= len(p.messages)
-	l.bytes -= len(p.data)
+func (a *amount) subtract(c *chunk) {
+	a.messages -= len(c.messages)
+	a.bytes -= len(c.data)
 }
 
 // Limits of a publish request (https://cloud.google.com/pubsub/quotas#resource_limits).

@@ -41,7 +41,7 @@ func (k *packer) add(p *format.Parsed) error {
 	return err
 }
 
-// message returns the data of a message with the changes from to to.
+// message returns the data of a message with the changes [from, to).
 func (k *packer) message(from, to int) ([]byte, error) {
 	if k.format == "avro" {
 		return row.AvroFile(k.rows[from:to], map[string]string{"zstd": "zstandard", "gzip": "deflate", "none": "null"}[k.compression])

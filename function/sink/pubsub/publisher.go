@@ -16,11 +16,11 @@ import (
 	"github.com/aerosink/aerosink/function/sink"
 )
 
-// Limits on concurrent publish requests. With fewer than freeRequests in flight, a
-// lane that has something sends it at once. Beyond that only lanes go that are well
-// filled or have waited for the linger, and at most spacing of the latter in each
-// linger: otherwise hundreds of lanes would each send a little. maxSpacing keeps a
-// long linger from making lanes queue for longer than Puts wait.
+// Limits on concurrent publish requests. With fewer than freeRequests in flight, a lane
+// that has something to send gets a request at once. Beyond that, a lane gets one when it
+// is well filled, or when it has waited for the linger. At most spacing lanes in each
+// linger get one because they have waited: otherwise hundreds of lanes would each send a
+// little. maxSpacing keeps a long linger from making lanes wait longer than Puts do.
 const (
 	freeRequests = 4
 	maxRequests  = 256
@@ -211,8 +211,8 @@ func (p *publisher) publish(r *publishRequest) requestResult {
 	return b.result
 }
 
-// try sends messages from to to until the response is one that more attempts would
-// not change, or no Put waits for it any longer.
+// try sends the messages [from, to) of r. It tries again while the error is transient and a
+// Put waits for the result.
 func (p *publisher) try(r *publishRequest, from, to int) error {
 	pauses := backoff
 	for {

@@ -28,8 +28,8 @@ func idOf(p *format.Parsed) changeID {
 	return changeID{h.Sum64() | 1, maphash.Bytes(hashSeed, p.Data)}
 }
 
-// Limits on the retries that a publisher waits for. A lane that would exceed the first
-// takes nothing at all until its pause is over.
+// Limits on the retries that a publisher waits for. A lane that would exceed
+// maxPendingRetries accepts nothing until its pause is over.
 const (
 	maxPendingRetries = 100_000 // changes, of all lanes
 	maxPostponed      = 32      // changes of a record, beside those that failed
@@ -97,8 +97,8 @@ func (r *pendingRetries) resolve(ids []changeID) {
 	}
 }
 
-// postpone adds changes that were held back behind those their records wait for, so
-// that later ones do not overtake them either. It does not extend the time.
+// postpone appends changes that were held back to the pending changes of their records, so
+// that later changes do not overtake them. It does not extend the pause.
 func (r *pendingRetries) postpone(ids []changeID) {
 	for _, id := range ids {
 		pending := r.records[id.record]
@@ -109,8 +109,7 @@ func (r *pendingRetries) postpone(ids []changeID) {
 	}
 }
 
-// expect adds failed changes, in this order, before those that their records wait for
-// already.
+// expect puts failed changes, in this order, before the pending changes of their records.
 func (r *pendingRetries) expect(ids []changeID, until time.Time) {
 	if r.records == nil {
 		r.records = map[uint64]*pendingRetry{}
