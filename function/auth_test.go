@@ -62,7 +62,8 @@ func TestServeHTTP_tokens(t *testing.T) {
 		{"POST", "/", []string{"bearer  " + newToken}, 200},
 		{"POST", "/", []string{"BEARER " + ownToken}, 200},
 		{"GET", "/readyz", []string{"Bearer " + ownToken}, 200},
-		{"GET", "/other", []string{"Bearer " + ownToken}, 200},
+		{"GET", "/other", []string{"Bearer " + ownToken}, 404},
+		{"GET", "/metrics", []string{"Bearer " + ownToken}, 404},
 		{"POST", "/other", []string{"Bearer " + ownToken}, 404},
 
 		{"GET", "/", nil, 200},
@@ -81,7 +82,7 @@ func TestServeHTTP_tokens(t *testing.T) {
 		{"POST", "/", []string{"Bearer " + oldToken + "x"}, 401},
 		{"POST", "/", []string{"Bearer # rotated on Mondays"}, 401},
 		{"POST", "/", []string{"Bearer " + oldToken, "Bearer " + oldToken}, 401},
-		{"POST", "/healthz", nil, 401},
+		{"POST", "/healthz", nil, 405},
 		{"GET", "/readyz", nil, 401},
 		{"GET", "/metrics", nil, 401},
 		{"GET", "/other", nil, 401},

@@ -25,7 +25,7 @@ func start(t *testing.T, pairs ...string) (address string) {
 // startReceiver is like start, but also returns the Receiver.
 func startReceiver(t *testing.T, pairs ...string) (address string, r *function.Receiver) {
 	t.Helper()
-	getenv := env(append([]string{"SINKS", "log:"}, pairs...)...)
+	getenv := env(append(pairs, "SINKS", "log:")...)
 	c, err := environment(getenv).Parse(sink.Options{})
 	if err != nil {
 		t.Fatal(err)

@@ -117,8 +117,8 @@ func (r *Receiver) Close() error {
 	return s.Close()
 }
 
-// ServeHTTP answers one request. A POST to / carries changes; a request with any other method
-// is a health check.
+// ServeHTTP answers one request. A POST to / carries changes; endpointOf says what others are
+// for.
 func (r *Receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	began, from := time.Now(), originOf(req.Header)
 	status := http.StatusInternalServerError
@@ -131,8 +131,9 @@ func (r *Receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 // serve stores the changes of a request and returns their outcome, nil if the request has no
 // changes. An error that is not a problem means that the request can be retried.
 func (r *Receiver) serve(w http.ResponseWriter, req *http.Request, from origin) (*store.Outcome, error) {
-	if isHealthCheck(req) {
-		return nil, nil
+	target, err := endpointOf(req)
+	if err != nil || target == healthEndpoint { // a health check needs no token
+		return nil, err
 	}
 	in, err := r.enter()
 	if err != nil {
@@ -141,20 +142,26 @@ func (r *Receiver) serve(w http.ResponseWriter, req *http.Request, from origin) 
 	if err := in.guard.Admit(req); err != nil {
 		return nil, err
 	}
-	if req.Method != http.MethodPost {
-		return nil, r.health(req)
+	switch target {
+	case changesEndpoint:
+		return r.store(w, req, in.reader, from)
+	case readinessEndpoint:
+		_, err := r.open(req.Context())
+		return nil, err
 	}
-	if req.URL.Path != "/" {
-		return nil, &problem.Problem{Status: http.StatusNotFound, Detail: "POST changes to /"}
-	}
+	return nil, notFound(req.URL.Path)
+}
+
+// store stores the changes in the body of a request.
+func (r *Receiver) store(w http.ResponseWriter, req *http.Request, reader *intake.Reader, from origin) (*store.Outcome, error) {
 	to, err := r.open(req.Context())
 	if err != nil {
 		return nil, err
 	}
 	received := time.Now()
-	body := in.reader.Buffer()
+	body := reader.Buffer()
 	defer body.Free()
-	if err := in.reader.Read(w, req, body); err != nil || len(body.Bytes()) == 0 {
+	if err := reader.Read(w, req, body); err != nil || len(body.Bytes()) == 0 {
 		return nil, err
 	}
 	r.metrics.bytes.Observe(float64(len(body.Bytes())))
@@ -175,12 +182,6 @@ func (r *Receiver) serve(w http.ResponseWriter, req *http.Request, from origin) 
 	return &o, nil
 }
 
-// isHealthCheck reports whether the request only asks whether the process is alive, which
-// needs no token. Aerospike's connector may use any method but POST for that.
-func isHealthCheck(req *http.Request) bool {
-	return req.Method != http.MethodPost && (req.URL.Path == "/" || req.URL.Path == "/healthz")
-}
-
 // enter returns the entry, which the first request creates. It reads only the settings that
 // the entry needs, so that a client without a token learns nothing about errors in the others.
 func (r *Receiver) enter() (*entry, error) {
@@ -193,16 +194,6 @@ func (r *Receiver) enter() (*entry, error) {
 	}
 	r.entry.CompareAndSwap(nil, &entry{guard: intake.NewGuard(own, file, r.log), reader: intake.NewReader(limits)})
 	return r.entry.Load(), nil
-}
-
-// health answers whether the process is alive and, at /readyz, whether it could take
-// changes. It does not use the sinks.
-func (r *Receiver) health(req *http.Request) error {
-	if req.URL.Path != "/readyz" {
-		return nil
-	}
-	_, err := r.open(req.Context())
-	return err
 }
 
 // mediaTypeOf returns the request's media type in lower case, without parameters.

@@ -70,11 +70,31 @@ func TestServeHTTP_requests(t *testing.T) {
 		{"readiness", "GET", "/readyz", "", "", "", 0, ok, ok},
 		{"health check with HEAD", "HEAD", "/", "", "Authorization: none", "", 0, ok, ok},
 		{"health check with OPTIONS", "OPTIONS", "/", "", "", "", 0, ok, ok},
+		{"health check with another media type", "GET", "/", "text/plain", "", "", 0, ok, ok},
 		{"empty POST", "POST", "/", "", "", "", 0, ok, ok},
 		{"empty array", "POST", "/", "application/json", "", "[]", 0, ok, ok},
 		{"empty lines", "POST", "/", "application/x-ndjson", "", "\n\n", 0, ok, ok},
 
+		// Only a POST stores changes, and nothing else that may carry some is answered with 200.
+		{"PUT", "PUT", "/", "application/json", "", good, 0, refused(405, "PUT stores nothing; POST changes to /"), refused(405, "PUT stores nothing; POST changes to /")},
+		{"PATCH without a token", "PATCH", "/", "application/json", "Authorization: none", good, 0, refused(405, "PATCH stores nothing"), refused(405, "PATCH stores nothing")},
+		{"DELETE", "DELETE", "/", "", "", "", 0, refused(405, "DELETE stores nothing"), refused(405, "DELETE stores nothing")},
+		{"unknown method", "STORE", "/", "application/json", "", good, 0, refused(405, "STORE stores nothing"), refused(405, "STORE stores nothing")},
+		{"PUT to /healthz", "PUT", "/healthz", "application/json", "", good, 0, refused(405, "PUT stores nothing"), refused(405, "PUT stores nothing")},
+		{"POST to /healthz", "POST", "/healthz", "application/json", "", good, 0, refused(405, "POST changes to /"), refused(405, "POST changes to /")},
+		{"POST to /readyz", "POST", "/readyz", "application/json", "", good, 0, refused(405, "POST changes to /"), refused(405, "POST changes to /")},
+		{"redirected POST", "GET", "/", "application/json", "Authorization: none", "", 0, refused(405, "was this POST redirected?"), refused(405, "was this POST redirected?")},
+		{"redirected POST with parameters and case", "GET", "/", "Application/X-NDJSON; charset=utf-8; =", "", "", 0, refused(405, "was this POST redirected?"), refused(405, "was this POST redirected?")},
+		{"redirected POST to /healthz", "GET", "/healthz", "application/x-msgpack", "", "", 0, refused(405, "was this POST redirected?"), refused(405, "was this POST redirected?")},
+		{"redirected POST to /readyz", "GET", "/readyz", "application/avro", "", "", 0, refused(405, "was this POST redirected?"), refused(405, "was this POST redirected?")},
+		{"OPTIONS with a media type", "OPTIONS", "/", "application/octet-stream", "", "", 0, refused(405, "was this POST redirected?"), refused(405, "was this POST redirected?")},
+		{"GET with a body", "GET", "/", "", "", good, 0, refused(405, "was this POST redirected?"), refused(405, "was this POST redirected?")},
+		{"GET with a body without a length", "GET", "/", "", "Transfer-Encoding: chunked", good, 0, refused(405, "was this POST redirected?"), refused(405, "was this POST redirected?")},
+
 		{"another path", "POST", "/changes", "application/json", "", good, 0, refused(404, "POST changes to /"), refused(404, "POST changes to /")},
+		{"another path with GET", "GET", "/changes", "", "", "", 0, refused(404, "POST changes to /"), refused(404, "POST changes to /")},
+		{"another path with PUT", "PUT", "/changes", "application/json", "", good, 0, refused(404, "POST changes to /"), refused(404, "POST changes to /")},
+		{"metrics", "GET", "/metrics", "", "", "", 0, refused(404, "metrics are on METRICS_PORT"), refused(404, "metrics are on METRICS_PORT")},
 		{"no token", "POST", "/", "application/json", "Authorization: none", good, 0, refused(401, "the request needs a header Authorization: Bearer TOKEN"), refused(401, "the request needs a header Authorization: Bearer TOKEN")},
 		{"another token", "POST", "/", "application/json", "Authorization: Bearer secret-of-another", good, 0, refused(401, "the request needs a header Authorization: Bearer TOKEN"), refused(401, "the request needs a header Authorization: Bearer TOKEN")},
 		{"readiness without a token", "GET", "/readyz", "", "Authorization: none", "", 0, refused(401, "the request needs a header Authorization: Bearer TOKEN"), refused(401, "the request needs a header Authorization: Bearer TOKEN")},
@@ -117,6 +137,9 @@ func TestServeHTTP_requests(t *testing.T) {
 				}
 				if name, value, ok := strings.Cut(tt.header, ": "); ok {
 					req.Header.Set(name, value)
+				}
+				if req.Header.Get("Transfer-Encoding") != "" {
+					req.ContentLength = -1 // as net/http sets it
 				}
 				w := httptest.NewRecorder()
 				r.ServeHTTP(w, req)
@@ -165,6 +188,9 @@ func (want answered) check(t *testing.T, w *httptest.ResponseRecorder) {
 		if report.Retry == nil || report.Dead == nil || !slices.Equal(report.Retry, want.retry) || !slices.Equal(report.Dead, want.dead) || !strings.Contains(report.Reason, want.detail) {
 			t.Errorf("report %+v, want %+v", report, want)
 		}
+	}
+	if allow := w.Header().Get("Allow"); (w.Code == http.StatusMethodNotAllowed) != strings.HasPrefix(allow, "GET, HEAD, OPTIONS") {
+		t.Errorf("Allow: %s", allow)
 	}
 	if (w.Code == http.StatusUnauthorized) != (w.Header().Get("Www-Authenticate") == "Bearer") {
 		t.Errorf("header %v", w.Header())

@@ -12,6 +12,7 @@
 package formats
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -54,6 +55,16 @@ func MediaTypeOf(name string) string {
 		return format.MediaOctets
 	}
 	return ""
+}
+
+// CheckMediaType returns nil for a media type that [Parser.Parse] accepts, and for any other
+// the error that Parse returns, so that a body can be refused before it is read. The media
+// type must be in lower case and without parameters.
+func CheckMediaType(mediaType string) error {
+	if _, err := (Parser{}).Parse(mediaType, nil); errors.Is(err, format.ErrMediaType) {
+		return err
+	}
+	return nil // an empty body may be an error, but not of its media type
 }
 
 // Parser reads request bodies in every format. The zero Parser reads neither flat

@@ -69,6 +69,23 @@ func TestServe(t *testing.T) {
 		t.Errorf("%d messages, want 3", n)
 	}
 
+	// A change that is not sent by POST is not answered with 200.
+	for _, method := range []string{http.MethodGet, http.MethodPut, http.MethodPatch} {
+		req, err := http.NewRequest(method, url, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Content-Type", "application/json")
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = resp.Body.Close()
+		if resp.StatusCode != http.StatusMethodNotAllowed || resp.Header.Get("Allow") != "GET, HEAD, OPTIONS, POST" {
+			t.Errorf("%s: status %d, Allow: %s", method, resp.StatusCode, resp.Header.Get("Allow"))
+		}
+	}
+
 	// The framework's server has no limits; the function's still apply.
 	for head, status := range map[string]int{
 		"Content-Length: 1025":       http.StatusRequestEntityTooLarge,

@@ -35,6 +35,28 @@ func TestMetricsPort(t *testing.T) {
 			t.Errorf("the metrics lack %s:\n%s", want, shown)
 		}
 	}
+	// The main port has no metrics, and the metrics port takes no changes.
+	metrics := "http://127.0.0.1:" + log.Find(t, `msg="serving metrics" address=\S+:(\d+)`)
+	for path, want := range map[string]int{url + "/metrics": http.StatusNotFound, metrics + "/": http.StatusNotFound} {
+		resp, err := http.Get(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = resp.Body.Close()
+		if resp.StatusCode != want {
+			t.Errorf("GET %s: status %d, want %d", path, resp.StatusCode, want)
+		}
+	}
+	for path, want := range map[string]int{metrics + "/": http.StatusNotFound, metrics + "/metrics": http.StatusMethodNotAllowed} {
+		resp, err := http.Post(path, "application/json", strings.NewReader(deletion(1)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = resp.Body.Close()
+		if resp.StatusCode != want {
+			t.Errorf("POST %s: status %d, want %d", path, resp.StatusCode, want)
+		}
+	}
 	stop()
 	if err := <-ended; err != nil {
 		t.Error(err)
