@@ -20,9 +20,9 @@ func (b *changeBuffer) free() {
 	}
 }
 
-// parse parses the body into changes. If there are dead letters, a body that cannot be parsed
-// at all becomes one unreadable change, and so a dead letter. A body that is too large or has
-// an unsupported media type does not: the sender can correct that.
+// parse parses the body, of a media type that is accepted, into changes. If there are dead
+// letters, a body that cannot be parsed at all becomes one unreadable change, and so a dead
+// letter. A body that is too large does not: the sender can correct that.
 func (b *changeBuffer) parse(to *ready, mediaType string, body []byte) error {
 	parser := to.settings.Parser
 	parser.Buffer = b.changes
@@ -31,8 +31,6 @@ func (b *changeBuffer) parse(to *ready, mediaType string, body []byte) error {
 	case err == nil:
 		b.changes = changes
 		return nil
-	case errors.Is(err, format.ErrMediaType):
-		return &problem.Problem{Status: http.StatusUnsupportedMediaType, Detail: err.Error()}
 	case errors.Is(err, format.ErrTooLarge):
 		return &problem.Problem{Status: http.StatusRequestEntityTooLarge, Detail: err.Error()}
 	case !to.store.HasDeadLetters():

@@ -72,7 +72,7 @@ func answerOn(conn net.Conn) string {
 
 const (
 	posted = "POST / HTTP/1.1\r\nHost: sink\r\nContent-Length: 2\r\n\r\n[]"
-	cutOff = "POST / HTTP/1.1\r\nHost: sink\r\nContent-Length: 2\r\n\r\n["
+	cutOff = "POST / HTTP/1.1\r\nHost: sink\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n["
 )
 
 // A request that takes too long is cancelled, so that its handler can still answer.

@@ -372,6 +372,37 @@ func TestServeHTTP_wrongBodyLength(t *testing.T) {
 	})
 }
 
+// A body of a media type that is not accepted is refused without reading it: a client that
+// asks with Expect does not send it at all.
+func TestServeHTTP_mediaTypeComesBeforeBody(t *testing.T) {
+	r, _ := newReceiver(t, env("SINKS", "log:"))
+	framework := httptest.NewServer(r)
+	t.Cleanup(framework.Close)
+	for name, address := range map[string]string{"our server": start(t), "a server without limits": framework.Listener.Addr().String()} {
+		for _, length := range []string{"Content-Length: 100", "Transfer-Encoding: chunked"} {
+			for _, mediaType := range []string{"text/plain", "application/json; charset", ""} {
+				p := dial(t, address)
+				p.write("POST / HTTP/1.1\r\nHost: sink\r\nContent-Type: " + mediaType + "\r\n" + length + "\r\nExpect: 100-continue\r\n\r\n")
+				if status, _, body := p.read(); status != http.StatusUnsupportedMediaType {
+					t.Errorf("%s, %s, %q: status %d: %s", name, length, mediaType, status, body)
+				}
+			}
+		}
+	}
+	// Nor does it wait for the sinks.
+	r, _ = newReceiver(t, env("SINKS", "kafka://x"))
+	if w := post(r, "text/plain", "x"); w.Code != http.StatusUnsupportedMediaType {
+		t.Errorf("status %d: %s", w.Code, w.Body)
+	}
+	// An empty POST needs no media type.
+	r, _ = newReceiver(t, env("SINKS", "log:"))
+	for _, mediaType := range []string{"", "text/plain"} {
+		if w := post(r, mediaType, ""); w.Code != http.StatusOK {
+			t.Errorf("empty body of %q: status %d: %s", mediaType, w.Code, w.Body)
+		}
+	}
+}
+
 // A long Content-Length without a body takes no memory.
 func TestServeHTTP_announcedLengthTakesNoMemory(t *testing.T) {
 	address := start(t)

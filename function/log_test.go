@@ -51,6 +51,7 @@ func TestServeHTTP_panic(t *testing.T) {
 	} {
 		before := len(log.String())
 		req := httptest.NewRequest(http.MethodPost, "/", body(func([]byte) (int, error) { cause(); return 0, io.EOF }))
+		req.Header.Set("Content-Type", "application/json")
 		req.Header.Set("Traceparent", "00-"+someTrace+"-"+someSpan+"-01")
 		w := httptest.NewRecorder()
 		r.ServeHTTP(w, req)
@@ -94,6 +95,7 @@ func TestServeHTTP_abortHandler(t *testing.T) {
 		}
 	}()
 	req := httptest.NewRequest(http.MethodPost, "/", body(func([]byte) (int, error) { panic(http.ErrAbortHandler) }))
+	req.Header.Set("Content-Type", "application/json")
 	r.ServeHTTP(httptest.NewRecorder(), req)
 	t.Error("the panic was not passed on")
 }

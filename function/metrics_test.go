@@ -37,7 +37,7 @@ func TestMetrics(t *testing.T) {
 		`aerosink_function_changes_total{namespace="",verdict="dead"} 1`,
 		`aerosink_function_dead_letters_total 1`,
 		`aerosink_function_request_seconds_count 4`,
-		`aerosink_function_body_bytes_count 4`,
+		`aerosink_function_body_bytes_count 3`,
 		`aerosink_function_in_flight_bytes 0`,
 		`aerosink_function_ready 1`,
 		`go_goroutines `,

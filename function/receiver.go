@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/sync/singleflight"
 
+	"github.com/aerosink/aerosink/connector/format/formats"
 	"github.com/aerosink/aerosink/function/intake"
 	"github.com/aerosink/aerosink/function/problem"
 	"github.com/aerosink/aerosink/function/settings"
@@ -152,8 +153,16 @@ func (r *Receiver) serve(w http.ResponseWriter, req *http.Request, from origin) 
 	return nil, notFound(req.URL.Path)
 }
 
-// store stores the changes in the body of a request.
+// store stores the changes in the body of a request. It refuses a wrong media type before it
+// reads the body, so that a client that waits for the status 100 does not send it.
 func (r *Receiver) store(w http.ResponseWriter, req *http.Request, reader *intake.Reader, from origin) (*store.Outcome, error) {
+	if req.ContentLength == 0 {
+		return nil, nil
+	}
+	mediaType, err := mediaTypeOf(req)
+	if err != nil {
+		return nil, err
+	}
 	to, err := r.open(req.Context())
 	if err != nil {
 		return nil, err
@@ -165,10 +174,6 @@ func (r *Receiver) store(w http.ResponseWriter, req *http.Request, reader *intak
 		return nil, err
 	}
 	r.metrics.bytes.Observe(float64(len(body.Bytes())))
-	mediaType, err := mediaTypeOf(req)
-	if err != nil {
-		return nil, err
-	}
 	buffer := newChangeBuffer()
 	defer buffer.free()
 	if err := buffer.parse(to, mediaType, body.Bytes()); err != nil || len(buffer.changes) == 0 {
@@ -196,12 +201,16 @@ func (r *Receiver) enter() (*entry, error) {
 	return r.entry.Load(), nil
 }
 
-// mediaTypeOf returns the request's media type in lower case, without parameters.
+// mediaTypeOf returns the request's media type in lower case, without parameters. The error is
+// a problem if no format has it.
 func mediaTypeOf(req *http.Request) (string, error) {
 	header := req.Header.Get("Content-Type")
 	mediaType, _, err := mime.ParseMediaType(header)
 	if err != nil {
 		return "", &problem.Problem{Status: http.StatusUnsupportedMediaType, Detail: fmt.Sprintf("Content-Type %.80q is not a media type", header)}
+	}
+	if err := formats.CheckMediaType(mediaType); err != nil {
+		return "", &problem.Problem{Status: http.StatusUnsupportedMediaType, Detail: err.Error()}
 	}
 	return mediaType, nil
 }
