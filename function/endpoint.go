@@ -19,7 +19,9 @@ const (
 	readinessEndpoint                 // a health check at /readyz: could changes be stored?
 )
 
-// The methods of a health check. Aerospike's connector may use any of them.
+const readinessPath = "/readyz"
+
+// healthMethods are the methods of a health check. Aerospike's connector may use any of them.
 const healthMethods = "GET, HEAD, OPTIONS"
 
 // endpointOf returns what a request is for. The error is a problem with status 405 for a
@@ -33,7 +35,7 @@ func endpointOf(req *http.Request) (endpoint, error) {
 		}
 		allow += ", POST"
 	case "/healthz":
-	case "/readyz":
+	case readinessPath:
 		found = readinessEndpoint
 	default:
 		return noEndpoint, nil

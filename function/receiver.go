@@ -30,6 +30,7 @@ type Receiver struct {
 	log         *slog.Logger
 	project     projectName
 	metrics     *metrics
+	readiness   readinessLog
 
 	entry   atomic.Pointer[entry] // nil until the first request
 	ready   atomic.Pointer[ready] // nil until all sinks are open
@@ -218,34 +219,54 @@ func mediaTypeOf(req *http.Request) (string, error) {
 // answer answers a request, logs the problem if there is one, and returns the status.
 func (r *Receiver) answer(w http.ResponseWriter, req *http.Request, from origin, o *store.Outcome, err error) int {
 	p := problemOf(o, err)
-	if p == nil {
-		prepareConnection(w, req, nil)
-		if o != nil && acceptsJSON(req.Header) {
-			w.Header().Set("Content-Type", "application/json")
-			n := o.Changes()
-			_ = json.NewEncoder(w).Encode(stored{Changes: n, Stored: n}) // the client may have gone
-			return http.StatusOK
-		}
-		w.WriteHeader(http.StatusOK)
-		return http.StatusOK
-	}
-	r.logProblem(req.Context(), p, from)
+	r.logAnswer(req, p, from)
 	prepareConnection(w, req, p)
-	p.Write(w)
-	return p.Status
+	switch {
+	case p != nil:
+		p.Write(w)
+		return p.Status
+	case o != nil && acceptsJSON(req.Header):
+		w.Header().Set("Content-Type", "application/json")
+		n := o.Changes()
+		_ = json.NewEncoder(w).Encode(stored{Changes: n, Stored: n}) // the client may have gone
+	default:
+		w.WriteHeader(http.StatusOK)
+	}
+	return http.StatusOK
 }
 
-// logProblem logs why the answer is not a plain 200.
-func (r *Receiver) logProblem(ctx context.Context, p *problem.Problem, from origin) {
-	attributes := append(from.attributes(r.project.get()), slog.Int("status", p.Status), slog.String("error", p.Detail))
+// logAnswer logs why the answer is not a plain 200, and, of probes of readiness, only what is
+// new.
+func (r *Receiver) logAnswer(req *http.Request, p *problem.Problem, from origin) {
+	probe := req.URL.Path == readinessPath
+	if p == nil {
+		if probe && r.readiness.ready() {
+			r.log.LogAttrs(req.Context(), slog.LevelInfo, "ready", slog.String("path", readinessPath))
+		}
+		return
+	}
+	level, message := slog.LevelWarn, "changes not accepted"
+	var attributes []slog.Attr
+	if probe {
+		attributes = append(attributes, slog.String("path", readinessPath))
+	}
 	switch {
 	case p.Status == http.StatusOK:
-		r.log.LogAttrs(ctx, slog.LevelWarn, "changes in the dead letters", attributes...)
-	case p.Status < http.StatusInternalServerError:
-		r.log.LogAttrs(ctx, slog.LevelWarn, "changes not accepted", attributes...)
-	default:
-		r.log.LogAttrs(ctx, slog.LevelError, "changes not accepted", attributes...)
+		message = "changes in the dead letters"
+	case probe && p.Status >= http.StatusInternalServerError:
+		if !r.readiness.failed(p.Detail) {
+			return
+		}
+		message = "not ready"
+	case req.Method != http.MethodPost:
+		message = "request refused"
+		attributes = append(attributes, slog.String("method", fmt.Sprintf("%.20s", req.Method)))
+	case p.Status >= http.StatusInternalServerError:
+		level = slog.LevelError
 	}
+	attributes = append(attributes, from.attributes(r.project.get())...)
+	attributes = append(attributes, slog.Int("status", p.Status), slog.String("error", p.Detail))
+	r.log.LogAttrs(req.Context(), level, message, attributes...)
 }
 
 // answerPanic answers a request whose handling panicked, unless it was the panic that closes
