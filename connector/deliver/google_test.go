@@ -62,3 +62,19 @@ func TestGoogleIDToken_serviceAccountKey(t *testing.T) {
 		t.Errorf("%d tokens fetched, want 1", asked.Load())
 	}
 }
+
+// A file of credentials that cannot be used is named.
+func TestGoogleIDToken_brokenCredentials(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "broken.json")
+	for text, reason := range map[string]string{
+		"{": "",
+		`{"type":"authorized_user","client_id":"a","client_secret":"b","refresh_token":"c"}`: "unsupported",
+	} {
+		write(t, file, text)
+		t.Setenv("GOOGLE_APPLICATION_CREDENTIALS", file)
+		_, err := auth.NewGoogleIDToken(audience).Authorization(t.Context())
+		if want := "read credentials from GOOGLE_APPLICATION_CREDENTIALS=" + file + ": "; err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), reason) {
+			t.Errorf("%s: error %v, want %s… %s", text, err, want, reason)
+		}
+	}
+}

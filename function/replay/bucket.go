@@ -15,6 +15,7 @@ import (
 	"google.golang.org/api/iterator"
 
 	"github.com/aerosink/aerosink/connector/change"
+	"github.com/aerosink/aerosink/connector/credentials"
 )
 
 // bucket is a bucket of Cloud Storage. The prefix is the name of an object or a folder, so
@@ -26,6 +27,9 @@ type bucket struct {
 }
 
 func openBucket(ctx context.Context, name, prefix string) (*bucket, error) {
+	if err := credentials.Check("STORAGE_EMULATOR_HOST"); err != nil {
+		return nil, fmt.Errorf("open bucket %s: %w", name, err)
+	}
 	client, err := storage.NewClient(ctx, storage.WithJSONReads())
 	if err != nil {
 		return nil, fmt.Errorf("open bucket %s: %w", name, err)

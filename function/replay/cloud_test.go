@@ -3,8 +3,11 @@ package replay_test
 import (
 	"bytes"
 	"context"
+	"io"
 	"net/http"
 	"net/url"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -17,6 +20,7 @@ import (
 	"github.com/aerosink/aerosink/connector/change"
 	"github.com/aerosink/aerosink/connector/format"
 	"github.com/aerosink/aerosink/connector/format/json"
+	"github.com/aerosink/aerosink/function/replay"
 	"github.com/aerosink/aerosink/function/sink"
 	"github.com/aerosink/aerosink/function/sink/archive/gcs"
 	"github.com/aerosink/aerosink/function/sink/sinktest"
@@ -53,6 +57,20 @@ func archiveSpec(t *testing.T, text string) sink.Spec {
 	}
 	spec.URL = text
 	return spec
+}
+
+// A file of credentials that cannot be used is named.
+func TestRun_brokenCredentials(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "broken.json")
+	if err := os.WriteFile(path, []byte("{"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("GOOGLE_APPLICATION_CREDENTIALS", path)
+	t.Setenv("STORAGE_EMULATOR_HOST", "")
+	_, err := replay.Run(t.Context(), replay.Options{From: "gs://bucket/changes", Out: io.Discard})
+	if want := "replay: open bucket bucket: read credentials from GOOGLE_APPLICATION_CREDENTIALS=" + path; err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("error %v, want %s", err, want)
+	}
 }
 
 // objectsOf returns the content of the objects with the prefix, by name.

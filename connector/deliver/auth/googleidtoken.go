@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"cloud.google.com/go/auth/credentials/idtoken"
+
+	"github.com/aerosink/aerosink/connector/credentials"
 )
 
 // GoogleIDToken is a [Source] of Google identity tokens, which Cloud Run requires. One may
@@ -180,11 +182,14 @@ func parseIDToken(text string, now time.Time) (idToken, error) {
 // credentials of its own, because the library caches one for an hour whatever its
 // lifetime.
 func fetchGoogleIDToken(ctx context.Context, audience string) (string, error) {
-	credentials, err := idtoken.NewCredentials(&idtoken.Options{Audience: audience})
+	source, err := idtoken.NewCredentials(&idtoken.Options{Audience: audience})
+	if file := credentials.File(); err != nil && file != "" {
+		return "", fmt.Errorf("read credentials from %s: %w", file, err)
+	}
 	if err != nil {
 		return "", err
 	}
-	token, err := credentials.Token(ctx)
+	token, err := source.Token(ctx)
 	if err != nil {
 		return "", err
 	}
