@@ -43,6 +43,10 @@ type Options struct {
 	// with the same Options continues from it. Run removes it at the end.
 	Checkpoint string
 
+	// AllowEmpty allows a replay that reads no object. Otherwise that is an error, because
+	// From or Filter is probably wrong.
+	AllowEmpty bool
+
 	Out      io.Writer // for progress and errors
 	Terminal bool      // Out is a terminal: progress is rewritten on one line
 }
@@ -91,5 +95,9 @@ func Run(ctx context.Context, o Options) (Summary, error) {
 	case err != nil:
 		return p.summary(), fmt.Errorf("replay: %w", err)
 	}
-	return p.summary(), checkpoint.remove()
+	err = checkpoint.remove()
+	if s := p.summary(); s.Objects == 0 && !o.AllowEmpty {
+		err = errors.Join(err, r.emptyError(o.From))
+	}
+	return p.summary(), err
 }

@@ -280,6 +280,82 @@ func TestRows_roundTrip(t *testing.T) {
 }
 
 // A dry run reads and counts, and opens no sink.
+// A replay that finds nothing to read has most likely a wrong name, so that is an error unless
+// it is allowed.
+func TestRun_empty(t *testing.T) {
+	sinktest.New(t)
+	folder := t.TempDir()
+	write := func(path string, text []byte) {
+		path = filepath.Join(folder, path)
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("other/README.txt", nil)
+	write("other/a.csv", nil)
+	write("archive/namespace=shop/a.ndjson", lines(t, orders(1)))
+	write("archive/namespace=shop/b.ndjson", lines(t, orders(1)))
+	write("archive/a.txt", nil)
+	if err := os.Mkdir(filepath.Join(folder, "nothing"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	const hint = "; check the name, or allow that with -allow-empty"
+	for _, tt := range []struct {
+		from      string
+		namespace string
+		err       string
+	}{
+		{folder + "/nothing", "", folder + "/nothing has no objects" + hint},
+		{"gs://" + sinktest.Bucket + "/nothing", "", "gs://" + sinktest.Bucket + "/nothing has no objects" + hint},
+		{folder + "/other", "", "none of the objects in " + folder + "/other has changes or dead letters (2 objects)" + hint},
+		{folder + "/archive", "bank", "the filter selects none of the objects in " + folder + "/archive (2 objects); check the filter, or allow that with -allow-empty"},
+		{folder + "/archive", "shop", ""},
+	} {
+		for _, allow := range []bool{false, true} {
+			o, out := options(tt.from)
+			o.AllowEmpty = allow
+			o.Checkpoint = filepath.Join(t.TempDir(), "checkpoint")
+			if tt.namespace != "" {
+				o.Filter.Namespaces = []string{tt.namespace}
+			}
+			_, err := runOnce(t, o)
+			switch {
+			case allow || tt.err == "":
+				if err != nil {
+					t.Errorf("%s, -allow-empty=%t: %v\n%s", tt.from, allow, err, out)
+				}
+			case err == nil || err.Error() != "replay: "+tt.err:
+				t.Errorf("%s: error %v, want %s", tt.from, err, tt.err)
+			}
+			if _, err := os.Stat(o.Checkpoint); err == nil {
+				t.Errorf("%s: the checkpoint still exists", tt.from)
+			}
+		}
+	}
+}
+
+// A replay that continues after its last object is not empty.
+func TestRun_emptyRest(t *testing.T) {
+	folder := t.TempDir()
+	if err := os.WriteFile(filepath.Join(folder, "a.ndjson"), lines(t, orders(1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	m := &memory{}
+	o, _ := options(folder, m.spec())
+	o.Checkpoint = filepath.Join(t.TempDir(), "checkpoint")
+	ctx, cancel := context.WithCancel(t.Context())
+	m.verdict = func(*format.Parsed) error { cancel(); return nil }
+	if _, err := replay.Run(ctx, o); err == nil || !strings.Contains(err.Error(), "interrupted") {
+		t.Fatalf("error %v", err)
+	}
+	if s := run(t, o); s.Objects != 1 || len(m.got) != 1 {
+		t.Errorf("%s, %d changes", s, len(m.got))
+	}
+}
+
 func TestRun_dryRun(t *testing.T) {
 	o, _ := options(store(t, map[string][]byte{"a.ndjson": lines(t, orders(7)), "b/c.ndjson": append(lines(t, orders(2)), "\n\nx\n"...)}))
 	s, err := runOnce(t, o)

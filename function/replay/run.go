@@ -18,6 +18,7 @@ type run struct {
 	storer     storer
 	progress   *progress
 	checkpoint *checkpoint
+	ruledOut   int // objects with changes of which the filter selects none
 }
 
 // all replays all objects, and shows progress meanwhile.
@@ -60,6 +61,7 @@ func (r *run) objects(ctx context.Context) error {
 			r.progress.add(Summary{PassedOver: 1})
 			continue
 		case !r.wants(o):
+			r.ruledOut++
 			continue
 		}
 		if err := r.object(ctx, o); err != nil {
@@ -70,6 +72,20 @@ func (r *run) objects(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// emptyError returns the error of a replay that has read no object.
+func (r *run) emptyError(from string) error {
+	what, passedOver := "name", r.progress.summary().PassedOver
+	found := fmt.Sprintf("%s has no objects", from)
+	switch {
+	case r.ruledOut > 0:
+		what = "filter"
+		found = fmt.Sprintf("the filter selects none of the objects in %s (%s)", from, plural(r.ruledOut, "object"))
+	case passedOver > 0:
+		found = fmt.Sprintf("none of the objects in %s has changes or dead letters (%s)", from, plural(passedOver, "object"))
+	}
+	return fmt.Errorf("replay: %s; check the %s, or allow that with -allow-empty", found, what)
 }
 
 // object replays an object, from the first chunk that the checkpoint does not have. Of a

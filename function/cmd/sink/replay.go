@@ -27,6 +27,8 @@ type replayOptions struct {
 	filter replay.Filter
 	rate   float64
 	dryRun bool
+
+	allowEmpty bool
 }
 
 // flags defines the flags. Durations in them count back from now.
@@ -38,6 +40,7 @@ func (o *replayOptions) flags(f *flag.FlagSet, now time.Time) {
 	f.Func("set", "only changes in this `SET`; may be repeated; -set= selects records in no set", appendTo(&o.filter.Sets))
 	f.Func("rate", "store at most `N` changes per second; 0 is no limit (default 0)", o.setRate)
 	f.BoolVar(&o.dryRun, "dry-run", false, "read and count the changes, store nothing")
+	f.BoolVar(&o.allowEmpty, "allow-empty", false, "succeed even if there is nothing to read")
 	f.StringVar(&o.checkpoint, "checkpoint", "", "keep the progress in `FILE`; after an interruption, the same command continues from there")
 	f.StringVar(&o.tokenFile, "token-file", "", "a `FILE` with the bearer token for the URL of -to (default: the variable REPLAY_TOKEN)")
 }
@@ -75,7 +78,7 @@ func (o *replayOptions) options(from string, getenv func(string) string, streams
 		to = append(to, c.Sinks...)
 	}
 	return replay.Options{
-		From: from, Filter: o.filter, To: to, Parser: c.Parser, Rate: o.rate, Checkpoint: o.checkpoint,
+		From: from, Filter: o.filter, To: to, Parser: c.Parser, Rate: o.rate, Checkpoint: o.checkpoint, AllowEmpty: o.allowEmpty,
 		Out: streams.Stderr, Terminal: cli.IsTerminal(streams.Stderr),
 	}, nil
 }

@@ -119,6 +119,7 @@ func TestReplay_schemaInCloudStorage(t *testing.T) {
 
 func TestReplay_flags(t *testing.T) {
 	folder, _ := writeArchive(t, 3)
+	empty := t.TempDir()
 	token := filepath.Join(t.TempDir(), "no")
 	for name, tt := range map[string]struct {
 		args     []string
@@ -129,6 +130,8 @@ func TestReplay_flags(t *testing.T) {
 		"namespace":     {[]string{"-namespace=shop", "-set=orders", folder, "-dry-run"}, "found: 1 object, 3 changes\n", ""},
 		"since":         {[]string{"-since", "2026-11-22T12:34:57Z", "-dry-run", folder}, "found: 1 object, 0 changes, 3 left out by the filter\n", ""},
 		"until":         {[]string{"-until", "2026-11-23", "-since", "2026-11-22", "-dry-run", folder}, "found: 1 object, 3 changes\n", ""},
+		"empty":         {[]string{empty, "-dry-run"}, "found: 0 objects, 0 changes\n", empty + " has no objects; check the name, or allow that with -allow-empty"},
+		"allowed empty": {[]string{empty, "-dry-run", "-allow-empty"}, "found: 0 objects, 0 changes\n", ""},
 		"from":          {nil, "", "sink replay: missing FROM; run"},
 		"two":           {[]string{folder, folder}, "", "sink replay: unexpected argument "},
 		"time":          {[]string{folder, "-since", "yesterday"}, "", "want 2026-11-22T12:00:00Z, 2026-11-22 or 36h"},
