@@ -80,6 +80,7 @@ func (e Environment) parse(o sink.Options, read schemaReader) (Settings, error) 
 			},
 		},
 	}
+	s.Host = p.host()
 	s.Port, s.MetricsPort = p.ports()
 	p.fail(logLevel, s.LogLevel.UnmarshalText([]byte(logLevel.in(e.Getenv))))
 	var err error

@@ -94,7 +94,7 @@ func (x *Examination) warn() {
 	if getenv("FUNCTION_TARGET") == "" {
 		return
 	}
-	for _, v := range []Variable{metricsPort, maxHeader, headerTime} {
+	for _, v := range []Variable{host, metricsPort, maxHeader, headerTime} {
 		if strings.TrimSpace(getenv(v.Name)) != "" {
 			warn(v, "has no effect under the Functions Framework, whose server has its own")
 		}

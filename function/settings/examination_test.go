@@ -23,6 +23,8 @@ func TestExamine_errorsAndWarnings(t *testing.T) {
 		{"LOG_LEVEL", "debug", "", ""},
 		{"PATH", "/bin", "", ""},
 		{"SORT", "up", "", ""},
+		{"HOSTNAME", "sink-1", "", ""},
+		{"HOSTTYPE", "x86_64", "", ""},
 		{"HTTP_TIMEOUT", "1s", "", ""},
 		{"TIMEOUT", "x", `TIMEOUT: invalid duration "x": want for example 9s`, ""},
 		{"METRICS_PORT", "8080", "METRICS_PORT: 8080 is PORT too; set another", ""},
@@ -67,8 +69,8 @@ func TestExamine_values(t *testing.T) {
 
 // Settings of the server have no effect under the Functions Framework, and get a warning.
 func TestExamine_underTheFunctionsFramework(t *testing.T) {
-	f := environment(env(append([]string{"FUNCTION_TARGET", "Receive", "METRICS_PORT", "9090", "HEADER_TIMEOUT", "1s"}, lasting...)...)).Examine(nil)
-	if len(f.Warnings) != 2 || !strings.Contains(f.Warnings[0].Text, "has no effect under the Functions Framework") {
+	f := environment(env(append([]string{"FUNCTION_TARGET", "Receive", "HOST", "127.0.0.1", "METRICS_PORT", "9090", "HEADER_TIMEOUT", "1s"}, lasting...)...)).Examine(nil)
+	if len(f.Warnings) != 3 || !strings.Contains(f.Warnings[0].Text, "has no effect under the Functions Framework") {
 		t.Errorf("warnings %v", f.Warnings)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -89,6 +90,19 @@ func hasTarget(specs []sink.Spec, s sink.Spec) bool {
 		return strings.TrimRight(url, "/")
 	}
 	return slices.ContainsFunc(specs, func(other sink.Spec) bool { return target(other) == target(s) })
+}
+
+// host parses an IP address, which may be in brackets, or a name.
+func (p *parser) host() string {
+	text := host.in(p.Getenv)
+	bare := text
+	if strings.HasPrefix(text, "[") && strings.HasSuffix(text, "]") {
+		bare = text[1 : len(text)-1]
+	}
+	if _, err := netip.ParseAddr(bare); err != nil && strings.ContainsAny(text, "[]:/ ") {
+		p.fail(host, fmt.Errorf("invalid address %q: want for example 127.0.0.1; the port is %s", text, port.Name))
+	}
+	return bare
 }
 
 // port parses the number of a port. It returns "" if none is set.

@@ -29,6 +29,7 @@ type Variable struct {
 // The variables that the function reads.
 var (
 	port        = Variable{"PORT", "8080", "port", "port of the server"}
+	host        = Variable{"HOST", "", "address", "address on which the server and its metrics listen, such as `127.0.0.1`; if not set, all"}
 	metricsPort = Variable{"METRICS_PORT", "", "port", "port of `/metrics` for Prometheus; if not set, there is none"}
 	sinks       = Variable{"SINKS", "", "URLs", "sinks, each of which gets every change: URLs separated by commas; required"}
 	deadLetters = Variable{"DEAD_LETTERS", "", "URL", "sink for changes that can never be stored: a `gs:` or `pubsub:` URL; if not set, they are refused"}
@@ -54,7 +55,7 @@ var (
 // more, PUBSUB_EMULATOR_HOST and STORAGE_EMULATOR_HOST among them.
 func Variables() []Variable {
 	return []Variable{
-		port, metricsPort, sinks, deadLetters, metadataKey, avroSchema, tokensFile, tokens,
+		port, host, metricsPort, sinks, deadLetters, metadataKey, avroSchema, tokensFile, tokens,
 		maxBody, maxInflated, maxInFlight, maxChanges, maxChange, maxDepth, maxHeader, headerTime, bodyTime, timeout, logLevel, project,
 	}
 }
@@ -69,6 +70,7 @@ func (v Variable) in(getenv func(string) string) string {
 
 // Settings are the parsed and validated settings of an environment.
 type Settings struct {
+	Host        string // "" is all addresses
 	Port        string
 	MetricsPort string // "" is none
 	Sinks       []sink.Spec

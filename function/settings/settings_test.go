@@ -46,11 +46,24 @@ func TestParse_defaultsAndValues(t *testing.T) {
 	}
 }
 
+func TestParse_host(t *testing.T) {
+	for value, want := range map[string]string{
+		"": "", " ": "", "127.0.0.1": "127.0.0.1", "::1": "::1", "[::1]": "::1", "fe80::1%eth0": "fe80::1%eth0", "0.0.0.0": "0.0.0.0", "localhost": "localhost",
+	} {
+		if c, err := environment(env("SINKS", "log:", "HOST", value)).Parse(sink.Options{}); err != nil || c.Host != want {
+			t.Errorf("HOST=%s: %q, %v, want %q", value, c.Host, err, want)
+		}
+	}
+}
+
 func TestParse_errors(t *testing.T) {
 	for _, tt := range []struct {
 		name, value, err string
 	}{
 		{"PORT", "http", `PORT: invalid port "http"`},
+		{"HOST", "127.0.0.1:8080", `HOST: invalid address "127.0.0.1:8080": want for example 127.0.0.1; the port is PORT`},
+		{"HOST", "http://localhost", `HOST: invalid address "http://localhost"`},
+		{"HOST", "[::1", `HOST: invalid address "[::1"`},
 		{"PORT", "70000", `PORT: invalid port "70000"`},
 		{"MAX_BODY", "lots", `MAX_BODY: invalid size "lots": want for example 32MiB`},
 		{"MAX_BODY", "-1", `MAX_BODY: invalid size "-1"`},

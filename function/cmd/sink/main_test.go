@@ -78,6 +78,31 @@ func TestServe(t *testing.T) {
 	}
 }
 
+// HOST is the address of both ports.
+func TestServe_host(t *testing.T) {
+	for host, want := range map[string]string{"127.0.0.1": `127\.0\.0\.1:\d+`, "": `(\[::\]|0\.0\.0\.0):\d+`} {
+		ctx, stop := context.WithCancel(t.Context())
+		var log changetest.Output
+		ended := make(chan error, 1)
+		go func() {
+			ended <- serve(ctx, environment(map[string]string{"HOST": host, "PORT": "0", "METRICS_PORT": "0", "SINKS": "log:"}), &log)
+		}()
+		for _, message := range []string{"sink started", "serving metrics"} {
+			if address := log.Find(t, `msg="`+message+`" address=(\S+)`); !regexp.MustCompile("^" + want + "$").MatchString(address) {
+				t.Errorf("HOST=%s, %s: address %s", host, message, address)
+			}
+		}
+		stop()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	}
+	err := serve(t.Context(), environment(map[string]string{"HOST": "192.0.2.1", "PORT": "0", "SINKS": "log:"}), io.Discard)
+	if err == nil || !strings.Contains(err.Error(), "listen on 192.0.2.1, port 0: ") || !strings.Contains(err.Error(), "set another address in HOST or port in PORT") {
+		t.Errorf("error %v", err)
+	}
+}
+
 // An invalid environment is reported in full, and nothing is opened.
 func TestServe_invalidEnvironment(t *testing.T) {
 	err := serve(t.Context(), environment(map[string]string{"SINKS": "x:", "TIMEOUT": "x", "PORT": "x"}), io.Discard)

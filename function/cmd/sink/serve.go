@@ -34,7 +34,7 @@ func serve(ctx context.Context, getenv func(string) string, stderr io.Writer) er
 	if err := receiver.Open(); err != nil {
 		log.Error("cannot open the sinks yet; each request tries again", "error", err)
 	}
-	l, err := listen(ctx, c.Port, "PORT")
+	l, err := listen(ctx, c.Host, c.Port, "PORT")
 	if err != nil {
 		return err
 	}
@@ -51,7 +51,7 @@ func serve(ctx context.Context, getenv func(string) string, stderr io.Writer) er
 
 // serveMetrics serves /metrics on its own port until ctx ends.
 func serveMetrics(ctx context.Context, c settings.Settings, metrics http.Handler, log *slog.Logger) error {
-	l, err := listen(ctx, c.MetricsPort, "METRICS_PORT")
+	l, err := listen(ctx, c.Host, c.MetricsPort, "METRICS_PORT")
 	if err != nil {
 		return err
 	}
@@ -61,11 +61,14 @@ func serveMetrics(ctx context.Context, c settings.Settings, metrics http.Handler
 	return function.Serve(ctx, l, mux, c.Limits, log)
 }
 
-// listen listens on port, which is the value of variable.
-func listen(ctx context.Context, port, variable string) (net.Listener, error) {
-	l, err := new(net.ListenConfig).Listen(ctx, "tcp", net.JoinHostPort("", port))
-	if err != nil {
+// listen listens on host, "" for all addresses, and port, which is the value of variable.
+func listen(ctx context.Context, host, port, variable string) (net.Listener, error) {
+	l, err := new(net.ListenConfig).Listen(ctx, "tcp", net.JoinHostPort(host, port))
+	switch {
+	case err == nil:
+		return l, nil
+	case host == "":
 		return nil, fmt.Errorf("listen on port %s: %w; set another port in %s", port, err, variable)
 	}
-	return l, nil
+	return nil, fmt.Errorf("listen on %s, port %s: %w; set another address in HOST or port in %s", host, port, err, variable)
 }
