@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -155,6 +156,85 @@ func TestFollow(t *testing.T) {
 	}
 	if _, err := os.Stat(folder); !os.IsNotExist(err) {
 		t.Errorf("the temporary folder still exists: %v", err)
+	}
+}
+
+// The commands that are printed have an address that the database's nodes can connect to.
+func TestFollow_nodeAddress(t *testing.T) {
+	name, err := os.Hostname()
+	if err != nil {
+		t.Fatal(err)
+	}
+	const loopbackHint = "(for other machines, start with -listen 0.0.0.0:8901)"
+	for _, tt := range []struct{ listen, host, hint string }{
+		{"127.0.0.1:0", "127.0.0.1", loopbackHint},
+		{"[::1]:0", "[::1]", loopbackHint},
+		{"0.0.0.0:0", name, "(or to another name or address of this machine)"},
+		{":0", name, "(or to another name or address of this machine)"},
+	} {
+		t.Run(tt.listen, func(t *testing.T) {
+			l, err := net.Listen("tcp", tt.listen)
+			if err != nil {
+				t.Skipf("cannot listen on %s: %v", tt.listen, err)
+			}
+			_ = l.Close()
+			ctx, stop := context.WithCancel(t.Context())
+			var out changetest.Output
+			ended := make(chan error, 1)
+			go func() { ended <- run(ctx, []string{"-listen", tt.listen}, &out, io.Discard) }()
+			_, port, err := net.SplitHostPort(out.Find(t, `connector +(\S+)`))
+			if err != nil {
+				t.Fatal(err)
+			}
+			address := tt.host + ":" + port
+			if got := out.Find(t, `node-address-port=(\S+);action=add`); got != address {
+				t.Errorf("node-address-port=%s, want %s", got, address)
+			}
+			if want := "connect to " + address + " " + tt.hint + ":\n"; !strings.Contains(out.String(), want) {
+				t.Errorf("no %q in:\n%s", want, out.String())
+			}
+			stop()
+			if err := <-ended; err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+func TestNodeAddress_oneAddress(t *testing.T) {
+	for _, listener := range []string{"10.0.0.5:8901", "[fd00::1]:8901"} {
+		if got, hint := nodeAddress(listener); got != listener || hint != "the address of -listen" {
+			t.Errorf("%s: %s (%s)", listener, got, hint)
+		}
+	}
+}
+
+// The commands that are printed to see the objects work as they are.
+func TestFollow_storageCommands(t *testing.T) {
+	ctx, stop := context.WithCancel(t.Context())
+	var out changetest.Output
+	ended := make(chan error, 1)
+	go func() { ended <- run(ctx, nil, &out, io.Discard) }()
+	out.Find(t, `   9  `)
+	t.Setenv("CLOUDSDK_CONFIG", t.TempDir()) // of somebody who has not logged in
+	for _, tt := range []struct{ program, want string }{
+		{"curl", `"name":"changes/namespace=test/set=myset/dt=2024-12-16/hour=22/`},
+		{"gcloud", "gs://archive/changes/namespace=test/set=myset/dt=2024-12-16/hour=22/"},
+	} {
+		t.Run(tt.program, func(t *testing.T) {
+			if _, err := exec.LookPath(tt.program); err != nil {
+				t.Skipf("%s is not installed", tt.program)
+			}
+			command := out.Find(t, `\n +(.*`+tt.program+` .*archive.*)\n`)
+			text, err := exec.Command("sh", "-c", command).CombinedOutput()
+			if err != nil || !strings.Contains(string(text), tt.want) {
+				t.Errorf("%s: %v\n%s", command, err, text)
+			}
+		})
+	}
+	stop()
+	if err := <-ended; err != nil {
+		t.Error(err)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"io"
 	"maps"
 	"net"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -98,13 +99,13 @@ func (p *printer) summary(k *checker, objects []object) error {
 
 // instructions prints how to use what is running.
 func (p *printer) instructions(c *cloud, pl *pipeline) {
-	host, port, _ := net.SplitHostPort(pl.xdr.Addr().String()) // the address of a listener is valid
+	address, hint := nodeAddress(pl.xdr.Addr().String())
 	p.printf("To ship the changes of a real database, run these on each node of an Aerospike Enterprise cluster that can")
-	p.printf("connect to %s (for other machines, start with -listen 0.0.0.0:8901):", net.JoinHostPort(host, port))
+	p.printf("connect to %s (%s):", address, hint)
 	p.printf("")
 	for _, command := range []string{
 		"dc=aerosink;action=create", "dc=aerosink;connector=true",
-		"dc=aerosink;node-address-port=" + host + ":" + port + ";action=add", "dc=aerosink;namespace=NAMESPACE;action=add",
+		"dc=aerosink;node-address-port=" + address + ";action=add", "dc=aerosink;namespace=NAMESPACE;action=add",
 	} {
 		p.printf(`  asinfo -v "set-config:context=xdr;%s"`, command)
 	}
@@ -115,9 +116,27 @@ func (p *printer) instructions(c *cloud, pl *pipeline) {
 	p.printf("")
 	p.printf("To see the objects:")
 	p.printf("")
-	p.printf("  CLOUDSDK_API_ENDPOINT_OVERRIDES_STORAGE=%s/ gcloud storage ls --recursive gs://%s", c.storage.URL(), bucketName)
+	p.printf("  CLOUDSDK_AUTH_DISABLE_CREDENTIALS=true CLOUDSDK_API_ENDPOINT_OVERRIDES_STORAGE=%s/ gcloud storage ls --recursive gs://%s", c.storage.URL(), bucketName)
 	p.printf("  curl %s/storage/v1/b/%s/o", c.storage.URL(), bucketName)
 	p.printf("")
 	p.printf("Press Ctrl-C to stop. Changes, as they come out of Pub/Sub:")
 	p.printf("")
+}
+
+// nodeAddress returns where nodes of a database find a listener with this address, and what
+// else there is to know. Instead of all addresses it has the name of this machine.
+func nodeAddress(listener string) (address, hint string) {
+	host, port, _ := net.SplitHostPort(listener) // the address of a listener is valid
+	ip := net.ParseIP(host)
+	if ip.IsLoopback() {
+		return listener, "for other machines, start with -listen 0.0.0.0:8901"
+	}
+	if !ip.IsUnspecified() {
+		return listener, "the address of -listen"
+	}
+	name, err := os.Hostname()
+	if err != nil {
+		name = "THIS-MACHINE"
+	}
+	return net.JoinHostPort(name, port), "or to another name or address of this machine"
 }
