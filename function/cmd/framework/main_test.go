@@ -97,7 +97,7 @@ func TestServe(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer conn.Close()
-		if _, err := fmt.Fprintf(conn, "POST / HTTP/1.1\r\nHost: sink\r\n%s\r\n\r\n", head); err != nil {
+		if _, err := fmt.Fprintf(conn, "POST / HTTP/1.1\r\nHost: sink\r\nContent-Type: application/json\r\n%s\r\n\r\n", head); err != nil {
 			t.Fatal(err)
 		}
 		resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
