@@ -1,9 +1,11 @@
 package function_test
 
 import (
+	"bufio"
 	"context"
 	"net"
 	"sync"
+	"testing"
 )
 
 // pipes is a net.Listener of in-memory connections, for servers in a synctest bubble.
@@ -39,4 +41,15 @@ func (p *pipes) dial() (net.Conn, error) {
 	case <-p.closed.Done():
 		return nil, net.ErrClosed
 	}
+}
+
+// dialPeer is like dial, for a client that writes raw bytes. It must be called in the bubble.
+func (p *pipes) dialPeer(t *testing.T) *peer {
+	t.Helper()
+	conn, err := p.dial()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	return &peer{t, conn, bufio.NewReader(conn)}
 }

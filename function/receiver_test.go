@@ -137,7 +137,7 @@ func (failingReader) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
 // sink has every change.
 func TestServeHTTP_sinkFailure(t *testing.T) {
 	cloud := sinktest.New(t)
-	r, _ := newReceiver(t, env("SINKS", both, "TIMEOUT", "2s"))
+	r, _ := newReceiver(t, env("SINKS", both))
 	var lines strings.Builder
 	for i := range 4 {
 		lines.WriteString(jsonChange(i) + "\n")

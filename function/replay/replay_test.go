@@ -85,7 +85,7 @@ func run(t *testing.T, o replay.Options) replay.Summary {
 // runOnce replays.
 func runOnce(t *testing.T, o replay.Options) (replay.Summary, error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second) // it would retry for ever
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute) // it would retry for ever
 	defer cancel()
 	return replay.Run(ctx, o)
 }

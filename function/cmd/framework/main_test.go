@@ -32,7 +32,7 @@ func TestServe(t *testing.T) {
 	t.Setenv("FUNCTION_TARGET", "Receive")
 	t.Setenv("SINKS", sinktest.PubSubSink)
 	t.Setenv("MAX_BODY", "1KiB")
-	t.Setenv("BODY_TIMEOUT", "500ms")
+	t.Setenv("BODY_TIMEOUT", "1s")
 	ended := make(chan error, 1)
 	go func() { ended <- serve(t.Context(), io.Discard) }()
 

@@ -103,8 +103,9 @@ func (s *senders) start(n int) {
 	}
 }
 
-// SIGTERM while batches are in flight, fifty times: the process exits in time with status
-// 0, and every change that got status 200 is stored in each sink.
+// SIGTERM while batches are in flight, fifty times: the process exits with status 0, which it
+// does only if all were answered in time, and every change that got status 200 is stored in
+// each sink.
 func TestProcess_SIGTERMInBatches(t *testing.T) {
 	cloud := sinktest.New(t)
 	t.Setenv("SINKS", sinktest.PubSubSink+","+sinktest.ArchiveSink)
@@ -129,15 +130,11 @@ func TestProcess_SIGTERMInBatches(t *testing.T) {
 		for range 1 + i%3 {
 			<-arrived
 		}
-		signalled := time.Now()
 		if err := p.Process.Signal(syscall.SIGTERM); err != nil {
 			t.Fatal(err)
 		}
 		if err := p.Wait(); err != nil {
 			t.Errorf("%v\n%s", err, p.log.String())
-		}
-		if took := time.Since(signalled); took > 8*time.Second {
-			t.Errorf("exited after %s", took)
 		}
 		s.sending.Wait()
 		if len(s.accepted) > answered {
@@ -214,8 +211,7 @@ func TestProcess_killedBeforeReply(t *testing.T) {
 	}
 }
 
-// TestProcess_coldStart logs the time from the start of the process to its first reply. The
-// bound is generous, for slow machines.
+// TestProcess_coldStart logs the time from the start of the process to its first reply.
 func TestProcess_coldStart(t *testing.T) {
 	cloud := sinktest.New(t)
 	t.Setenv("SINKS", sinktest.PubSubSink)
@@ -229,7 +225,7 @@ func TestProcess_coldStart(t *testing.T) {
 	_ = resp.Body.Close()
 	first := time.Since(began)
 	t.Logf("listens after %s, stored a change after %s", listening.Round(time.Millisecond), first.Round(time.Millisecond))
-	if resp.StatusCode != http.StatusOK || len(cloud.Messages()) != 1 || first > 5*time.Second {
+	if resp.StatusCode != http.StatusOK || len(cloud.Messages()) != 1 {
 		t.Errorf("status %d, %d messages after %s", resp.StatusCode, len(cloud.Messages()), first)
 	}
 	if err := p.Process.Signal(syscall.SIGTERM); err != nil {

@@ -144,7 +144,7 @@ func TestPut_failureOfOneFolder(t *testing.T) {
 // another batch does not store its changes twice.
 func TestPut_allResponsesLost(t *testing.T) {
 	cloud := sinktest.New(t)
-	s := open(t, sinktest.ArchiveSink+"?linger=100ms", sink.Options{Timeout: 500 * time.Millisecond})
+	s := open(t, sinktest.ArchiveSink+"?linger=100ms", sink.Options{Timeout: 2 * time.Second})
 	cloud.FailStorage(func(_ http.ResponseWriter, r *http.Request) {
 		if isUpload(r) {
 			cloud.PassStorage(r)

@@ -3,12 +3,10 @@ package pubsub_test
 import (
 	"context"
 	"testing"
-	"time"
 
 	apiv1 "cloud.google.com/go/pubsub/v2/apiv1"
 	"cloud.google.com/go/pubsub/v2/apiv1/pubsubpb"
 
-	"github.com/aerosink/aerosink/connector/change/changetest"
 	"github.com/aerosink/aerosink/function/sink"
 	"github.com/aerosink/aerosink/function/sink/row"
 	"github.com/aerosink/aerosink/function/sink/sinktest"
@@ -24,12 +22,10 @@ func TestPut_topicWithRowSchema(t *testing.T) {
 	}
 	defer schemas.Close()
 	const project, schema = "projects/test-project", "projects/test-project/schemas/rows"
-	changetest.WaitFor(t, "an emulator", func() bool {
-		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-		defer cancel()
+	waitForEmulator(t, func(ctx context.Context) error {
 		_, err := schemas.CreateSchema(ctx, &pubsubpb.CreateSchemaRequest{Parent: project, SchemaId: "rows",
 			Schema: &pubsubpb.Schema{Type: pubsubpb.Schema_AVRO, Definition: row.Schema}})
-		return isCreated(err)
+		return err
 	})
 	topics, err := apiv1.NewTopicAdminClient(t.Context())
 	if err != nil {

@@ -24,7 +24,7 @@ func TestPut_failingOrderingKeys(t *testing.T) {
 	cloud.FailPublish(func(r *pubsubpb.PublishRequest) error {
 		return status.Error(faults[r.GetMessages()[0].GetOrderingKey()], "as told") // nil where the code is OK
 	})
-	s := open(t, sinktest.PubSubSink+"?ordering=40&pause=1m", sink.Options{Timeout: 2 * time.Second})
+	s := open(t, sinktest.PubSubSink+"?ordering=40&pause=1m", sink.Options{Timeout: 4 * time.Second})
 	var first, second sink.Batch
 	for record := range records {
 		first.Changes = append(first.Changes, version(record, 1))
