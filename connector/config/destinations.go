@@ -126,7 +126,7 @@ func successCodes(s *section) func(status int) bool {
 	var codes []int
 	for i, n := range s.List("http-success-status-codes") {
 		key := fmt.Sprintf("http-success-status-codes[%d]", i)
-		if _, err := strconv.Atoi(n.Value); err != nil {
+		if _, ok := strict.ParseInteger(n.Value); !ok {
 			s.Error(key, "%s, want a status code from 100 to 599", strict.Describe(n))
 			continue
 		}

@@ -22,7 +22,7 @@ func TestExamine(t *testing.T) {
 		{"ports as in ESP's samples", to("", "service: {ports: [8080]}"), none},
 		{"TLS only", "service: {tls: {port: 1, cert-file: secrets/server.crt, key-file: secrets/server.key}}\n" + to("", ""), none},
 		{"no port", to("", ""), strict.Findings{Notes: strict.Errors{{Path: "service.port", Line: 0, Text: "not set, so XDR is received on port 8901; ESP's default is 8080"}}}},
-		{"not YAML", "a: [", strict.Findings{Errors: strict.Errors{{Path: "", Line: 0, Text: "not YAML: yaml: line 2: did not find expected node content"}}}},
+		{"not YAML", "a: [", strict.Findings{Errors: strict.Errors{{Path: "", Line: 2, Text: "not YAML: did not find expected node content"}}}},
 		{"error and warning", to("", "service:\n  io-threads: 4\n  port: http\n"), strict.Findings{
 			Errors:   strict.Errors{{Path: "service.port[0]", Line: 6, Text: `"http" is not an integer`}},
 			Warnings: strict.Errors{{Path: "service.io-threads", Line: 5, Text: "ignored: goroutines are not threads; set GOMAXPROCS to limit the processors"}},

@@ -29,7 +29,7 @@ func readFormat(s *section) format.Format {
 	mode := s.Word("mode", "", "json", "flat-json", "message-pack", "avro", "xdr")
 	stringify := s.Bool("stringify-map-keys", true)
 	key := s.Text("metadata-key", "")
-	schema, path := s.Text("schema", ""), s.file("schema-file")
+	schema, path := s.Verbatim("schema", ""), s.file("schema-file")
 	for _, k := range s.Keys {
 		if of := owners[k]; mode != "" && of != nil && !slices.Contains(of, mode) {
 			s.Error(k, "has no effect in mode %s; it belongs to %s", mode, of[0])

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"slices"
 
+	"github.com/aerosink/aerosink/connector/config/strict"
 	"github.com/aerosink/aerosink/connector/deliver/post"
 
 	"go.yaml.in/yaml/v4"
@@ -55,7 +56,8 @@ func header(s *section, name, canonical string) []post.Header {
 		}
 		list = append(list, post.Header{Name: canonical, Text: text})
 	}
-	if slices.Contains([]string{"Authorization", "X-Api-Key", "X-Serverless-Authorization"}, canonical) {
+	isPlaceholder := func(n *yaml.Node) bool { return strict.Placeholder(n) != "" }
+	if slices.Contains([]string{"Authorization", "X-Api-Key", "X-Serverless-Authorization"}, canonical) && !slices.ContainsFunc(s.List(name), isPlaceholder) {
 		s.Warn(name, "a secret in the configuration; put it into a file, and write {file: PATH}")
 	}
 	return list

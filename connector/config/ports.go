@@ -10,6 +10,9 @@ import (
 	"github.com/aerosink/aerosink/connector/config/strict"
 )
 
+// everyAddress is the address to listen on if none is set.
+const everyAddress = "0.0.0.0"
+
 // address is an address that the connector listens on.
 type address struct {
 	host string
@@ -39,19 +42,21 @@ func ports(s *section, port int) (clear []string, secure TLSPorts) {
 // port, and its samples ports.
 func listen(s *section, port int) []string {
 	hosts := s.Texts("address")
-	for _, h := range hosts {
+	for i, h := range hosts {
 		checkAddress(s, h)
+		checkOverlap(s, h, hosts[:i])
 	}
 	if len(hosts) == 0 {
-		hosts = []string{"0.0.0.0"}
+		hosts = []string{everyAddress}
 	}
 	var joined []string
 	numbers := 0
 	for _, key := range []string{"port", "ports"} {
 		for i, n := range s.List(key) {
-			p := s.ParseInt(fmt.Sprintf("%s[%d]", key, i), n, port, 0, math.MaxUint16)
-			joined = append(joined, s.open(hosts, p, strict.Join(s.Path, key), n)...)
 			numbers++
+			if p := s.ParseInt(fmt.Sprintf("%s[%d]", key, i), n, -1, 0, math.MaxUint16); p >= 0 {
+				joined = append(joined, s.open(hosts, p, strict.Join(s.Path, key), n)...)
+			}
 		}
 	}
 	if numbers == 0 {
@@ -76,6 +81,23 @@ func checkAddress(s *section, host string) {
 		s.Error("address", "invalid address %q: want, for example, 127.0.0.1, or 0.0.0.0 for all", host)
 	}
 }
+
+// checkOverlap reports an error if host is one of others, or includes one, or is included.
+func checkOverlap(s *section, host string, others []string) {
+	for _, other := range others {
+		switch {
+		case host == other:
+			s.Error("address", "%s twice; remove one of them", host)
+		case everywhere(other):
+			s.Error("address", "%s has all addresses, of IPv4 and of IPv6, and so %s too; remove one of them", other, host)
+		case everywhere(host):
+			s.Error("address", "%s has all addresses, of IPv4 and of IPv6, and so %s too; remove one of them", host, other)
+		}
+	}
+}
+
+// overlap reports whether a port cannot be opened on both addresses.
+func overlap(a, b string) bool { return a == b || everywhere(a) || everywhere(b) }
 
 func isAddress(host string) bool {
 	_, err := netip.ParseAddr(host)

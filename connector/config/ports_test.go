@@ -1,11 +1,14 @@
 package config_test
 
 import (
+	"errors"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/aerosink/aerosink/connector/config"
+	"github.com/aerosink/aerosink/connector/config/strict"
 )
 
 func TestParse_addresses(t *testing.T) {
@@ -25,5 +28,30 @@ func TestParse_tlsPorts(t *testing.T) {
 	}
 	if s.TLS.Config == nil || s.ManageTLS.Config == nil {
 		t.Error("no TLS configuration")
+	}
+}
+
+// An address for all addresses includes the others.
+func TestParse_addressesTwice(t *testing.T) {
+	for _, tt := range []struct{ addresses, want string }{
+		{`["::", "0.0.0.0"]`, "service.address: :: has all addresses, of IPv4 and of IPv6, and so 0.0.0.0 too; remove one of them"},
+		{`[0.0.0.0, "::"]`, "service.address: 0.0.0.0 has all addresses, of IPv4 and of IPv6, and so :: too; remove one of them"},
+		{`[10.0.0.5, "::"]`, "service.address: :: has all addresses, of IPv4 and of IPv6, and so 10.0.0.5 too; remove one of them"},
+		{`["0.0.0.0", "::1"]`, "service.address: 0.0.0.0 has all addresses, of IPv4 and of IPv6, and so ::1 too; remove one of them"},
+		{`[127.0.0.1, 127.0.0.1]`, "service.address: 127.0.0.1 twice; remove one of them"},
+	} {
+		_, err := config.Parse([]byte(to("", "service: {port: [1, 2], address: "+tt.addresses+"}")), "")
+		var errs strict.Errors
+		if !errors.As(err, &errs) || len(errs) != 1 || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: error %v, want only %q", tt.addresses, err, tt.want)
+		}
+	}
+}
+
+// A port that is not a number is not taken for the default port.
+func TestParse_invalidPort(t *testing.T) {
+	_, err := config.Parse([]byte(to("", "service: {port: http, manage: {port: 8901}}")), "")
+	if want := `line 4: service.port[0]: "http" is not an integer`; err == nil || err.Error() != want {
+		t.Errorf("error %v, want only %q", err, want)
 	}
 }

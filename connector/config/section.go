@@ -26,6 +26,10 @@ type found struct {
 	folder    string // that relative paths are relative to
 	elsewhere bool   // do not read files: they are on another machine
 
+	// levelErrors says that a level has an error, so that it is not certain which changes
+	// go where.
+	levelErrors bool
+
 	addresses []address
 	files     []tlsSection
 	secrets   []string // paths
@@ -149,12 +153,14 @@ func (s *section) secret(key string) *auth.Secret {
 	return secret
 }
 
-// open records that a port is opened on hosts, and reports an error if it is already.
+// open records that a port is opened on hosts, and reports an error if it is already. It
+// returns the addresses with the port.
 func (s *section) open(hosts []string, port int, path string, n *yaml.Node) []string {
 	var joined []string
+	opened := s.found.addresses
 	for _, host := range hosts {
-		for _, a := range s.found.addresses {
-			if port != 0 && a.port == port && (a.host == host || everywhere(a.host) || everywhere(host)) {
+		for _, a := range opened {
+			if port != 0 && a.port == port && overlap(a.host, host) {
 				s.Doc.Error(path, n, "%s is already the port of %s; choose another", net.JoinHostPort(host, strconv.Itoa(port)), a.path)
 				break
 			}
@@ -164,6 +170,9 @@ func (s *section) open(hosts []string, port int, path string, n *yaml.Node) []st
 	}
 	return joined
 }
+
+// warn warns about s as a whole.
+func (s *section) warn(what string, args ...any) { s.Doc.Warn(s.Path, s.Position(), what, args...) }
 
 // warnSkipped warns that changes are skipped because they have no routing.
 func (s *section) warnSkipped(changes string) {

@@ -105,7 +105,7 @@ func regexStep(s *section) route.Step {
 	if !r.Has("pattern") || !r.Has("replacement") {
 		s.Error("regex", "needs a pattern and a replacement, for example {pattern: ^x_, replacement: \"\"}")
 	}
-	step, err := route.Regex(r.Text("pattern", ""), r.Text("replacement", ""))
+	step, err := route.Regex(r.Verbatim("pattern", ""), r.Verbatim("replacement", ""))
 	if err != nil {
 		r.Doc.Error(r.Path, r.Position(), "%v", err)
 	}

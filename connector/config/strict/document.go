@@ -47,7 +47,7 @@ func (d *Document) Parse(text []byte) *Section {
 		d.Error("", nil, "the file is empty; %s", d.Empty)
 		return nil
 	case err != nil:
-		d.Error("", nil, "not YAML: %v", err)
+		d.syntaxError(text, err)
 		return nil
 	}
 	if err := dec.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
@@ -57,18 +57,51 @@ func (d *Document) Parse(text []byte) *Section {
 	return d.Mapping("", "", root.Content[0])
 }
 
+// syntaxError reports why text is not YAML. The parser's own errors do not name a tab in
+// the indentation, which YAML forbids.
+func (d *Document) syntaxError(text []byte, err error) {
+	var where *yaml.LoadError
+	if errors.As(err, &where) && where.Mark.Line > 0 {
+		lines := bytes.Split(text, []byte("\n"))
+		line := lines[min(where.Mark.Line, len(lines))-1]
+		if indentation := line[:len(line)-len(bytes.TrimLeft(line, " \t"))]; bytes.ContainsRune(indentation, '\t') {
+			d.Error("", &yaml.Node{Line: where.Mark.Line}, "not YAML: a tab in the indentation; write spaces")
+			return
+		}
+		d.Error("", &yaml.Node{Line: where.Mark.Line}, "not YAML: %s", where.Message)
+		return
+	}
+	d.Error("", nil, "not YAML: %v", err)
+}
+
 // ErrorCount returns the number of errors so far.
 func (d *Document) ErrorCount() int { return len(d.errors) }
+
+// HasErrors reports whether there is an error about the value at path, or inside it.
+func (d *Document) HasErrors(path string) bool {
+	return slices.ContainsFunc(d.errors, func(e Error) bool {
+		inner, ok := strings.CutPrefix(e.Path, path)
+		return ok && (inner == "" || inner[0] == '.' || inner[0] == '[')
+	})
+}
 
 // Error reports an error at a path and node. The node may be nil. The text should also say
 // what to do.
 func (d *Document) Error(path string, n *yaml.Node, what string, args ...any) {
-	d.errors = append(d.errors, Error{path, lineOf(n), fmt.Sprintf(what, args...)})
+	text := fmt.Sprintf(what, args...)
+	if name := Placeholder(n); name != "" {
+		text += "; nothing is substituted for " + name
+	}
+	d.errors = append(d.errors, Error{path, lineOf(n), text})
 }
 
-// Warn reports something that is accepted but probably not meant.
+// Warn reports something that is accepted but probably not meant. It reports the same thing
+// about the same value only once.
 func (d *Document) Warn(path string, n *yaml.Node, what string, args ...any) {
-	d.warnings = append(d.warnings, Error{path, lineOf(n), fmt.Sprintf(what, args...)})
+	w := Error{path, lineOf(n), fmt.Sprintf(what, args...)}
+	if !slices.Contains(d.warnings, w) {
+		d.warnings = append(d.warnings, w)
+	}
 }
 
 // Note reports something that differs from what a reader may expect.
@@ -99,15 +132,7 @@ func (d *Document) Mapping(path, pattern string, n *yaml.Node) *Section {
 		d.Error(path, n, "%s", what)
 		return s
 	}
-	for i := 0; i+1 < len(n.Content); i += 2 {
-		key, value := n.Content[i], n.Content[i+1]
-		if s.Nodes[key.Value] != nil {
-			d.Error(Join(path, key.Value), key, "duplicate key, also on line %d; remove one", s.Nodes[key.Value].Line)
-			continue
-		}
-		s.Nodes[key.Value] = value
-		s.Keys = append(s.Keys, key.Value)
-	}
+	s.add(n, nil)
 	return s
 }
 
@@ -126,6 +151,9 @@ func IsNull(n *yaml.Node) bool { return n == nil || n.Kind == yaml.ScalarNode &&
 func Describe(n *yaml.Node) string {
 	switch n.Kind {
 	case yaml.MappingNode:
+		if len(n.Content) > 0 && n.Content[0].Kind == yaml.MappingNode { // {{ .Name }}
+			return "a template that was not filled in"
+		}
 		return "a mapping"
 	case yaml.SequenceNode:
 		return "a list"

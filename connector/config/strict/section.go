@@ -2,7 +2,6 @@ package strict
 
 import (
 	"fmt"
-	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -25,6 +24,63 @@ type Section struct {
 	Keys    []string
 	asked   []string
 	subs    map[string]*Section
+}
+
+// add adds the keys of the mapping n, and after them those of the mappings that n merges.
+// within has the mappings that n is merged into, from the outermost; their keys take
+// precedence.
+func (s *Section) add(n *yaml.Node, within []*yaml.Node) {
+	var merges []*yaml.Node
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		key, value := Resolve(n.Content[i]), n.Content[i+1]
+		before := s.Nodes[key.Value]
+		switch {
+		case key.Kind == yaml.MappingNode: // {{ .Name }}
+			s.Doc.Error(s.Path, key, "a template that was not filled in, want a key")
+		case key.Kind != yaml.ScalarNode:
+			s.Doc.Error(s.Path, key, "%s, want a key", Describe(key))
+		case key.Tag == mergeTag && len(merges) > 0:
+			s.Doc.Error(Join(s.Path, key.Value), key, "duplicate key, also on line %d; merge several mappings with a list: [*a, *b]", merges[0].Line)
+		case key.Tag == mergeTag:
+			merges = append(merges, value)
+		case before == nil:
+			s.Nodes[key.Value] = value
+			s.Keys = append(s.Keys, key.Value)
+		case len(within) == 0:
+			s.Doc.Error(Join(s.Path, key.Value), key, "duplicate key, also on line %d; remove one", before.Line)
+		}
+	}
+	for _, merged := range merges {
+		s.merge(merged, append(within, n))
+	}
+}
+
+// mergeTag is the tag of the key <<, unless it is quoted.
+const mergeTag = "!!merge"
+
+// merge adds the keys of the value of a merge key: a mapping, or a list of them, of which
+// the first takes precedence.
+func (s *Section) merge(value *yaml.Node, within []*yaml.Node) {
+	path, mappings, want := Join(s.Path, "<<"), []*yaml.Node{value}, "a mapping or a list of mappings"
+	if n := Resolve(value); n.Kind == yaml.SequenceNode {
+		mappings, want = n.Content, "a mapping"
+	}
+	for i, m := range mappings {
+		m = Resolve(m)
+		at := path
+		if want == "a mapping" {
+			at = fmt.Sprintf("%s[%d]", path, i)
+		}
+		switch {
+		case IsNull(m):
+		case m.Kind != yaml.MappingNode:
+			s.Doc.Error(at, m, "%s, want %s, for example *NAME", Describe(m), want)
+		case slices.Contains(within, m):
+			s.Doc.Error(at, value, "a mapping that merges itself; remove the key")
+		default:
+			s.add(m, within)
+		}
+	}
 }
 
 // Has reports whether key is present and not null.
@@ -58,9 +114,15 @@ func (s *Section) Warn(key, what string, args ...any) {
 	s.Doc.Warn(Join(s.Path, key), s.at(key), what, args...)
 }
 
-// Note says what the absence of key means.
+// Note says something about the value of key, or its absence, that a reader may not expect.
 func (s *Section) Note(key, what string, args ...any) {
 	s.Doc.Note(Join(s.Path, key), s.at(key), what, args...)
+}
+
+// Valid reports whether there is no error about the values of keys. What is compared with a
+// value that was refused says nothing.
+func (s *Section) Valid(keys ...string) bool {
+	return !slices.ContainsFunc(keys, func(key string) bool { return s.Doc.HasErrors(Join(s.Path, key)) })
 }
 
 // PatternOf returns the path of key, with * for names that users choose.
@@ -116,23 +178,43 @@ func (s *Section) Scalar(key string) (*yaml.Node, bool) {
 // Text returns the value of key, or absent if there is none.
 func (s *Section) Text(key, absent string) string {
 	if n, ok := s.Scalar(key); ok {
+		s.checkPlaceholder(Join(s.Path, key), n)
 		return n.Value
 	}
 	return absent
 }
 
-// Bool returns the value of key, which must be true or false.
+// Verbatim is like Text, for a value in which ${NAME} may have a meaning.
+func (s *Section) Verbatim(key, absent string) string {
+	if n, ok := s.Scalar(key); ok {
+		return n.Value
+	}
+	return absent
+}
+
+// Bool returns the value of key, which must be true or false, with or without quotes.
 func (s *Section) Bool(key string, absent bool) bool {
 	n, ok := s.Scalar(key)
 	if !ok {
 		return absent
 	}
-	b, err := strconv.ParseBool(n.Value)
-	if err != nil || n.Tag != "!!bool" {
+	b, ok := ParseBool(n.Value)
+	if !ok {
 		s.Error(key, "%q is not true or false", n.Value)
 		return absent
 	}
 	return b
+}
+
+// ParseBool parses true or false as YAML writes them. It returns false if text is neither.
+func ParseBool(text string) (value, ok bool) {
+	switch text {
+	case "true", "True", "TRUE":
+		return true, true
+	case "false", "False", "FALSE":
+		return false, true
+	}
+	return false, false
 }
 
 // Int returns the value of key, which must be an integer from least to most.
@@ -146,13 +228,13 @@ func (s *Section) Int(key string, absent, least, most int) int {
 
 // ParseInt parses n, which is the value of key or an element of it.
 func (s *Section) ParseInt(key string, n *yaml.Node, absent, least, most int) int {
-	i, err := strconv.ParseInt(strings.ReplaceAll(n.Value, "_", ""), 10, 64)
-	if err != nil {
+	i, ok := ParseInteger(n.Value)
+	if !ok {
 		s.Doc.Error(Join(s.Path, key), n, "%q is not an integer", n.Value)
 		return absent
 	}
 	if i < int64(least) || i > int64(most) {
-		s.Doc.Error(Join(s.Path, key), n, "%d is not between %d and %d", i, least, most)
+		s.Doc.Error(Join(s.Path, key), n, "%s is not between %d and %d", n.Value, least, most)
 		return absent
 	}
 	return int(i)
@@ -181,6 +263,7 @@ func (s *Section) Texts(key string) []string {
 			s.Doc.Error(fmt.Sprintf("%s[%d]", Join(s.Path, key), i), n, "%s, want a single value", Describe(n))
 			continue
 		}
+		s.checkPlaceholder(fmt.Sprintf("%s[%d]", Join(s.Path, key), i), n)
 		texts = append(texts, n.Value)
 	}
 	return texts
@@ -209,9 +292,18 @@ func (s *Section) End() {
 	}
 }
 
-// at returns the position of the value of key, or of s.
+// at returns the value of key, or an element of it if key ends in an index. If there is none
+// it returns the position of s.
 func (s *Section) at(key string) *yaml.Node {
 	if n := s.Nodes[key]; n != nil {
+		return n
+	}
+	list, index, _ := strings.Cut(strings.TrimSuffix(key, "]"), "[")
+	n := Resolve(s.Nodes[list])
+	if i, err := strconv.Atoi(index); err == nil && n != nil {
+		if n.Kind == yaml.SequenceNode && i < len(n.Content) {
+			return n.Content[i]
+		}
 		return n
 	}
 	return s.Position()
@@ -273,15 +365,9 @@ func (s *Section) Duration(key string, absent, least, most, unit time.Duration) 
 	if !ok {
 		return absent
 	}
-	d, err := time.ParseDuration(n.Value)
-	if i, notNumber := strconv.ParseInt(n.Value, 10, 64); notNumber == nil {
-		d, err = time.Duration(i)*unit, nil
-		if i > int64(most/unit) {
-			d = most + 1
-		}
-	}
+	d, ok := parseDuration(n.Value, least, most, unit)
 	switch {
-	case err != nil:
+	case !ok:
 		s.Error(key, "invalid duration %q: want a number of %s or, for example, 1500ms", n.Value, unitName(unit))
 		return absent
 	case d < least || d > most:
@@ -289,6 +375,22 @@ func (s *Section) Duration(key string, absent, least, most, unit time.Duration) 
 		return absent
 	}
 	return d
+}
+
+// parseDuration parses a number of units, or a text such as 1500ms. It returns false if text
+// is neither. A number that is too large for a duration becomes one outside of least to most.
+func parseDuration(text string, least, most, unit time.Duration) (time.Duration, bool) {
+	i, ok := ParseInteger(text)
+	switch {
+	case !ok:
+		d, err := time.ParseDuration(withoutUnderscores(text))
+		return d, err == nil
+	case i > int64(most/unit):
+		return most + 1, true
+	case i < int64(least/unit):
+		return least - 1, true
+	}
+	return time.Duration(i) * unit, true
 }
 
 // unitName returns the name of a unit of Duration in the plural.
@@ -303,7 +405,7 @@ func unitName(unit time.Duration) string {
 // floor, which is probably in seconds.
 func (s *Section) Timeout(key string, absent, least, most, floor time.Duration) time.Duration {
 	d := s.Duration(key, absent, least, most, time.Millisecond)
-	if n, ok := s.Scalar(key); ok && d > 0 && d < floor && strings.Trim(n.Value, "0123456789") == "" {
+	if n, ok := s.Scalar(key); ok && d > 0 && d < floor && isInteger(n.Value) {
 		s.Warn(key, "%s is %s; if seconds are meant write %ss", n.Value, d, n.Value)
 	}
 	return d
@@ -313,7 +415,7 @@ func (s *Section) Timeout(key string, absent, least, most, floor time.Duration) 
 // probably in milliseconds.
 func (s *Section) Seconds(key string, absent, least, most time.Duration) time.Duration {
 	d := s.Duration(key, absent, least, most, time.Second)
-	if n, ok := s.Scalar(key); ok && d >= 1000*time.Second && strings.Trim(n.Value, "0123456789") == "" {
+	if n, ok := s.Scalar(key); ok && d >= 1000*time.Second && isInteger(n.Value) {
 		s.Warn(key, "%s is %s; if milliseconds are meant write %sms", n.Value, d, n.Value)
 	}
 	return d
@@ -335,23 +437,4 @@ func (s *Section) Size(key string, absent, least, most int) int {
 		return absent
 	}
 	return i
-}
-
-// ParseSize parses an integer number of bytes, KiB, MiB or GiB. It returns false if text is
-// not one. A size that is too large for an int becomes the largest int.
-func ParseSize(text string) (int, bool) {
-	digits, shift := text, 0
-	for unit, by := range map[string]int{"KiB": 10, "MiB": 20, "GiB": 30} {
-		if d, ok := strings.CutSuffix(text, unit); ok {
-			digits, shift = strings.TrimSpace(d), by
-		}
-	}
-	i, err := strconv.ParseInt(strings.ReplaceAll(digits, "_", ""), 10, 64)
-	if err != nil {
-		return 0, false
-	}
-	if i > math.MaxInt>>shift {
-		return math.MaxInt, true
-	}
-	return int(i) << shift, true
 }
