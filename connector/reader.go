@@ -211,7 +211,7 @@ func (r *reader) dispatch(sl *slot, p *Pipeline, encoded []byte) {
 	sl.size += extra
 	r.server.inFlight.grow(extra)
 	item := deliver.Item{
-		Stream: p.Stream, Record: encoded, Partition: r.change.Digest.Partition(),
+		Stream: p.Stream, Record: encoded, Partition: r.change.Digest.Partition(), Digest: r.change.Digest,
 		Namespace: r.change.Namespace, Set: r.change.Set,
 		Deadline: sl.arrived.Add(r.server.config.Budget), To: sl,
 	}

@@ -27,6 +27,7 @@ type batch struct {
 type queuedItem struct {
 	end      int // offset of the end of its record in records
 	origin   int // index in origins
+	digest   change.Digest
 	deadline time.Time
 	to       change.Recipient
 }
@@ -84,7 +85,7 @@ func (b *batch) add(i *Item) {
 		b.origins = append(b.origins, from)
 	}
 	b.records = append(b.records, i.Record...)
-	b.items = append(b.items, queuedItem{end: len(b.records), origin: len(b.origins) - 1, deadline: i.Deadline, to: i.To})
+	b.items = append(b.items, queuedItem{end: len(b.records), origin: len(b.origins) - 1, digest: i.Digest, deadline: i.Deadline, to: i.To})
 	if b.stream.MaxRecords == 1 {
 		b.request.Header = i.Header
 	}
@@ -224,4 +225,12 @@ func (b *batch) origin() (namespace, set string) {
 		}
 	}
 	return namespace, set
+}
+
+// digest returns the digest of the only item, nil if there are several or it is unknown.
+func (b *batch) digest() []byte {
+	if d := &b.items[0].digest; len(b.items) == 1 && *d != (change.Digest{}) {
+		return d[:]
+	}
+	return nil
 }

@@ -63,6 +63,7 @@ type Item struct {
 	Stream    *Stream
 	Record    []byte // copied by Send
 	Partition int
+	Digest    change.Digest // of the change's record, for headers that contain it; zero if unknown
 
 	// Namespace and Set are those of the change, for headers that contain them.
 	Namespace, Set string

@@ -52,6 +52,7 @@ func (x *exchange) send(now time.Time) *post.Response {
 	if x.d.tellsOrigin {
 		r.Namespace, r.Set = b.origin()
 	}
+	r.Digest = b.digest()
 	resp := x.d.client.Post(x.endpoint.Endpoint, r)
 	if resp.Failed {
 		x.endpoint.signalNoResponse()

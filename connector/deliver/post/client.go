@@ -16,7 +16,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"strconv"
 	"time"
@@ -59,6 +58,8 @@ type Request struct {
 	// only used if a header of the config contains them: see TellsOrigin.
 	Namespace, Set string
 
+	Digest []byte // of the change's record; nil if unknown, or if there are several changes
+
 	Header   http.Header // added to the request's; may be nil
 	Deadline time.Time
 
@@ -75,7 +76,7 @@ func (c *Client) Post(e *Endpoint, r *Request) *Response {
 		return &Response{Err: err}
 	}
 	content := r.Body
-	header.Set("Content-Type", r.MediaType)
+	header.Set("Content-Type", c.config.contentType(r.MediaType))
 	if c.config.Gzip && len(content) > c.config.GzipThreshold {
 		if compressed, ok := compress(r.Compressed, content); ok {
 			r.Compressed, content = compressed, compressed
@@ -169,36 +170,4 @@ func (c *Client) explain(err error) error {
 		return fmt.Errorf("%w (protocol is HTTP_2; if the server does not speak it, set HTTP_1_1)", err)
 	}
 	return err
-}
-
-// Check makes a health check: a GET of e. It returns nil if e responds with a status
-// below 500, otherwise why e is unhealthy. If there is no token, the check is made without
-// one, since a missing token says nothing about the endpoint.
-func (c *Client) Check(e *Endpoint, transport *http.Transport, timeout time.Duration) error {
-	ctx, cancel := context.WithTimeout(c.ctx, timeout)
-	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, e.url.String(), nil)
-	if err != nil {
-		return fmt.Errorf("GET %s: invalid URL", e.name)
-	}
-	if header, err := c.config.header(nil); err == nil {
-		req.Header = header
-	}
-	if c.config.Auth != nil {
-		if value, err := c.config.Auth.Authorization(ctx); err == nil {
-			req.Header.Set("Authorization", value)
-		}
-	}
-	resp, err := transport.RoundTrip(req)
-	if err != nil {
-		return fmt.Errorf("GET %s: %w", e.name, c.explain(err))
-	}
-	defer resp.Body.Close()
-	if _, err = io.Copy(io.Discard, io.LimitReader(resp.Body, maxResponse)); err != nil {
-		return fmt.Errorf("GET %s: status %d, read response: %w", e.name, resp.StatusCode, c.explain(err))
-	}
-	if resp.StatusCode >= http.StatusInternalServerError {
-		return fmt.Errorf("GET %s: status %d %s", e.name, resp.StatusCode, http.StatusText(resp.StatusCode))
-	}
-	return nil
 }

@@ -29,6 +29,10 @@ type Config struct {
 	// UserAgent is the User-Agent of every request, unless Headers have one; "" is Go's.
 	UserAgent string
 
+	// MediaTypes has the Content-Type of requests, by the media type of their body, where it
+	// is another; may be nil.
+	MediaTypes map[string]string
+
 	Auth auth.Source // of every request; nil sends no Authorization
 
 	Gzip          bool
@@ -62,6 +66,14 @@ func (c *Config) TellsOrigin() bool {
 		}
 	}
 	return false
+}
+
+// contentType returns the Content-Type of requests whose body has a media type.
+func (c *Config) contentType(mediaType string) string {
+	if other, ok := c.MediaTypes[mediaType]; ok {
+		return other
+	}
+	return mediaType
 }
 
 func (c *Config) isSuccess(status int) bool {

@@ -1,6 +1,7 @@
 package post
 
 import (
+	"encoding/base64"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -28,6 +29,7 @@ const (
 	FactSecret         // the content of the file of Secret
 	FactNamespace      // of all changes in the request; left out if they differ or it is not a valid header value
 	FactSet            // likewise; also left out if the changes are in no set
+	FactDigest         // of the change's record, in Base64; left out if the request has several changes
 	FactCount          // number of changes in the request
 	FactFormat         // name of the changes' format
 )
@@ -61,6 +63,8 @@ func (h *Header) value(r *Request) (string, error) {
 		return validValue(r.Namespace), nil
 	case FactSet:
 		return validValue(r.Set), nil
+	case FactDigest:
+		return base64.StdEncoding.EncodeToString(r.Digest), nil
 	case FactCount:
 		return strconv.Itoa(r.Changes), nil
 	case FactFormat:

@@ -63,11 +63,20 @@ func failure(resp *http.Response, body []byte, n int, now time.Time) *Response {
 // redirect returns where a response redirects to, for an error. Redirects are not followed:
 // most of them would turn the POST into a GET without a body.
 func redirect(resp *http.Response) string {
+	if to := location(resp); to != "" {
+		return ", redirects to " + to
+	}
+	return ""
+}
+
+// location returns where a response redirects to, without user and query, or "" if it does
+// not.
+func location(resp *http.Response) string {
 	to, err := resp.Location()
 	if err != nil || resp.StatusCode/100 != 3 || resp.StatusCode == http.StatusNotModified {
 		return ""
 	}
-	return ", redirects to " + withoutSecrets(to)
+	return withoutSecrets(to)
 }
 
 // noResponse returns the outcome of a request without a complete response. err is what to
