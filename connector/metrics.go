@@ -24,6 +24,7 @@ type Metrics struct {
 	stale          prometheus.Counter
 	framingLost    prometheus.Counter
 	retired        prometheus.Counter
+	refused        prometheus.Counter
 
 	sets setCounterMap
 
@@ -53,6 +54,7 @@ func NewMetrics(r prometheus.Registerer, cluster string) *Metrics {
 		stale:       counter("stale_total", "Changes that came after a newer version of their record was sent."),
 		framingLost: counter("framing_lost_total", "Connections closed because the stream was not XDR."),
 		retired:     counter("connections_retired_total", "Connections ended because they were older than service.connection-ttl."),
+		refused:     counter("connections_refused_total", "Connections closed at once because service.allow does not have their source."),
 		registerer:  r,
 		labels:      labels,
 	}
@@ -68,7 +70,7 @@ func NewMetrics(r prometheus.Registerer, cluster string) *Metrics {
 	m.connections("active", &m.active)
 	m.connections("closed", &m.closed)
 	r.MustRegister(requests, changes, m.seconds, m.lag, m.payload, m.age, m.dead,
-		m.monitors, m.stale, m.framingLost, m.retired)
+		m.monitors, m.stale, m.framingLost, m.retired, m.refused)
 	return m
 }
 
@@ -121,7 +123,7 @@ func (m *Metrics) watch(s *Server) {
 		return float64(bytes)
 	})
 	gauge("ordering_records", "Records whose newest version is known, for record-ordering.", func() float64 {
-		return float64(s.ordering.records())
+		return float64(s.ports.orderedRecords())
 	})
 }
 

@@ -85,7 +85,7 @@ func (r *reader) take(frame xdr.Frame) {
 		return
 	}
 	r.count(sl, len(frame))
-	p := r.server.config.Pipelines.Of(r.change.Namespace, r.change.Set)
+	p := r.port.pipelines.Of(r.change.Namespace, r.change.Set)
 	switch {
 	case r.change.Set == xdr.MonitorSet:
 		r.server.metrics.monitors.Inc()
@@ -181,10 +181,10 @@ func (r *reader) send(sl *slot, p *Pipeline, encoded []byte) {
 		r.dispatch(sl, p, encoded)
 		return
 	}
-	shard := r.server.ordering.shard(r.change.Digest)
+	shard := r.port.ordering.shard(r.change.Digest)
 	shard.Lock()
 	defer shard.Unlock()
-	if shard.claim(&r.change, sl.arrived, r.server.ordering.ttl) {
+	if shard.claim(&r.change, sl.arrived, r.port.ordering.ttl) {
 		r.dispatch(sl, p, encoded)
 		return
 	}
@@ -199,7 +199,7 @@ func (r *reader) send(sl *slot, p *Pipeline, encoded []byte) {
 func (r *reader) dispatch(sl *slot, p *Pipeline, encoded []byte) {
 	missing := len(p.Destinations)
 	if missing > 1 {
-		sl.copies = r.server.delivered.copiesOf(sl, &r.change, missing)
+		sl.copies = r.port.delivered.copiesOf(sl, &r.change, missing)
 		missing = sl.copies.missing()
 	}
 	if missing == 0 {

@@ -42,6 +42,7 @@ import (
 	"math"
 	"net"
 	"net/http"
+	"net/netip"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -64,6 +65,12 @@ const Budget = 9 * time.Second
 // Config configures a [Server].
 type Config struct {
 	Pipelines route.Levels[Pipeline]
+
+	// Ports has other Pipelines for what is received on the TCP ports with these numbers.
+	Ports map[int]route.Levels[Pipeline]
+
+	// Allow has the networks that connections may come from; nil allows all.
+	Allow []netip.Prefix
 
 	MaxRecords      int // changes in flight, in all sessions
 	MaxBytes        int // of changes in flight, counting frames and encoded changes
@@ -105,27 +112,15 @@ func (p *Pipeline) passesThrough() bool {
 	return xdr && p.Transform == nil
 }
 
-// longestTTL returns the longest TTL of record ordering in levels, or 0 if there is none.
-func longestTTL(levels route.Levels[Pipeline]) time.Duration {
-	var ttl time.Duration
-	route.Map(levels, func(p Pipeline) struct{} {
-		if p.Ordering != nil {
-			ttl = max(ttl, p.Ordering.TTL)
-		}
-		return struct{}{}
-	})
-	return ttl
-}
-
 // Server serves XDR connections.
 type Server struct {
-	config    Config
-	metrics   *Metrics
-	log       *logLimiter
-	inFlight  *inFlight
-	ordering  *ordering
-	delivered *delivered
-	ready     atomic.Bool // connections are accepted
+	config   Config
+	metrics  *Metrics
+	log      *logLimiter
+	inFlight *inFlight
+	ports    *ports
+	sources  sources
+	ready    atomic.Bool // connections are accepted
 
 	mu       sync.Mutex
 	sessions map[*session]struct{}
@@ -142,13 +137,13 @@ func New(c Config) *Server {
 		c.Now = time.Now
 	}
 	s := &Server{
-		config:    c,
-		metrics:   c.Metrics,
-		log:       newLogLimiter(c.Logger),
-		inFlight:  newInFlight(c.MaxRecords, c.MaxBytes),
-		ordering:  newOrdering(longestTTL(c.Pipelines), c.OrderingBytes),
-		delivered: newDelivered(maxDelivered),
-		sessions:  map[*session]struct{}{},
+		config:   c,
+		metrics:  c.Metrics,
+		log:      newLogLimiter(c.Logger),
+		inFlight: newInFlight(c.MaxRecords, c.MaxBytes),
+		ports:    newPorts(c),
+		sources:  sources{allow: c.Allow},
+		sessions: map[*session]struct{}{},
 	}
 	c.Metrics.watch(s)
 	return s
@@ -189,7 +184,11 @@ func (s *Server) accept(ctx context.Context, l net.Listener) error {
 		switch {
 		case err == nil:
 			pause = 5 * time.Millisecond
-			s.start(conn)
+			if s.sources.admits(conn.RemoteAddr()) {
+				s.start(conn, s.ports.of(l.Addr()))
+			} else {
+				s.refuse(conn)
+			}
 		case ctx.Err() != nil:
 			return nil //nolint:nilerr // the listener was closed because ctx ended
 		case errors.Is(err, net.ErrClosed):
@@ -205,7 +204,17 @@ func (s *Server) accept(ctx context.Context, l net.Listener) error {
 	}
 }
 
-func (s *Server) start(conn net.Conn) {
+// refuse closes a connection whose source is not allowed.
+func (s *Server) refuse(conn net.Conn) {
+	_ = conn.Close() // nothing was written to it
+	s.metrics.refused.Inc()
+	source := sourceOf(conn.RemoteAddr())
+	if before, log := s.sources.refuse(source); log {
+		s.config.Logger.Warn("connection refused: service.allow does not have its source", "source", source.String(), "refused_before", before)
+	}
+}
+
+func (s *Server) start(conn net.Conn, p *port) {
 	inner := conn
 	if secure, ok := conn.(*tls.Conn); ok {
 		inner = secure.NetConn()
@@ -215,7 +224,7 @@ func (s *Server) start(conn net.Conn) {
 			s.log.warn("socket receive buffer not set", "remote", conn.RemoteAddr().String(), "error", err)
 		}
 	}
-	ss := newSession(s, conn)
+	ss := newSession(s, conn, p)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.sessions[ss] = struct{}{}

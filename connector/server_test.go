@@ -284,7 +284,7 @@ func TestSlot_worstVerdict(t *testing.T) {
 		{[]error{again, never}, again},
 		{[]error{again, errors.New("another")}, again},
 	} {
-		ss := &session{server: &Server{inFlight: newInFlight(1, 1), delivered: newDelivered(1)}, wake: make(chan struct{}, 1)}
+		ss := &session{server: &Server{inFlight: newInFlight(1, 1)}, wake: make(chan struct{}, 1)}
 		sl := &slot{session: ss}
 		sl.missing.Store(int32(len(tt.verdicts)))
 		for _, v := range tt.verdicts {

@@ -14,6 +14,7 @@ import (
 // changes to the destinations; its writer writes the replies.
 type session struct {
 	server *Server
+	port   *port
 	conn   net.Conn
 	remote string
 
@@ -27,9 +28,10 @@ type session struct {
 	abandoned atomic.Bool // do not wait for verdicts
 }
 
-func newSession(s *Server, conn net.Conn) *session {
+func newSession(s *Server, conn net.Conn, p *port) *session {
 	return &session{
 		server: s,
+		port:   p,
 		conn:   conn,
 		remote: conn.RemoteAddr().String(),
 		queue:  newSlotQueue(),

@@ -136,7 +136,7 @@ func TestSession_handshakeFails(t *testing.T) {
 	one, other := net.Pipe()
 	t.Cleanup(func() { one.Close(); other.Close() })
 	r := start(t, allSets(Pipeline{}), nil)
-	ss := newSession(r.server, tls.Server(one, &tls.Config{}))
+	ss := newSession(r.server, tls.Server(one, &tls.Config{}), r.server.ports.rest)
 	go func() { _, _ = other.Write(write(t, "s", 1)) }()
 	if ss.handshake() {
 		t.Error("a node that does not speak TLS is served")
@@ -169,7 +169,7 @@ func TestSession_repliesUnread(t *testing.T) {
 	r := start(t, allSets(Pipeline{}), func(c *Config) { c.MaxRecords = most })
 	greedy, other := net.Pipe() // without a buffer
 	t.Cleanup(func() { greedy.Close(); other.Close() })
-	r.server.start(other)
+	r.server.start(other, r.server.ports.rest)
 	go func() {
 		for i := range 100 * most { // more than are answered in one write
 			if _, err := greedy.Write(write(t, "s", i)); err != nil {
@@ -202,7 +202,7 @@ func TestReader_dropsLargeBuffer(t *testing.T) {
 	r := start(t, allSets(pipelineTo(e.destination(t, "there"))), nil)
 	conn, other := net.Pipe()
 	t.Cleanup(func() { conn.Close(); other.Close() })
-	reader := newReader(newSession(r.server, conn))
+	reader := newReader(newSession(r.server, conn, r.server.ports.rest))
 	c := change.Change{Namespace: "test", Bins: []change.Bin{
 		{Name: "i", Value: change.IntegerValue(1)}, {Name: "large", Value: change.StringValue(make([]byte, 2*maxKeptBytes))},
 	}}

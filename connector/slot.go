@@ -95,7 +95,7 @@ func (s *slot) letter(reason error) deadletter.Letter {
 // finish takes the change out of flight and tells the writer that the slot is done.
 func (s *slot) finish() {
 	if s.copies != nil {
-		s.session.server.delivered.update(s.copies, s.verdict() == nil)
+		s.session.port.delivered.update(s.copies, s.verdict() == nil)
 	}
 	s.session.server.inFlight.release(s.size)
 	s.message = nil
