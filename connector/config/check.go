@@ -4,7 +4,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/aerosink/aerosink/connector/route"
+	"github.com/aerosink/aerosink/connector/config/strict"
 )
 
 // Budget is how long a change may take from its arrival to its reply. It equals
@@ -14,23 +14,14 @@ const Budget = 9 * time.Second
 // patience is how long XDR waits for a reply.
 const patience = 10 * time.Second
 
-// each returns the pipelines of all levels.
-func each(levels route.Levels[Pipeline]) []Pipeline {
-	list := []Pipeline{levels.Root}
-	for _, ns := range levels.Namespaces {
-		list = append(list, ns.Value)
-		for _, t := range ns.Sets {
-			list = append(list, t)
-		}
-	}
-	return list
-}
-
 // checkUnused warns about destinations that nothing is sent to.
 func checkUnused(top *section, c *Config) {
+	if top.found.levelErrors {
+		return // a routing that was refused may name them
+	}
 	used := []string{c.DeadLetters.Destination}
-	for _, t := range each(c.Pipelines) {
-		used = append(used, t.Rule.Destinations...)
+	for _, p := range c.used() {
+		used = append(used, p.Rule.Destinations...)
 	}
 	s := top.Dictionary("destinations")
 	for _, name := range s.Keys {
@@ -46,7 +37,7 @@ func checkShared(top *section, c *Config) {
 	owner := map[string]string{}
 	s := top.Dictionary("destinations")
 	for _, name := range s.Keys {
-		if name == c.DeadLetters.Destination {
+		if name == c.DeadLetters.Destination || s.Doc.HasErrors(strict.Join(s.Path, name)+".urls") {
 			continue
 		}
 		for i, u := range c.Destinations[name].URLs {

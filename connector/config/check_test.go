@@ -76,7 +76,6 @@ var findings = []finding{
 	{"destination: call timeout in seconds", to(", call-timeout: 5", ""), true, "sink.call-timeout: 5 is 5ms; if seconds are meant write 5s"},
 	{"destination: connection TTL in seconds", to(", connection-ttl: 300", ""), true, "sink.connection-ttl: 300 is 300ms; if seconds are meant write 300s"},
 	{"destination: interval in milliseconds", to(", health-check: {interval-seconds: 5000}", ""), true, "health-check.interval-seconds: 5000 is 1h23m20s; if milliseconds are meant write 5000ms"},
-	{"destination: check timeout above its interval", to(", health-check: {call-timeout: 5100}", ""), true, "health-check.call-timeout: 5.1s is longer than the 5s between checks"},
 	{"destination: threshold without gzip", to(", compression-threshold: 1000", ""), true, "sink.compression-threshold: has no effect without compression: gzip"},
 	{"destination: streams without HTTP/2", to(", protocol: HTTP_1_1, http2-max-concurrent-streams: 5", ""), true, "has no effect with protocol: HTTP_1_1; raise max-connections-per-endpoint"},
 	{"destination: more requests than partitions", to(", max-connections-per-endpoint: 50", ""), true, "5000 requests at once, of which only 4096 are ever used"},
@@ -94,13 +93,40 @@ var findings = []finding{
 	{"token: audience without a mode for it", to(", auth: {mode: none, audience: a}", ""), false, "sink.auth.audience: belongs to mode google-id-token"},
 	{"token: Authorization header too", to(", auth: {mode: bearer, token-file: secrets/token}, headers: {authorization: {file: secrets/token}}", ""), false, "sink.auth.mode: headers has authorization too; keep one of the two"},
 	{"header: secret in the configuration", to(", headers: {Authorization: secret}", ""), true, "sink.headers.Authorization: a secret in the configuration; put it into a file, and write {file: PATH}"},
-	{"header: unknown fact", to(", headers: {X-A: {value: digest}}", ""), false, "sink.headers.X-A.value: invalid value \"digest\": want one of namespace, set, count, format"},
+	{"header: unknown fact", to(", headers: {X-A: {value: key}}", ""), false, "sink.headers.X-A.value: invalid value \"key\": want one of namespace, set, digest, count, format"},
 	{"header: value and file", to(", headers: {X-A: {value: set, file: secrets/token}}", ""), false, "sink.headers.X-A: needs either a value or a file"},
 	{"header: header of a connection", to(", headers: {upgrade: websocket}", ""), false, "sink.headers.upgrade: belongs to the connection, not to a request; remove it"},
 	{"header: not in HTTP/2", to(", headers: {Keep-Alive: \"5\"}", ""), false, "sink.headers.Keep-Alive: belongs to the connection"},
 	{"header: secret of several lines", to(", headers: {X-A: {file: secrets/lines}}", ""), false, "secrets/lines has several lines, or characters that an HTTP header cannot have; it must hold only the secret"},
 	{"header: empty file name", to(", headers: {X-A: {file: \"\"}}", ""), false, "sink.headers.X-A.file: empty; name a file, or leave the key out"},
 	{"header: neither value nor file", to(", headers: {X-A: {}}", ""), false, "sink.headers.X-A: needs either a value or a file"},
+
+	{"header: digest and batching", to(", headers: {send-digest-header: true}", "batching: {max-records: 20}"), true, "batching.max-records: 20, but destination sink has a header with the digest, which only requests of one change have; with enabled: false all are"},
+	{"header: digest by another name, and batching", to(", headers: {X-Hash: {value: digest}}", "namespaces: {a: {batching: {}}}"), true, "namespaces.a.batching.max-records: 500, but destination sink has a header with the digest"},
+	{"header: the same in two spellings", to(", headers: {X-Team: a, x-team: b}", ""), false, "sink.headers.x-team: sets the same header as X-Team; remove one, or write a list of values"},
+	{"header: Content-Type in two spellings", to(", headers: {Content-Type: application/octet-stream, content-type: application/json}", ""), false, "sink.headers.content-type: sets the same header as Content-Type"},
+	{"header: digest twice", to(", headers: {Aerosink-Digest: {value: digest}, send-digest-header: true}", ""), false, "sink.headers.send-digest-header: sets the same header as Aerosink-Digest"},
+	{"header: Content-Type of another format", to(", headers: {content-type: application/json}", "format: message-pack"), false, "line 2: destinations.sink.headers.content-type: not another name of application/x-msgpack, which is what requests have; leave the header out"},
+	{"header: Content-Type of no format", to(", headers: {Content-Type: text/html}", "format: json"), false, "sink.headers.Content-Type: \"text/html\" is not another name of a media type that the connector sends; leave the header out"},
+	{"header: invalid Content-Type", to(", headers: {Content-Type: json; a}", "format: json"), false, "sink.headers.Content-Type: \"json; a\" is not another name of a media type"},
+	{"header: two values of Content-Type", to(", headers: {Content-Type: [application/json, text/json]}", "format: json"), false, "sink.headers.Content-Type: want a single media type, for example application/json; charset=utf-8"},
+	{"header: Content-Type from a file", to(", headers: {Content-Type: {file: secrets/token}}", "format: json"), false, "sink.headers.Content-Type[0]: a mapping, want a single value"},
+	{"header: Content-Type as a switch", to(", headers: {Content-Type: true}", "format: json"), false, "sink.headers.Content-Type: true is a switch"},
+	{"header: Content-Type", to(", headers: {Content-Type: application/json; charset=utf-8}", "format: json"), true, "line 2: destinations.sink.headers.Content-Type: sent instead of application/json; leave the header out unless the receiver needs it"},
+	{"header: Content-Type, batching", to(", headers: {Content-Type: application/vnd.elastic+json}", "format: json\nbatching: {}"), true, "sink.headers.Content-Type: sent instead of application/json; requests with application/x-ndjson keep that, since it is not another name of it"},
+	{"header: Content-Type, two formats", to(", headers: {Content-Type: application/msgpack}", "format: avro\nnamespaces: {a: {format: message-pack}}"), false, "format.schema: needs either"},
+	{"header: Content-Type, of one of two formats", to(", headers: {Content-Type: application/msgpack}", "format: json\nnamespaces: {a: {format: message-pack}}"), true, "sent instead of application/x-msgpack; requests with application/json keep that"},
+	{"header: Content-Type, dead letters", "destinations: {sink: {urls: [\"https://a\"]}, dead: {urls: [\"https://b\"], headers: {Content-Type: application/json}}}\nrouting: {mode: static, destination: sink}\nformat: json\ndead-letters: {destination: dead}", false, "destinations.dead.headers.Content-Type: not another name of application/octet-stream"},
+
+	{"allow: not a network", to("", "service: {allow: [10.0.0.0/8, db.internal]}"), false, "line 4: service.allow[1]: invalid network \"db.internal\": want, for example, 10.0.0.0/8 or 10.0.0.5"},
+	{"allow: network with a port", to("", "service: {allow: \"10.0.0.5:8901\"}"), false, "service.allow[0]: invalid network \"10.0.0.5:8901\""},
+	{"allow: prefix too long", to("", "service: {allow: 10.0.0.0/33}"), false, "service.allow[0]: invalid network \"10.0.0.0/33\""},
+	{"allow: address inside a network", to("", "service: {allow: 10.1.2.3/8}"), false, "service.allow[0]: 10.1.2.3/8 is an address inside a network; write 10.0.0.0/8 for the network, or 10.1.2.3 for the address"},
+	{"allow: nothing", to("", "service: {allow: }"), false, "service.allow: empty; list networks such as 10.0.0.0/8, or leave the key out"},
+	{"allow: empty list", to("", "service: {allow: []}"), false, "service.allow: empty; list networks such as 10.0.0.0/8, or leave the key out"},
+
+	{"sets: routed apart", strings.Replace(to("", "namespaces: {a: {sets: {b: {routing: {mode: static, destination: other}}}}}"), "sink: {", "other: {urls: [\"https://b\"]}\n  sink: {", 1), true, "line 5: namespaces.a.sets.b: routed apart from its namespace: a delete may come without its set, and then does not reach other; route the namespace there too"},
+	{"sets: routed, and the namespace skipped", to("", "namespaces: {a: {routing: {mode: skip}, sets: {b: {routing: {mode: static, destination: sink}}}}}"), true, "namespaces.a.sets.b: routed apart from its namespace: a delete may come without its set, and then does not reach sink"},
 
 	{"batching: interval and call timeout above XDR's", to(", call-timeout: 5s", "batching: {batch-interval: 8000}"), true, "batching.batch-interval: 8s, and then destination sink may take 5s (call-timeout), but the connector gives up 9s after a change came, and XDR after 10s; lower one"},
 	{"batching: interval and call timeout above the budget", to("", "batching: {batch-interval: 8001}"), true, "batching.batch-interval: 8.001s, and then destination sink may take 1s (call-timeout), but the connector gives up 9s"},
@@ -215,7 +241,11 @@ func TestParse_findings(t *testing.T) {
 func TestParse_noFindings(t *testing.T) {
 	for _, text := range []string{
 		to("", "format: json"),
-		"destinations: {sink: {urls: [\"https://a\"]}}\nrouting: {mode: skip}\nnamespaces: {shop: {sets: {s: {routing: {mode: static, destination: sink}}}}}",
+		to(", headers: {send-digest-header: true}", "batching: {max-records: 1}"),
+		to(", headers: {send-digest-header: \"false\", X-Debug: \"true\"}", "batching: {}"),
+		to("", "record-ordering: {}\nnamespaces: {a: {sets: {b: {routing: {mode: static, destination: sink}, bin-transforms: {exclude: {bins: [x]}}}}}}"),
+		to("", "namespaces: {a: {format: json, sets: {b: {routing: {mode: skip}}}}}"),
+		"destinations: {sink: {urls: [\"https://a\"]}}\nrouting: {mode: skip}\nnamespaces: {shop: {routing: {mode: static, destination: sink}, sets: {s: {routing: {mode: skip}}}}}",
 	} {
 		c, err := config.Parse([]byte(text), "")
 		if err != nil || len(c.Warnings) > 0 {

@@ -4,9 +4,10 @@
 //
 //  1. [Parse] reads the YAML (package strict) and asks each section for its keys, in the
 //     file named after the section: service, destinations, routing, formats and so on.
-//  2. levelReader merges the settings of the root, of namespaces and of sets into a
-//     [Pipeline] for each of them (levels.go).
-//  3. At the end, destinations that are unused or that share a URL are reported (check.go).
+//  2. levelReader reads the settings of the root, of ports, of namespaces and of sets
+//     (level.go), and merges them into a [Pipeline] for each (levels.go).
+//  3. At the end, what does not go together is reported, such as destinations that are unused
+//     or that share a URL (check.go).
 //
 // reference.yaml has every key, with its meaning, default and unit.
 package config
@@ -14,6 +15,8 @@ package config
 import (
 	_ "embed" // the reference
 	"errors"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/aerosink/aerosink/connector/config/strict"
@@ -31,12 +34,29 @@ type Config struct {
 	Pipelines    route.Levels[Pipeline]
 	DeadLetters  DeadLetters
 
+	// Ports has the pipelines of changes that are received on a port, for the ports that
+	// have their own. Pipelines has those of the others.
+	Ports map[int]route.Levels[Pipeline]
+
 	// Warnings lists settings that are accepted but are probably not what was meant, in
 	// file order.
 	Warnings strict.Errors
 
-	files   []tlsSection
-	secrets []string // paths; an auth.Secret reads its file again by itself
+	rootUsed bool // a port has no pipelines of its own
+	files    []tlsSection
+	secrets  []string // paths; an auth.Secret reads its file again by itself
+}
+
+// used returns the pipelines that changes may take.
+func (c *Config) used() []Pipeline {
+	var list []Pipeline
+	if c.rootUsed {
+		list = inOrder(c.Pipelines)
+	}
+	for _, port := range slices.Sorted(maps.Keys(c.Ports)) {
+		list = append(list, inOrder(c.Ports[port])...)
+	}
+	return list
 }
 
 // Pipeline says how the changes of a set are processed.
@@ -96,18 +116,33 @@ func parse(text []byte, shared *found) (*Config, *strict.Document, strict.Findin
 		return nil, doc, doc.Findings()
 	}
 	top := &section{root, shared}
+	if refuseOthers(top) {
+		return nil, doc, doc.Findings()
+	}
 	c := &Config{
 		Service:      service(top.Sub("service")),
 		Logging:      logging(top.Sub("logging")),
 		Destinations: destinations(top.Dictionary("destinations")),
 	}
-	c.Pipelines = readPipelines(top, c)
+	top.Sub("dead-letters") // read when the pipelines are known
+	readPipelines(top, c)
 	c.DeadLetters = deadLetters(top, c)
 	checkUnused(top, c)
 	checkShared(top, c)
-	top.End()
+	checkMediaTypes(top, c)
 	c.files, c.secrets = shared.files, shared.secrets
 	return c, doc, doc.Findings()
+}
+
+// refuseOthers reports a configuration of another product that is easily taken for one of
+// ESP, instead of every key that it has. It returns false if there is none.
+func refuseOthers(top *section) bool {
+	isOther := func(key string) bool { return top.Nodes[key] != nil }
+	if isOther("destinations") || !slices.ContainsFunc([]string{"ordering-key", "attributes", "flow-control"}, isOther) {
+		return false
+	}
+	top.Doc.Error("", top.Position(), "a configuration of Aerospike Connect for Pub/Sub, which has topics instead of destinations; name the function as the destination here, and the topic, ordering and attributes in the function's SINKS")
+	return true
 }
 
 // examples has an example for each mapping that is easily mistaken for a list, by its key.
@@ -118,6 +153,8 @@ var examples = map[string]string{
 	"sets":         "{NAME: {routing: {mode: skip}}}",
 	"map":          "{OLD: NEW}",
 	"levels":       "{root: info}",
+
+	"port-based-config": "{PORT: {routing: {mode: skip}}}",
 }
 
 // Reload reads certificates, keys and secrets again. Those that cannot be read stay as they

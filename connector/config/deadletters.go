@@ -13,6 +13,9 @@ func deadLetters(top *section, c *Config) DeadLetters {
 	defer s.End()
 	d := DeadLetters{Destination: s.Text("destination", ""), Directory: s.pathOf("directory", "folder")}
 	s.CheckEmpty("destination", "name one")
+	if !top.Has("dead-letters") && slices.ContainsFunc(c.used(), func(p Pipeline) bool { return len(p.Rule.Destinations) > 0 }) {
+		top.Note("dead-letters", "not set, so a change that can never be delivered is shipped again and again; name a directory or a destination for them")
+	}
 	if top.Has("dead-letters") && s.Has("destination") == s.Has("directory") {
 		top.Error("dead-letters", "needs either a destination or a directory")
 	}
@@ -25,8 +28,8 @@ func deadLetters(top *section, c *Config) DeadLetters {
 	if _, ok := c.Destinations[d.Destination]; !ok {
 		s.Error("destination", "no destination is called %q%s", d.Destination, strict.HintName(d.Destination, slices.Sorted(maps.Keys(c.Destinations))))
 	}
-	for _, t := range each(c.Pipelines) {
-		if slices.Contains(t.Rule.Destinations, d.Destination) {
+	for _, p := range c.used() {
+		if slices.Contains(p.Rule.Destinations, d.Destination) {
 			s.Error("destination", "changes are routed to %s, and those that it refuses would be sent to it again; name another", d.Destination)
 			break
 		}

@@ -16,7 +16,7 @@ import (
 	"github.com/aerosink/aerosink/connector/deliver"
 )
 
-// Defaults of ESP.
+// Defaults of ESP, but for the last two.
 const (
 	defaultConnections    = 1
 	defaultQueue          = 32768
@@ -25,6 +25,10 @@ const (
 
 	// defaultStreams is what Cloud Run allows, and what ESP's samples set.
 	defaultStreams = 100
+
+	// defaultConnectionTTL lets connections follow a name that moves, since a name is looked
+	// up for each new connection. ESP has no limit by default; its samples set this one.
+	defaultConnectionTTL = 5 * time.Minute
 )
 
 func destinations(s *section) map[string]deliver.Config {
@@ -49,8 +53,9 @@ func destination(name string, s *section) deliver.Config {
 			Connections:    s.Int("max-connections-per-endpoint", defaultConnections, 1, math.MaxInt16),
 			Streams:        s.Int("http2-max-concurrent-streams", defaultStreams, 1, math.MaxInt16),
 			ConnectTimeout: s.Timeout("connect-timeout", defaultConnectTimeout, time.Millisecond, time.Hour, 5*time.Millisecond),
-			ConnectionTTL:  connectionTTL(s),
+			ConnectionTTL:  connectionTTL(s, defaultConnectionTTL),
 			Headers:        headers(s.Dictionary("headers")),
+			MediaTypes:     mediaTypes(s.Dictionary("headers")),
 			Success:        successCodes(s),
 		},
 		Health:      health(s),
@@ -140,13 +145,13 @@ func successCodes(s *section) func(status int) bool {
 
 // checkDestination reports keys that are valid by themselves but not together.
 func checkDestination(s *section, c deliver.Config) {
-	if c.ConnectTimeout > c.CallTimeout {
+	if c.ConnectTimeout > c.CallTimeout && s.Valid("connect-timeout", "call-timeout") {
 		s.Warn("connect-timeout", "%s never expires, since the whole request has %s; lower it below call-timeout", c.ConnectTimeout, c.CallTimeout)
 	}
 	if c.CallTimeout > Budget {
 		s.Warn("call-timeout", "%s never expires, since the connector gives up %s after a change came, and XDR after %s; 8s leaves time for the reply", c.CallTimeout, Budget, patience)
 	}
-	if c.GzipThreshold > 0 && !c.Gzip {
+	if c.GzipThreshold > 0 && !c.Gzip && s.Valid("compression") {
 		s.Warn("compression-threshold", "has no effect without compression: gzip")
 	}
 	if s.Has("http2-max-concurrent-streams") && c.Protocol == post.HTTP1 {
@@ -156,14 +161,16 @@ func checkDestination(s *section, c deliver.Config) {
 	if c.Protocol == post.HTTP2 {
 		requests *= c.Streams
 	}
-	if requests > change.Partitions {
+	if requests > change.Partitions && s.Valid("max-connections-per-endpoint", "http2-max-concurrent-streams", "urls", "protocol") {
 		s.Warn("max-connections-per-endpoint", "%d requests at once, of which only %d are ever used, one for each partition", requests, change.Partitions)
 	}
-	checkProxies(s, c)
+	if s.Valid("urls", "protocol") {
+		checkProxies(s, c)
+	}
 	if slices.ContainsFunc(c.Headers, func(h post.Header) bool { return h.Of == post.FactSecret }) {
 		checkCovered(s, "headers", c.URLs)
 	}
-	if s.Has("tls") && !slices.ContainsFunc(c.URLs, func(u *url.URL) bool { return u.Scheme == "https" }) {
+	if s.Has("tls") && s.Valid("urls") && !slices.ContainsFunc(c.URLs, func(u *url.URL) bool { return u.Scheme == "https" }) {
 		s.Warn("tls", "has no effect for http URLs; write https")
 	}
 }

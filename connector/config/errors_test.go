@@ -89,7 +89,10 @@ func TestParse_errors(t *testing.T) {
 		{"status code not a number", destination + "http-success-status-codes: [OK]", `http-success-status-codes[0]: the value "OK", want a status code from 100 to 599`},
 		{"invalid header name", destination + "headers: {\"a b\": c}", "destinations.sink.headers.a b: not a valid name of an HTTP header"},
 		{"invalid header value", destination + "headers: {a: \"b\\nc\"}", "destinations.sink.headers.a: not a valid value of an HTTP header"},
-		{"header set by the connector", destination + "headers: {content-type: c}", "headers.content-type: is set by the connector itself"},
+		{"header set by the connector", destination + "headers: {content-length: 5}", "headers.content-length: is set by the connector itself"},
+		{"switch under headers", destination + "headers: {X-Debug: true}", "destinations.sink.headers.X-Debug: true is a switch, and no switch of this name is known; to send it as a text, write \"true\""},
+		{"switch in a list under headers", destination + "headers: {X-Debug: [a, False]}", "destinations.sink.headers.X-Debug: False is a switch, and no switch of this name is known"},
+		{"unknown value of a switch", destination + "headers: {send-digest-header: maybe}", `destinations.sink.headers.send-digest-header: "maybe" is not true or false`},
 		{"unknown key of a health check", destination + "health-check: {interval: 5}", "destinations.sink.health-check.interval: unknown key"},
 
 		{"no routing", routed, "routing: missing"},

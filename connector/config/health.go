@@ -28,8 +28,8 @@ func health(s *section) *deliver.HealthConfig {
 	if !h.Bool("enabled", true) {
 		return nil
 	}
-	if c.CallTimeout > c.Interval {
-		h.Warn("call-timeout", "%s is longer than the %s between checks, which then come later; lower it below interval-seconds", c.CallTimeout, c.Interval)
+	if c.CallTimeout > c.Interval && h.Valid("call-timeout", "interval-seconds") {
+		h.Note("call-timeout", "%s is longer than the %s between checks, so that a check without an answer delays the next", c.CallTimeout, c.Interval)
 	}
 	return c
 }

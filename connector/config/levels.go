@@ -5,24 +5,14 @@ import (
 	"math"
 	"slices"
 
-	"github.com/aerosink/aerosink/connector/config/strict"
 	"github.com/aerosink/aerosink/connector/deliver"
 	"github.com/aerosink/aerosink/connector/format"
 	"github.com/aerosink/aerosink/connector/format/raw"
 	"github.com/aerosink/aerosink/connector/route"
 )
 
-// parts are the sections that each level may set. A level that does not set a section
-// inherits the whole section from the level above.
-type parts struct {
-	rule      *route.Rule
-	transform *route.Transform
-	ordering  *route.Ordering
-	format    format.Format
-	batching  *ownBatching
-}
-
-// levelReader reads the root, the namespaces and the sets.
+// levelReader reads the levels: the root, the ports that have their own configuration, and
+// the namespaces and sets of both.
 type levelReader struct {
 	config  *Config // its Service and Destinations are set
 	streams map[streamKey]*deliver.Stream
@@ -35,104 +25,109 @@ type streamKey struct {
 	batching batching
 }
 
-// Limits of the server on names, in bytes (as/include/base/datamodel.h:
-// AS_ID_NAMESPACE_SZ, AS_SET_NAME_MAX_SIZE and AS_BIN_NAME_MAX_SZ, without the
-// terminating NUL).
-const (
-	maxNamespace = 31
-	maxSet       = 63
-	maxBin       = 15
-)
-
-func readPipelines(top *section, c *Config) route.Levels[Pipeline] {
+// readPipelines reads the pipelines of all levels. The caller must have asked top for all
+// keys that readPipelines does not know.
+func readPipelines(top *section, c *Config) {
 	r := &levelReader{config: c, streams: map[streamKey]*deliver.Stream{}, checked: map[check]bool{}}
-	root := r.read(top, parts{})
-	levels := route.Levels[Pipeline]{Root: r.pipeline(root), Namespaces: map[string]route.Namespace[Pipeline]{}}
-	namespaces := top.Dictionary("namespaces")
-	switch {
-	case root.rule == nil && len(namespaces.Keys) == 0:
-		top.Error("routing", "missing; write where changes go, for example {mode: static, destination: NAME}")
-	case root.rule == nil:
-		top.warnSkipped("of other namespaces")
+	before := top.Doc.ErrorCount()
+	root := r.top(top)
+	ports := r.ports(top.Dictionary("port-based-config"))
+	top.End()
+	top.found.levelErrors = top.Doc.ErrorCount() > before
+
+	c.Pipelines, c.Ports = r.pipelines(root), map[int]route.Levels[Pipeline]{}
+	for _, p := range ports {
+		c.Ports[p.number] = r.pipelines(p.level, root)
+		p.checkOverlaps(root)
+		p.checkRouting(root)
 	}
-	for _, name := range namespaces.Keys {
-		checkName(namespaces, name, maxNamespace, "namespace")
-		levels.Namespaces[name] = r.namespace(namespaces.Sub(name), root)
+	if rest := r.portsOfRoot(ports); len(ports) == 0 || len(rest) > 0 {
+		c.rootUsed = true
+		root.checkRootRouting(ports, rest)
 	}
-	return levels
 }
 
-func (r *levelReader) namespace(s *section, root parts) route.Namespace[Pipeline] {
-	defer s.End()
-	own := r.read(s, root)
-	ns := route.Namespace[Pipeline]{Value: r.pipeline(own), Sets: map[string]Pipeline{}}
-	sets := s.Dictionary("sets")
-	for _, name := range sets.Keys {
-		checkName(sets, name, maxSet, "set")
-		set := sets.Sub(name)
-		p := r.read(set, own)
-		ns.Sets[name] = r.pipeline(p)
-		if p.ordering != nil && p.splits(own) {
-			sets.Warn(name, "differs from its namespace in routing, format or batching; a delete without a set is treated as the namespace says, and record-ordering does not hold between the two")
+// pipelines returns the pipelines of the first level and of the namespaces and sets of all
+// levels. What a level does not set is that of the next level.
+func (r *levelReader) pipelines(of ...*level) route.Levels[Pipeline] {
+	merged := merge(of)
+	for _, p := range inOrder(merged) {
+		r.checkBatch(p)
+	}
+	of[0].checkSets(merged)
+	return route.Map(merged, r.pipeline)
+}
+
+// merge returns what counts for each namespace and set that one of the levels has.
+func merge(levels []*level) route.Levels[parts] {
+	merged := route.Levels[parts]{Root: over(levels), Namespaces: map[string]route.Namespace[parts]{}}
+	for _, name := range namesBelow(levels) {
+		namespaces := below(levels, name)
+		ns := route.Namespace[parts]{Value: over(namespaces).over(merged.Root), Sets: map[string]parts{}}
+		for _, set := range namesBelow(namespaces) {
+			ns.Sets[set] = overSet(namespaces, set).over(merged.Root)
 		}
-		if p == own {
-			sets.Warn(name, "has no settings of its own; remove it")
-		}
-		set.End()
+		merged.Namespaces[name] = ns
 	}
-	switch {
-	case own.rule == nil && len(sets.Keys) > 0:
-		s.warnSkipped("of its other sets, and those without a set,")
-	case own.rule == nil:
-		s.warnSkipped("of this namespace")
-	}
-	if own == root && len(sets.Keys) == 0 {
-		s.Doc.Warn(s.Path, s.Position(), "has no settings of its own; remove it")
-	}
-	return ns
+	return merged
 }
 
-// splits reports whether versions of a record may overtake each other if some are processed
-// as p says and some as other says.
-func (p parts) splits(other parts) bool {
-	if p.rule == nil || len(p.rule.Destinations) == 0 {
-		return false
+// over returns the sections of the first level, and those that it does not set from the
+// next levels.
+func over(levels []*level) parts {
+	var p parts
+	for _, l := range levels {
+		p = p.over(l.own)
 	}
-	return p.rule != other.rule || p.format != other.format || p.batching != other.batching
-}
-
-func checkName(s *section, name string, most int, kind string) {
-	if len(name) == 0 || len(name) > most {
-		s.Error(name, "invalid %s name: want 1 to %d bytes, got %d", kind, most, len(name))
-	}
-}
-
-// read returns the parts that s sets, and the others from above.
-func (r *levelReader) read(s *section, above parts) parts {
-	p := above
-	if s.Has("routing") {
-		p.rule = r.rule(s.Sub("routing"))
-	}
-	if s.Has("format") {
-		p.format = readFormat(s.Shorthand("format", "mode"))
-	}
-	if s.Has("batching") {
-		p.batching = readBatching(s.Sub("batching"))
-	}
-	if s.Has("bin-transforms") {
-		p.transform = transforms(s.Sub("bin-transforms"))
-	}
-	if s.Has("record-ordering") {
-		p.ordering = ordering(s.Sub("record-ordering"))
-	}
-	s.Refused("custom-transformer", "Java classes cannot be loaded; choose and rename bins with bin-transforms, or transform what arrives at the destination")
-	r.checkBatch(p)
 	return p
+}
+
+// overSet is like over, for a set of namespaces.
+func overSet(namespaces []*level, set string) parts {
+	var p parts
+	for _, ns := range namespaces {
+		p = p.over(over(below([]*level{ns}, set))).over(ns.own)
+	}
+	return p
+}
+
+// below returns the levels of that name below levels.
+func below(levels []*level, name string) []*level {
+	var list []*level
+	for _, l := range levels {
+		if b := l.below[name]; b != nil {
+			list = append(list, b)
+		}
+	}
+	return list
+}
+
+// namesBelow returns the names of the levels below levels.
+func namesBelow(levels []*level) []string {
+	var names []string
+	for _, l := range levels {
+		names = append(names, l.names...)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// inOrder returns the values of all levels, always in the same order.
+func inOrder[T any](levels route.Levels[T]) []T {
+	list := []T{levels.Root}
+	for _, name := range slices.Sorted(maps.Keys(levels.Namespaces)) {
+		ns := levels.Namespaces[name]
+		list = append(list, ns.Value)
+		for _, set := range slices.Sorted(maps.Keys(ns.Sets)) {
+			list = append(list, ns.Sets[set])
+		}
+	}
+	return list
 }
 
 // pipeline returns the pipeline that a level's parts describe.
 func (r *levelReader) pipeline(p parts) Pipeline {
-	if p.rule == nil || len(p.rule.Destinations) == 0 {
+	if len(p.destinations()) == 0 {
 		return Pipeline{}
 	}
 	if p.format == nil {
@@ -151,101 +146,20 @@ func (r *levelReader) pipeline(p parts) Pipeline {
 
 // checkBatch checks a level's batching against the destinations of its batches.
 func (r *levelReader) checkBatch(p parts) {
-	if p.batching == nil || p.batching.at == nil || p.rule == nil {
+	if p.batching == nil || p.batching.at == nil {
 		return
 	}
-	s, b := p.batching.at, p.batching.batching
-	for _, name := range p.rule.Destinations {
+	for _, name := range p.destinations() {
 		d, ok := r.config.Destinations[name]
-		if !ok || r.checked[check{s, name}] {
-			continue
-		}
-		r.checked[check{s, name}] = true
-		if b.interval > 0 && b.interval+d.CallTimeout > Budget {
-			s.Warn("batch-interval", "%s, and then destination %s may take %s (call-timeout), but the connector gives up %s after a change came, and XDR after %s; lower one of them",
-				b.interval, name, d.CallTimeout, Budget, patience)
-		}
-		queue := d.Queue * len(d.URLs)
-		wait := ""
-		if b.interval > 0 {
-			wait = ", so that a request waits for the whole batch-interval or max-bytes"
-		}
-		if b.records > queue {
-			s.Warn("max-records", "%d, but destination %s queues only %d changes%s; lower it, or raise max-request-queued-per-endpoint", b.records, name, queue, wait)
+		key := check{p.batching.at, name}
+		if ok && !r.checked[key] && !p.batching.at.Doc.HasErrors("destinations."+name) {
+			r.checked[key] = true
+			p.batching.checkDestination(d)
 		}
 	}
-	r.checkBounds(s, b)
-}
-
-// checkBounds warns about batches that exceed the limits of the connector as a whole.
-func (r *levelReader) checkBounds(s *section, b batching) {
-	if r.checked[check{s, ""}] {
-		return
-	}
-	r.checked[check{s, ""}] = true
-	if most := r.config.Service.MaxRecords; b.records > most {
-		s.Warn("max-records", "%d, but only %d changes are in flight at once; lower it, or raise service.max-concurrent-records", b.records, most)
-	}
-	if most := r.config.Service.MaxBytes; b.bytes > most {
-		s.Warn("max-bytes", "%d, but only %d bytes are in flight at once; lower it, or raise service.max-concurrent-bytes", b.bytes, most)
-	}
-	if b.records == 1 && b.interval > 0 {
-		s.Warn("batch-interval", "has no effect with max-records: 1; a full request does not wait")
-	}
-}
-
-func (r *levelReader) rule(s *section) *route.Rule {
-	defer s.End()
-	rule := &route.Rule{}
-	one, several := s.Texts("destination"), s.Texts("destinations")
-	switch {
-	case s.IsOneOf("mode", "custom"):
-		s.Error("mode", "Java classes cannot be loaded; route by namespace and set under namespaces")
-		s.Node("class")
-		s.Node("params")
-		return rule
-	case s.IsOneOf("mode", "namespace", "set", "bin", "path"):
-		s.Error("mode", "is a mode of Aerospike's connectors for message queues; set the routing of namespaces and sets under namespaces")
-		return rule
-	}
-	mode := s.Word("mode", "", "static", "static-multi-destination", "skip")
-	switch mode {
-	case "static":
-		rule.Destinations = one
-	case "static-multi-destination":
-		rule.Destinations = several
-	case "":
-		if !s.Has("mode") {
-			s.Error("mode", "missing; write static, static-multi-destination or skip")
-		}
-		return rule
-	}
-	r.checkRule(s, mode, rule.Destinations)
-	return rule
-}
-
-// checkRule reports unknown, missing and duplicate destinations, and keys that belong to
-// another mode.
-func (r *levelReader) checkRule(s *section, mode string, names []string) {
-	key := map[string]string{"static": "destination", "static-multi-destination": "destinations"}[mode]
-	known := slices.Sorted(maps.Keys(r.config.Destinations))
-	for i, name := range names {
-		if _, ok := r.config.Destinations[name]; !ok {
-			s.Error(key, "no destination is called %q%s", name, strict.HintName(name, known))
-		}
-		if slices.Contains(names[:i], name) {
-			s.Error(key, "destination %q twice", name)
-		}
-	}
-	if key != "" && len(names) == 0 {
-		s.Error(key, "names no destination; to drop changes on purpose write mode: skip")
-	}
-	if mode == "static" && len(names) > 1 {
-		s.Error(key, "names %d destinations; write mode: static-multi-destination", len(names))
-	}
-	for _, other := range []string{"destination", "destinations"} {
-		if other != key && s.Has(other) {
-			s.Error(other, "has no effect in mode %s", mode)
-		}
+	key := check{p.batching.at, ""}
+	if len(p.destinations()) > 0 && !r.checked[key] && !p.batching.at.Doc.HasErrors("service") {
+		r.checked[key] = true
+		p.batching.checkBounds(r.config.Service)
 	}
 }

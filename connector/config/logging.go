@@ -23,24 +23,33 @@ func logging(s *section) Logging {
 		History: s.Int("max-history", 30, 0, math.MaxInt32),
 		Console: s.Bool("enable-console-logging", false),
 		JSON:    s.Word("format", "simple", "simple", "json") == "json",
-		Level:   level(s.Dictionary("levels")),
+		Level:   logLevel(s.Dictionary("levels")),
 	}
 	s.Int("ticker-interval", 10, 0, math.MaxInt32)
 	s.Ignored("ticker-interval", "statistics are metrics, not log lines")
 	if l.File == "" {
-		s.Ignored("max-history", "it needs logging.file")
+		if s.Valid("file") {
+			s.Ignored("max-history", "it needs logging.file")
+		}
 		return l
 	}
-	if info, err := os.Stat(l.File); err == nil && info.IsDir() {
+	switch info, err := os.Lstat(l.File); {
+	case err == nil && isDir(l.File):
 		s.Error("file", "%s is a folder; name a file in it", l.File)
-		return l
+	case err == nil && !info.Mode().IsRegular(): // such as /dev/stdout; it is not renamed, so that its folder need not be writable
+	default:
+		s.checkFolder("file", filepath.Dir(l.File))
 	}
-	s.checkFolder("file", filepath.Dir(l.File))
 	return l
 }
 
-// level returns the level of root. ESP has other loggers too, one for each of its parts.
-func level(s *section) slog.Level {
+func isDir(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
+}
+
+// logLevel returns the level of root. ESP has other loggers too, one for each of its parts.
+func logLevel(s *section) slog.Level {
 	levels := map[string]slog.Level{
 		"error": slog.LevelError, "warn": slog.LevelWarn, "info": slog.LevelInfo, "debug": slog.LevelDebug, "trace": slog.LevelDebug,
 	}

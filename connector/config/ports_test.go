@@ -2,6 +2,7 @@ package config_test
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -53,5 +54,21 @@ func TestParse_invalidPort(t *testing.T) {
 	_, err := config.Parse([]byte(to("", "service: {port: http, manage: {port: 8901}}")), "")
 	if want := `line 4: service.port[0]: "http" is not an integer`; err == nil || err.Error() != want {
 		t.Errorf("error %v, want only %q", err, want)
+	}
+}
+
+// Networks may be written as the address of a host; those of IPv4 also in their form for
+// IPv6.
+func TestParse_allow(t *testing.T) {
+	for text, want := range map[string]string{
+		"10.0.0.0/8": "[10.0.0.0/8]", "[10.0.0.5, \"::1\", \"fd00::/8\"]": "[10.0.0.5/32 ::1/128 fd00::/8]",
+		"\"::ffff:10.0.0.0/104\"": "[10.0.0.0/8]", "\"::ffff:10.0.0.5\"": "[10.0.0.5/32]", "[0.0.0.0/0, \"::/0\"]": "[0.0.0.0/0 ::/0]",
+	} {
+		if got := fmt.Sprint(read(t, to("", "service: {allow: "+text+"}"), "").Service.Allow); got != want {
+			t.Errorf("%s: %s, want %s", text, got, want)
+		}
+	}
+	if got := read(t, to("", ""), "").Service.Allow; got != nil {
+		t.Errorf("by default %v, want nil", got)
 	}
 }

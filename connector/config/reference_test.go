@@ -41,7 +41,7 @@ func TestReference_defaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	got, want := c.Service, plain.Service
-	got.TLS, got.Manage, got.ManageTLS = TLSPorts{}, nil, TLSPorts{}
+	got.TLS, got.Manage, got.ManageTLS, got.Allow = TLSPorts{}, nil, TLSPorts{}, nil
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("service (-default +reference):\n%s", diff)
 	}
@@ -93,6 +93,7 @@ func normalized(pattern string) string {
 	if _, inner, ok := strings.Cut(pattern, ".tls."); ok {
 		return "tls." + inner
 	}
+	pattern = strings.TrimPrefix(pattern, "port-based-config.*.")
 	for _, level := range []string{"namespaces.*.sets.*.", "namespaces.*."} {
 		if inner, ok := strings.CutPrefix(pattern, level); ok && inner != "sets" && inner != "sets.*" {
 			return inner

@@ -2,6 +2,10 @@ package config
 
 import (
 	"math"
+	"net"
+	"net/netip"
+	"slices"
+	"strconv"
 	"time"
 
 	"github.com/aerosink/aerosink/connector/xdr"
@@ -14,6 +18,8 @@ type Service struct {
 	Manage      []string // host:port of the manage listeners in clear text; may be empty
 	ManageTLS   TLSPorts
 	ClusterName string // a label on every metric
+
+	Allow []netip.Prefix // networks that XDR connections may come from; nil allows all
 
 	MaxRecords      int // changes in flight
 	MaxBytes        int // bytes of changes in flight
@@ -59,10 +65,12 @@ func service(s *section) Service {
 		MaxMessageBytes: s.Size("max-message-bytes", xdr.DefaultLimit, 1<<10, xdr.MaxSize),
 		OrderingBytes:   s.Size("record-ordering-cache-bytes", defaultOrderingBytes, 1<<20, math.MaxInt64),
 		ReceiveBuffer:   s.Size("socket-receive-buffer-bytes", 0, 0, math.MaxInt32),
-		ConnectionTTL:   connectionTTL(s),
+		ConnectionTTL:   connectionTTL(s, 0),
 		DrainTimeout:    s.Timeout("drain-timeout", defaultDrain, 0, time.Hour, time.Second),
 	}
+	c.Allow = allowed(s)
 	c.Listen, c.TLS = ports(s, defaultPort)
+	checkClearText(s, c)
 	if !s.Has("port") && !s.Has("ports") && !s.Has("tls") {
 		s.Note("port", "not set, so XDR is received on port %d; ESP's default is 8080", defaultPort)
 	}
@@ -71,13 +79,26 @@ func service(s *section) Service {
 		c.Manage, c.ManageTLS = ports(m, defaultManagePort)
 		m.End()
 	}
-	if c.MaxMessageBytes > c.MaxBytes {
+	if c.MaxMessageBytes > c.MaxBytes && s.Valid("max-message-bytes", "max-concurrent-bytes") {
 		s.Warn("max-message-bytes", "%d, but the connector holds only %d bytes at once; raise max-concurrent-bytes", c.MaxMessageBytes, c.MaxBytes)
 	}
 	return c
 }
 
 // connectionTTL reads connection-ttl. 0 and negative values mean no limit.
-func connectionTTL(s *section) time.Duration {
-	return max(0, s.Timeout("connection-ttl", 0, -time.Millisecond, math.MaxInt64, time.Second))
+func connectionTTL(s *section, absent time.Duration) time.Duration {
+	return max(0, s.Timeout("connection-ttl", absent, -time.Millisecond, math.MaxInt64, time.Second))
+}
+
+// ports returns the numbers of the ports for XDR, in the order of the file.
+func (s *Service) ports() []int {
+	var numbers []int
+	for _, address := range slices.Concat(s.Listen, s.TLS.Listen) {
+		_, port, err := net.SplitHostPort(address)
+		number, notNumber := strconv.Atoi(port)
+		if err == nil && notNumber == nil && !slices.Contains(numbers, number) {
+			numbers = append(numbers, number)
+		}
+	}
+	return numbers
 }

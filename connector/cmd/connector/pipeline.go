@@ -45,10 +45,16 @@ func newPipeline(c *config.Config, r prometheus.Registerer, logger *slog.Logger)
 	if name := c.DeadLetters.Destination; name != "" {
 		deadLetters = connector.PostedDeadLetters{Destination: p.destinations[name]}
 	}
+	ports := map[int]route.Levels[connector.Pipeline]{}
+	for number, levels := range c.Ports {
+		ports[number] = p.pipelines(levels)
+	}
 	metrics := connector.NewMetrics(r, c.Service.ClusterName)
 	metrics.Certificates(c.Certificates)
 	p.server = connector.New(connector.Config{
 		Pipelines:       p.pipelines(c.Pipelines),
+		Ports:           ports,
+		Allow:           c.Service.Allow,
 		MaxRecords:      c.Service.MaxRecords,
 		MaxBytes:        c.Service.MaxBytes,
 		MaxMessageBytes: c.Service.MaxMessageBytes,
