@@ -31,6 +31,7 @@ func program() *cli.Program {
 	configFlag := func(f *flag.FlagSet) {
 		f.StringVar(&path, "config", defaultConfig, "the configuration `FILE`: YAML with the keys of Aerospike Connect for ESP")
 	}
+	var connect bool
 	var xdr xdrOptions
 	return &cli.Program{
 		Name:    "connector",
@@ -49,11 +50,14 @@ func program() *cli.Program {
 			{
 				Name: "check", PathAs: "-config",
 				Summary:  "print every error and warning, including misspelled keys",
-				Details:  "The exit status is 1 if there is an error. Files that the configuration names are read, but nothing\nis opened: only a start can tell whether the ports are free.",
-				Examples: "connector check -config connector.yml",
-				Flags:    configFlag,
-				Run: func(_ context.Context, streams cli.Streams, _ []string) error {
-					return check(path, streams.Stdout)
+				Details:  "The exit status is 1 if there is an error. Files that the configuration names are read, but no port\nis opened: only a start can tell whether the ports are free.",
+				Examples: "connector check -config connector.yml\nconnector check -connect -config connector.yml",
+				Flags: func(f *flag.FlagSet) {
+					configFlag(f)
+					f.BoolVar(&connect, "connect", false, "also make a health check of each destination, and print what it finds")
+				},
+				Run: func(ctx context.Context, streams cli.Streams, _ []string) error {
+					return check(ctx, path, connect, streams.Stdout)
 				},
 			},
 			{

@@ -38,7 +38,7 @@ func newPipeline(c *config.Config, r prometheus.Registerer, logger *slog.Logger)
 	deliverMetrics := deliver.NewMetrics(r, c.Service.ClusterName)
 	for name, d := range c.Destinations {
 		d.Metrics = deliverMetrics
-		d.UserAgent = "aerosink-connector/" + cli.Version(stamp)
+		d.UserAgent = userAgent()
 		d.HealthChanged = func(h deliver.HealthChange) { logHealth(logger, h) }
 		p.destinations[name] = deliver.New(d)
 	}
@@ -68,6 +68,9 @@ func newPipeline(c *config.Config, r prometheus.Registerer, logger *slog.Logger)
 	})
 	return p, nil
 }
+
+// userAgent returns the User-Agent of requests to destinations.
+func userAgent() string { return "aerosink-connector/" + cli.Version(stamp) }
 
 // logHealth logs that an endpoint has become unhealthy, or healthy again.
 func logHealth(logger *slog.Logger, h deliver.HealthChange) {
