@@ -2,14 +2,19 @@ package intake
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"math/bits"
 	"sync"
 	"sync/atomic"
 )
 
-// errTooMuchInFlight means that the bodies of all requests together would be too large.
-var errTooMuchInFlight = errors.New("too much in flight")
+// memoryError means that the bodies of all requests together would be too large.
+type memoryError struct{ held, needed, limit int64 } // bytes
+
+func (e *memoryError) Error() string {
+	return fmt.Sprintf("the requests in flight hold %d bytes and this one needs %d more, beyond %d bytes, the limit of %s", e.held, e.needed, e.limit, MaxInFlight)
+}
 
 // memoryCounter counts the bytes of memory that all requests hold.
 type memoryCounter struct {
@@ -17,12 +22,12 @@ type memoryCounter struct {
 	held  atomic.Int64
 }
 
-// claim adds n bytes for a request that already holds own. It fails, and adds nothing, if
-// that exceeds the limit. The only request in flight always gets its memory.
+// claim adds n bytes for a request that already holds own. It fails with a memoryError, and
+// adds nothing, if that exceeds the limit. The only request in flight always gets its memory.
 func (c *memoryCounter) claim(n, own int64) error {
 	if held := c.held.Add(n); held > c.limit && held > own+n {
 		c.held.Add(-n)
-		return errTooMuchInFlight
+		return &memoryError{held - n, n, c.limit}
 	}
 	return nil
 }

@@ -138,12 +138,15 @@ func inflate(r io.Reader, codings []*coding, limits *Limits, read func(io.Reader
 	}
 	rest, last := codings[:len(codings)-1], codings[len(codings)-1]
 	out := last.inflaters.Get().(inflater) //nolint:forcetypeassert // the pools hold nothing else
-	defer last.inflaters.Put(out)
 	limit := &sizeError{limits.Inflated, MaxInflated}
 	if len(rest) > 0 {
 		limit = &sizeError{limits.Body, MaxBody}
 	}
 	s := &stage{coding: last, in: r, out: out, limit: limit}
+	defer func() {
+		s.in = nil // out refers to s until its next use, and must not keep the body
+		last.inflaters.Put(out)
+	}()
 	if err := out.Reset(stageInput{s}); err != nil {
 		return fmt.Errorf("%s: %w", last.name, err)
 	}

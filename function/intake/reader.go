@@ -87,13 +87,14 @@ func (r *Reader) receive(w http.ResponseWriter, req *http.Request, wire *Buffer)
 		<-ended // control must not be used after the request
 	}
 	var over *http.MaxBytesError
+	var memory *memoryError
 	switch {
 	case err == nil:
 		return nil
 	case errors.As(err, &over):
 		return r.tooLarge()
-	case errors.Is(err, errTooMuchInFlight):
-		return r.overloaded()
+	case errors.As(err, &memory):
+		return overloaded(memory.Error())
 	case errors.Is(context.Cause(ctx), ErrStopping):
 		return &problem.Problem{Status: http.StatusServiceUnavailable, Detail: ErrStopping.Error() + " before the body has arrived"}
 	case errors.Is(err, os.ErrDeadlineExceeded):
@@ -113,19 +114,20 @@ func (r *Reader) inflate(ctx context.Context, codings []*coding, wire, body *Buf
 	case r.inflating <- struct{}{}:
 		defer func() { <-r.inflating }()
 	case <-wait.Done():
-		return r.overloaded()
+		return r.notInflated(ctx)
 	}
 	err := inflate(bytes.NewReader(wire.Bytes()), codings, &r.limits, func(in io.Reader) error {
 		return body.readAll(in, wire.size())
 	})
 	var over *sizeError
+	var memory *memoryError
 	switch {
 	case err == nil:
 		return nil
 	case errors.As(err, &over):
 		return &problem.Problem{Status: http.StatusRequestEntityTooLarge, Detail: fmt.Sprintf("the body inflates to %v; send fewer changes at once", over)}
-	case errors.Is(err, errTooMuchInFlight):
-		return r.overloaded()
+	case errors.As(err, &memory):
+		return overloaded(memory.Error())
 	}
 	return &problem.Problem{Status: http.StatusBadRequest, Detail: fmt.Sprintf("the body does not inflate: %v", err)}
 }
@@ -137,10 +139,23 @@ func (r *Reader) tooLarge() error {
 	}
 }
 
-func (r *Reader) overloaded() error {
+// notInflated returns the problem of a body that has waited for the semaphore in vain.
+func (r *Reader) notInflated(ctx context.Context) error {
+	cause := context.Cause(ctx)
+	if cause == nil {
+		return overloaded(fmt.Sprintf("the body has waited %s to be inflated, the limit of %s", r.limits.BodyTimeout, BodyTimeout))
+	}
+	detail := "the request was cancelled before the body was inflated: " + cause.Error()
+	if errors.Is(cause, ErrStopping) {
+		detail = ErrStopping.Error() + " before the body was inflated"
+	}
+	return &problem.Problem{Status: http.StatusServiceUnavailable, Detail: detail}
+}
+
+func overloaded(reason string) error {
 	return &problem.Problem{
 		Status: http.StatusTooManyRequests,
-		Detail: fmt.Sprintf("the requests in flight hold %d bytes, the limit of %s; send this one again a little later", r.limits.InFlight, MaxInFlight),
+		Detail: reason + "; send it again a little later",
 		Header: http.Header{"Retry-After": {"1"}},
 	}
 }
