@@ -56,20 +56,19 @@ func Inflate(f Frame, limit int) (plain Frame, n int, err error) {
 // what it has inflated.
 func inflate(stream []byte, size int) ([]byte, error) {
 	const at = protoHeader + claimBytes
-	z, err := inflaterOf(stream)
-	if z != nil {
-		defer inflaters.Put(z)
-	}
-	if err != nil {
+	z := inflaters.Get().(*inflater) //nolint:forcetypeassert // nothing else is put there
+	defer z.free()
+	if err := z.open(stream); err != nil {
 		return nil, errorAt(BadZlib, at, "%v", err)
 	}
+	var err error
 	plain := make([]byte, 0, min(size, likelyRatio*len(stream))+1)
 	for err == nil && len(plain) <= size {
 		if len(plain) == cap(plain) {
 			plain = append(make([]byte, 0, min(2*cap(plain), size+1)), plain...)
 		}
 		var n int
-		n, err = z.Read(plain[len(plain):cap(plain)])
+		n, err = z.out.Read(plain[len(plain):cap(plain)])
 		plain = plain[:len(plain)+n]
 	}
 	switch {
@@ -83,15 +82,32 @@ func inflate(stream []byte, size int) ([]byte, error) {
 	return plain, nil
 }
 
-// inflaters pools zlib readers, since each is larger than most messages.
-var inflaters sync.Pool
+// inflater inflates zlib streams. It is pooled, since it is larger than most messages.
+type inflater struct {
+	in  bytes.Reader
+	out io.ReadCloser // reads from in; nil until the first valid stream
+}
 
-func inflaterOf(stream []byte) (io.ReadCloser, error) {
-	z, ok := inflaters.Get().(io.ReadCloser)
-	if !ok {
-		return zlib.NewReader(bytes.NewReader(stream))
+var inflaters = sync.Pool{New: func() any { return new(inflater) }}
+
+// open begins a stream.
+func (z *inflater) open(stream []byte) error {
+	z.in.Reset(stream)
+	if z.out != nil {
+		return z.out.(zlib.Resetter).Reset(&z.in, nil) //nolint:forcetypeassert // documented by zlib.NewReader
 	}
-	return z, z.(zlib.Resetter).Reset(bytes.NewReader(stream), nil) //nolint:forcetypeassert // documented by zlib.NewReader
+	out, err := zlib.NewReader(&z.in)
+	if err != nil {
+		return err
+	}
+	z.out = out
+	return nil
+}
+
+// free returns z to the pool, without the stream.
+func (z *inflater) free() {
+	z.in.Reset(nil)
+	inflaters.Put(z)
 }
 
 // single returns b as a frame if it is exactly one plain message.

@@ -19,8 +19,11 @@ var gzipWriters = sync.Pool{New: func() any {
 // false if compression makes the body no shorter.
 func compress(dst, body []byte) ([]byte, bool) {
 	w := gzipWriters.Get().(*gzip.Writer) //nolint:forcetypeassert // nothing else is put there
-	defer gzipWriters.Put(w)
 	compressed := bytes.NewBuffer(dst[:0])
+	defer func() {
+		*compressed = bytes.Buffer{} // w refers to it until its next use, and must not keep dst
+		gzipWriters.Put(w)
+	}()
 	w.Reset(compressed)
 	if _, err := w.Write(body); err != nil {
 		return nil, false

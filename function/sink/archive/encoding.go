@@ -102,8 +102,11 @@ func appendGzip(dst, lines []byte) []byte {
 	if !ok {
 		panic("archive: the pool holds something other than gzip writers")
 	}
-	defer gzipWriters.Put(w)
 	out := &appending{dst}
+	defer func() {
+		out.to = nil // w refers to out until its next use, and must not keep the lines
+		gzipWriters.Put(w)
+	}()
 	w.Reset(out)
 	_, err := w.Write(lines)
 	if err == nil {
