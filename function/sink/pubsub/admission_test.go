@@ -69,7 +69,12 @@ func TestPut_overloadByBytes(t *testing.T) {
 	for i := range b.Changes {
 		b.Changes[i].Data = bytes.Repeat([]byte("x"), 2_000_000)
 	}
-	if got := outcome(b, s.Put(t.Context(), b)); got != "++++----" {
+	verdicts := s.Put(t.Context(), b)
+	if got := outcome(b, verdicts); got != "++++----" {
 		t.Errorf("%s, want the first four", got)
+	}
+	const want = "overloaded: the queue is at a limit: max-messages=100000, max-bytes=10000000"
+	if err := verdicts[len(verdicts)-1]; err == nil || !strings.HasSuffix(err.Error(), want) {
+		t.Errorf("verdict %v, want %s", err, want)
 	}
 }

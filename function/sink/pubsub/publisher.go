@@ -60,7 +60,7 @@ type publisher struct {
 func newPublisher(c topicConfig, t topic, r prometheus.Registerer) *publisher {
 	p := &publisher{topicConfig: c, topic: t, maxMessageBytes: requestBytes - len(t.field), registerer: r}
 	p.lanes = newLanes(c.shards, &p.retries)
-	p.errOverloaded = fmt.Errorf("publish to %s: %w: %d messages or %d bytes are queued", c.url, sink.ErrOverloaded, c.maxMessages, c.maxBytes)
+	p.errOverloaded = fmt.Errorf("publish to %s: %w: the queue is at a limit: max-messages=%d, max-bytes=%d", c.url, sink.ErrOverloaded, c.maxMessages, c.maxBytes)
 	p.errBehind = fmt.Errorf("publish to %s: an earlier message with the same ordering key failed", c.url)
 	p.errEarlier = fmt.Errorf("publish to %s: an earlier change of the record failed and has not been retried yet", c.url)
 	p.timer = time.AfterFunc(time.Hour, p.lingerOver)

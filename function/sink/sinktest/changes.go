@@ -30,11 +30,11 @@ func Batch(set string, n int) sink.Batch {
 }
 
 // Parse parses the URL of a sink with parse, which is that of its kind. If o has no
-// timeout, it is 30 s.
+// timeout, it is two minutes, which no test reaches on a busy machine either.
 func Parse(t testing.TB, parse func(*url.URL, sink.Options) (sink.Spec, error), text string, o sink.Options) sink.Spec {
 	t.Helper()
 	if o.Timeout == 0 {
-		o.Timeout = 30 * time.Second
+		o.Timeout = 2 * time.Minute
 	}
 	u, err := url.Parse(text)
 	if err != nil {
