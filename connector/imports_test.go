@@ -70,13 +70,55 @@ var importRules = map[string]struct {
 // (function/cmd/local) may import.
 var forTests = []string{"connector/change/changetest", "connector/cli/clitest", "connector/deliver/delivertest", "connector/xdr/xdrtest", "function/sink/sinktest", "testdata"}
 
-func TestImports(t *testing.T) {
-	out, err := exec.Command("go", "list", "-json=ImportPath,Imports", module+"/...", module+"/testdata").Output()
+// testModules are modules that only tests may import, as readers and writers that are not
+// ours, and why. No binary links them, not even through another module.
+var testModules = map[string]string{
+	"github.com/hamba/avro":           "it is archived, and has vulnerabilities that stay (GO-2026-5046, -5047, -5048)",
+	"github.com/linkedin/goavro":      "schemas are parsed by twmb/avro, and data are read by connector/format/avro",
+	"github.com/fraugster/parquet-go": "Parquet is written by parquet-go/parquet-go",
+	"github.com/vmihailenco/msgpack":  "MessagePack is read by connector/format/msgpack",
+}
+
+// testModule returns the module of testModules that a package is in, "" for any other.
+func testModule(importPath string) string {
+	for module := range testModules {
+		if strings.HasPrefix(importPath+"/", module+"/") {
+			return module
+		}
+	}
+	return ""
+}
+
+func TestImports_testModules(t *testing.T) {
+	for line := range strings.Lines(list(t, "-deps", "-f", `{{.ImportPath}} {{join .Imports " "}}`)) {
+		importer, imports, _ := strings.Cut(line, " ")
+		for _, i := range strings.Fields(imports) {
+			if m := testModule(i); m != "" && testModule(importer) != m {
+				t.Errorf("%s imports %s, which is for tests: %s", importer, i, testModules[m])
+			}
+		}
+	}
+	tests := list(t, "-f", `{{join .TestImports "\n"}}{{"\n"}}{{join .XTestImports "\n"}}`)
+	for m := range testModules {
+		if !strings.Contains(tests, m) {
+			t.Errorf("no test imports %s; remove it from this table and from go.mod", m)
+		}
+	}
+}
+
+// list returns what go list prints about the packages of the module.
+func list(t *testing.T, args ...string) string {
+	t.Helper()
+	out, err := exec.Command("go", append(append([]string{"list"}, args...), module+"/...", module+"/testdata")...).Output()
 	if err != nil {
 		t.Fatal(err)
 	}
+	return string(out)
+}
+
+func TestImports(t *testing.T) {
 	listed := 0
-	for dec := json.NewDecoder(strings.NewReader(string(out))); dec.More(); listed++ {
+	for dec := json.NewDecoder(strings.NewReader(list(t, "-json=ImportPath,Imports"))); dec.More(); listed++ {
 		var p struct {
 			ImportPath string
 			Imports    []string

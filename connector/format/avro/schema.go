@@ -1,156 +1,14 @@
 package avro
 
 import (
-	"bytes"
 	"encoding/binary"
-	stdjson "encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"unicode/utf8"
-
-	"github.com/hamba/avro/v2"
 
 	"github.com/aerosink/aerosink/connector/change"
 	"github.com/aerosink/aerosink/connector/format"
 	"github.com/aerosink/aerosink/connector/format/json"
 )
-
-// parseSchema parses a schema, with the defaults of its fields if defaults is set. Its
-// errors quote the schema, so they must not be returned to the sender of a body.
-func parseSchema(text []byte, defaults bool) (*schemaType, error) {
-	var document any
-	dec := stdjson.NewDecoder(bytes.NewReader(text))
-	dec.UseNumber()
-	if err := dec.Decode(&document); err != nil {
-		return nil, fmt.Errorf("not JSON: %w", err)
-	}
-	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
-		return nil, errors.New("data after the JSON")
-	}
-	if err := moveDefaults(document); err != nil {
-		return nil, err
-	}
-	aside, err := stdjson.Marshal(document)
-	if err != nil {
-		return nil, err
-	}
-	parsed, err := avro.ParseBytesWithCache(aside, "", &avro.SchemaCache{})
-	if err != nil {
-		return nil, err
-	}
-	c := compiler{named: map[string]*schemaType{}}
-	t := c.compile(parsed)
-	if defaults {
-		err = c.encodeDefaults()
-	}
-	return t, err
-}
-
-// defaultProp is the property that keeps a field's default, as text, while the library
-// parses the schema. The library panics on the defaults of some recursive records,
-// allocates whatever size a fixed claims, and converts a long to a double. A reader of
-// untrusted files does not need defaults.
-const defaultProp = "aerosink-default"
-
-// moveDefaults renames the property "default" to defaultProp everywhere in a schema.
-func moveDefaults(x any) error {
-	switch x := x.(type) {
-	case []any:
-		for _, element := range x {
-			if err := moveDefaults(element); err != nil {
-				return err
-			}
-		}
-	case map[string]any:
-		if def, ok := x["default"]; ok {
-			text, err := stdjson.Marshal(def)
-			if err != nil {
-				return err
-			}
-			delete(x, "default")
-			x[defaultProp] = string(text)
-		}
-		for _, member := range x {
-			if err := moveDefaults(member); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// compiler converts the library's schemas to types, one for each name.
-type compiler struct {
-	named    map[string]*schemaType
-	defaults []fieldDefault
-}
-
-// fieldDefault is the default of a field, which is encoded once all types are complete.
-type fieldDefault struct {
-	record *schemaType
-	field  int
-	text   string
-}
-
-func (c *compiler) compile(schema avro.Schema) *schemaType {
-	if ref, ok := schema.(*avro.RefSchema); ok {
-		schema = ref.Schema()
-	}
-	t := &schemaType{kind: typeKinds[schema.Type()]}
-	if named, ok := schema.(avro.NamedSchema); ok {
-		t.name = named.FullName()
-		if known := c.named[t.name]; known != nil {
-			return known
-		}
-		c.named[t.name] = t
-	}
-	switch s := schema.(type) {
-	case *avro.UnionSchema:
-		for _, branch := range s.Types() {
-			t.branches = append(t.branches, c.compile(branch))
-		}
-	case *avro.ArraySchema:
-		t.items = c.compile(s.Items())
-	case *avro.MapSchema:
-		t.items = c.compile(s.Values())
-	case *avro.RecordSchema:
-		c.record(t, s)
-	case *avro.EnumSchema:
-		t.symbols = s.Symbols()
-	case *avro.FixedSchema:
-		t.size = s.Size()
-	}
-	return t
-}
-
-func (c *compiler) record(t *schemaType, s *avro.RecordSchema) {
-	t.index = make(map[string]int, len(s.Fields()))
-	var defaults []fieldDefault
-	for i, f := range s.Fields() {
-		of := c.compile(f.Type())
-		field := schemaField{name: f.Name(), of: of, absent: of.null()}
-		if text, ok := f.Prop(defaultProp).(string); ok {
-			field.absent = nil
-			defaults = append(defaults, fieldDefault{t, i, text})
-		}
-		t.index[f.Name()] = i
-		t.fields = append(t.fields, field)
-	}
-	c.defaults = append(c.defaults, defaults...)
-}
-
-// encodeDefaults encodes the defaults, those of inner records first, because outer ones may
-// depend on them.
-func (c *compiler) encodeDefaults() (err error) {
-	for _, d := range c.defaults {
-		f := &d.record.fields[d.field]
-		if f.absent, err = f.of.encode([]byte(d.text)); err != nil {
-			return fmt.Errorf("the default of field %s.%s: %w", d.record.name, f.name, err)
-		}
-	}
-	return nil
-}
 
 // schemaType is a type of a schema, as writer and reader need it. A schema that refers to
 // itself becomes a cyclic type.
@@ -263,7 +121,7 @@ func (t *schemaType) appendUnion(dst []byte, branch int) []byte {
 	return binary.AppendVarint(dst, int64(branch))
 }
 
-// typeKind is the kind of a schemaType.
+// typeKind is the kind of a schemaType. Those up to kindBytes need no definition.
 type typeKind uint8
 
 const (
@@ -283,17 +141,19 @@ const (
 	kindUnion
 )
 
-var typeKinds = map[avro.Type]typeKind{
-	avro.Null: kindNull, avro.Boolean: kindBoolean, avro.Int: kindInt, avro.Long: kindLong, avro.Float: kindFloat, avro.Double: kindDouble,
-	avro.String: kindString, avro.Bytes: kindBytes, avro.Fixed: kindFixed, avro.Enum: kindEnum, avro.Array: kindArray, avro.Map: kindMap,
-	avro.Record: kindRecord, avro.Error: kindRecord, avro.Union: kindUnion,
+// typeKinds are the kinds by their names in schemas. A union is an array in a schema, and
+// the parser names it so.
+var typeKinds = map[string]typeKind{
+	"null": kindNull, "boolean": kindBoolean, "int": kindInt, "long": kindLong, "float": kindFloat, "double": kindDouble,
+	"string": kindString, "bytes": kindBytes, "fixed": kindFixed, "enum": kindEnum, "array": kindArray, "map": kindMap,
+	"record": kindRecord, "error": kindRecord, "union": kindUnion,
 }
 
 // String returns the name of the kind in schemas.
 func (k typeKind) String() string {
 	for name, kind := range typeKinds {
-		if kind == k && name != avro.Error {
-			return string(name)
+		if kind == k && name != "error" {
+			return name
 		}
 	}
 	return "unknown"

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/hamba/avro/v2/ocf"
 	"github.com/klauspost/compress/snappy"
 	"github.com/klauspost/compress/zstd"
 	"github.com/linkedin/goavro/v2"
@@ -111,6 +112,38 @@ func TestAvroParse_filesByGoavro(t *testing.T) {
 					},
 				})
 			}
+		}
+		wantChanges(t, (*avro.Format)(nil), formats.Parser{MetadataKey: "metadata"}, format.MediaAvro, file.Bytes(), want...)
+	}
+}
+
+// Files that hamba/avro writes.
+func TestAvroParse_filesByHamba(t *testing.T) {
+	for _, codec := range []ocf.CodecName{ocf.Null, ocf.Deflate, ocf.Snappy, ocf.ZStandard} {
+		var file bytes.Buffer
+		w, err := ocf.NewEncoder(schema(t, "schema-record.avsc"), &file, ocf.WithCodec(codec), ocf.WithBlockLength(2))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var want []change.Change
+		for i := range 3 {
+			metadata := map[string]any{
+				"msg": "write", "namespace": "n", "set": nil, "userKey": int64(i), "digest": make([]byte, 20),
+				"gen": 1, "exp": nil, "lut": int64(1) << 60, "durable": nil,
+			}
+			if err := w.Encode(map[string]any{"metadata": metadata, "status": nil, "total": 0.5, "items": map[string]any{"array": []any{"a", "b"}}, "count": int64(-1) << 63}); err != nil {
+				t.Fatal(err)
+			}
+			want = append(want, change.Change{
+				Namespace: "n", Key: change.IntegerValue(int64(i)), Generation: 1, LUT: 1 << 60, Expiry: change.ExpiryUnknown,
+				Bins: []change.Bin{
+					{Name: "total", Value: change.DoubleValue(0.5)}, {Name: "items", Value: packed(t, change.KindList, "92a20361a20362")},
+					{Name: "count", Value: change.IntegerValue(-1 << 63)},
+				},
+			})
+		}
+		if err := w.Close(); err != nil {
+			t.Fatal(err)
 		}
 		wantChanges(t, (*avro.Format)(nil), formats.Parser{MetadataKey: "metadata"}, format.MediaAvro, file.Bytes(), want...)
 	}
@@ -319,6 +352,10 @@ func TestAvroParse_bombs(t *testing.T) {
 	nulls := recordOf(`{"name":"b","type":{"type":"array","items":"null"}}`)
 	bomb := binary.AppendVarint([]byte{0}, 1<<40)
 	zeros := deflate(t, make([]byte, 65<<20))
+	types := `{"type":"record","name":"` + strings.Repeat("n.", 60_000) + `R","fields":[`
+	for i := range 2000 {
+		types += fmt.Sprintf(`{"name":"f%d","type":{"type":"fixed","name":"F%d","size":1}},`, i, i)
+	}
 	for _, tt := range []struct {
 		name string
 		body []byte
@@ -327,6 +364,7 @@ func TestAvroParse_bombs(t *testing.T) {
 	}{
 		{"nulls", container(nulls, "null", 1, bomb), 4 << 20, "more values than any change has"},
 		{"zeros", container(nulls, "deflate", 1, zeros), 512 << 20, "the file inflates to more than 67108864 bytes"},
+		{"names in a long namespace", container(strings.TrimSuffix(types, ",")+"]}", "null", 0, nil), 16 << 20, "the file's schema is not valid"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var before, after runtime.MemStats

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/hamba/avro/v2/ocf"
 	"github.com/linkedin/goavro/v2"
 	"pgregory.net/rapid"
 
@@ -259,6 +260,58 @@ func TestAvroAppend_defaults(t *testing.T) {
 	}
 }
 
+// What a schema may have besides, or write in another way, without a difference to the
+// data.
+func TestAvroNew_unusualSchema(t *testing.T) {
+	for _, tt := range []struct {
+		name, of string
+		value    change.Value
+		want     string // in hexadecimal digits
+	}{
+		{"union as the type of an object", `{"type":["null","long"]}`, change.IntegerValue(1), "0202"},
+		{"type as the type of an object", `{"type":{"type":"array","items":"long"}}`, packed(t, change.KindList, "9101"), "020200"},
+		{"decimal without a precision", `{"type":"bytes","logicalType":"decimal"}`, change.BytesValue(change.KindBlob, []byte{1}), "0201"},
+		{"date", `{"type":"int","logicalType":"date"}`, change.IntegerValue(1), "02"},
+		{"enum with a default", `{"type":"enum","name":"E","symbols":["A","B"],"default":"A"}`, change.StringValue([]byte("B")), "02"},
+		{"properties", `{"type":"fixed","name":"F","size":1,"aliases":["-"],"doc":5,"default":{"default":[]},"items":7,"x":{"type":"y"}}`, change.BytesValue(change.KindBlob, []byte{1}), "01"},
+		{
+			"names in namespaces", `{"type":"record","name":"a.S","fields":[
+				{"name":"x","type":{"type":"fixed","name":"F","size":1}},
+				{"name":"y","type":{"type":"record","name":"T","namespace":"b","fields":[
+					{"name":"f","type":{"type":"fixed","name":"F","size":2}},{"name":"g","type":"F"},{"name":"h","type":"a.F"}]}},
+				{"name":"z","type":"F"}]}`,
+			packed(t, change.KindMap, "83"+"a20378"+"c40204aa"+"a20379"+"83"+"a20366"+"c403040101"+"a20367"+"c403040202"+"a20368"+"c40204bb"+"a2037a"+"c40204cc"), "aa" + "01010202bb" + "cc",
+		},
+		{
+			"name without a namespace in one", `{"type":"record","name":"S","namespace":"a","fields":[
+				{"name":"x","type":{"type":"fixed","name":"F","namespace":"","size":1}},{"name":"y","type":"F"},{"name":"z","type":".F"}]}`,
+			packed(t, change.KindMap, "83"+"a20378"+"c40204aa"+"a20379"+"c40204bb"+"a2037a"+"c40204cc"), "aabbcc",
+		},
+		{
+			"types with the names of kinds", `{"type":"record","name":"record","fields":[
+				{"name":"x","type":{"type":"fixed","name":"union","size":1}},{"name":"y","type":"union"},{"name":"z","type":["null","record"]}]}`,
+			packed(t, change.KindMap, "83"+"a20378"+"c40204aa"+"a20379"+"c40204bb"+"a2037a"+"82"+"a20378"+"c40204cc"+"a20379"+"c40204dd"), "aabb02ccdd00",
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			schema := recordOf(`{"name":"b","type":` + tt.of + `}`)
+			f := newAvro(t, schema)
+			c := bin(tt.value)
+			body, err := f.Append(nil, &c)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if digits := hex.EncodeToString(body); !strings.HasSuffix(digits, "00"+tt.want) { // the end of the metadata
+				t.Errorf("%s does not end in %s", digits, tt.want)
+			}
+			parsed, err := all.Parse(format.MediaAvro, container(schema, "null", 1, body))
+			if err != nil || parsed[0].Err != nil || len(parsed[0].Change.Bins) != 1 {
+				t.Errorf("%v, %v", parsed, err)
+			}
+		})
+	}
+}
+
 func TestAvroNew_invalidSchema(t *testing.T) {
 	for _, tt := range []struct{ name, schema, err string }{
 		{"nothing", ``, "not JSON"},
@@ -266,7 +319,20 @@ func TestAvroNew_invalidSchema(t *testing.T) {
 		{"something after it", mapOfAnything + `{}`, "data after the JSON"},
 		{"a string", `"string"`, "the schema is of type string: want a record or a map"},
 		{"an array", `{"type":"array","items":"long"}`, "the schema is of type array: want a record or a map"},
-		{"an unknown type", `{"type":"map","values":"text"}`, "unknown type: text"},
+		{"an unknown type", `{"type":"map","values":"text"}`, `unknown named type "text"`},
+		{"a type used before it is defined", recordOf(`{"name":"a","type":"F"},{"name":"b","type":{"type":"fixed","name":"F","size":1}}`), `unknown type "F": it is not defined before it is used`},
+		{"a type without its name", recordOf(`{"name":"b","type":{"type":"fixed","size":1}}`), `invalid fixed name ""`},
+		{"a type defined twice", recordOf(`{"name":"b","type":{"type":"record","name":"R","fields":[]}}`), `duplicate named type "R"`},
+		{"a type defined by its field", recordOf(`{"name":"b","type":"enum","symbols":["A"]}`), `unknown type "enum"`},
+		{"a type with a long name", recordOf(`{"name":"b","type":{"type":"fixed","name":"` + strings.Repeat("F", 1025) + `","size":1}}`), "the name of a type has 1025 bytes, the limit is 1024"},
+		{"a field twice", recordOf(`{"name":"b","type":"long"},{"name":"b","type":"long"}`), `duplicate record field name "b"`},
+		{"a field without a type", recordOf(`{"name":"b"}`), "invalid record field"},
+		{"fields that are an object", `{"type":"record","name":"R","fields":{}}`, `"fields" must be a JSON array`},
+		{"a union twice the same", `{"type":"map","values":["null","null"]}`, `duplicate union type "null"`},
+		{"a union in a union", `{"type":"map","values":["null",["long"]]}`, "unions cannot immediately contain other unions"},
+		{"an order that there is not", recordOf(`{"name":"b","type":"long","order":"up"}`), `invalid field order "up"`},
+		{"a negative size", recordOf(`{"name":"b","type":{"type":"fixed","name":"F","size":-1}}`), "invalid fixed size -1"},
+		{"a schema that is null", `null`, "invalid schema"},
 		{"a record without the metadata", `{"type":"record","name":"R","fields":[]}`, `record R has no field "metadata" for the metadata`},
 		{"metadata that is a string", `{"type":"record","name":"R","fields":[{"name":"metadata","type":"string"}]}`, `the metadata "metadata" is of type string: want a record or a map`},
 		{"map without a type for the metadata", `{"type":"map","values":["null","string"]}`, `the metadata "metadata" is of type union`},
@@ -343,8 +409,8 @@ func TestAvroAppend_permanentErrors(t *testing.T) {
 	}
 }
 
-// goavro reads what we write, with all its types.
-func TestAvroAppend_readByGoavro(t *testing.T) {
+// Other libraries read what we write, with all its types.
+func TestAvroAppend_readByOthers(t *testing.T) {
 	c := change.Change{
 		Namespace: "n", Key: change.StringValue([]byte("k")), Generation: 7, LUT: 1735689600123, Expiry: change.ExpiryUnknown,
 		Bins: []change.Bin{
@@ -353,11 +419,35 @@ func TestAvroAppend_readByGoavro(t *testing.T) {
 		},
 	}
 	body, _ := several(t, newAvro(t, mapOfAnything), c, change.Change{Op: change.Delete, Namespace: "n"})
-	r, err := goavro.NewOCFReader(bytes.NewReader(body))
+	of := func(branch string, value any) any { return map[string]any{branch: value} } // a value of a union
+	digest := of("bytes", make([]byte, 20))
+	text := func(s string) any { return of("string", s) }
+	long := func(i int64) any { return of("long", i) }
+	want := []any{
+		map[string]any{
+			"metadata": of("map", map[string]any{
+				"msg": text("write"), "namespace": text("n"), "userKey": text("k"), "digest": digest, "gen": long(7), "lut": long(1735689600123),
+			}),
+			"i": long(math.MinInt64), "d": of("double", 0.5), "gone": nil,
+			"l": of("array", []any{of("boolean", true), of("bytes", []byte{0xde, 0xad}), of("map", map[string]any{"a": long(300)})}),
+		},
+		map[string]any{"metadata": of("map", map[string]any{
+			"msg": text("delete"), "namespace": text("n"), "digest": digest, "durable": of("boolean", false),
+		})},
+	}
+	for name, read := range map[string]func(*testing.T, []byte) []any{"goavro": readGoavro, "hamba": readHamba} {
+		if diff := cmp.Diff(want, read(t, body)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+}
+
+func readGoavro(t *testing.T, file []byte) (got []any) {
+	t.Helper()
+	r, err := goavro.NewOCFReader(bytes.NewReader(file))
 	if err != nil {
 		t.Fatal(err)
 	}
-	var got []any
 	for r.Scan() {
 		datum, err := r.Read()
 		if err != nil {
@@ -368,26 +458,26 @@ func TestAvroAppend_readByGoavro(t *testing.T) {
 	if r.Err() != nil {
 		t.Fatal(r.Err())
 	}
-	digest := map[string]any{"bytes": make([]byte, 20)}
-	text := func(s string) any { return map[string]any{"string": s} }
-	long := func(i int64) any { return map[string]any{"long": i} }
-	want := []any{
-		map[string]any{
-			"metadata": map[string]any{"map": map[string]any{
-				"msg": text("write"), "namespace": text("n"), "userKey": text("k"), "digest": digest, "gen": long(7), "lut": long(1735689600123),
-			}},
-			"i": long(math.MinInt64), "d": map[string]any{"double": 0.5}, "gone": nil,
-			"l": map[string]any{"array": []any{
-				map[string]any{"boolean": true}, map[string]any{"bytes": []byte{0xde, 0xad}}, map[string]any{"map": map[string]any{"a": long(300)}},
-			}},
-		},
-		map[string]any{"metadata": map[string]any{"map": map[string]any{
-			"msg": text("delete"), "namespace": text("n"), "digest": digest, "durable": map[string]any{"boolean": false},
-		}}},
+	return got
+}
+
+func readHamba(t *testing.T, file []byte) (got []any) {
+	t.Helper()
+	r, err := ocf.NewDecoder(bytes.NewReader(file))
+	if err != nil {
+		t.Fatal(err)
 	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
+	for r.HasNext() {
+		var datum any
+		if err := r.Decode(&datum); err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, datum)
 	}
+	if r.Error() != nil {
+		t.Fatal(r.Error())
+	}
+	return got
 }
 
 func FuzzAvroSchema(f *testing.F) {
