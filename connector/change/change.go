@@ -87,8 +87,8 @@ type Change struct {
 	Expiry     int64  // Unix seconds; 0 never expires; see ExpiryUnknown. Deletes have none
 	SourceID   uint8  // the src-id of the cluster that shipped the change; 0 by default
 
-	BinLUTs bool // the source ships bin LUTs, so each Bin may carry its own
-	Bins    []Bin
+	BinLUTs bool  // the source ships bin LUTs, so each Bin may carry its own
+	Bins    []Bin // no two have the same name: see Names.DuplicateBin
 }
 
 // Bin is a named value of a record.

@@ -17,7 +17,7 @@ type Options struct {
 }
 
 // Collector collects the changes of one body, within the limits. A format calls Begin
-// for each change, fills in its Change, and calls End.
+// for each change, fills in its Change with names from Names, and calls End.
 type Collector struct {
 	Options Options      // with the defaults filled in
 	Names   change.Names // of the namespaces, sets and bins in the body
@@ -66,6 +66,9 @@ func (c *Collector) End(p *Parsed, data []byte, err error) {
 	if err == nil {
 		err = c.checkLimits(p)
 	}
+	if err == nil {
+		err = c.checkBins(p)
+	}
 	if err != nil {
 		p.Err, p.Offset = err, offsetOf(err, p.Offset)
 	}
@@ -112,6 +115,14 @@ func (c *Collector) checkLimits(p *Parsed) error {
 		if p.Change.Bins[i].Value.Depth() > limits.Depth {
 			return c.TooDeep(p.Offset)
 		}
+	}
+	return nil
+}
+
+// checkBins returns an error if two bins have one name.
+func (c *Collector) checkBins(p *Parsed) error {
+	if i := c.Names.DuplicateBin(p.Change.Bins); i >= 0 {
+		return DuplicateBin(p.Offset, p.Change.Bins[i].Name)
 	}
 	return nil
 }

@@ -45,6 +45,12 @@ func TooLargeAt(offset int, detail string, args ...any) error {
 	return ErrorAt(offset, "%w: %w", ErrTooLarge, fmt.Errorf(detail, args...))
 }
 
+// DuplicateBin returns the error for a change in which two bins have one name. The first
+// would be lost wherever bins are the members of an object.
+func DuplicateBin(offset int, name string) error {
+	return ErrorAt(offset, "two bins are named %.40q", name)
+}
+
 // OffsetOf returns the offset in the body, in bytes, that an error of Parse names, or 0
 // if it names none.
 func OffsetOf(err error) int { return offsetOf(err, 0) }

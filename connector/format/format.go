@@ -64,13 +64,6 @@ const (
 	MediaXDR         = "application/vnd.aerosink.xdr" // several XDR messages
 )
 
-// Slots of change.Names for the strings of a change. The first bin is at SlotBins.
-const (
-	SlotNamespace = iota
-	SlotSet
-	SlotBins
-)
-
 // Msg returns the value of the metadata "msg" for op.
 func Msg(op change.Op) string {
 	if op.IsDelete() {

@@ -13,7 +13,7 @@ import (
 type Decoder struct {
 	limit int
 	now   func() time.Time
-	names change.Names
+	names *change.Names
 }
 
 // NewDecoder returns a Decoder. It decompresses messages up to limit, as in [NewReader]. It
@@ -23,8 +23,11 @@ func NewDecoder(limit int, now func() time.Time) *Decoder {
 	if limit <= 0 {
 		limit = DefaultLimit
 	}
-	return &Decoder{limit: limit, now: now}
+	return &Decoder{limit: limit, now: now, names: new(change.Names)}
 }
+
+// UseNames makes d keep names in n.
+func (d *Decoder) UseNames(n *change.Names) { d.names = n }
 
 // Decode overwrites c with the change in f. Key and values share the memory of f, unless f is
 // compressed. An error is a permanent *[Error]; c is invalid then.
@@ -68,6 +71,7 @@ func (d *Decoder) Metadata(f Frame, c *change.Change) (Bins, error) {
 
 // Bins is the second half of Decode.
 func (d *Decoder) Bins(b Bins, c *change.Change) error {
+	first := b.rest
 	for i := range b.n {
 		c.Bins = append(c.Bins, change.Bin{})
 		if err := d.bin(&b.rest, i, &c.Bins[i]); err != nil {
@@ -76,6 +80,9 @@ func (d *Decoder) Bins(b Bins, c *change.Change) error {
 	}
 	if len(b.rest.rest) > 0 {
 		return errorAt(TrailingBytes, b.rest.at, "%d bytes after the last op", len(b.rest.rest))
+	}
+	if i := d.names.DuplicateBin(c.Bins); i >= 0 {
+		return errorAt(DuplicateBin, first.offsetOfOp(i), "two bins are named %q", c.Bins[i].Name)
 	}
 	return nil
 }
@@ -115,13 +122,6 @@ func (d *Decoder) expiry(ttl uint32) int64 {
 	return d.now().Unix() + int64(ttl)
 }
 
-// Slots for change.Names.
-const (
-	slotNamespace = iota
-	slotSet
-	slotBins
-)
-
 func (d *Decoder) fields(m *message, n int, c *change.Change) error {
 	var seen uint64 // a bit for each type
 	for range n {
@@ -149,12 +149,12 @@ func (d *Decoder) field(id byte, data []byte, at int, c *change.Change) error {
 		if len(data) > longestNamespace {
 			return errorAt(NameTooLong, at, "namespace of %d bytes, at most %d are allowed", len(data), longestNamespace)
 		}
-		c.Namespace = d.names.Of(data, slotNamespace)
+		c.Namespace = d.names.Of(data, change.SlotNamespace)
 	case fieldSet:
 		if len(data) > longestSet {
 			return errorAt(NameTooLong, at, "set of %d bytes, at most %d are allowed", len(data), longestSet)
 		}
-		c.Set = d.names.Of(data, slotSet)
+		c.Set = d.names.Of(data, change.SlotSet)
 	case fieldDigest:
 		if len(data) != len(c.Digest) {
 			return errorAt(BadDigestSize, at, "%d bytes, want %d", len(data), len(c.Digest))
@@ -185,7 +185,7 @@ func (d *Decoder) bin(m *message, i int, b *change.Bin) error {
 	} else if err != nil {
 		return errorAt(BadParticle, o.at, "particle type %d: %v", o.particle, err)
 	}
-	b.Name = d.names.Of(o.name, slotBins+i)
+	b.Name = d.names.Of(o.name, change.SlotBins+i)
 	if o.lut != nil {
 		b.LUT, b.SourceID = lut(o.lut)
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"encoding/hex"
+	"fmt"
 	"math"
 	"math/bits"
 	"runtime"
@@ -142,6 +143,37 @@ func TestDecoder_errors(t *testing.T) {
 			err = xdr.NewDecoder(0, receipt).Decode(m, &c)
 			wantError(t, err, tt.want)
 		})
+	}
+}
+
+// Two bins of one name are an error, at the second; the next message is read.
+func TestDecoder_duplicateBin(t *testing.T) {
+	d := xdr.NewDecoder(0, receipt)
+	for _, count := range []int{2, 5, 40} {
+		c := change.Change{Namespace: "n", Digest: change.Digest{1}}
+		for i := range count {
+			c.Bins = append(c.Bins, change.Bin{Name: fmt.Sprint("bin", i), Value: change.IntegerValue(int64(i))})
+		}
+		good, err := xdr.AppendMessage(nil, &c, receipt())
+		if err != nil {
+			t.Fatal(err)
+		}
+		last := len(c.Bins) - 1
+		c.Bins[last].Name = "bin0"
+		bad, err := xdr.AppendMessage(nil, &c, receipt())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			var decoded change.Change
+			wantError(t, d.Decode(good, &decoded), "")
+			err := d.Decode(bad, &decoded)
+			wantError(t, err, xdr.DuplicateBin)
+			const op = 4 + 4 + 4 + 8 // its length, its head, its name, its value
+			if e, ok := asError(err); !ok || e.Offset != len(bad)-op || e.Detail != `two bins are named "bin0"` {
+				t.Errorf("%v, want the offset %d", err, len(bad)-op)
+			}
+		}
 	}
 }
 

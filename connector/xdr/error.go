@@ -43,6 +43,7 @@ const (
 	BadParticle         ErrorKind = "bad-particle"
 	TooDeep             ErrorKind = "too-deep" // lists and maps nest deeper than change.MaxDepth
 	TrailingBytes       ErrorKind = "trailing-bytes"
+	DuplicateBin        ErrorKind = "duplicate-bin"
 	InflatedNotOneFrame ErrorKind = "uncompressed-is-not-one-message"
 )
 

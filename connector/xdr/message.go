@@ -91,6 +91,14 @@ func (m *message) op(o *op) error {
 	return nil
 }
 
+// offsetOfOp returns the offset of op n. The message is valid.
+func (m message) offsetOfOp(n int) int {
+	for range n {
+		m.skip(4 + int(binary.BigEndian.Uint32(m.rest)))
+	}
+	return m.at
+}
+
 func (m *message) skip(n int) {
 	m.rest = m.rest[n:]
 	m.at += n

@@ -73,8 +73,8 @@ func (m *metadata) fill(c *change.Change, names *change.Names) error {
 	case !m.digest(c):
 		return fmt.Errorf("the digest is neither %[1]d bytes nor %[1]d bytes in Base64", len(c.Digest))
 	}
-	c.Namespace = names.Of(namespace.Bytes(), format.SlotNamespace)
-	c.Set = names.Of(set.Bytes(), format.SlotSet)
+	c.Namespace = names.Of(namespace.Bytes(), change.SlotNamespace)
+	c.Set = names.Of(set.Bytes(), change.SlotSet)
 	c.Key = m[metaUserKey]
 	for _, i := range []int{metaGen, metaExp, metaLUT} {
 		if !hasKind(m[i], change.KindInteger, change.KindNil) {

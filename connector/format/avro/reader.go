@@ -62,7 +62,7 @@ func (r *reader) change(t *schemaType, metadataKey string, c *change.Change) err
 		if t.kind == kindRecord && v.Kind() == change.KindNil {
 			return // the record does not have this bin
 		}
-		c.Bins = append(c.Bins, change.Bin{Name: r.names.Of(name, format.SlotBins+len(c.Bins)), Value: v})
+		c.Bins = append(c.Bins, change.Bin{Name: r.names.Of(name, change.SlotBins+len(c.Bins)), Value: v})
 	})
 	if r.err != nil {
 		return r.err

@@ -77,7 +77,7 @@ type Parser struct {
 	MetadataKey string
 
 	// Bins asks for the bins of JSON as well. Without it only the metadata is read,
-	// and of the bins only the syntax is checked. The binary formats are always read
+	// and of the bins only syntax and names are checked. The binary formats are always read
 	// to the end.
 	Bins bool
 

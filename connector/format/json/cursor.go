@@ -84,7 +84,7 @@ func isEscaped(b []byte, i int) bool {
 }
 
 func nestedEnd(b []byte) int {
-	end, _ := scanNested(b, math.MaxInt)
+	end, _ := scanNested(b, 0, math.MaxInt)
 	return end
 }
 
@@ -94,14 +94,14 @@ func nestsDeeper(b []byte, depth int) bool {
 	if bytes.Count(b, []byte{'['})+bytes.Count(b, []byte{'{'}) <= depth {
 		return false
 	}
-	_, deeper := scanNested(b, depth)
+	_, deeper := scanNested(b, 0, depth)
 	return deeper
 }
 
 // scanNested scans the valid array or object at the start of b, to its end or to the
-// first value that nests deeper than limit.
-func scanNested(b []byte, limit int) (end int, deeper bool) {
-	for i, depth := 0, 0; ; i++ {
+// first value that nests deeper than limit. With a depth of 1, b begins inside it.
+func scanNested(b []byte, depth, limit int) (end int, deeper bool) {
+	for i := 0; ; i++ {
 		switch b[i] {
 		case '"':
 			i += stringEnd(b[i:]) - 1

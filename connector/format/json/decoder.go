@@ -5,6 +5,7 @@ import (
 	"errors"
 	"hash/maphash"
 	"io"
+	"iter"
 	"slices"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -18,23 +19,28 @@ type decoder struct {
 	text   *jsontext.Decoder
 	buffer bytes.Buffer
 	body   []byte
-	base   int // offset of body in the request body
+	base   int  // offset of body in the request body
+	goOn   bool // after a value with a duplicate member
 	names  duplicateFinder
+	bins   binComparer
 }
 
 func newDecoder() *decoder {
-	return &decoder{text: new(jsontext.Decoder), names: duplicateFinder{seed: maphash.MakeSeed()}}
+	d := &decoder{text: new(jsontext.Decoder), names: duplicateFinder{seed: maphash.MakeSeed()}}
+	d.names.hashes = d.names.few[:0]
+	d.bins.names = &d.names
+	return d
 }
 
 // reset makes d decode body, which is at offset base of the request body.
 func (d *decoder) reset(body []byte, base int) {
 	d.buffer = *bytes.NewBuffer(body)
 	d.body, d.base = body, base
-	d.text.Reset(&d.buffer, jsontext.AllowDuplicateNames(d.isLarge()))
+	d.text.Reset(&d.buffer, jsontext.AllowDuplicateNames(d.findsDuplicates()))
 }
 
 // nextElement returns the next object, inside an array or not, and nil at the end of
-// the body.
+// the body. Errors are as in next.
 func (d *decoder) nextElement() ([]byte, error) {
 	for {
 		switch kind := d.text.PeekKind(); {
@@ -56,7 +62,8 @@ func (d *decoder) nextElement() ([]byte, error) {
 	}
 }
 
-// next returns the next whole value.
+// next returns the next whole value. With an error about a duplicate member it may return
+// the value too; then the next can be read.
 func (d *decoder) next() ([]byte, error) {
 	value, err := d.text.ReadValue()
 	if err != nil {
@@ -64,9 +71,10 @@ func (d *decoder) next() ([]byte, error) {
 	}
 	end := int(d.text.InputOffset())
 	value = d.body[end-len(value) : end : end]
-	if d.isLarge() {
+	if d.findsDuplicates() {
+		d.names.hashes = d.names.hashes[:0]
 		if name, _ := d.names.find(value); name != nil {
-			return nil, duplicateMember(d.base + end - cap(name))
+			return value, duplicateMember(d.base + end - cap(name))
 		}
 	}
 	return value, nil
@@ -80,7 +88,9 @@ func (d *decoder) offset() int { return d.base + int(d.text.InputOffset()) }
 // memory.
 const largeBody = 4 << 20
 
-func (d *decoder) isLarge() bool { return len(d.body) >= largeBody }
+// findsDuplicates reports whether duplicateFinder looks for duplicate members, instead of
+// jsontext, which reads nothing after one.
+func (d *decoder) findsDuplicates() bool { return d.goOn || len(d.body) >= largeBody }
 
 // syntax replaces an error of jsontext, which may quote the data.
 func (d *decoder) syntax(err error) error {
@@ -103,9 +113,9 @@ func (d *decoder) syntax(err error) error {
 const maxDepthMessage = "exceeded max depth"
 
 // duplicateMember returns the error for a member that occurs a second time at offset.
-func duplicateMember(offset int) error {
-	return format.ErrorAt(offset, "duplicate member in a JSON object")
-}
+func duplicateMember(offset int) error { return format.ErrorAt(offset, "%w", errDuplicateMember) }
+
+var errDuplicateMember = errors.New("duplicate member in a JSON object")
 
 func (d *decoder) errorHere(detail string) error { return format.ErrorAt(d.offset(), "%s", detail) }
 
@@ -113,7 +123,8 @@ func (d *decoder) errorHere(detail string) error { return format.ErrorAt(d.offse
 // objects.
 type duplicateFinder struct {
 	seed   maphash.Seed
-	hashes []uint64 // of the names in the objects that are open
+	hashes []uint64   // of the names in the objects that are open
+	few    [32]uint64 // memory for hashes, at first
 }
 
 // find looks for a duplicate member in the valid JSON value at the start of b. It
@@ -133,33 +144,52 @@ func (n *duplicateFinder) find(b []byte) (name, rest []byte) {
 			return name, nil
 		}
 	}
+	name = n.duplicate(begin, func(hash uint64) []byte { return n.second(memberNames(whole), hash) })
+	if name != nil {
+		return name, nil
+	}
+	return nil, b[1:]
+}
+
+// duplicate removes the hashes from begin on, and calls second with those that occur
+// twice, until it returns a name.
+func (n *duplicateFinder) duplicate(begin int, second func(hash uint64) []byte) []byte {
 	hashes := n.hashes[begin:]
 	n.hashes = n.hashes[:begin]
 	slices.Sort(hashes)
 	for i := range hashes {
 		if i > 0 && hashes[i] == hashes[i-1] {
-			if name = n.second(whole, hashes[i]); name != nil {
-				return name, nil
+			if name := second(hashes[i]); name != nil {
+				return name
 			}
 		}
 	}
-	return nil, b[1:]
+	return nil
 }
 
-// second returns the second of two equal names with the hash in the object; nil if only
-// their hashes are equal.
-func (n *duplicateFinder) second(object []byte, hash uint64) []byte {
+// second returns the second of two equal names with the hash; nil if only their hashes
+// are equal.
+func (n *duplicateFinder) second(names iter.Seq[[]byte], hash uint64) []byte {
 	var first []byte
-	for members := newCursor(object[:nestedEnd(object)]); ; {
-		name, _, ok := members.member()
+	for name := range names {
 		switch {
-		case !ok:
-			return nil
 		case n.hash(name) != hash:
 		case first == nil:
 			first = name
 		case bytes.Equal(unquote(first), unquote(name)):
 			return name
+		}
+	}
+	return nil
+}
+
+// memberNames returns the names of the members of the valid object at the start of b.
+func memberNames(b []byte) iter.Seq[[]byte] {
+	return func(yield func([]byte) bool) {
+		for members := newCursor(b[:nestedEnd(b)]); ; {
+			if name, _, ok := members.member(); !ok || !yield(name) {
+				return
+			}
 		}
 	}
 }

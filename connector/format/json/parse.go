@@ -2,6 +2,7 @@ package json
 
 import (
 	"bytes"
+	"errors"
 
 	"github.com/aerosink/aerosink/connector/format"
 )
@@ -9,24 +10,37 @@ import (
 // minChange is the least that a change takes, in bytes. The digest alone takes 28.
 const minChange = 64 // {"msg":"write","key":["n",null,"…",null]}
 
-// Parse reads one JSON object, several one after another, or arrays of them.
+// Parse reads one JSON object, several one after another, or arrays of them. An object with
+// a duplicate member does not affect the next.
 func Parse(body []byte, o format.Options) ([]format.Parsed, error) {
+	changes, err := parse(newDecoder(), body, o)
+	if errors.Is(err, errDuplicateMember) {
+		d := newDecoder()
+		d.goOn = true
+		return parse(d, body, o)
+	}
+	return changes, err
+}
+
+func parse(d *decoder, body []byte, o format.Options) ([]format.Parsed, error) {
 	c := format.NewCollector(o, len(body), minChange)
-	d := newDecoder()
 	d.reset(body, 0)
 	for {
-		object, err := d.nextElement()
-		if err != nil {
-			return nil, err
-		}
-		if object == nil {
+		object, invalid := d.nextElement()
+		switch {
+		case object == nil && invalid != nil:
+			return nil, invalid
+		case object == nil:
 			return c.Changes(), nil
 		}
 		p, err := c.Begin(d.offset()-len(object), Name)
 		if err != nil {
 			return nil, err
 		}
-		c.End(p, object, parseObject(c, p, object))
+		if invalid == nil {
+			invalid = parseObject(c, d, p, object)
+		}
+		c.End(p, object, invalid)
 	}
 }
 
@@ -60,13 +74,16 @@ func parseLine(c *format.Collector, d *decoder, p *format.Parsed, line []byte) e
 	case object[0] != '{':
 		return d.errorHere("a line holds one JSON object")
 	}
-	return parseObject(c, p, object)
+	return parseObject(c, d, p, object)
 }
 
 // parseObject reads one JSON object whose syntax was checked, as JSON or as flat JSON.
 // If it exceeds a limit, only its metadata is read.
-func parseObject(c *format.Collector, p *format.Parsed, object []byte) error {
-	r := reader{object: object, at: p.Offset, metadataKey: c.Options.MetadataKey, bins: c.Options.Bins, names: &c.Names}
+func parseObject(c *format.Collector, d *decoder, p *format.Parsed, object []byte) error {
+	r := reader{object: object, at: p.Offset, metadataKey: c.Options.MetadataKey, bins: compareBins, comparer: &d.bins, names: &c.Names}
+	if c.Options.Bins {
+		r.bins = readBins
+	}
 	metadata := r.metadata()
 	depth := depthOfBins
 	if metadata != nil {
@@ -76,7 +93,9 @@ func parseObject(c *format.Collector, p *format.Parsed, object []byte) error {
 	if over == nil && nestsDeeper(object, depth+c.Options.Limits.Depth) {
 		over = c.TooDeep(p.Offset)
 	}
-	r.bins = r.bins && over == nil
+	if over != nil {
+		r.bins = skipBins
+	}
 	var err error
 	if metadata != nil {
 		err = r.flat(metadata, &p.Change)

@@ -20,9 +20,19 @@ type reader struct {
 	object      []byte
 	at          int // offset of object in the request body
 	metadataKey string
-	bins        bool // read the bins too
+	bins        binsMode
+	comparer    *binComparer // for compareBins
 	names       *change.Names
 }
+
+// binsMode says what a reader does with the bins.
+type binsMode uint8
+
+const (
+	skipBins    binsMode = iota
+	compareBins          // only look for two of one name
+	readBins
+)
 
 // metadata returns the metadata of flat JSON, or nil if the object is not flat JSON.
 func (r *reader) metadata() []byte {
@@ -99,10 +109,16 @@ func (r *reader) json(c *change.Change) error {
 	if err := r.operation(&h, c); err != nil {
 		return err
 	}
-	if bins == nil || !r.bins || c.Op.IsDelete() {
-		return nil
+	switch {
+	case bins == nil, c.Op.IsDelete():
+	case r.bins == readBins:
+		return r.typedBins(bins, c)
+	case r.bins == compareBins:
+		if name := r.comparer.duplicate(bins); name != nil {
+			return format.DuplicateBin(r.offsetOf(name), string(unquote(name)))
+		}
 	}
-	return r.typedBins(bins, c)
+	return nil
 }
 
 // flatJSON reads the object as [Flat].
@@ -117,9 +133,9 @@ func (r *reader) flatJSON(metadata []byte, c *change.Change) error {
 		var err error
 		switch {
 		case isString(name, "namespace"):
-			c.Namespace, err = r.text("namespace", value, format.SlotNamespace)
+			c.Namespace, err = r.text("namespace", value, change.SlotNamespace)
 		case isString(name, "set"):
-			c.Set, err = r.text("set", value, format.SlotSet)
+			c.Set, err = r.text("set", value, change.SlotSet)
 		case isString(name, "digest"):
 			h.hasDigest = true
 			err = r.digest(value, c)
@@ -138,7 +154,7 @@ func (r *reader) flatJSON(metadata []byte, c *change.Change) error {
 	if err := r.operation(&h, c); err != nil {
 		return err
 	}
-	if !r.bins || c.Op.IsDelete() {
+	if r.bins != readBins || c.Op.IsDelete() {
 		return nil
 	}
 	return r.flatBins(metadata, c)
@@ -214,13 +230,13 @@ func (r *reader) key(value []byte, c *change.Change) error {
 		return r.errorAt(value, `"key" has %d elements, not namespace, set, digest and user key`, n)
 	}
 	var err error
-	if c.Namespace, err = r.text("namespace", parts[0], format.SlotNamespace); err != nil {
+	if c.Namespace, err = r.text("namespace", parts[0], change.SlotNamespace); err != nil {
 		return err
 	}
 	if c.Namespace == "" {
 		return r.errorAt(parts[0], "the namespace is empty")
 	}
-	if c.Set, err = r.text("set", parts[1], format.SlotSet); err != nil {
+	if c.Set, err = r.text("set", parts[1], change.SlotSet); err != nil {
 		return err
 	}
 	if err = r.digest(parts[2], c); err != nil {
@@ -326,7 +342,7 @@ func (r *reader) typedBin(object []byte, i int) (change.Bin, error) {
 	if err != nil {
 		return change.Bin{}, err
 	}
-	return change.Bin{Name: r.names.Of(unquote(name), format.SlotBins+i), Value: v}, nil
+	return change.Bin{Name: r.names.Of(unquote(name), change.SlotBins+i), Value: v}, nil
 }
 
 var orders = map[string]change.Order{"key": change.KeyOrdered, "key-value": change.KeyValueOrdered}
@@ -417,7 +433,7 @@ func (r *reader) flatBins(metadata []byte, c *change.Change) error {
 		if err != nil {
 			return err
 		}
-		c.Bins = append(c.Bins, change.Bin{Name: r.names.Of(unquote(name), format.SlotBins+len(c.Bins)), Value: v})
+		c.Bins = append(c.Bins, change.Bin{Name: r.names.Of(unquote(name), change.SlotBins+len(c.Bins)), Value: v})
 	}
 }
 
@@ -506,11 +522,14 @@ func truncate(name string) string {
 	return name[:end]
 }
 
-// errorAt returns an error about part, whose offset follows from its capacity: it is a
-// subslice of the object that still has all of the object's capacity.
+// errorAt returns an error about part.
 func (r *reader) errorAt(part []byte, detail string, args ...any) error {
-	return format.ErrorAt(r.at+cap(r.object)-cap(part), detail, args...)
+	return format.ErrorAt(r.offsetOf(part), detail, args...)
 }
+
+// offsetOf returns the offset of part, which follows from its capacity: it is a subslice
+// of the object that still has all of the object's capacity.
+func (r *reader) offsetOf(part []byte) int { return r.at + cap(r.object) - cap(part) }
 
 // pack adds the valid JSON value at the start of b to p, and returns what follows it. It
 // reads each byte once, however deep values nest.

@@ -76,12 +76,12 @@ func (r *reader) write(c *change.Change) {
 
 func (r *reader) key(c *change.Change) {
 	r.array("the key", 4)
-	c.Namespace = r.name("the namespace", format.SlotNamespace)
+	c.Namespace = r.name("the namespace", change.SlotNamespace)
 	if c.Namespace == "" {
 		r.fail("the namespace is empty")
 	}
 	if !r.isNil() {
-		c.Set = r.name("the set", format.SlotSet)
+		c.Set = r.name("the set", change.SlotSet)
 	}
 	digest := take(r, "the digest", msgp.ReadBytesZC)
 	if len(digest) != len(c.Digest) {
@@ -97,7 +97,7 @@ func (r *reader) key(c *change.Change) {
 
 func (r *reader) bin(i int) change.Bin {
 	r.array("a bin", 4)
-	b := change.Bin{Name: r.name("a bin's name", format.SlotBins+i)}
+	b := change.Bin{Name: r.name("a bin's name", change.SlotBins+i)}
 	number := r.integer("a bin's type")
 	kind := change.Kind(number)
 	if number < 0 || number > math.MaxUint8 {

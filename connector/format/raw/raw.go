@@ -61,6 +61,7 @@ const minMessage = 48
 func Parse(body []byte, o format.Options) ([]format.Parsed, error) {
 	c := format.NewCollector(o, len(body), minMessage)
 	d := xdr.NewDecoder(xdr.MaxSize, c.Options.Now)
+	d.UseNames(&c.Names)
 	for rest := body; len(rest) > 0; {
 		if rest[0] == espVersion {
 			rest = rest[1:]
