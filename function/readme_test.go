@@ -62,6 +62,20 @@ func TestReadme_sinkParameters(t *testing.T) {
 	}
 }
 
+// The README's table of media types lists exactly those that a response with status 415 does.
+func TestReadme_mediaTypes(t *testing.T) {
+	r, _ := newReceiver(t, env("SINKS", "log:"))
+	for _, mediaType := range []string{"text/plain", ""} {
+		w := post(r, mediaType, "{}")
+		_, accepted, _ := strings.Cut(w.Body.String(), "want ")
+		expression := "([a-z]+/[a-z.-]+)"
+		table := strings.Join(names("(?m)^\\| (`[^|]*`) \\|", section(t, "## Requests")), " ")
+		if diff := cmp.Diff(names(expression, accepted), names(expression, table)); w.Code != http.StatusUnsupportedMediaType || diff != "" {
+			t.Errorf("%q: status %d (-response +README):\n%s", mediaType, w.Code, diff)
+		}
+	}
+}
+
 // The README's table of metrics lists exactly the metrics that exist once a change is stored.
 func TestReadme_metrics(t *testing.T) {
 	sinktest.New(t)

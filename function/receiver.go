@@ -208,7 +208,7 @@ func mediaTypeOf(req *http.Request) (string, error) {
 	header := req.Header.Get("Content-Type")
 	mediaType, _, err := mime.ParseMediaType(header)
 	if err != nil {
-		return "", &problem.Problem{Status: http.StatusUnsupportedMediaType, Detail: fmt.Sprintf("Content-Type %.80q is not a media type", header)}
+		return "", &problem.Problem{Status: http.StatusUnsupportedMediaType, Detail: fmt.Sprintf("Content-Type %.80q is not a media type: want %s", header, formats.MediaTypes())}
 	}
 	if err := formats.CheckMediaType(mediaType); err != nil {
 		return "", &problem.Problem{Status: http.StatusUnsupportedMediaType, Detail: err.Error()}

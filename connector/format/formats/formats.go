@@ -14,6 +14,7 @@ package formats
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -97,8 +98,29 @@ type Parser struct {
 	Now func() time.Time
 }
 
-// mediaTypes are the media types that Parse accepts, without their aliases.
-var mediaTypes = []string{format.MediaJSON, format.MediaNDJSON, format.MediaMessagePack, format.MediaAvro, format.MediaXDR, format.MediaOctets}
+// mediaTypes are the media types that Parse accepts: our own, and after each its aliases.
+// None of those for lines of JSON is registered, and all are common.
+var mediaTypes = [][]string{
+	{format.MediaJSON},
+	{format.MediaNDJSON, "application/ndjson", "application/jsonl", "application/x-jsonlines"},
+	{format.MediaMessagePack, "application/msgpack", "application/vnd.msgpack"},
+	{format.MediaAvro, "avro/binary"},
+	{format.MediaXDR},
+	{format.MediaOctets},
+}
+
+// MediaTypes returns the media types that [Parser.Parse] accepts, for an error.
+func MediaTypes() string { return strings.Join(slices.Concat(mediaTypes...), ", ") }
+
+// ownMediaType returns our own name of a media type, "" for one that Parse does not accept.
+func ownMediaType(mediaType string) string {
+	for _, names := range mediaTypes {
+		if slices.Contains(names, mediaType) {
+			return names[0]
+		}
+	}
+	return ""
+}
 
 // Parse reads the changes in body, whose media type must be in lower case and
 // without parameters. The changes share body's memory.
@@ -108,17 +130,17 @@ var mediaTypes = []string{format.MediaJSON, format.MediaNDJSON, format.MediaMess
 // never the data.
 func (p Parser) Parse(mediaType string, body []byte) ([]format.Parsed, error) {
 	o := format.Options{MetadataKey: p.MetadataKey, Bins: p.Bins, Limits: p.Limits, Buffer: p.Buffer, Now: p.Now}
-	switch mediaType {
+	switch ownMediaType(mediaType) {
 	case format.MediaJSON:
 		return json.Parse(body, o)
 	case format.MediaNDJSON:
 		return json.ParseLines(body, o)
-	case format.MediaMessagePack, "application/msgpack":
+	case format.MediaMessagePack:
 		return msgpack.Parse(body, o)
-	case format.MediaAvro, "avro/binary":
+	case format.MediaAvro:
 		return avro.Parse(body, o, p.Avro)
 	case format.MediaXDR, format.MediaOctets:
 		return raw.Parse(body, o)
 	}
-	return nil, change.Permanent(fmt.Errorf("%w %q: want %s", format.ErrMediaType, mediaType, strings.Join(mediaTypes, ", ")))
+	return nil, change.Permanent(fmt.Errorf("%w %q: want %s", format.ErrMediaType, mediaType, MediaTypes()))
 }

@@ -38,6 +38,39 @@ func TestByName(t *testing.T) {
 	}
 }
 
+// A body is read by each media type of its format, and the error for another lists all.
+func TestParser_mediaTypes(t *testing.T) {
+	_, refusal := all.Parse("application/json-seq", nil)
+	wantPermanent(t, refusal, "unsupported media type")
+	c := change.Change{Op: change.Delete, Namespace: "n"}
+	accepted := 0
+	for name, mediaTypes := range map[string][]string{
+		"json":             {"application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-jsonlines", "application/json"},
+		"flat-json":        {"application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-jsonlines", "application/json"},
+		"json in an array": {"application/json"},
+		"message-pack":     {"application/x-msgpack", "application/msgpack", "application/vnd.msgpack"},
+		"avro":             {"application/avro", "avro/binary"},
+		"xdr":              {"application/vnd.aerosink.xdr", "application/octet-stream"},
+	} {
+		r := requests(t, c, c)[name]
+		for _, mediaType := range mediaTypes {
+			parsed, err := all.Parse(mediaType, []byte(r.body))
+			if err != nil || len(parsed) != 2 || parsed[0].Err != nil || parsed[1].Err != nil {
+				t.Errorf("%s as %s: %v, %v", name, mediaType, parsed, err)
+			}
+			if !strings.Contains(refusal.Error()+",", " "+mediaType+",") {
+				t.Errorf("%v, want one that lists %s", refusal, mediaType)
+			}
+		}
+		if name != "flat-json" && name != "json in an array" {
+			accepted += len(mediaTypes)
+		}
+	}
+	if _, list, _ := strings.Cut(refusal.Error(), "want "); strings.Count(list, ",")+1 != accepted {
+		t.Errorf("%v, want one that lists %d media types", refusal, accepted)
+	}
+}
+
 // Errors for each part of a body must not take many times its memory.
 func TestParser_bodyOfTinyParts(t *testing.T) {
 	for mediaType, part := range map[string]string{format.MediaJSON: "{}", format.MediaNDJSON: "0\n", format.MediaMessagePack: "\xc0", format.MediaXDR: "\x02\x03\x00\x00\x00\x00\x00\x00"} {

@@ -26,7 +26,8 @@ func TestJSONParse_oneChange(t *testing.T) {
 	for _, tt := range []struct{ name, body, err string }{
 		{"members in another order", `{"bins":[{"value":1,"type":"int","name":"a"}],` + key + `,"msg":"write"}`, ""},
 		{"members of a newer sender", `{"new":{"a":[1]},"msg":"write",` + key + `}`, ""},
-		{"type of a newer sender", binned(`{"name":"a","type":"vector","value":[1]}`), ""},
+		{"a list without an order", binned(`{"name":"a","type":"list","value":[1],"ordered":false}`), ""},
+		{"orders that are null", binned(`{"name":"a","type":"map","value":{},"ordered":null,"order":null}`), ""},
 		{"escaped member names", `{"\u006dsg":"write","\u006bey":["shop",null,"` + digest64 + `",null]}`, ""},
 		{"a bin called key in flat JSON", `{"metadata":{"namespace":"n","digest":"` + digest64 + `","msg":"write"},"key":5,"msg":1}`, ""},
 		{"metadata at the end", `{"key":["a"],"metadata":{"namespace":"n","digest":"` + digest64 + `","msg":"write"}}`, ""},
@@ -59,6 +60,12 @@ func TestJSONParse_oneChange(t *testing.T) {
 		{"a bin is a number", binned(`1`), "a bin is not an object"},
 		{"a bin without a value", binned(`{"name":"a","type":"int"}`), `a bin needs "name"`},
 		{"a bin without a type", binned(`{"name":"a","value":1}`), `a bin needs "name"`},
+		{"a type that there is not", binned(`{"name":"a","type":"decimal","value":"secret"}`), "byte 98: the bin's type is none of str, int, float, bool, blob, list, map, geojson, hll, null"},
+		{"a type in capitals", binned(`{"name":"a","type":"INT","value":1}`), "the bin's type is none of str, int"},
+		{"a type that is empty", binned(`{"name":"a","type":"","value":null}`), "the bin's type is none of str, int"},
+		{"an order that there is not", binned(`{"name":"a","type":"map","value":{},"order":"keys"}`), `"order" is neither "key" nor "key-value"`},
+		{"an order that is a number", binned(`{"name":"a","type":"map","value":{},"order":1}`), `"order" is neither "key" nor "key-value"`},
+		{"ordered is a string", binned(`{"name":"a","type":"list","value":[],"ordered":"true"}`), `"ordered" is neither true nor false`},
 		{"int that is a string", binned(`{"name":"a","type":"int","value":"1"}`), "does not fit its bin's type"},
 		{"str that is a number", binned(`{"name":"a","type":"str","value":1}`), "does not fit its bin's type"},
 		{"float that is another string", binned(`{"name":"a","type":"float","value":"nan"}`), "does not fit its bin's type"},
@@ -116,7 +123,7 @@ func TestJSONParse_body(t *testing.T) {
 		{"not UTF-8", format.MediaJSON, "{\"secret\":\"\xff\"}", 0, "byte 11: not JSON in UTF-8"},
 		{"a lone surrogate", format.MediaJSON, `{"secret":"\ud800"}`, 0, "not JSON in UTF-8"},
 		{"nests 20000 deep", format.MediaJSON, `{"a":` + strings.Repeat("[", 20000) + strings.Repeat("]", 20000) + "}", 0, "byte 10004: too large: arrays and objects nest deeper than JSON can be checked"},
-		{"another media type", "text/plain", good, 0, `unsupported media type "text/plain": want application/json, application/x-ndjson, application/x-msgpack`},
+		{"another media type", "text/plain", good, 0, `unsupported media type "text/plain": want application/json, application/x-ndjson, application/ndjson, application/jsonl, application/x-jsonlines, `},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			parsed, err := all.Parse(tt.media, []byte(tt.body))

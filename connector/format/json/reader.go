@@ -329,28 +329,45 @@ func (r *reader) typedBin(object []byte, i int) (change.Bin, error) {
 			label = v
 		case isString(n, "value"):
 			value = v
-		case isString(n, "ordered") && string(v) == "true":
-			order = change.Ordered
-		case isString(n, "order") && v[0] == '"':
-			order = orders[string(unquote(v))]
+		case isString(n, "ordered"), isString(n, "order"):
+			o, err := r.order(n, v)
+			if err != nil {
+				return change.Bin{}, err
+			}
+			order = max(order, o)
 		}
 	}
 	if name == nil || name[0] != '"' || value == nil || label == nil || label[0] != '"' {
 		return change.Bin{}, r.errorAt(object, `a bin needs "name" and "type", which are strings, and "value"`)
 	}
-	v, err := r.typed(string(unquote(label)), value, order)
+	v, err := r.typed(label, value, order)
 	if err != nil {
 		return change.Bin{}, err
 	}
 	return change.Bin{Name: r.names.Of(unquote(name), change.SlotBins+i), Value: v}, nil
 }
 
-var orders = map[string]change.Order{"key": change.KeyOrdered, "key-value": change.KeyValueOrdered}
+// order reads the member "ordered" of a list, or "order" of a map.
+func (r *reader) order(name, value []byte) (change.Order, error) {
+	ofList := isString(name, "ordered")
+	switch {
+	case string(value) == "null", ofList && string(value) == "false":
+		return change.Unordered, nil
+	case ofList && string(value) == "true":
+		return change.Ordered, nil
+	case ofList:
+		return change.Unordered, r.errorAt(value, `"ordered" is neither true nor false`)
+	case isString(value, "key"):
+		return change.KeyOrdered, nil
+	case isString(value, "key-value"):
+		return change.KeyValueOrdered, nil
+	}
+	return change.Unordered, r.errorAt(value, `"order" is neither "key" nor "key-value"`)
+}
 
-// typed reads the value of a bin whose member "type" is label. An unknown label may come
-// from a newer sender: the type then follows from the syntax.
-func (r *reader) typed(label string, value []byte, order change.Order) (change.Value, error) {
-	switch label {
+// typed reads the value of a bin with the member "type".
+func (r *reader) typed(label, value []byte, order change.Order) (change.Value, error) {
+	switch string(unquote(label)) {
 	case "blob":
 		return r.base64(change.KindBlob, value)
 	case "hll":
@@ -379,7 +396,7 @@ func (r *reader) typed(label string, value []byte, order change.Order) (change.V
 		}
 		return r.expect(false, value, order)
 	}
-	return r.untyped("a bin", value, order)
+	return change.Value{}, r.errorAt(label, "the bin's type is none of str, int, float, bool, blob, list, map, geojson, hll, null")
 }
 
 // expect reads the value if it fits its bin's type.
