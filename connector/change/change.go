@@ -83,7 +83,7 @@ type Change struct {
 	Key       Value // the user key; KindNil if it is not stored with the record
 
 	Generation uint32 // 0 if unknown; of a delete, the last generation + 1
-	LUT        int64  // last update time in Unix milliseconds; 0 if unknown
+	LUT        int64  // last update time in Unix milliseconds; 0 if unknown; see CheckTimes
 	Expiry     int64  // Unix seconds; 0 never expires; see ExpiryUnknown. Deletes have none
 	SourceID   uint8  // the src-id of the cluster that shipped the change; 0 by default
 

@@ -67,7 +67,7 @@ func (c *Collector) End(p *Parsed, data []byte, err error) {
 		err = c.checkLimits(p)
 	}
 	if err == nil {
-		err = c.checkBins(p)
+		err = c.checkChange(p)
 	}
 	if err != nil {
 		p.Err, p.Offset = err, offsetOf(err, p.Offset)
@@ -119,8 +119,12 @@ func (c *Collector) checkLimits(p *Parsed) error {
 	return nil
 }
 
-// checkBins returns an error if two bins have one name.
-func (c *Collector) checkBins(p *Parsed) error {
+// checkChange returns an error if a time cannot be written as a date, or two bins have one
+// name.
+func (c *Collector) checkChange(p *Parsed) error {
+	if err := p.Change.CheckTimes(); err != nil {
+		return ErrorAt(p.Offset, "%w", err)
+	}
 	if i := c.Names.DuplicateBin(p.Change.Bins); i >= 0 {
 		return DuplicateBin(p.Offset, p.Change.Bins[i].Name)
 	}

@@ -72,6 +72,15 @@ func Msg(op change.Op) string {
 	return "write"
 }
 
+// ExpiryOf returns the expiry that a sender has written as exp, in Unix seconds: -1 means
+// never, as 0 does.
+func ExpiryOf(exp int64) int64 {
+	if exp == -1 {
+		return 0
+	}
+	return exp
+}
+
 // IsUserKey reports whether a user key can be of the kind. XDR has some more, for
 // language-specific blobs.
 func IsUserKey(kind change.Kind) bool {

@@ -96,7 +96,7 @@ func (m *metadata) operation(c *change.Change) error {
 	switch text := string(msg.Bytes()); {
 	case msg.Kind() == change.KindString && text == format.Msg(change.Write):
 		if c.Expiry = change.ExpiryUnknown; m[metaExp].Kind() != change.KindNil {
-			c.Expiry = max(m[metaExp].Integer(), 0) // -1 also means never
+			c.Expiry = format.ExpiryOf(m[metaExp].Integer())
 		}
 	case msg.Kind() == change.KindString && text == format.Msg(change.Delete):
 		if !hasKind(m[metaDurable], change.KindBool, change.KindNil) {

@@ -96,7 +96,7 @@ func TestAvroParse_filesByGoavro(t *testing.T) {
 		for i := range 3 {
 			metadata := map[string]any{
 				"msg": "write", "namespace": "n", "set": nil, "userKey": goavro.Union("long", i), "digest": make([]byte, 20),
-				"gen": goavro.Union("int", 1), "exp": nil, "lut": goavro.Union("long", int64(1)<<60), "durable": nil,
+				"gen": goavro.Union("int", 1), "exp": nil, "lut": goavro.Union("long", int64(1)<<40), "durable": nil,
 			}
 			items := goavro.Union("array", []any{"a", "b"})
 			for range 2 {
@@ -105,7 +105,7 @@ func TestAvroParse_filesByGoavro(t *testing.T) {
 					t.Fatal(err)
 				}
 				want = append(want, change.Change{
-					Namespace: "n", Key: change.IntegerValue(int64(i)), Generation: 1, LUT: 1 << 60, Expiry: change.ExpiryUnknown,
+					Namespace: "n", Key: change.IntegerValue(int64(i)), Generation: 1, LUT: 1 << 40, Expiry: change.ExpiryUnknown,
 					Bins: []change.Bin{
 						{Name: "total", Value: change.DoubleValue(0.5)}, {Name: "items", Value: packed(t, change.KindList, "92a20361a20362")},
 						{Name: "count", Value: change.IntegerValue(-1 << 63)},
@@ -129,13 +129,13 @@ func TestAvroParse_filesByHamba(t *testing.T) {
 		for i := range 3 {
 			metadata := map[string]any{
 				"msg": "write", "namespace": "n", "set": nil, "userKey": int64(i), "digest": make([]byte, 20),
-				"gen": 1, "exp": nil, "lut": int64(1) << 60, "durable": nil,
+				"gen": 1, "exp": nil, "lut": int64(1) << 40, "durable": nil,
 			}
 			if err := w.Encode(map[string]any{"metadata": metadata, "status": nil, "total": 0.5, "items": map[string]any{"array": []any{"a", "b"}}, "count": int64(-1) << 63}); err != nil {
 				t.Fatal(err)
 			}
 			want = append(want, change.Change{
-				Namespace: "n", Key: change.IntegerValue(int64(i)), Generation: 1, LUT: 1 << 60, Expiry: change.ExpiryUnknown,
+				Namespace: "n", Key: change.IntegerValue(int64(i)), Generation: 1, LUT: 1 << 40, Expiry: change.ExpiryUnknown,
 				Bins: []change.Bin{
 					{Name: "total", Value: change.DoubleValue(0.5)}, {Name: "items", Value: packed(t, change.KindList, "92a20361a20362")},
 					{Name: "count", Value: change.IntegerValue(-1 << 63)},

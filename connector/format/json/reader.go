@@ -184,7 +184,7 @@ func (r *reader) member(h *metaMembers, name, value []byte, c *change.Change) er
 	case isString(name, "exp"):
 		exp, err := r.number("exp", value, change.ExpiryUnknown)
 		if h.hasExp = string(value) != "null"; h.hasExp {
-			exp = max(exp, 0) // -1 also means never
+			exp = format.ExpiryOf(exp)
 		}
 		c.Expiry = exp
 		return err

@@ -62,7 +62,7 @@ func (r *reader) write(c *change.Change) {
 		r.fail("the generation is out of range")
 	}
 	if c.Expiry = change.ExpiryUnknown; !r.isNil() {
-		c.Expiry = max(r.integer("the expiry"), 0) // -1 also means never
+		c.Expiry = format.ExpiryOf(r.integer("the expiry"))
 	}
 	c.LUT = r.integer("the last update time")
 	if !r.bins {

@@ -67,12 +67,13 @@ func labelOf(kind change.Kind) string {
 // of sets the cell to a bin.
 func (c *cell) of(b *change.Bin) error {
 	*c = cell{name: b.Name, v: b.Value, lut: b.LUT, sourceID: b.SourceID}
+	if err := change.CheckLUT(c.lut); err != nil {
+		return fmt.Errorf("bin %s: %w", c.name, err)
+	}
 	kind := c.v.Kind()
 	switch {
 	case !utf8.ValidString(c.name):
 		return errors.New("the name of a bin is not UTF-8")
-	case c.lut < 0 || c.lut/1000 > endOfTime:
-		return fmt.Errorf("bin %s: the last update time %d ms is outside the years 1970 to 9999", c.name, c.lut)
 	case kind > math.MaxUint8 && kind != change.KindUnsigned:
 		return fmt.Errorf("bin %s: a value of kind %s", c.name, kind)
 	case kind == change.KindGeoJSON:

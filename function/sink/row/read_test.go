@@ -92,6 +92,34 @@ func TestRead_otherFiles(t *testing.T) {
 	})
 }
 
+// A time that no reader of changes accepts is an error of its row. No file of ours has one;
+// one of Parquet would need other checksums.
+func TestRead_timeAfterTheLast(t *testing.T) {
+	f := files[0]
+	for name, c := range map[string]change.Change{
+		"LUT":     {Namespace: "n", LUT: change.EndOfTime},
+		"bin LUT": {Namespace: "n", BinLUTs: true, Bins: []change.Bin{{Name: "a", LUT: change.EndOfTime}}},
+		"expiry":  {Namespace: "n", Expiry: change.EndOfTime / 1000},
+	} {
+		last := int64(change.EndOfTime)
+		if name == "expiry" {
+			last = last / 1000 * 1000
+		}
+		b := write(t, f, "null", rowsOf(t, []change.Change{c}))
+		if n, err := count(f, b); n != 1 || err != nil {
+			t.Fatalf("%s: %d rows, %v", name, n, err)
+		}
+		old, later := binary.AppendVarint(nil, last), binary.AppendVarint(nil, last+1000)
+		if !bytes.Contains(b, old) {
+			t.Fatalf("%s: not in the file", name)
+		}
+		_, err := count(f, bytes.ReplaceAll(b, old, later))
+		if !change.IsPermanent(err) || !strings.Contains(err.Error(), "row 0: ") || !strings.Contains(err.Error(), "outside the years 1970 to 9999") {
+			t.Errorf("%s: error %v", name, err)
+		}
+	}
+}
+
 // resealed returns the file with the right checksum, as if a change in the footer of a
 // Parquet file had been written so.
 func resealed(f file, b []byte) []byte {

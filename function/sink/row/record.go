@@ -81,6 +81,9 @@ func (r *record) change() (change.Change, error) {
 			return change.Change{}, fmt.Errorf("its key: %w", err)
 		}
 	}
+	if err := c.CheckTimes(); err != nil {
+		return change.Change{}, err
+	}
 	return c, r.addBins(&c)
 }
 
@@ -99,6 +102,9 @@ func (r *record) addBins(c *change.Change) error {
 	for _, name := range slices.Sorted(maps.Keys(r.Bins)) {
 		b := r.Bins[name]
 		v, err := b.value()
+		if err == nil {
+			err = change.CheckLUT(or(b.LUT, 0))
+		}
 		if err != nil {
 			return fmt.Errorf("bin %s: %w", name, err)
 		}

@@ -14,7 +14,6 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"time"
 	"unicode/utf8"
 
 	"github.com/aerosink/aerosink/connector/change"
@@ -52,9 +51,6 @@ func Of(p *format.Parsed) (Row, error) {
 	return r, nil
 }
 
-// endOfTime is the last timestamp of SQL, in Unix seconds: the end of the year 9999.
-var endOfTime = time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC).Unix()
-
 // check checks that the schema can express the metadata.
 func (r *Row) check() error {
 	switch c := &r.c; {
@@ -62,14 +58,10 @@ func (r *Row) check() error {
 		return errors.New("the namespace is not UTF-8")
 	case !utf8.ValidString(c.Set):
 		return errors.New("the set is not UTF-8")
-	case c.LUT < 0 || c.LUT/1000 > endOfTime:
-		return fmt.Errorf("the last update time %d ms is outside the years 1970 to 9999", c.LUT)
-	case c.Expiry < change.ExpiryUnknown || c.Expiry > endOfTime:
-		return fmt.Errorf("the expiry %d s is outside the years 1970 to 9999", c.Expiry)
 	case !isKey(c.Key.Kind()):
 		return fmt.Errorf("unsupported user key of kind %s", c.Key.Kind())
 	}
-	return nil
+	return r.c.CheckTimes()
 }
 
 // isKey reports whether a user key may be of the kind.
