@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"github.com/aerosink/aerosink/connector/format"
+	"github.com/aerosink/aerosink/function/intake"
 	"github.com/aerosink/aerosink/function/problem"
 )
 
@@ -22,7 +23,8 @@ func (b *changeBuffer) free() {
 
 // parse parses the body, of a media type that is accepted, into changes. If there are dead
 // letters, a body that cannot be parsed at all becomes one unreadable change, and so a dead
-// letter. A body that is too large does not: the sender can correct that.
+// letter. A body that is too large, or compressed without saying so, does not: the sender can
+// correct that.
 func (b *changeBuffer) parse(to *ready, mediaType string, body []byte) error {
 	parser := to.settings.Parser
 	parser.Buffer = b.changes
@@ -31,6 +33,8 @@ func (b *changeBuffer) parse(to *ready, mediaType string, body []byte) error {
 	case err == nil:
 		b.changes = changes
 		return nil
+	case errors.Is(err, format.ErrContentCoding):
+		return intake.UnsupportedCoding(err.Error())
 	case errors.Is(err, format.ErrTooLarge):
 		return &problem.Problem{Status: http.StatusRequestEntityTooLarge, Detail: err.Error()}
 	case !to.store.HasDeadLetters():

@@ -129,18 +129,20 @@ func TestServeHTTP_unreadableBody(t *testing.T) {
 	for _, tt := range []struct {
 		name        string
 		mediaType   string
+		body        string
 		deadLetters *fake
 		status      int
 		dead        []string
 	}{
-		{"no dead letters", format.MediaJSON, nil, 400, nil},
-		{"dead letters", format.MediaJSON, &fake{}, 200, []string{body}},
-		{"failing dead letters", format.MediaJSON, &fake{verdict: failOn("", errLater)}, 503, nil},
-		{"unsupported media type", "text/plain", &fake{}, 415, nil},
+		{"no dead letters", format.MediaJSON, body, nil, 400, nil},
+		{"dead letters", format.MediaJSON, body, &fake{}, 200, []string{body}},
+		{"failing dead letters", format.MediaJSON, body, &fake{verdict: failOn("", errLater)}, 503, nil},
+		{"unsupported media type", "text/plain", body, &fake{}, 415, nil},
+		{"undeclared content coding", format.MediaNDJSON, "\x1f\x8b\x08\x00\n{}\n", &fake{}, 415, nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s := &fake{}
-			w := postAs(receiverOf(t, tt.deadLetters, s), tt.mediaType, body)
+			w := postAs(receiverOf(t, tt.deadLetters, s), tt.mediaType, tt.body)
 			if w.Code != tt.status || s.puts > 0 {
 				t.Errorf("status %d: %s; %d puts", w.Code, w.Body, s.puts)
 			}

@@ -15,6 +15,10 @@ var ErrTooLarge = errors.New("too large")
 // error is permanent.
 var ErrMediaType = errors.New("unsupported media type")
 
+// ErrContentCoding is wrapped by the error for a body that is compressed although the
+// request does not say so. It is permanent.
+var ErrContentCoding = errors.New("undeclared content coding")
+
 // ErrDepth is the error for a value that nests deeper than any format can.
 var ErrDepth = fmt.Errorf("%w: lists and maps nest deeper than %d", ErrTooLarge, change.MaxDepth)
 

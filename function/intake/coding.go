@@ -8,7 +8,6 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
 
 	"github.com/aerosink/aerosink/function/problem"
@@ -36,7 +35,7 @@ type coding struct {
 }
 
 var (
-	gzipCoding = &coding{name: "gzip", inflaters: sync.Pool{New: func() any { return new(gzip.Reader) }}}
+	gzipCoding = &coding{name: "gzip", inflaters: sync.Pool{New: func() any { return new(gzipReader) }}}
 	zstdCoding = &coding{name: "zstd", inflaters: sync.Pool{New: func() any { return newZstd() }}}
 )
 
@@ -62,16 +61,18 @@ func codingsOf(header http.Header) ([]*coding, error) {
 		case "zstd":
 			codings = append(codings, zstdCoding)
 		default:
-			return nil, unknownCoding(fmt.Sprintf("unsupported Content-Encoding %.40q: want gzip, zstd or identity", element))
+			return nil, UnsupportedCoding(fmt.Sprintf("unsupported Content-Encoding %.40q: want gzip, zstd or identity", element))
 		}
 		if len(codings) > maxCodings {
-			return nil, unknownCoding(fmt.Sprintf("Content-Encoding names more than %d codings", maxCodings))
+			return nil, UnsupportedCoding(fmt.Sprintf("Content-Encoding names more than %d codings", maxCodings))
 		}
 	}
 	return codings, nil
 }
 
-func unknownCoding(detail string) error {
+// UnsupportedCoding returns the problem for a Content-Encoding that is not accepted, or is not
+// that of the body.
+func UnsupportedCoding(detail string) error {
 	return &problem.Problem{Status: http.StatusUnsupportedMediaType, Detail: detail, Header: http.Header{"Accept-Encoding": {"gzip, zstd"}}}
 }
 

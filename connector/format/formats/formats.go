@@ -12,7 +12,7 @@
 package formats
 
 import (
-	"errors"
+	"bytes"
 	"fmt"
 	"slices"
 	"strings"
@@ -62,10 +62,10 @@ func MediaTypeOf(name string) string {
 // the error that Parse returns, so that a body can be refused before it is read. The media
 // type must be in lower case and without parameters.
 func CheckMediaType(mediaType string) error {
-	if _, err := (Parser{}).Parse(mediaType, nil); errors.Is(err, format.ErrMediaType) {
-		return err
+	if ownMediaType(mediaType) == "" {
+		return change.Permanent(fmt.Errorf("%w %q: want %s", format.ErrMediaType, mediaType, MediaTypes()))
 	}
-	return nil // an empty body may be an error, but not of its media type
+	return nil
 }
 
 // Parser reads request bodies in every format. The zero Parser reads neither flat
@@ -129,8 +129,23 @@ func ownMediaType(mediaType string) string {
 // that the whole body cannot be read; it is permanent and names a byte offset,
 // never the data.
 func (p Parser) Parse(mediaType string, body []byte) ([]format.Parsed, error) {
+	if err := CheckMediaType(mediaType); err != nil {
+		return nil, err
+	}
+	own, coding := ownMediaType(mediaType), contentCoding(body)
+	if coding != "" && own != format.MediaAvro { // data of Avro may begin like that too
+		return nil, undeclared(coding)
+	}
+	parsed, err := p.parse(own, body)
+	if coding != "" && err != nil {
+		return nil, undeclared(coding)
+	}
+	return parsed, err
+}
+
+func (p Parser) parse(mediaType string, body []byte) ([]format.Parsed, error) {
 	o := format.Options{MetadataKey: p.MetadataKey, Bins: p.Bins, Limits: p.Limits, Buffer: p.Buffer, Now: p.Now}
-	switch ownMediaType(mediaType) {
+	switch mediaType {
 	case format.MediaJSON:
 		return json.Parse(body, o)
 	case format.MediaNDJSON:
@@ -139,8 +154,23 @@ func (p Parser) Parse(mediaType string, body []byte) ([]format.Parsed, error) {
 		return msgpack.Parse(body, o)
 	case format.MediaAvro:
 		return avro.Parse(body, o, p.Avro)
-	case format.MediaXDR, format.MediaOctets:
-		return raw.Parse(body, o)
 	}
-	return nil, change.Permanent(fmt.Errorf("%w %q: want %s", format.ErrMediaType, mediaType, MediaTypes()))
+	return raw.Parse(body, o)
+}
+
+// contentCoding returns the content coding of a body that begins like a file of gzip or
+// zstd, else "".
+func contentCoding(body []byte) string {
+	switch {
+	case bytes.HasPrefix(body, []byte("\x1f\x8b\x08")):
+		return "gzip"
+	case bytes.HasPrefix(body, []byte("\x28\xb5\x2f\xfd")):
+		return "zstd"
+	}
+	return ""
+}
+
+// undeclared returns the error for a compressed body whose request does not say so.
+func undeclared(coding string) error {
+	return format.ErrorAt(0, "%w: the body is compressed; send it with Content-Encoding: %s", format.ErrContentCoding, coding)
 }

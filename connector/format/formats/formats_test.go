@@ -1,6 +1,9 @@
 package formats_test
 
 import (
+	"bytes"
+	"compress/gzip"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -68,6 +71,47 @@ func TestParser_mediaTypes(t *testing.T) {
 	}
 	if _, list, _ := strings.Cut(refusal.Error(), "want "); strings.Count(list, ",")+1 != accepted {
 		t.Errorf("%v, want one that lists %d media types", refusal, accepted)
+	}
+}
+
+// A body that is compressed without saying so is one error, not one for each part that
+// looks like a line or a message.
+func TestParser_undeclaredCompression(t *testing.T) {
+	c := bin(change.StringValue([]byte(strings.Repeat("text\n", 1000))))
+	f := newAvro(t, mapOfAnything)
+	record, err := f.Append(nil, &c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var gz bytes.Buffer
+	w := gzip.NewWriter(&gz)
+	if _, err := w.Write(record); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for coding, body := range map[string][]byte{"gzip": gz.Bytes(), "zstd": zstandard(t, record)} {
+		for _, mediaType := range strings.Split(formats.MediaTypes(), ", ") {
+			for _, p := range []formats.Parser{all, reading(f)} {
+				parsed, err := p.Parse(mediaType, body)
+				wantPermanent(t, err, "byte 0: undeclared content coding: the body is compressed; send it with Content-Encoding: "+coding)
+				if parsed != nil || !errors.Is(err, format.ErrContentCoding) {
+					t.Errorf("%s: %d changes", mediaType, len(parsed))
+				}
+			}
+		}
+	}
+	// A datum of Avro may begin with the same bytes.
+	number := newAvro(t, `{"type":"record","name":"R","fields":[{"name":"b","type":"long"},{"name":"c","type":"long"},
+		{"name":"metadata","type":{"type":"map","values":["string","bytes"]}}]}`)
+	record, err = number.Append(nil, &change.Change{Namespace: "n", Expiry: change.ExpiryUnknown, Bins: []change.Bin{
+		{Name: "b", Value: change.IntegerValue(-16)}, {Name: "c", Value: change.IntegerValue(-518)}}})
+	if err != nil || !bytes.HasPrefix(record, []byte("\x1f\x8b\x08")) {
+		t.Fatalf("% x, %v", record, err)
+	}
+	if parsed, err := reading(number).Parse(format.MediaAvro, record); err != nil || parsed[0].Err != nil {
+		t.Errorf("%v, %v", parsed, err)
 	}
 }
 

@@ -118,10 +118,10 @@ func TestJSONParse_body(t *testing.T) {
 		{"an array in an array", format.MediaJSON, "[[" + good + "]]", 0, "byte 1: want a JSON object"},
 		{"an array that ends early", format.MediaJSON, "[" + good, 0, "unexpected end of JSON"},
 		{"an object that ends early", format.MediaJSON, good[:30], 0, "byte 30: unexpected end of JSON"},
-		{"not JSON", format.MediaJSON, "secret", 0, "byte 0: not JSON in UTF-8"},
-		{"bytes after the JSON", format.MediaJSON, good + "secret", 0, "not JSON in UTF-8"},
-		{"not UTF-8", format.MediaJSON, "{\"secret\":\"\xff\"}", 0, "byte 11: not JSON in UTF-8"},
-		{"a lone surrogate", format.MediaJSON, `{"secret":"\ud800"}`, 0, "not JSON in UTF-8"},
+		{"not JSON", format.MediaJSON, "secret", 0, "byte 0: not JSON"},
+		{"bytes after the JSON", format.MediaJSON, good + "secret", 0, "not JSON"},
+		{"not UTF-8", format.MediaJSON, "{\"secret\":\"\xff\"}", 0, "byte 11: not JSON: bytes that are not UTF-8"},
+		{"a lone surrogate", format.MediaJSON, `{"secret":"\ud800"}`, 0, "not JSON: a lone surrogate"},
 		{"nests 20000 deep", format.MediaJSON, `{"a":` + strings.Repeat("[", 20000) + strings.Repeat("]", 20000) + "}", 0, "byte 10004: too large: arrays and objects nest deeper than JSON can be checked"},
 		{"another media type", "text/plain", good, 0, `unsupported media type "text/plain": want application/json, application/x-ndjson, application/ndjson, application/jsonl, application/x-jsonlines, `},
 	} {
@@ -364,20 +364,44 @@ func TestJSONParse_invalidSyntax(t *testing.T) {
 	for _, unit := range sixteen {
 		wide = binary.LittleEndian.AppendUint16(wide, unit)
 	}
-	for name, text := range map[string]string{
-		"a byte order mark": "\ufeff" + good, "UTF-16": string(wide), "UTF-16 with its mark": "\xff\xfe" + string(wide), "NUL": "\x00" + good, "NUL behind it": good + "\x00",
-		"NUL in a string": strings.Replace(good, "shop", "sh\x00p", 1), "a lone surrogate": strings.Replace(good, "shop", `sh\udc00p`, 1), "half a pair": strings.Replace(good, "shop", `sh\ud800\u0041p`, 1),
-		"Latin-1": strings.Replace(good, "shop", "caf\xe9", 1), "a comment": good + "// comment", "a trailing comma": good[:len(good)-1] + ",}", "single quotes": strings.ReplaceAll(good, `"`, "'"),
-		"NaN": strings.Replace(good, "null", "NaN", 1), "a plus": strings.Replace(good, "null", "+1", 1), "a leading zero": strings.Replace(good, "null", "01", 1),
+	for _, tt := range []struct{ name, text, err string }{
+		{"a byte order mark", "\ufeff" + good, "byte 0: not JSON: a byte order mark"},
+		{"UTF-16", string(wide), "not JSON: UTF-16; want UTF-8"},
+		{"UTF-16 with its mark", "\xff\xfe" + string(wide), "byte 0: not JSON: UTF-16; want UTF-8"},
+		{"big-endian UTF-16", "\x00" + string(wide[:len(wide)-1]), "not JSON: UTF-16; want UTF-8"},
+		{"NUL", "\x00\x00" + good, "byte 0: not JSON: a NUL byte"},
+		{"NUL behind it", good + "\x00", "not JSON: a NUL byte"},
+		{"NUL in a string", strings.Replace(good, "shop", "sh\x00p", 1), "byte 26: not JSON: a NUL byte"},
+		{"a tab in a string", strings.Replace(good, "shop", "sh\tp", 1), "not JSON: a control character that is not escaped"},
+		{"a lone surrogate", strings.Replace(good, "shop", `sh\uDC00p`, 1), "byte 26: not JSON: a lone surrogate"},
+		{"half a pair", strings.Replace(good, "shop", `sh\ud800\u0041p`, 1), "not JSON: a lone surrogate"},
+		{"a surrogate in UTF-8", strings.Replace(good, "shop", "sh\xed\xa0\x80p", 1), "not JSON: bytes that are not UTF-8"},
+		{"Latin-1", strings.Replace(good, "shop", "caf\xe9", 1), "not JSON: bytes that are not UTF-8"},
+		{"an escape of another language", strings.Replace(good, "shop", `sh\x41p`, 1), "not JSON: an unknown escape sequence"},
+		{"a comment", good + "// comment", "not JSON: a comment"},
+		{"a trailing comma", good[:len(good)-1] + " , }", "not JSON: a comma before the end of an object or array"},
+		{"a trailing comma in an array", strings.Replace(good, "null]", "null,]", 1), "not JSON: a comma before the end of an object or array"},
+		{"two commas", strings.Replace(good, "null,", "null,,", 1), "not JSON: a comma after no value"},
+		{"a comma behind it", good + ",", "not JSON: a comma between values that are not in an array"},
+		{"single quotes", strings.ReplaceAll(good, `"`, "'"), "not JSON: single quotes"},
+		{"NaN", strings.Replace(good, "null", "NaN", 1), "not JSON: NaN or Infinity"},
+		{"minus infinity", strings.Replace(good, "null", "-Infinity", 1), "not JSON: NaN or Infinity"},
+		{"a web page", "<html>", "byte 0: not JSON: XML or HTML"},
+		{"a plus", strings.Replace(good, "null", "+1", 1), "not JSON"},
+		{"a leading zero", strings.Replace(good, "null", "01", 1), "not JSON"},
 	} {
-		if parsed, err := all.Parse(format.MediaJSON, []byte(text)); !change.IsPermanent(err) {
-			t.Errorf("%s: %v, %v", name, parsed, err)
+		name, text := tt.name, tt.text
+		parsed, err := all.Parse(format.MediaJSON, []byte(text))
+		if wantPermanent(t, err, tt.err); parsed != nil {
+			t.Errorf("%s: %v", name, parsed)
 		}
-		parsed, err := all.Parse(format.MediaNDJSON, []byte(good+"\n"+text+"\n"+good))
+		parsed, err = all.Parse(format.MediaNDJSON, []byte(good+"\n"+text+"\n"+good))
 		if err != nil || len(parsed) != 3 || parsed[0].Err != nil || parsed[2].Err != nil {
 			t.Errorf("%s: %d lines, %v: the lines around it are affected", name, len(parsed), err)
 			continue
 		}
+		_, cause, _ := strings.Cut(tt.err, "not JSON")
+		wantPermanent(t, parsed[1].Err, "not JSON"+cause)
 		bad := parsed[1]
 		if !change.IsPermanent(bad.Err) || bad.Format != "json" || string(bad.Data) != text || bad.Offset <= len(good) || bad.Offset > len(good)+1+len(text) {
 			t.Errorf("%s: %q in %s at byte %d: %v", name, bad.Data, bad.Format, bad.Offset, bad.Err)

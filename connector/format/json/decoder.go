@@ -103,9 +103,9 @@ func (d *decoder) syntax(err error) error {
 	case errors.As(err, &s) && s.Err != nil && s.Err.Error() == maxDepthMessage:
 		return format.TooLargeAt(d.base+int(s.ByteOffset), "arrays and objects nest deeper than JSON can be checked")
 	case errors.As(err, &s):
-		return format.ErrorAt(d.base+int(s.ByteOffset), "not JSON in UTF-8")
+		return notJSON(d.body, int(s.ByteOffset), d.base)
 	}
-	return d.errorHere("not JSON in UTF-8")
+	return d.errorHere("not JSON")
 }
 
 // maxDepthMessage is jsontext's error for JSON that nests deeper than 10,000, which ends
@@ -116,6 +116,15 @@ const maxDepthMessage = "exceeded max depth"
 func duplicateMember(offset int) error { return format.ErrorAt(offset, "%w", errDuplicateMember) }
 
 var errDuplicateMember = errors.New("duplicate member in a JSON object")
+
+// errorAfter returns the error for what follows the value that should be alone.
+func (d *decoder) errorAfter(value []byte) error {
+	at := len(d.body) - len(bytes.TrimLeft(d.body[len(value):], whiteSpace))
+	if mistakeAt(d.body, at) != "" {
+		return notJSON(d.body, at, d.base)
+	}
+	return d.errorHere("more than one JSON value on the line")
+}
 
 func (d *decoder) errorHere(detail string) error { return format.ErrorAt(d.offset(), "%s", detail) }
 

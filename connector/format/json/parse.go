@@ -70,7 +70,7 @@ func parseLine(c *format.Collector, d *decoder, p *format.Parsed, line []byte) e
 	case err != nil:
 		return err
 	case len(object) != len(line):
-		return d.errorHere("more than one JSON value on the line")
+		return d.errorAfter(object)
 	case object[0] != '{':
 		return d.errorHere("a line holds one JSON object")
 	}
