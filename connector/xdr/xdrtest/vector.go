@@ -17,21 +17,52 @@ import (
 type Vector struct {
 	Name   string          `json:"name"`
 	Hex    string          `json:"hex"`
-	Kind   string          `json:"kind"`   // request, ack or stream
+	Kind   string          `json:"kind"`   // request, ack or stream; request if missing
 	Origin string          `json:"origin"` // capture or constructed
-	Valid  bool            `json:"valid"`
+	Valid  bool            `json:"valid"`  // true if missing
 	Error  string          `json:"error"`
 	Action string          `json:"action"`
 	Expect json.RawMessage `json:"expect"`
 }
 
+// parseVector parses a JSON line.
+func parseVector(line []byte) (Vector, error) {
+	v := Vector{Kind: "request", Valid: true}
+	err := json.Unmarshal(line, &v)
+	return v, err
+}
+
 // Bytes returns the message.
 func (v Vector) Bytes() ([]byte, error) {
+	if v.Hex == "" {
+		return nil, v.wrap(errors.New(`missing member "hex"`))
+	}
 	b, err := hex.DecodeString(v.Hex)
 	if err != nil {
-		return nil, fmt.Errorf("vector %s: %w", v.Name, err)
+		return nil, v.wrap(fmt.Errorf("not hexadecimal: %w", err))
 	}
 	return b, nil
+}
+
+// wrap adds the name of the message, if it has one, to an error.
+func (v Vector) wrap(err error) error {
+	if v.Name == "" {
+		return err
+	}
+	return fmt.Errorf("message %q: %w", v.Name, err)
+}
+
+// frames returns the frames in the message.
+func (v Vector) frames() ([]xdr.Frame, error) {
+	b, err := v.Bytes()
+	if err != nil {
+		return nil, err
+	}
+	frames, err := cutFrames(b)
+	if err != nil {
+		return nil, v.wrap(err)
+	}
+	return frames, nil
 }
 
 // Captured reports whether the vector is a request that a real node sent.
@@ -43,37 +74,27 @@ const maxLine = 4 * xdr.MaxSize
 func ReadVectors(r io.Reader) ([]Vector, error) {
 	var vectors []Vector
 	err := eachLine(r, func(line []byte) error {
-		var v Vector
-		if err := json.Unmarshal(line, &v); err != nil {
-			return err
-		}
+		v, err := parseVector(line)
 		vectors = append(vectors, v)
-		return nil
+		return err
 	})
 	return vectors, err
 }
 
 // ReadFrames reads messages for [Source.Play]: each line is a message in hexadecimal, or a
-// JSON line as of [ReadVectors]. It skips vectors that are invalid or replies, empty lines,
-// and lines that begin with #.
+// JSON line as of [ReadVectors], of which only the member "hex" is required. It skips
+// vectors that are invalid or replies, empty lines, and lines that begin with #.
 func ReadFrames(r io.Reader) ([]xdr.Frame, error) {
 	var frames []xdr.Frame
-	err := eachLine(r, func(line []byte) error {
-		v := Vector{Kind: "request", Valid: true, Hex: string(line)}
+	err := eachLine(r, func(line []byte) (err error) {
+		v := Vector{Hex: string(line), Valid: true}
 		if line[0] == '{' {
-			v = Vector{}
-			if err := json.Unmarshal(line, &v); err != nil {
-				return err
-			}
+			v, err = parseVector(line)
 		}
-		if !v.Valid || v.Kind == "ack" {
-			return nil
-		}
-		b, err := v.Bytes()
-		if err != nil {
+		if err != nil || !v.Valid || v.Kind == "ack" {
 			return err
 		}
-		cut, err := cutFrames(b)
+		cut, err := v.frames()
 		frames = append(frames, cut...)
 		return err
 	})
