@@ -101,15 +101,13 @@ func (a *archive) put(ctx context.Context, b sink.Batch) sink.Verdicts {
 	}
 	parts, verdicts := a.splitInTurn(b)
 	var panicked *sink.Panic
-	for i, r := range a.group.join(ctx, active, parts) {
-		if r == nil {
+	for i, err := range a.group.await(ctx, a.group.join(ctx, active, parts)) {
+		if err == nil {
 			continue
 		}
-		if err := a.group.await(ctx, r); err != nil {
-			errors.As(err, &panicked)
-			for _, change := range parts[i].changes {
-				verdicts.Set(len(b.Changes), change, err)
-			}
+		errors.As(err, &panicked)
+		for _, change := range parts[i].changes {
+			verdicts.Set(len(b.Changes), change, err)
 		}
 	}
 	if panicked != nil {

@@ -219,9 +219,7 @@ func (g *group) run(ctx context.Context, o *object, w *pendingWrite) {
 
 // encode encodes the content, when a processor is free.
 func (g *group) encode(ctx context.Context, o *object, w *pendingWrite) error {
-	if o.encoding.rows != nil {
-		defer close(w.encoded)
-	}
+	defer w.releaseMemory()
 	if err := g.processors.acquire(ctx); err != nil {
 		return err
 	}
@@ -234,7 +232,6 @@ func (g *group) finish(w *pendingWrite, out Outcome, err error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	o := w.object
-	o.pending, w.err = nil, err
 	o.inDoubt = o.inDoubt || out == Unknown
 	switch {
 	case out == Created || out == Exists:
@@ -245,44 +242,69 @@ func (g *group) finish(w *pendingWrite, out Outcome, err error) {
 	default:
 		g.index.drop(o)
 	}
-	close(w.done)
+	w.end(err)
 }
 
-// await returns when the pendingWrite has ended, or when ctx is done and the memory of the
-// Put's batch is no longer needed.
-func (g *group) await(ctx context.Context, w *pendingWrite) error {
-	select {
-	case <-w.done:
-		return w.err
-	case <-ctx.Done():
+// await returns the errors of a Put's writes, in the order of pending, in which nil is a part
+// that is stored already. It returns when all have ended, or when ctx is done and the memory
+// of the Put's batch is no longer needed.
+func (g *group) await(ctx context.Context, pending []*pendingWrite) []error {
+	errs := make([]error, len(pending))
+	for i, w := range pending {
+		if w == nil {
+			continue
+		}
+		select {
+		case <-w.done:
+			errs[i] = w.err
+		case <-ctx.Done():
+			g.abandon(ctx.Err(), pending[i:], errs[i:])
+			return errs
+		}
 	}
-	if !g.abandon(w) {
-		<-w.encoded
-		return fmt.Errorf("archive in %s: an object was not written in time: %w", g.url, ctx.Err())
-	}
-	<-w.done
-	if w.err == nil {
-		return nil
-	}
-	return fmt.Errorf("%w: %w", ctx.Err(), w.err)
+	return errs
 }
 
-// abandon notes that a Put no longer waits. If that was the last one, abandon cancels the
-// write and returns true.
-func (g *group) abandon(w *pendingWrite) bool {
+// abandon ends the waiting of a Put, because of cause. It gives up all its writes before it
+// waits for any of them to let go of the memory: another Put may do the same in another
+// order.
+func (g *group) abandon(cause error, pending []*pendingWrite, errs []error) {
+	ends := make([]bool, len(pending))
+	for i, w := range pending {
+		ends[i] = w != nil && g.leave(w)
+	}
+	for i, w := range pending {
+		switch {
+		case w == nil:
+		case ends[i]:
+			<-w.done
+			if w.err != nil {
+				errs[i] = fmt.Errorf("%w: %w", cause, w.err)
+			}
+		default:
+			<-w.encoded
+			errs[i] = fmt.Errorf("archive in %s: an object was not written in time: %w", g.url, cause)
+		}
+	}
+}
+
+// leave notes that a Put waits no longer for a write. It cancels what nobody waits for, and
+// reports whether the write has ended or is about to.
+func (g *group) leave(w *pendingWrite) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	o := w.object
+	if o.pending != w {
+		return true
+	}
 	if w.puts--; w.puts > 0 {
 		return false
 	}
-	switch o := w.object; {
-	case o.pending != w: // it has ended
-	case o.open:
+	if o.open {
 		g.stopAdding(o)
 		g.index.drop(o)
-		o.pending, w.err = nil, fmt.Errorf("archive in %s: an object was abandoned before it was written", g.url)
-		close(w.done)
-	default:
+		w.end(fmt.Errorf("archive in %s: an object was abandoned before it was written", g.url))
+	} else {
 		w.cancel()
 	}
 	return true

@@ -146,7 +146,7 @@ func checkEmpty(a *archive) error {
 	if g := a.group; g.puts != 0 || g.blocked != 0 || len(g.open) != 0 || a.inFlight.Load() != 0 {
 		return fmt.Errorf("left: %d Puts, %d blocked, %d open objects, %d bytes", g.puts, g.blocked, len(g.open), a.inFlight.Load())
 	}
-	return nil
+	return errors.Join(checkGauges(a), checkIndex(a))
 }
 
 // The same batches make the same object in any order.

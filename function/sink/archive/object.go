@@ -44,18 +44,35 @@ type pendingWrite struct {
 	object      *object
 	puts        int           // Puts that wait
 	blockedPuts []*activePut  // Puts that joined while the object was open
+	borrows     bool          // the parts use the memory of batches
 	encoded     chan struct{} // closed when the memory of the batches is no longer needed
-	done        chan struct{} // closed when err is set
+	done        chan struct{} // closed when err is set; then encoded is closed too
 	err         error
 	cancel      func() // cancels the write
 }
 
 // beginWrite sets o.pending. borrows says whether the parts use the memory of batches.
 func (o *object) beginWrite(borrows bool) {
-	o.pending = &pendingWrite{object: o, encoded: make(chan struct{}), done: make(chan struct{})}
+	o.pending = &pendingWrite{object: o, borrows: borrows, encoded: make(chan struct{}), done: make(chan struct{})}
 	if !borrows {
 		close(o.pending.encoded)
 	}
+}
+
+// releaseMemory tells Puts that the memory of their batches is no longer needed. It is called
+// before the write is begun, or by the goroutine that writes.
+func (w *pendingWrite) releaseMemory() {
+	if w.borrows {
+		w.borrows = false
+		close(w.encoded)
+	}
+}
+
+// end ends the write.
+func (w *pendingWrite) end(err error) {
+	w.object.pending, w.err = nil, err
+	w.releaseMemory()
+	close(w.done)
 }
 
 func (o *object) add(p *part) {
