@@ -47,8 +47,10 @@ type writer struct {
 	writes  semaphore
 }
 
-// maxWrites is how many objects are written at once.
-const maxWrites = 32
+// maxWrites is how many objects are written at once. A write of a small object takes the
+// cloud some 50 to 200 ms, whatever else is being written, and a request may have thousands
+// of folders: this many let it be answered in time.
+const maxWrites = 256
 
 // Pauses between two attempts of a write.
 const (

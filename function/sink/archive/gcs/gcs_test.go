@@ -1,11 +1,14 @@
 package gcs_test
 
 import (
+	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -85,5 +88,33 @@ func TestProbe_permissions(t *testing.T) {
 				t.Errorf("error %v, want %q", err, tt.err)
 			}
 		})
+	}
+}
+
+// Google's client does not hold back what the archive writes side by side: the bucket takes
+// no object until so many have arrived.
+func TestCreate_sideBySide(t *testing.T) {
+	const objects = 200
+	var arrived atomic.Int64
+	all := make(chan struct{})
+	cloud := sinktest.New(t)
+	cloud.FailStorage(func(_ http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body) // the server notices only then that a client is gone
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		if arrived.Add(1) == objects {
+			close(all)
+		}
+		select {
+		case <-all:
+		case <-r.Context().Done():
+		}
+	})
+	var batch sink.Batch
+	for i := range objects {
+		batch.Changes = append(batch.Changes, sinktest.One(fmt.Sprint("set", i), i))
+	}
+	verdicts := sinktest.Open(t, sinktest.Parse(t, gcs.Parse, sinktest.ArchiveSink, sink.Options{})).Put(t.Context(), batch)
+	if verdicts != nil {
+		t.Errorf("%d objects arrived, want %d at once; the first verdict: %v", arrived.Load(), objects, verdicts[0])
 	}
 }
