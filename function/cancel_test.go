@@ -20,7 +20,7 @@ func gauge(t *testing.T, r *function.Receiver, name string) float64 {
 	t.Helper()
 	w := httptest.NewRecorder()
 	r.Metrics().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/metrics", nil))
-	line := regexp.MustCompile(`(?m)^`+name+`(?:{.*})? (\S+)$`).FindStringSubmatch(w.Body.String())
+	line := regexp.MustCompile(`(?m)^` + name + `(?:{.*})? (\S+)$`).FindStringSubmatch(w.Body.String())
 	if line == nil {
 		return 0
 	}

@@ -80,13 +80,14 @@ func TestJSONAppendBins_geoJSON(t *testing.T) {
 	for text, want := range map[string]string{
 		"{\"type\": \"Point\",\n\"coordinates\": [-122.08369440000001234, 37.50]}": `{"type":"Point","coordinates":[-122.08369440000001,37.5]}`,
 		`[1, 1.0, 1e2, -0.0, 18446744073709551615]`:                                `[1,1.0,100.0,-0.0,18446744073709551615]`,
-		`"\u00e9"`:                `"é"`,
-		nested(16):                nested(16),
-		nested(17):                "",
-		nested(9999):              "",
-		`[1e400]`:                 "",
-		`[100000000000000000000]`: "",
-		`"\ud800"`:                "",
+		`[67.174118, 22.770092]`:                                                   `[67.17411800000001,22.770092000000002]`, // as BigQuery prints them
+		`"\u00e9"`:                                                                 `"é"`,
+		nested(16):                                                                 nested(16),
+		nested(17):                                                                 "",
+		nested(9999):                                                               "",
+		`[1e400]`:                                                                  "",
+		`[100000000000000000000]`:                                                  "",
+		`"\ud800"`:                                                                 "",
 	} {
 		bins := []change.Bin{{Name: "geo", Value: change.GeoJSONValue([]byte(text))}}
 		got, err := json.AppendBins(nil, bins)

@@ -53,12 +53,13 @@ func AppendValue(dst []byte, v change.Value) ([]byte, error) {
 }
 
 // AppendBins appends bins to dst as one JSON object with the members that [Flat] with
-// StringifyMapKeys writes. It is for readers that refuse deep nesting and numbers that
-// fit neither 64 bits nor a double: GeoJSON, whose text comes from the client, is parsed
-// and written again. An error is permanent and says what JSON cannot express; dst is
-// then returned as it was.
+// StringifyMapKeys writes, as far as a JSON column of BigQuery takes them. It refuses deep
+// nesting, numbers that fit neither 64 bits nor a double, and doubles in another form than
+// its own: see appendGrisu2. GeoJSON, whose text comes from the client, is parsed and written
+// again. An error is permanent and says what cannot be expressed; dst is then returned as it
+// was.
 func AppendBins(dst []byte, bins []change.Bin) ([]byte, error) {
-	w := writer{format: FlatName, stringify: true, rewriteGeoJSON: true, dst: append(dst, '{')}
+	w := writer{format: FlatName, stringify: true, bigQuery: true, dst: append(dst, '{')}
 	for i := range bins {
 		if i > 0 {
 			w.dst = append(w.dst, ',')

@@ -14,11 +14,11 @@ import (
 // writer appends the values of one change. It keeps the first error and goes on, so
 // that callers need not check each step.
 type writer struct {
-	format         string
-	stringify      bool
-	rewriteGeoJSON bool // parse GeoJSON and write it like other values
-	dst            []byte
-	err            error
+	format    string
+	stringify bool
+	bigQuery  bool // write what BigQuery takes: see [AppendBins]
+	dst       []byte
+	err       error
 }
 
 // metadata writes the metadata of flat JSON.
@@ -107,7 +107,7 @@ func (w *writer) value(where string, v change.Value, r *change.Reader) {
 	case change.KindUnsigned:
 		w.dst = strconv.AppendUint(w.dst, v.Unsigned(), 10)
 	case change.KindDouble:
-		w.dst = appendDouble(w.dst, v.Double())
+		w.double(v.Double())
 	case change.KindBool:
 		w.dst = strconv.AppendBool(w.dst, v.Bool())
 	case change.KindString:
@@ -121,6 +121,14 @@ func (w *writer) value(where string, v change.Value, r *change.Reader) {
 	default:
 		w.dst = base64.StdEncoding.AppendEncode(append(w.dst, '"'), v.Bytes())
 		w.dst = append(w.dst, '"')
+	}
+}
+
+func (w *writer) double(d float64) {
+	if w.bigQuery && !math.IsNaN(d) && !math.IsInf(d, 0) {
+		w.dst = appendGrisu2(w.dst, d)
+	} else {
+		w.dst = appendDouble(w.dst, d)
 	}
 }
 
@@ -178,7 +186,7 @@ func (w *writer) geoJSON(where string, text []byte) {
 		w.fail("bin "+where, "its GeoJSON is not JSON")
 		return
 	}
-	if w.rewriteGeoJSON {
+	if w.bigQuery {
 		w.geometry(where, text)
 		return
 	}

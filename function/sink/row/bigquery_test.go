@@ -45,6 +45,14 @@ func TestAppendBigQuery(t *testing.T) {
 			change.Change{Key: change.DoubleValue(math.Inf(-1)), LUT: 1, Bins: bins},
 			head + `1/0` + id + `,"key":"-Infinity","key_type":"float","lut":"1970-01-01T00:00:00.001Z","expires":false,"source_id":0,"bins":"{\"age\":27}"}`,
 		},
+		"doubles as BigQuery prints them": {
+			change.Change{LUT: 1, Bins: []change.Bin{
+				{Name: "x", Value: change.DoubleValue(67.174118)}, {Name: "nan", Value: change.DoubleValue(math.NaN())},
+				{Name: "at", Value: change.GeoJSONValue([]byte(`{"type":"Point","coordinates":[22.770092, 1.5]}`))},
+			}},
+			head + `1/0` + id + `,"lut":"1970-01-01T00:00:00.001Z","expires":false,"source_id":0,` +
+				`"bins":"{\"x\":67.17411800000001,\"nan\":\"NaN\",\"at\":{\"type\":\"Point\",\"coordinates\":[22.770092000000002,1.5]}}"}`,
+		},
 		"escapes": {
 			change.Change{Set: "a\"b\\", Key: text("\xe9\n"), LUT: 1, Bins: []change.Bin{{Name: `q"`, Value: text("\"\\\n\x00é\xff")}}},
 			head + `1/0` + id + `,"set_name":"a\"b\\","key":"�\n","key_type":"str","lut":"1970-01-01T00:00:00.001Z","expires":false,"source_id":0,"bins":"{\"q\\\"\":\"\\\"\\\\\\n\\u0000é�\"}"}`,
