@@ -59,9 +59,13 @@
 //
 // A change whose message does not fit into a request of its own, one that the format of
 // data= cannot express, and one whose message Pub/Sub calls an invalid argument. A
-// request that is refused as such is halved until the refused messages stand alone. They
-// count as refused for good only if the topic takes others: if it refuses one after the
-// other, as a topic with another schema does, the changes are to be retried.
+// request that is refused as such is halved until the refused messages stand alone
+// (bisection). Each of those is held back, and what comes after it of its record. Once the
+// topic has taken another message, sent later, it is tried again, and if it is refused again
+// it is so for good. If the topic takes nothing behind it, the message is to be retried; it
+// is refused for good once that has happened three times, and the topic has taken others in
+// between (refusals). So a topic that refuses everything for a while, as one with another
+// schema does, makes no dead letters.
 //
 // An attribute whose value is not UTF-8 or longer than 1,024 bytes is left out, because
 // Pub/Sub would refuse the whole request. The data of the message still has it.

@@ -67,6 +67,15 @@ func (w *messageWriter) append(dst, data []byte, key string) []byte {
 	return dst
 }
 
+// dataOf returns the data of a message that append has written.
+func dataOf(field []byte) []byte {
+	_, _, n := protowire.ConsumeTag(field)
+	message, _ := protowire.ConsumeBytes(field[n:])
+	_, _, n = protowire.ConsumeTag(message)
+	data, _ := protowire.ConsumeBytes(message[n:])
+	return data
+}
+
 // entry starts an attribute. The caller appends its value of size bytes.
 func (w *messageWriter) entry(name string, size int) {
 	a := protowire.AppendTag(w.attributes, messageAttribute, protowire.BytesType)

@@ -49,7 +49,7 @@ type publisher struct {
 	queued       amount // waiting or in flight
 	retries      int    // changes that all lanes wait for
 	lastErr      error  // from the last response; nil if it was good
-	refusals     refusalCount
+	refusals     refusals
 	lastLingered time.Time   // when a lane last went because its linger was over
 	timer        *time.Timer // for the first waiting lane
 	timerSet     bool
@@ -203,21 +203,17 @@ func (p *publisher) lingerOver() {
 // publish publishes a request and returns what became of its messages.
 func (p *publisher) publish(r *publishRequest) requestResult {
 	b := bisection{p: p, request: r}
-	err := b.publish(0, r.size.messages)
-	b.result.done, b.result.err = b.done, err
-	if len(b.refused) > 0 {
-		b.conclude()
-	}
-	return b.result
+	return b.result(b.publish(0, r.size.messages))
 }
 
 // try sends the messages [from, to) of r. It tries again while the error is transient and a
 // Put waits for the result.
 func (p *publisher) try(r *publishRequest, from, to int) error {
-	pauses := backoff
+	pauses, began := backoff, time.Now()
 	for {
 		err := p.send(r, from, to)
 		if err == nil {
+			p.taken(r, from, to, began)
 			return nil
 		}
 		err = fmt.Errorf("publish to %s: %w", p.url, err)
@@ -249,6 +245,36 @@ func isTransient(code codes.Code) bool {
 		return true
 	}
 	return false
+}
+
+// taken notes that the topic has taken messages from to to, whose first attempt was sent at
+// that time.
+func (p *publisher) taken(r *publishRequest, from, to int, sent time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.refusals.take(sent)
+	p.lastErr = nil
+	if p.refusals.isEmpty(sent) {
+		return
+	}
+	for content := range r.contents(from, to) {
+		p.refusals.forget(content)
+	}
+}
+
+// lastTaken returns when the newest request was sent that the topic has taken.
+func (p *publisher) lastTaken() time.Time {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.refusals.taken
+}
+
+// refused counts a refusal of a message with this content, and reports whether it is refused
+// for what it holds: see [refusals.add].
+func (p *publisher) refused(content uint64, taken time.Time) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.refusals.add(content, taken, time.Now())
 }
 
 // setLastErr keeps a response's error, for Puts that give up waiting.

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net"
 	"runtime"
-	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -81,24 +80,39 @@ func refusing(word string) func(context.Context, *pubsubpb.PublishRequest) error
 }
 
 // Of a refused request only the bad messages get a permanent verdict, wherever they are in
-// it and whatever was published before.
+// it and whatever was published before. Those after which the topic takes none get it when
+// they come again, after others.
 func TestPut_invalidArgument(t *testing.T) {
 	for _, ordering := range []string{"", "?ordering=1"} {
 		for _, refused := range [][]int{{0}, {99}, {41}, {0, 1, 2}, {7, 8, 50, 98, 99}} {
 			cloud := newServer(t, refusing("bad"))
 			s := open(t, sinktest.PubSubSink+ordering, sink.Options{})
 			b := sinktest.Batch("s", 100)
+			want := []byte(strings.Repeat("+", 100))
 			for _, i := range refused {
-				b.Changes[i].Data = []byte("bad")
+				b.Changes[i].Data = fmt.Appendf(nil, "bad%d", i)
+				want[i] = 'x'
+			}
+			for i := 99; want[i] == 'x'; i-- {
+				want[i] = '-'
 			}
 			verdicts := s.Put(t.Context(), b)
-			for i := range b.Changes {
-				if bad := slices.Contains(refused, i); bad != change.IsPermanent(verdicts[i]) || !bad && verdicts[i] != nil {
-					t.Errorf("%q: messages %v are refused, verdict on %d: %v", ordering, refused, i, verdicts[i])
-				}
+			if got := outcome(b, verdicts); got != string(want) {
+				t.Errorf("%q: messages %v are refused: %s, want %s", ordering, refused, got, want)
 			}
-			if n := len(strings.Fields(cloud.data())); n != 100-len(refused) {
+			n := len(strings.Fields(cloud.data()))
+			if n != 100-len(refused) {
 				t.Errorf("%q: %d published", ordering, n)
+			}
+			rest := again(b, verdicts)
+			for i := range 2 {
+				if verdicts := s.Put(t.Context(), versions(version(1000, i+1))); verdicts != nil {
+					t.Fatal(verdicts)
+				}
+				verdicts = s.Put(t.Context(), rest)
+			}
+			if got := outcome(rest, verdicts); strings.Trim(got, "x") != "" {
+				t.Errorf("%q: messages %v are refused, those at the end again: %s", ordering, refused, got)
 			}
 		}
 	}
@@ -107,38 +121,45 @@ func TestPut_invalidArgument(t *testing.T) {
 func TestPut_topicThatRefusesEverything(t *testing.T) {
 	cloud := newServer(t, refusing(""))
 	s := open(t, sinktest.PubSubSink, sink.Options{})
-	put := func(what string, n int) string {
-		t.Helper()
+	put := func(b sink.Batch) string { return outcome(b, s.Put(t.Context(), b)) }
+	named := 0
+	of := func(what string, n int) sink.Batch {
 		b := sinktest.Batch("s", n)
 		for i := range b.Changes {
-			b.Changes[i].Data = []byte(what)
+			named++
+			b.Changes[i].Data = fmt.Appendf(nil, "%s%d", what, named)
 		}
-		return outcome(b, s.Put(t.Context(), b))
+		return b
 	}
-	if got := put("good", 1); got != "-" {
+	first := of("good", 1)
+	if got := put(first); got != "-" {
 		t.Errorf("topic that has accepted nothing yet: %s", got)
 	}
-	if got := put("good", 100); got != strings.Repeat("-", 100) {
+	if got := put(of("good", 100)); got != strings.Repeat("-", 100) {
 		t.Errorf("batch for it: %s", got)
 	}
 	if n := cloud.requestCount(); n > 40 {
 		t.Errorf("%d requests to find that out, want at most 40", n)
 	}
 	cloud.setFault(refusing("bad"))
-	if got := put("good", 1) + put("bad", 1); got != "+x" {
+	bad := of("bad", 1)
+	if got := put(first) + put(bad) + put(of("good", 1)) + put(bad) + put(of("good", 1)) + put(bad); got != "+-+-+x" {
 		t.Errorf("topic that accepts others: %s", got)
 	}
 	cloud.setFault(refusing(""))
 	var got string
 	for range 20 {
-		got += put("good", 1)
+		got += put(of("good", 1))
 	}
-	if got != "xxxxxxx"+strings.Repeat("-", 13) {
+	if got += put(first); got != strings.Repeat("-", 21) {
 		t.Errorf("topic that no longer accepts anything: %s", got)
 	}
 	cloud.setFault(refusing("bad"))
-	if got := put("good", 1) + put("bad", 20); got != "+xxxxxxxx"+strings.Repeat("-", 12) {
-		t.Errorf("batch that it refuses as a whole: %s", got)
+	all := of("bad", 20)
+	for _, want := range []string{strings.Repeat("-", 20), strings.Repeat("-", 20), strings.Repeat("x", 9) + strings.Repeat("-", 11)} {
+		if got := put(of("good", 1)) + put(all); got != "+"+want {
+			t.Errorf("batch that it refuses as a whole: %s, want +%s", got, want)
+		}
 	}
 }
 

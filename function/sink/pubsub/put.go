@@ -1,6 +1,10 @@
 package pubsub
 
-import "github.com/aerosink/aerosink/function/sink"
+import (
+	"hash/maphash"
+
+	"github.com/aerosink/aerosink/function/sink"
+)
 
 // pendingPut is a Put that waits for its verdicts.
 type pendingPut struct {
@@ -49,6 +53,11 @@ func (c *chunk) start(message int) int {
 // limit bytes.
 func (c *chunk) fits(size, limit int) bool {
 	return len(c.messages) < requestMessages && c.size()+size <= limit
+}
+
+// contentOf returns a hash of the data of a message.
+func (c *chunk) contentOf(message int) uint64 {
+	return maphash.Bytes(hashSeed, dataOf(c.data[c.start(message):c.messages[message].end]))
 }
 
 func (c *chunk) amount() amount { return amount{len(c.messages), c.size()} }

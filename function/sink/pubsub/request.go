@@ -2,6 +2,7 @@ package pubsub
 
 import (
 	"context"
+	"iter"
 
 	"google.golang.org/grpc/mem"
 
@@ -53,6 +54,45 @@ func (r *publishRequest) share(to mem.BufferSlice, first, last int) mem.BufferSl
 		last -= len(c.messages)
 	}
 	return to
+}
+
+// at returns a message of the request, and its chunk.
+func (r *publishRequest) at(index int) (*chunk, int) {
+	for _, c := range r.chunks {
+		if index < len(c.messages) {
+			return c, index
+		}
+		index -= len(c.messages)
+	}
+	panic("pubsub: a request has fewer messages")
+}
+
+// idsOf returns the IDs of the changes of a message, nil without ordering.
+func (r *publishRequest) idsOf(index int) []changeID {
+	c, i := r.at(index)
+	return c.put.idsOf(c.messages[i])
+}
+
+// contentOf returns a hash of the data of a message. The attributes do not count, since the
+// trace of a repeated request is another.
+func (r *publishRequest) contentOf(index int) uint64 {
+	c, i := r.at(index)
+	return c.contentOf(i)
+}
+
+// contents returns the hashes of the data of messages first to last.
+func (r *publishRequest) contents(first, last int) iter.Seq[uint64] {
+	return func(yield func(uint64) bool) {
+		for _, c := range r.chunks {
+			for i := max(first, 0); i < min(last, len(c.messages)); i++ {
+				if !yield(c.contentOf(i)) {
+					return
+				}
+			}
+			first -= len(c.messages)
+			last -= len(c.messages)
+		}
+	}
 }
 
 // releaseBuffers releases the buffers of the chunks.
