@@ -16,9 +16,12 @@ import (
 // as partitions.
 const defaultPath = "namespace={namespace}/set={set}/dt={date}/hour={hour}"
 
-// hiveNull stands in a path for a missing set or last update time. Hive and BigQuery read it
-// as NULL.
-const hiveNull = "__HIVE_DEFAULT_PARTITION__"
+// hiveNull stands in a path for a missing set or last update time. Hive, BigQuery and DuckDB
+// read it as NULL. DuckDB does the same with sqlNull in any case.
+const (
+	hiveNull = "__HIVE_DEFAULT_PARTITION__"
+	sqlNull  = "NULL"
+)
 
 // maxName is the maximum length of an object's name in bytes
 // (https://cloud.google.com/storage/docs/objects#naming), and maxFolder that of the folder
@@ -178,13 +181,16 @@ func (p *folderValues) appendKnown(dst []byte, text string) []byte {
 }
 
 // appendEscaped appends a name as a part of a path. Everything but letters, digits, dots,
-// dashes, underscores and tildes is percent-encoded, and so are names that are dots only.
+// dashes, underscores and tildes is percent-encoded, and so are names that are dots only, and
+// the first byte of those that would be read as NULL.
 func appendEscaped(dst []byte, name string) []byte {
-	switch name {
-	case "":
+	switch {
+	case name == "":
 		return append(dst, hiveNull...)
-	case ".", "..":
+	case name == ".", name == "..":
 		return append(dst, strings.ReplaceAll(name, ".", "%2E")...)
+	case strings.EqualFold(name, sqlNull), strings.EqualFold(name, hiveNull):
+		return append(fmt.Appendf(dst, "%%%02X", name[0]), name[1:]...)
 	}
 	return append(dst, strings.ReplaceAll(url.QueryEscape(name), "+", "%20")...)
 }

@@ -13,10 +13,13 @@ import (
 func TestTemplate_appendFolder(t *testing.T) {
 	when := time.Date(2026, 11, 22, 3, 4, 5, 0, time.UTC).UnixMilli()
 	c := change.Change{Op: change.DurableDelete, Namespace: "shop", Set: "orders", Digest: change.Digest{0x34, 0xF2}, LUT: when}
-	odd, none, dots, letter := c, c, c, change.Change{}
+	odd, none, dots, null, letter := c, c, c, c, change.Change{}
 	odd.Set = "a/b=c d+é\xff"
 	none.Set, none.LUT = "", 0
 	dots.Namespace, dots.Set = ".", ".."
+	null.Namespace, null.Set = "NULL", hiveNull
+	lower := null
+	lower.Namespace, lower.Set = "null", "NuLl"
 	for _, tt := range []struct {
 		name, prefix, text string
 		c                  change.Change
@@ -31,6 +34,8 @@ func TestTemplate_appendFolder(t *testing.T) {
 		{"escaped names", "p", "{set}", odd, "p/a%2Fb%3Dc%20d%2B%C3%A9%FF/"},
 		{"unknown set and time", "p", defaultPath, none, "p/namespace=shop/set=__HIVE_DEFAULT_PARTITION__/dt=__HIVE_DEFAULT_PARTITION__/hour=__HIVE_DEFAULT_PARTITION__/"},
 		{"names of dots", "p", "{namespace}/{set}", dots, "p/%2E/%2E%2E/"},
+		{"names that are read as NULL", "p", "{namespace}/{set}", null, "p/%4EULL/%5F_HIVE_DEFAULT_PARTITION__/"},
+		{"NULL in other cases", "p", "{namespace}/{set}", lower, "p/%6Eull/%4EuLl/"},
 		{"dead letter without metadata", "p", "{namespace}/{op}/{shard:4}", letter, strings.Repeat("/__HIVE_DEFAULT_PARTITION__", 3)[1:] + "/"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
