@@ -3,7 +3,10 @@ package row
 import (
 	"bytes"
 	"fmt"
+	"runtime/debug"
 	"strconv"
+	"strings"
+	"sync"
 
 	"github.com/parquet-go/parquet-go"
 	"github.com/parquet-go/parquet-go/compress"
@@ -27,7 +30,7 @@ func ParquetFile(rows []Row, codec string) ([]byte, error) {
 	}
 	var file bytes.Buffer
 	w := parquet.NewGenericWriter[record](&file, parquetSchema, parquet.Compression(compression),
-		parquet.KeyValueMetadata(versionKey, strconv.Itoa(Version)), parquet.CreatedBy("aerosink", "", ""),
+		parquet.KeyValueMetadata(versionKey, strconv.Itoa(Version)), createdBy(),
 		parquet.DataPageVersion(1)) // not every engine reads version 2
 	if err := writeColumns(w.ColumnWriters(), rows); err != nil {
 		return nil, fmt.Errorf("write a Parquet file: %w", err)
@@ -36,6 +39,37 @@ func ParquetFile(rows []Row, codec string) ([]byte, error) {
 		return nil, fmt.Errorf("write a Parquet file: %w", err)
 	}
 	return sealed(file.Bytes()), nil
+}
+
+// writerOption is an option that the library has no function for.
+type writerOption func(*parquet.WriterConfig)
+
+// ConfigureWriter implements [parquet.WriterOption].
+func (o writerOption) ConfigureWriter(c *parquet.WriterConfig) { o(c) }
+
+// createdBy returns the option that names the program in the footer. That of the library
+// leaves out a space.
+var createdBy = sync.OnceValue(func() parquet.WriterOption {
+	info, _ := debug.ReadBuildInfo()
+	text := program(info)
+	return writerOption(func(c *parquet.WriterConfig) { c.CreatedBy = text })
+})
+
+// program returns the program in the form that Parquet asks for, so that readers can tell
+// versions apart: APPLICATION version VERSION (build HASH).
+func program(info *debug.BuildInfo) string {
+	version, build := "devel", "unknown"
+	if info != nil {
+		if v := info.Main.Version; v != "" && v != "(devel)" {
+			version = strings.TrimPrefix(v, "v")
+		}
+		for _, s := range info.Settings {
+			if s.Key == "vcs.revision" {
+				build = s.Value
+			}
+		}
+	}
+	return "aerosink version " + version + " (build " + build + ")"
 }
 
 // atOnce is how many rows are turned into columns at once. More would not be faster and
