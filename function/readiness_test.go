@@ -59,12 +59,12 @@ func TestServeHTTP_notReadyAndOtherRequests(t *testing.T) {
 	for range 2 {
 		ask(r, http.MethodGet, "/readyz")
 	}
-	if n := strings.Count(log.String(), `level=WARN msg="not ready" path=/readyz`); n != 1 || strings.Contains(log.String(), "changes") {
+	if n := strings.Count(log.String(), `level=WARN msg="not ready" method=GET path=/readyz`); n != 1 || strings.Contains(log.String(), "changes") {
 		t.Errorf("without a file of tokens:\n%s", log.String())
 	}
 	r, log = receiverOfVariables(t, map[string]string{"SINKS": "log:", "AUTH_TOKENS": ownToken})
 	ask(r, http.MethodGet, "/readyz")
-	if want := `level=WARN msg="request refused" path=/readyz method=GET`; !strings.Contains(log.String(), want) || strings.Contains(log.String(), "changes") {
+	if want := `level=WARN msg="request refused" method=GET path=/readyz`; !strings.Contains(log.String(), want) || strings.Contains(log.String(), "changes") {
 		t.Errorf("without a token, the log lacks %s:\n%s", want, log.String())
 	}
 }

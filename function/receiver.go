@@ -245,28 +245,31 @@ func (r *Receiver) logAnswer(req *http.Request, p *problem.Problem, from origin)
 		}
 		return
 	}
-	level, message := slog.LevelWarn, "changes not accepted"
+	notReady := probe && p.Status >= http.StatusInternalServerError
+	if notReady && !r.readiness.failed(p.Detail) {
+		return
+	}
 	var attributes []slog.Attr
+	if req.Method != http.MethodPost {
+		attributes = append(attributes, slog.String("method", fmt.Sprintf("%.20s", req.Method)))
+	}
 	if probe {
 		attributes = append(attributes, slog.String("path", readinessPath))
 	}
-	switch {
-	case p.Status == http.StatusOK:
-		message = "changes in the dead letters"
-	case probe && p.Status >= http.StatusInternalServerError:
-		if !r.readiness.failed(p.Detail) {
-			return
-		}
-		message = "not ready"
-	case req.Method != http.MethodPost:
-		message = "request refused"
-		attributes = append(attributes, slog.String("method", fmt.Sprintf("%.20s", req.Method)))
-	case p.Status >= http.StatusInternalServerError:
-		level = slog.LevelError
-	}
 	attributes = append(attributes, from.attributes(r.project.get())...)
 	attributes = append(attributes, slog.Int("status", p.Status), slog.String("error", p.Detail))
-	r.log.LogAttrs(req.Context(), level, message, attributes...)
+	switch {
+	case p.Status == http.StatusOK:
+		r.log.LogAttrs(req.Context(), slog.LevelWarn, "changes in the dead letters", attributes...)
+	case notReady:
+		r.log.LogAttrs(req.Context(), slog.LevelWarn, "not ready", attributes...)
+	case req.Method != http.MethodPost:
+		r.log.LogAttrs(req.Context(), slog.LevelWarn, "request refused", attributes...)
+	case p.Status < http.StatusInternalServerError:
+		r.log.LogAttrs(req.Context(), slog.LevelWarn, "changes not accepted", attributes...)
+	default:
+		r.log.LogAttrs(req.Context(), slog.LevelError, "changes not accepted", attributes...)
+	}
 }
 
 // answerPanic answers a request whose handling panicked, unless it was the panic that closes
