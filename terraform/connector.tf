@@ -158,8 +158,7 @@ resource "google_secret_manager_secret_iam_member" "connector_tls" {
   member    = google_service_account.connector.member
 }
 
-# What is on a connector's machine: the connector's configuration, the systemd units that
-# run it, and the cloud-init that installs them.
+# The connector's configuration, which is metadata of the machines' group.
 
 locals {
   connector_config = var.connector == null ? null : coalesce(var.connector.config, templatefile("${path.module}/templates/connector.yml.tftpl", {
@@ -172,9 +171,13 @@ locals {
   }))
 
   connector_files = var.connector == null ? {} : merge(
+}
+
+# What is on a connector's machine: the script that fetches image, configuration and
+# secrets, the systemd units that run the connector, and the cloud-init that installs them.
     {
-      "/etc/aerosink/connector.yml" = local.connector_config
-      "/etc/aerosink/prepare"       = file("${path.module}/templates/prepare.sh")
+locals {
+      "/etc/aerosink/prepare" = file("${path.module}/templates/prepare.sh")
       "/etc/systemd/system/aerosink.service" = templatefile("${path.module}/templates/aerosink.service.tftpl", {
         ports   = [local.connector_port, local.connector_manage_port]
         secrets = [for use, version in local.connector_secrets : "${use}=${version}"]

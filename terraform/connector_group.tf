@@ -44,7 +44,9 @@ resource "google_compute_instance_template" "connector" {
 
   depends_on = [google_project_service.api]
 
-  # The group uses the old template until it has the new one.
+  # The group uses the old template until it has the new one. Terraform then creates
+  # whatever the template depends on before it destroys it, too, which fails with 409 if
+  # the name stays the same. So nothing here may refer to the function or its sinks.
   lifecycle {
     create_before_destroy = true
   }
@@ -84,11 +86,13 @@ resource "google_compute_region_instance_group_manager" "connector" {
     instance_template = google_compute_instance_template.connector[0].self_link_unique
   }
 
-  # Metadata of the group, not of the template: a new image then needs only a restart,
-  # which a build can ask for without Terraform.
+  # Metadata of the group, not of the template: a new image or configuration then needs
+  # only a restart, which a build can ask for without Terraform, and the template does not
+  # depend on the function, whose URL is in the configuration.
   all_instances_config {
     metadata = {
-      connector-image = local.images.connector
+      connector-image  = local.images.connector
+      connector-config = local.connector_config
     }
   }
 

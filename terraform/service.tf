@@ -212,10 +212,10 @@ resource "google_secret_manager_secret_version" "collector" {
   secret      = google_secret_manager_secret.collector[0].id
   secret_data = file("${path.module}/templates/run-monitoring.yaml")
 
-  # Instances that start meanwhile still mount the previous version.
-  lifecycle {
-    create_before_destroy = true
-  }
+  # Instances that start meanwhile still mount the previous version, so it stays. Creating
+  # the new one first would do, but then a secret that is replaced would be created while
+  # the old one has its name.
+  deletion_policy = "ABANDON"
 }
 
 resource "google_secret_manager_secret_iam_member" "collector_ingest" {

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Fetches what the connector needs besides its configuration: the name of its image, and
-# the secrets of TLS. Also opens the ports in the machine's own firewall, whose rules do not
+# Fetches what the connector needs: the name of its image, its configuration, and the
+# secrets of TLS. Also opens the ports in the machine's own firewall, whose rules do not
 # survive a restart. aerosink.service runs it before each start and on a reload.
 set -eu
 
@@ -39,6 +39,10 @@ done
 image=$(metadata attributes/connector-image) || fail "no image to run; the group's metadata has it under connector-image, and an update or a restart brings it here"
 docker-credential-gcr configure-docker --registries="${image%%/*}"
 printf 'IMAGE=%s\n' "$image" > "$RUNTIME_DIRECTORY/environment"
+
+# A new file each time: the container that runs keeps the one it was started with.
+metadata attributes/connector-config > "$RUNTIME_DIRECTORY/connector.yml.new" || fail "no configuration; the group's metadata has it under connector-config, and an update or a restart brings it here"
+mv "$RUNTIME_DIRECTORY/connector.yml.new" "$RUNTIME_DIRECTORY/connector.yml"
 
 if [ -n "${SECRETS:-}" ]; then
   umask 077

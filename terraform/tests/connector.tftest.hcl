@@ -60,6 +60,12 @@ run "by_default" {
   }
 
   assert {
+    condition = (google_compute_region_instance_group_manager.connector[0].all_instances_config[0].metadata["connector-config"] == output.connector_config
+    && !strcontains(google_compute_instance_template.connector[0].metadata["user-data"], "destinations:"))
+    error_message = "The configuration, which has the function's URL, must be in the group's metadata and not in the template."
+  }
+
+  assert {
     condition     = google_project_iam_member.connector_logs[0].role == "roles/logging.logWriter" && google_project_iam_member.connector_logs[0].member == google_service_account.connector.member
     error_message = "The connector needs roles/logging.logWriter."
   }

@@ -35,9 +35,9 @@ type machine struct {
 	run, bin string // folders
 	env      []string
 
-	mu           sync.Mutex
-	image, token string
-	secrets      map[string]string
+	mu                   sync.Mutex
+	image, config, token string
+	secrets              map[string]string
 }
 
 // change changes the answers of the metadata server and Secret Manager.
@@ -66,8 +66,8 @@ func newMachine(t *testing.T) *machine {
 		t.Skip("curl is not installed")
 	}
 	m := &machine{
-		image: "europe-west1-docker.pkg.dev/p/aerosink/connector@sha256:" + strings.Repeat("0", 64), token: "ya29.secret",
-		secrets: map[string]string{}, run: t.TempDir(), bin: t.TempDir(),
+		image:  "europe-west1-docker.pkg.dev/p/aerosink/connector@sha256:" + strings.Repeat("0", 64),
+		config: "service:\n  port: 8901\n", token: "ya29.secret", secrets: map[string]string{}, run: t.TempDir(), bin: t.TempDir(),
 	}
 	for name, text := range map[string]string{"iptables": calls, "docker-credential-gcr": calls, "chown": calls, "curl": fmt.Sprintf(callsCurl, curl)} {
 		if err := os.WriteFile(filepath.Join(m.bin, name), []byte(text), 0o700); err != nil {
@@ -93,6 +93,8 @@ func (m *machine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusForbidden)
 	case r.URL.Path == metadata+"attributes/connector-image" && m.image != "":
 		fmt.Fprint(w, m.image)
+	case r.URL.Path == metadata+"attributes/connector-config" && m.config != "":
+		fmt.Fprint(w, m.config)
 	case r.URL.Path == metadata+"service-accounts/default/token":
 		fmt.Fprintf(w, `{"access_token":"%s","expires_in":3599,"token_type":"Bearer"}`, m.token)
 	case isSecret && r.Header.Get("Authorization") == "Bearer "+m.token:
@@ -116,13 +118,16 @@ func (m *machine) calls(t *testing.T) string {
 	return read(t, filepath.Join(m.bin, "calls"))
 }
 
-func TestPrepare_imageAndFirewall(t *testing.T) {
+func TestPrepare_imageConfigAndFirewall(t *testing.T) {
 	m := newMachine(t)
 	if out, err := m.prepare(""); err != nil || out != "" {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	if got, want := read(t, filepath.Join(m.run, "environment")), "IMAGE="+m.image+"\n"; got != want {
 		t.Errorf("%q, want %q", got, want)
+	}
+	if got := read(t, filepath.Join(m.run, "connector.yml")); got != m.config {
+		t.Errorf("%q, want %q", got, m.config)
 	}
 	for _, want := range []string{
 		"docker-credential-gcr configure-docker --registries=europe-west1-docker.pkg.dev\n",
@@ -189,6 +194,7 @@ func TestPrepare_errors(t *testing.T) {
 		want    string
 	}{
 		"no image":              {func(m *machine) { m.image = "" }, "", "prepare: no image to run; the group's metadata has it under connector-image"},
+		"no configuration":      {func(m *machine) { m.config = "" }, "", "prepare: no configuration; the group's metadata has it under connector-config"},
 		"no token":              {func(m *machine) { m.token = "" }, "key=projects/p/secrets/key/versions/1", "prepare: no token of the machine's account"},
 		"no such secret":        {func(*machine) {}, "key=projects/p/secrets/other/versions/1", "nothing in projects/p/secrets/other/versions/1; does it exist, and may this machine's account read it?"},
 		"empty secret":          {func(m *machine) { m.secrets["projects/p/secrets/key/versions/1"] = "" }, "key=projects/p/secrets/key/versions/1", "nothing in"},

@@ -43,7 +43,7 @@ resource "google_project_service" "secret_manager" {
 
 resource "google_secret_manager_secret" "tokens" {
   project   = var.project
-  secret_id = "aerosink-tokens"
+  secret_id = "aerosink-tokens-${var.region}"
   labels    = { app = "aerosink" }
   replication {
     user_managed {
@@ -53,6 +53,11 @@ resource "google_secret_manager_secret" "tokens" {
     }
   }
   depends_on = [google_project_service.secret_manager]
+
+  # As its versions are. Only another region replaces it, and that is in its name.
+  lifecycle {
+    create_before_destroy = true
+  }
 }
 
 resource "google_secret_manager_secret_version" "token" {
