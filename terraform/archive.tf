@@ -188,7 +188,7 @@ resource "google_storage_bucket" "archive" {
 resource "google_storage_bucket_iam_member" "archive_ingest" {
   count = length(google_storage_bucket.archive)
 
-  bucket = google_storage_bucket.archive[0].name
+  bucket = google_storage_bucket.archive[0].id
   role   = "roles/storage.objectCreator"
   member = google_service_account.ingest.member
 }

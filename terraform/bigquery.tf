@@ -103,7 +103,7 @@ resource "google_bigquery_table" "records" {
   count = var.bigquery == null ? 0 : 1
 
   project             = var.project
-  dataset_id          = var.bigquery.dataset == null ? google_bigquery_dataset.records[0].dataset_id : var.bigquery.dataset
+  dataset_id          = var.bigquery.dataset == null ? basename(google_bigquery_dataset.records[0].id) : var.bigquery.dataset
   table_id            = var.bigquery.table
   friendly_name       = "Records of Aerospike"
   labels              = local.labels
@@ -140,7 +140,7 @@ resource "google_bigquery_table_iam_member" "records_readers" {
 
   project    = var.project
   dataset_id = google_bigquery_table.records[0].dataset_id
-  table_id   = google_bigquery_table.records[0].table_id
+  table_id   = google_bigquery_table.records[0].id
   role       = "roles/bigquery.dataViewer"
   member     = each.key
 }
@@ -200,7 +200,7 @@ resource "google_service_account" "bigquery_writer" {
 resource "google_service_account_iam_member" "bigquery_writer_agent" {
   count = length(google_service_account.bigquery_writer)
 
-  service_account_id = google_service_account.bigquery_writer[0].name
+  service_account_id = google_service_account.bigquery_writer[0].id
   role               = "roles/iam.serviceAccountTokenCreator"
   member             = local.pubsub_agent
   depends_on         = [google_pubsub_topic.bigquery] # the first topic of a project creates Pub/Sub's service agent
@@ -217,7 +217,7 @@ resource "google_bigquery_table_iam_member" "records_writer" {
 
   project    = var.project
   dataset_id = google_bigquery_table.records[0].dataset_id
-  table_id   = google_bigquery_table.records[0].table_id
+  table_id   = google_bigquery_table.records[0].id
   role       = "roles/bigquery.dataEditor"
   member     = google_service_account.bigquery_writer[0].member
 
@@ -248,7 +248,7 @@ resource "google_pubsub_topic_iam_member" "bigquery_ingest" {
   count = length(google_pubsub_topic.bigquery)
 
   project = var.project
-  topic   = google_pubsub_topic.bigquery[0].name
+  topic   = google_pubsub_topic.bigquery[0].id
   role    = "roles/pubsub.publisher"
   member  = google_service_account.ingest.member
 }
@@ -295,7 +295,7 @@ resource "google_pubsub_subscription_iam_member" "bigquery_agent" {
   count = length(google_pubsub_subscription.bigquery)
 
   project      = var.project
-  subscription = google_pubsub_subscription.bigquery[0].name
+  subscription = google_pubsub_subscription.bigquery[0].id
   role         = "roles/pubsub.subscriber"
   member       = local.pubsub_agent
 }

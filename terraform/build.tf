@@ -23,7 +23,7 @@ resource "google_service_account" "build" {
 resource "google_artifact_registry_repository_iam_member" "images_build" {
   project    = var.project
   location   = google_artifact_registry_repository.images.location
-  repository = google_artifact_registry_repository.images.repository_id
+  repository = google_artifact_registry_repository.images.id
   role       = "roles/artifactregistry.writer"
   member     = google_service_account.build.member
 }
@@ -67,7 +67,7 @@ resource "google_storage_bucket" "build" {
 }
 
 resource "google_storage_bucket_iam_member" "build_sources" {
-  bucket = google_storage_bucket.build.name
+  bucket = google_storage_bucket.build.id
   role   = "roles/storage.objectViewer"
   member = google_service_account.build.member
 }

@@ -184,7 +184,7 @@ resource "google_pubsub_topic" "changes" {
 # Only after the subscriptions exist: an earlier message would be lost.
 resource "google_pubsub_topic_iam_member" "changes_ingest" {
   project    = var.project
-  topic      = google_pubsub_topic.changes.name
+  topic      = google_pubsub_topic.changes.id
   role       = "roles/pubsub.publisher"
   member     = google_service_account.ingest.member
   depends_on = [google_pubsub_subscription.changes, google_pubsub_subscription.storage]

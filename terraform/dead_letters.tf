@@ -62,7 +62,7 @@ resource "google_storage_bucket" "dead_letters" {
 }
 
 resource "google_storage_bucket_iam_member" "dead_letters_ingest" {
-  bucket = google_storage_bucket.dead_letters.name
+  bucket = google_storage_bucket.dead_letters.id
   role   = "roles/storage.objectCreator"
   member = google_service_account.ingest.member
 }

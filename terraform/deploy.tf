@@ -6,7 +6,7 @@ resource "google_cloud_run_v2_service_iam_member" "ingest_build" {
 
   project  = var.project
   location = var.region
-  name     = google_cloud_run_v2_service.ingest[0].name
+  name     = google_cloud_run_v2_service.ingest[0].id
   role     = "roles/run.developer"
   member   = google_service_account.build.member
 }
@@ -15,7 +15,7 @@ resource "google_cloud_run_v2_service_iam_member" "ingest_build" {
 resource "google_service_account_iam_member" "ingest_build" {
   count = local.is_function ? 0 : 1
 
-  service_account_id = google_service_account.ingest.name
+  service_account_id = google_service_account.ingest.id
   role               = "roles/iam.serviceAccountUser"
   member             = google_service_account.build.member
 }
@@ -23,7 +23,7 @@ resource "google_service_account_iam_member" "ingest_build" {
 resource "google_service_account_iam_member" "connector_build" {
   count = var.connector == null ? 0 : 1
 
-  service_account_id = google_service_account.connector.name
+  service_account_id = google_service_account.connector.id
   role               = "roles/iam.serviceAccountUser"
   member             = google_service_account.build.member
 }

@@ -37,7 +37,7 @@ resource "google_artifact_registry_repository_iam_member" "images_function" {
   count = local.is_function ? 1 : 0
 
   project    = var.project
-  repository = google_artifact_registry_repository.images.name
+  repository = google_artifact_registry_repository.images.id
   location   = var.region
   role       = "roles/artifactregistry.writer"
   member     = google_service_account.function[0].member
@@ -80,7 +80,7 @@ resource "google_storage_bucket" "function" {
 resource "google_storage_bucket_object" "function" {
   count = local.is_function ? 1 : 0
 
-  bucket = google_storage_bucket.function[0].name
+  bucket = google_storage_bucket.function[0].id
   name   = "${filesha256(var.ingest.function_source)}.zip" # only a new name starts a new build
   source = var.ingest.function_source
 }
@@ -141,7 +141,7 @@ resource "google_cloudfunctions2_function_iam_member" "ingest_connector" {
   count = local.is_function ? 1 : 0
 
   project        = var.project
-  cloud_function = google_cloudfunctions2_function.ingest[0].name
+  cloud_function = google_cloudfunctions2_function.ingest[0].id
   location       = var.region
   role           = "roles/cloudfunctions.invoker"
   member         = google_service_account.connector.member

@@ -63,7 +63,7 @@ resource "google_artifact_registry_repository" "images" {
 resource "google_artifact_registry_repository_iam_member" "images_connector" {
   project    = var.project
   location   = google_artifact_registry_repository.images.location
-  repository = google_artifact_registry_repository.images.repository_id
+  repository = google_artifact_registry_repository.images.id
   role       = "roles/artifactregistry.reader"
   member     = google_service_account.connector.member
 }

@@ -165,7 +165,7 @@ resource "google_cloud_run_v2_service_iam_member" "ingest_connector" {
   count = var.ingest.tokens == null ? 1 : 0
 
   project  = var.project
-  name     = local.is_function ? google_cloudfunctions2_function.ingest[0].name : google_cloud_run_v2_service.ingest[0].name
+  name     = basename(local.is_function ? google_cloudfunctions2_function.ingest[0].id : google_cloud_run_v2_service.ingest[0].id)
   location = var.region
   role     = "roles/run.invoker"
   member   = google_service_account.connector.member

@@ -76,7 +76,7 @@ resource "google_service_account" "storage_writer" {
 resource "google_service_account_iam_member" "storage_writer_agent" {
   count = length(google_service_account.storage_writer)
 
-  service_account_id = google_service_account.storage_writer[0].name
+  service_account_id = google_service_account.storage_writer[0].id
   role               = "roles/iam.serviceAccountTokenCreator"
   member             = local.pubsub_agent
   depends_on         = [google_pubsub_topic.changes] # the first topic of a project creates Pub/Sub's service agent
@@ -131,7 +131,7 @@ resource "google_storage_bucket" "messages" {
 resource "google_storage_bucket_iam_member" "messages_writer" {
   for_each = var.storage_subscription == null ? [] : toset(["roles/storage.objectCreator", "roles/storage.legacyBucketReader"])
 
-  bucket = google_storage_bucket.messages[0].name
+  bucket = google_storage_bucket.messages[0].id
   role   = each.key
   member = google_service_account.storage_writer[0].member
 
@@ -196,7 +196,7 @@ resource "google_pubsub_subscription_iam_member" "storage_agent" {
   count = length(google_pubsub_subscription.storage)
 
   project      = var.project
-  subscription = google_pubsub_subscription.storage[0].name
+  subscription = google_pubsub_subscription.storage[0].id
   role         = "roles/pubsub.subscriber"
   member       = local.pubsub_agent
 }

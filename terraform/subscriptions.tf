@@ -40,7 +40,7 @@ resource "google_pubsub_subscription_iam_member" "changes_reader" {
   }]...)
 
   project      = var.project
-  subscription = google_pubsub_subscription.changes[each.value.name].name
+  subscription = google_pubsub_subscription.changes[each.value.name].id
   role         = "roles/pubsub.subscriber"
   member       = each.value.member
 }
@@ -51,7 +51,7 @@ resource "google_pubsub_subscription_iam_member" "changes_agent" {
   for_each = { for name, s in var.changes.subscriptions : name => s if s.attempts > 0 }
 
   project      = var.project
-  subscription = google_pubsub_subscription.changes[each.key].name
+  subscription = google_pubsub_subscription.changes[each.key].id
   role         = "roles/pubsub.subscriber"
   member       = local.pubsub_agent
 }
@@ -76,7 +76,7 @@ resource "google_pubsub_topic" "undelivered" {
 
 resource "google_pubsub_topic_iam_member" "undelivered_agent" {
   project = var.project
-  topic   = google_pubsub_topic.undelivered.name
+  topic   = google_pubsub_topic.undelivered.id
   role    = "roles/pubsub.publisher"
   member  = local.pubsub_agent
 }

@@ -6,28 +6,6 @@ mock_provider "google" {
 }
 
 override_resource {
-  target          = google_service_account.bigquery_writer
-  override_during = plan
-  values = {
-    name   = "projects/example-project/serviceAccounts/aerosink-bigquery@example-project.iam.gserviceaccount.com"
-    email  = "aerosink-bigquery@example-project.iam.gserviceaccount.com"
-    member = "serviceAccount:aerosink-bigquery@example-project.iam.gserviceaccount.com"
-  }
-}
-
-override_resource {
-  target          = google_pubsub_topic.bigquery
-  override_during = plan
-  values          = { id = "projects/example-project/topics/aerosink-bigquery" }
-}
-
-override_resource {
-  target          = google_bigquery_table.records
-  override_during = plan
-  values          = { location = "europe-west1", creation_time = 1795350896789 }
-}
-
-override_resource {
   target          = google_bigquery_job.staleness
   override_during = plan
   values          = { status = [{ state = "DONE", error_result = [], errors = [] }] }
@@ -119,8 +97,8 @@ run "least_privilege" {
 
   assert {
     condition = [for g in concat(google_bigquery_table_iam_member.records_writer, values(google_bigquery_table_iam_member.records_readers)) : [g.dataset_id, g.table_id, g.role, g.member]] == [
-      ["aerosink", "records", "roles/bigquery.dataEditor", "serviceAccount:aerosink-bigquery@example-project.iam.gserviceaccount.com"],
-      ["aerosink", "records", "roles/bigquery.dataViewer", "group:analysts@example.com"],
+      ["aerosink", "projects/example-project/datasets/aerosink/tables/records", "roles/bigquery.dataEditor", "serviceAccount:aerosink-bigquery@example-project.iam.gserviceaccount.com"],
+      ["aerosink", "projects/example-project/datasets/aerosink/tables/records", "roles/bigquery.dataViewer", "group:analysts@example.com"],
     ]
     error_message = "Unexpected grants on the table."
   }
@@ -141,14 +119,14 @@ run "least_privilege" {
 
   assert {
     condition = [for g in google_pubsub_topic_iam_member.bigquery_ingest : [g.topic, g.role, g.member]] == [[
-      "aerosink-bigquery", "roles/pubsub.publisher", google_service_account.ingest.member,
+      "projects/example-project/topics/aerosink-bigquery", "roles/pubsub.publisher", google_service_account.ingest.member,
     ]]
     error_message = "Only the function must be able to publish."
   }
 
   assert {
     condition = [for g in google_pubsub_subscription_iam_member.bigquery_agent : [g.subscription, g.role, g.member]] == [[
-      "aerosink-bigquery", "roles/pubsub.subscriber", "serviceAccount:service-123456789012@gcp-sa-pubsub.iam.gserviceaccount.com",
+      "projects/example-project/subscriptions/aerosink-bigquery", "roles/pubsub.subscriber", "serviceAccount:service-123456789012@gcp-sa-pubsub.iam.gserviceaccount.com",
     ]]
     error_message = "Pub/Sub needs roles/pubsub.subscriber on the subscription for dead letters."
   }

@@ -3,11 +3,6 @@
 mock_provider "google" {
   source          = "./tests/mocks"
   override_during = plan
-
-  override_resource {
-    target = google_project_iam_custom_role.rollout
-    values = { id = "projects/example-project/roles/aerosink_rollout" }
-  }
 }
 
 variables {
@@ -43,9 +38,9 @@ run "by_default" {
   }
 
   assert {
-    condition = (google_artifact_registry_repository_iam_member.images_build.repository == google_artifact_registry_repository.images.repository_id
+    condition = (google_artifact_registry_repository_iam_member.images_build.repository == google_artifact_registry_repository.images.id
       && google_storage_bucket_iam_member.build_sources.bucket == google_storage_bucket.build.name
-      && google_cloud_run_v2_service_iam_member.ingest_build[0].name == local.ingest_service
+      && google_cloud_run_v2_service_iam_member.ingest_build[0].name == "projects/example-project/locations/europe-west1/services/aerosink-ingest"
       && google_service_account_iam_member.ingest_build[0].service_account_id == google_service_account.ingest.name
     && google_service_account_iam_member.connector_build[0].service_account_id == google_service_account.connector.name)
     error_message = "A grant is on an unexpected resource."

@@ -5,12 +5,6 @@ mock_provider "google" {
   override_during = plan
 }
 
-override_resource {
-  target          = google_pubsub_schema.changes
-  override_during = plan
-  values          = { id = "projects/example-project/schemas/aerosink-changes-avro" }
-}
-
 variables {
   project          = "example-project"
   region           = "europe-west1"
@@ -52,7 +46,7 @@ run "by_default" {
   }
 
   assert {
-    condition = (google_pubsub_topic_iam_member.changes_ingest.topic == google_pubsub_topic.changes.name
+    condition = (google_pubsub_topic_iam_member.changes_ingest.topic == "projects/example-project/topics/aerosink-changes"
       && google_pubsub_topic_iam_member.changes_ingest.role == "roles/pubsub.publisher"
     && google_pubsub_topic_iam_member.changes_ingest.member == google_service_account.ingest.member)
     error_message = "Only the function must be able to publish changes."
@@ -71,7 +65,7 @@ run "by_default" {
   }
 
   assert {
-    condition = (google_pubsub_topic_iam_member.undelivered_agent.topic == google_pubsub_topic.undelivered.name
+    condition = (google_pubsub_topic_iam_member.undelivered_agent.topic == "projects/example-project/topics/aerosink-undelivered"
       && google_pubsub_topic_iam_member.undelivered_agent.role == "roles/pubsub.publisher"
     && google_pubsub_topic_iam_member.undelivered_agent.member == "serviceAccount:service-123456789012@gcp-sa-pubsub.iam.gserviceaccount.com")
     error_message = "Pub/Sub must be able to publish undelivered messages."
@@ -79,7 +73,7 @@ run "by_default" {
 
   assert {
     condition = { for name, g in google_pubsub_subscription_iam_member.changes_agent : name => [g.subscription, g.role, g.member] } == {
-      changes = ["aerosink-changes", "roles/pubsub.subscriber", "serviceAccount:service-123456789012@gcp-sa-pubsub.iam.gserviceaccount.com"]
+      changes = ["projects/example-project/subscriptions/aerosink-changes", "roles/pubsub.subscriber", "serviceAccount:service-123456789012@gcp-sa-pubsub.iam.gserviceaccount.com"]
     }
     error_message = "Pub/Sub needs roles/pubsub.subscriber on the subscription for dead letters."
   }
@@ -108,6 +102,12 @@ run "subscriptions_do_not_expire" {
 run "readers" {
   command = plan
 
+  override_resource {
+    target          = google_pubsub_subscription.changes["orders"]
+    override_during = plan
+    values          = { id = "projects/example-project/subscriptions/aerosink-orders" }
+  }
+
   variables {
     changes = {
       subscriptions = {
@@ -121,8 +121,8 @@ run "readers" {
     condition = [for key in sort(keys(google_pubsub_subscription_iam_member.changes_reader)) :
       [for g in [google_pubsub_subscription_iam_member.changes_reader[key]] : "${g.subscription} ${g.role} ${g.member}"]
       ] == [
-      ["aerosink-orders roles/pubsub.subscriber group:b@example.com"],
-      ["aerosink-orders roles/pubsub.subscriber serviceAccount:a@example-project.iam.gserviceaccount.com"],
+      ["projects/example-project/subscriptions/aerosink-orders roles/pubsub.subscriber group:b@example.com"],
+      ["projects/example-project/subscriptions/aerosink-orders roles/pubsub.subscriber serviceAccount:a@example-project.iam.gserviceaccount.com"],
     ]
     error_message = "Unexpected readers or roles."
   }

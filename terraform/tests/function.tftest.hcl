@@ -5,23 +5,6 @@ mock_provider "google" {
   override_during = plan
 }
 
-override_resource {
-  target          = google_service_account.function
-  override_during = plan
-  values = {
-    id     = "projects/example-project/serviceAccounts/aerosink-function@example-project.iam.gserviceaccount.com"
-    member = "serviceAccount:aerosink-function@example-project.iam.gserviceaccount.com"
-  }
-}
-
-override_resource {
-  target          = google_artifact_registry_repository.images
-  override_during = plan
-  values = {
-    name = "aerosink"
-  }
-}
-
 variables {
   project          = "example-project"
   region           = "europe-west1"
@@ -58,7 +41,7 @@ run "from_zip" {
   }
 
   assert {
-    condition = (google_cloudfunctions2_function_iam_member.ingest_connector[0].cloud_function == google_cloudfunctions2_function.ingest[0].name
+    condition = (google_cloudfunctions2_function_iam_member.ingest_connector[0].cloud_function == google_cloudfunctions2_function.ingest[0].id
       && google_cloudfunctions2_function_iam_member.ingest_connector[0].role == "roles/cloudfunctions.invoker"
     && google_cloudfunctions2_function_iam_member.ingest_connector[0].member == google_service_account.connector.member)
     error_message = "The connector's account must be able to call the function."
@@ -132,7 +115,7 @@ run "build_account" {
   }
 
   assert {
-    condition = (google_artifact_registry_repository_iam_member.images_function[0].repository == google_artifact_registry_repository.images.name
+    condition = (google_artifact_registry_repository_iam_member.images_function[0].repository == google_artifact_registry_repository.images.id
       && google_artifact_registry_repository_iam_member.images_function[0].role == "roles/artifactregistry.writer"
     && google_artifact_registry_repository_iam_member.images_function[0].member == google_service_account.function[0].member)
     error_message = "The build must be able to write to the image repository."

@@ -51,7 +51,7 @@ run "built_from_clone" {
 
   assert {
     condition = (google_artifact_registry_repository_iam_member.images_connector.role == "roles/artifactregistry.reader"
-      && google_artifact_registry_repository_iam_member.images_connector.repository == google_artifact_registry_repository.images.repository_id
+      && google_artifact_registry_repository_iam_member.images_connector.repository == google_artifact_registry_repository.images.id
     && google_artifact_registry_repository_iam_member.images_connector.member == google_service_account.connector.member)
     error_message = "The connectors' account needs roles/artifactregistry.reader on the repository."
   }

@@ -5,16 +5,6 @@ mock_provider "google" {
   override_during = plan
 }
 
-override_resource {
-  target          = google_service_account.storage_writer
-  override_during = plan
-  values = {
-    name   = "projects/example-project/serviceAccounts/aerosink-storage@example-project.iam.gserviceaccount.com"
-    email  = "aerosink-storage@example-project.iam.gserviceaccount.com"
-    member = "serviceAccount:aerosink-storage@example-project.iam.gserviceaccount.com"
-  }
-}
-
 variables {
   project              = "example-project"
   region               = "europe-west1"
@@ -76,7 +66,7 @@ run "avro_with_metadata" {
 
   assert {
     condition = [for g in google_pubsub_subscription_iam_member.storage_agent : [g.subscription, g.role, g.member]] == [[
-      "aerosink-storage", "roles/pubsub.subscriber", "serviceAccount:service-123456789012@gcp-sa-pubsub.iam.gserviceaccount.com",
+      "projects/example-project/subscriptions/aerosink-storage", "roles/pubsub.subscriber", "serviceAccount:service-123456789012@gcp-sa-pubsub.iam.gserviceaccount.com",
     ]]
     error_message = "Pub/Sub needs roles/pubsub.subscriber on the subscription for dead letters."
   }
