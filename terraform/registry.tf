@@ -22,12 +22,6 @@ resource "google_artifact_registry_repository" "images" {
   format        = "DOCKER"
   depends_on    = [google_project_service.api]
 
-  # Tags must be movable: latest is what the last build deployed. What runs is named by
-  # its digest.
-  docker_config {
-    immutable_tags = false
-  }
-
   cleanup_policy_dry_run = false
 
   cleanup_policies {
