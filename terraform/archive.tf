@@ -114,6 +114,7 @@ resource "google_storage_bucket" "archive" {
   uniform_bucket_level_access = true
   public_access_prevention    = "enforced"
   force_destroy               = !var.deletion_protection
+  deletion_policy             = local.deletion_policy
 
   soft_delete_policy {
     retention_duration_seconds = var.archive.soft_delete_days * 86400

@@ -68,12 +68,13 @@ locals {
 resource "google_bigquery_dataset" "records" {
   count = var.bigquery == null ? 0 : var.bigquery.dataset == null ? 1 : 0
 
-  project       = var.project
-  dataset_id    = replace(var.prefix, "-", "_")
-  friendly_name = "Records of Aerospike"
-  location      = coalesce(var.bigquery.location, var.region)
-  labels        = local.labels
-  depends_on    = [google_project_service.api]
+  project         = var.project
+  dataset_id      = replace(var.prefix, "-", "_")
+  friendly_name   = "Records of Aerospike"
+  location        = coalesce(var.bigquery.location, var.region)
+  labels          = local.labels
+  deletion_policy = local.deletion_policy
+  depends_on      = [google_project_service.api]
 }
 
 # Reading BigQuery's service agent creates it.
@@ -189,10 +190,11 @@ resource "google_bigquery_job" "staleness" {
 resource "google_service_account" "bigquery_writer" {
   count = var.bigquery == null ? 0 : 1
 
-  project      = var.project
-  account_id   = "${var.prefix}-bigquery"
-  display_name = "Aerosink's BigQuery subscription: writes the rows of a table"
-  depends_on   = [google_project_service.api]
+  project         = var.project
+  account_id      = "${var.prefix}-bigquery"
+  display_name    = "Aerosink's BigQuery subscription: writes the rows of a table"
+  deletion_policy = local.deletion_policy
+  depends_on      = [google_project_service.api]
 }
 
 # Pub/Sub writes as this account. The user who runs terraform apply needs
@@ -231,10 +233,11 @@ resource "google_bigquery_table_iam_member" "records_writer" {
 resource "google_pubsub_topic" "bigquery" {
   count = var.bigquery == null ? 0 : 1
 
-  project      = var.project
-  name         = "${var.prefix}-bigquery"
-  labels       = local.labels
-  kms_key_name = var.kms_key
+  project         = var.project
+  name            = "${var.prefix}-bigquery"
+  labels          = local.labels
+  kms_key_name    = var.kms_key
+  deletion_policy = local.deletion_policy
 
   message_storage_policy {
     allowed_persistence_regions = local.message_regions
@@ -262,6 +265,7 @@ resource "google_pubsub_subscription" "bigquery" {
   labels                     = local.labels
   ack_deadline_seconds       = 600
   message_retention_duration = "2678400s" # 31 days, the maximum
+  deletion_policy            = local.deletion_policy
 
   # Unknown columns are refused, not dropped: a row without its UPSERT or DELETE would be
   # an extra row.

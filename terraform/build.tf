@@ -14,10 +14,11 @@ variable "build_region" {
 }
 
 resource "google_service_account" "build" {
-  project      = var.project
-  account_id   = "${var.prefix}-build"
-  display_name = "Aerosink's builds: build and deploy the images"
-  depends_on   = [google_project_service.api]
+  project         = var.project
+  account_id      = "${var.prefix}-build"
+  display_name    = "Aerosink's builds: build and deploy the images"
+  deletion_policy = local.deletion_policy
+  depends_on      = [google_project_service.api]
 }
 
 resource "google_artifact_registry_repository_iam_member" "images_build" {

@@ -9,7 +9,7 @@ variable "changes" {
     - `retention_days`: how long the topic keeps messages, up to 31, so that subscriptions can seek back; 0 leaves that to subscriptions. A day of a billion changes of 1 KiB costs about US$ 9.
     - `regions`: where messages may be stored, by default the region. With `enforce_in_transit` they are also accepted and delivered only there.
     - `schema`: schema that messages must match, `definition` with `type` `AVRO` or `PROTOCOL_BUFFER` and `encoding` `BINARY` or `JSON`. For `data` `avro` it is function/sink/row/schema.avsc.
-    - `subscriptions`: pull subscriptions, by name; create push subscriptions yourself on the output `topic`. `filter` and `ordering` cannot be changed in place: Terraform recreates the subscription, and its backlog is lost.
+    - `subscriptions`: pull subscriptions, by name; create push subscriptions yourself on the output `topic`. `filter` and `ordering` cannot be changed in place: Terraform recreates the subscription, and its backlog is lost; first apply with `deletion_protection = false`.
         - `filter`: filter on attributes, such as `attributes.set = "orders"`. Other messages are not delivered, but billed.
         - `subscribers`: accounts that may read, such as `serviceAccount:NAME@PROJECT.iam.gserviceaccount.com`.
         - `ordering`: whether messages with the same key are delivered in order; by default if they have keys.
@@ -162,6 +162,7 @@ resource "google_pubsub_topic" "changes" {
   labels                     = local.labels
   kms_key_name               = var.kms_key
   message_retention_duration = var.changes.retention_days == 0 ? null : "${var.changes.retention_days * 86400}s"
+  deletion_policy            = local.deletion_policy
 
   # By default Google may choose any region of the world.
   message_storage_policy {

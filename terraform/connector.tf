@@ -108,10 +108,11 @@ variable "connector" {
 }
 
 resource "google_service_account" "connector" {
-  project      = var.project
-  account_id   = "${var.prefix}-connector"
-  display_name = "Aerosink's connector: sends changes from the database to the function"
-  depends_on   = [google_project_service.api]
+  project         = var.project
+  account_id      = "${var.prefix}-connector"
+  display_name    = "Aerosink's connector: sends changes from the database to the function"
+  deletion_policy = local.deletion_policy
+  depends_on      = [google_project_service.api]
 }
 
 locals {

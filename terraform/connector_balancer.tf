@@ -3,14 +3,15 @@
 resource "google_compute_address" "connector_balancer" {
   count = try(var.connector.balancer, false) ? 1 : 0
 
-  project      = var.project
-  name         = "${local.connector_name}-balancer"
-  address_type = "INTERNAL"
-  purpose      = "GCE_ENDPOINT"
-  subnetwork   = local.subnetwork
-  region       = var.region
-  labels       = local.labels
-  depends_on   = [google_project_service.api]
+  project         = var.project
+  name            = "${local.connector_name}-balancer"
+  address_type    = "INTERNAL"
+  purpose         = "GCE_ENDPOINT"
+  subnetwork      = local.subnetwork
+  region          = var.region
+  labels          = local.labels
+  deletion_policy = local.deletion_policy
+  depends_on      = [google_project_service.api]
 }
 
 # Whether a connector takes connections; one that is about to stop does not.

@@ -31,14 +31,24 @@ data "google_compute_subnetwork" "connector" {
 resource "google_compute_address" "connector" {
   for_each = local.connector_names
 
-  project      = var.project
-  name         = each.key
-  address_type = "INTERNAL"
-  purpose      = "GCE_ENDPOINT"
-  subnetwork   = local.subnetwork
-  region       = var.region
-  labels       = local.labels
-  depends_on   = [google_project_service.api]
+  project         = var.project
+  name            = each.key
+  address_type    = "INTERNAL"
+  purpose         = "GCE_ENDPOINT"
+  subnetwork      = local.subnetwork
+  region          = var.region
+  labels          = local.labels
+  deletion_policy = local.deletion_policy
+  depends_on      = [google_project_service.api]
+}
+
+# Rules belong to the network's project, which is another one in a Shared VPC. The default
+# network has a rule that admits 10.128.0.0/9 to every port, and others may have rules of
+# the default priority, 1000: hence a denial before these, and our rules before it.
+
+locals {
+  firewall_priority_allow = 900
+  firewall_priority_deny  = 950
 }
 
 # Rules belong to the network's project, which is another one in a Shared VPC.

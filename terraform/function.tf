@@ -5,10 +5,11 @@
 resource "google_service_account" "function" {
   count = local.is_function ? 1 : 0
 
-  project      = var.project
-  account_id   = "${var.prefix}-function"
-  display_name = "Aerosink's function: runs its builds"
-  depends_on   = [google_project_service.api]
+  project         = var.project
+  account_id      = "${var.prefix}-function"
+  display_name    = "Aerosink's function: runs its builds"
+  deletion_policy = local.deletion_policy
+  depends_on      = [google_project_service.api]
 }
 
 resource "google_project_iam_member" "logs_function" {
@@ -67,6 +68,7 @@ resource "google_storage_bucket" "function" {
   labels                      = local.labels
   uniform_bucket_level_access = true
   public_access_prevention    = "enforced"
+  force_destroy               = true # it holds copies of the zip only
   depends_on                  = [google_project_service.api, google_kms_crypto_key_iam_member.agents]
 
   dynamic "encryption" {
@@ -88,10 +90,11 @@ resource "google_storage_bucket_object" "function" {
 resource "google_cloudfunctions2_function" "ingest" {
   count = local.is_function ? 1 : 0
 
-  project  = var.project
-  name     = local.ingest_service
-  location = var.region
-  labels   = local.labels
+  project         = var.project
+  name            = local.ingest_service
+  location        = var.region
+  labels          = local.labels
+  deletion_policy = local.deletion_policy
 
   build_config {
     runtime           = "go126"

@@ -143,10 +143,11 @@ variable "ingest" {
 }
 
 resource "google_service_account" "ingest" {
-  project      = var.project
-  account_id   = "${var.prefix}-ingest"
-  display_name = "Aerosink's function: receives and stores changes"
-  depends_on   = [google_project_service.api]
+  project         = var.project
+  account_id      = "${var.prefix}-ingest"
+  display_name    = "Aerosink's function: receives and stores changes"
+  deletion_policy = local.deletion_policy
+  depends_on      = [google_project_service.api]
 }
 
 locals {

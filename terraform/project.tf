@@ -42,6 +42,10 @@ locals {
   # new project when Terraform plans; Cloud Storage's is.
   project_number = regex("^service-([0-9]+)@", data.google_storage_project_service_account.this.email_address)[0]
 
+  # What holds data or has an identity that others know cannot be deleted or replaced
+  # while it is protected.
+  deletion_policy = var.deletion_protection ? "PREVENT" : "DELETE"
+
   # Google's service agents in the project.
   pubsub_agent = "serviceAccount:service-${local.project_number}@gcp-sa-pubsub.iam.gserviceaccount.com"
 }

@@ -15,12 +15,13 @@ variable "images" {
 }
 
 resource "google_artifact_registry_repository" "images" {
-  project       = var.project
-  repository_id = var.prefix
-  location      = var.region
-  labels        = local.labels
-  format        = "DOCKER"
-  depends_on    = [google_project_service.api]
+  project         = var.project
+  repository_id   = var.prefix
+  location        = var.region
+  labels          = local.labels
+  format          = "DOCKER"
+  deletion_policy = local.deletion_policy
+  depends_on      = [google_project_service.api]
 
   cleanup_policy_dry_run = false
 

@@ -5,7 +5,7 @@ variable "storage_subscription" {
   description = <<-EOT
     Cloud Storage subscription of the topic of changes. Null creates none.
     - `format`: `avro`, with each message's attributes, ordering key and time, or `text`, the data of messages as lines.
-    - `filter`: filter on attributes, such as `attributes.set = "orders"`. It cannot be changed in place: Terraform recreates the subscription, and its backlog is lost.
+    - `filter`: filter on attributes, such as `attributes.set = "orders"`. It cannot be changed in place: Terraform recreates the subscription, and its backlog is lost; first apply with `deletion_protection = false`.
     - `max_seconds`, `max_bytes`, `max_messages`: when a file is closed: after 60 to 600 seconds, 1,000 bytes to 10 GiB, or 1,000 messages or more.
     - `expire_days`: days after which files are deleted; never by default.
     - `soft_delete_days`: days for which deleted files can be restored and are billed, 7 to 90; 0 turns it off.
@@ -65,10 +65,11 @@ variable "storage_subscription" {
 resource "google_service_account" "storage_writer" {
   count = var.storage_subscription == null ? 0 : 1
 
-  project      = var.project
-  account_id   = "${var.prefix}-storage"
-  display_name = "Aerosink's Cloud Storage subscription: writes messages to a bucket"
-  depends_on   = [google_project_service.api]
+  project         = var.project
+  account_id      = "${var.prefix}-storage"
+  display_name    = "Aerosink's Cloud Storage subscription: writes messages to a bucket"
+  deletion_policy = local.deletion_policy
+  depends_on      = [google_project_service.api]
 }
 
 # Pub/Sub writes as this account. The user who runs terraform apply needs
@@ -98,6 +99,7 @@ resource "google_storage_bucket" "messages" {
   uniform_bucket_level_access = true
   public_access_prevention    = "enforced"
   force_destroy               = !var.deletion_protection
+  deletion_policy             = local.deletion_policy
 
   soft_delete_policy {
     retention_duration_seconds = var.storage_subscription.soft_delete_days * 86400
@@ -152,6 +154,7 @@ resource "google_pubsub_subscription" "storage" {
   filter                     = var.storage_subscription.filter
   ack_deadline_seconds       = 600 # max_duration must be within it
   message_retention_duration = "2678400s"
+  deletion_policy            = local.deletion_policy
 
   cloud_storage_config {
     bucket                   = google_storage_bucket.messages[0].name

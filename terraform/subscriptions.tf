@@ -12,6 +12,7 @@ resource "google_pubsub_subscription" "changes" {
   enable_exactly_once_delivery = each.value.exactly_once
   ack_deadline_seconds         = each.value.ack_deadline
   message_retention_duration   = "${each.value.retention_days * 86400}s"
+  deletion_policy              = local.deletion_policy
 
   # Otherwise a subscription that nobody reads for 31 days is deleted.
   expiration_policy {
@@ -61,10 +62,11 @@ resource "google_pubsub_subscription_iam_member" "changes_agent" {
 
 # No schema: it would refuse messages that are here because of one.
 resource "google_pubsub_topic" "undelivered" {
-  project      = var.project
-  name         = "${var.prefix}-undelivered"
-  labels       = local.labels
-  kms_key_name = var.kms_key
+  project         = var.project
+  name            = "${var.prefix}-undelivered"
+  labels          = local.labels
+  kms_key_name    = var.kms_key
+  deletion_policy = local.deletion_policy
 
   message_storage_policy {
     allowed_persistence_regions = local.message_regions
@@ -89,6 +91,7 @@ resource "google_pubsub_subscription" "undelivered" {
   labels                     = local.labels
   ack_deadline_seconds       = 60
   message_retention_duration = "2678400s" # 31 days, the maximum
+  deletion_policy            = local.deletion_policy
 
   expiration_policy {
     ttl = ""

@@ -77,7 +77,7 @@ variable "labels" {
 }
 
 variable "deletion_protection" {
-  description = "Whether terraform destroy refuses to delete what holds data and what receives changes. Apply with false before you destroy."
+  description = "Whether Terraform refuses to delete what holds data (topics, subscriptions, buckets, tables, images) and what others know by name or address (accounts, addresses, the function). A destroy is then refused before it has deleted anything, and so is a change that would replace or remove one of these. Apply with false first."
   type        = bool
   default     = true
   nullable    = false
