@@ -169,6 +169,7 @@ locals {
     audience    = local.audience
     tls         = var.connector.tls
     balancer    = var.connector.balancer
+    allow       = var.aerospike_ranges
   }))
 
   connector_files = var.connector == null ? {} : merge(

@@ -51,7 +51,6 @@ locals {
   firewall_priority_deny  = 950
 }
 
-# Rules belong to the network's project, which is another one in a Shared VPC.
 resource "google_compute_firewall" "connector_xdr" {
   count = try(var.connector.firewall, false) ? 1 : 0
 
@@ -59,6 +58,7 @@ resource "google_compute_firewall" "connector_xdr" {
   name                    = "${local.connector_name}-xdr"
   network                 = data.google_compute_subnetwork.connector[0].network
   direction               = "INGRESS"
+  priority                = local.firewall_priority_allow
   source_ranges           = var.aerospike_ranges
   target_service_accounts = [google_service_account.connector.email]
 
@@ -75,11 +75,30 @@ resource "google_compute_firewall" "connector_health" {
   name                    = "${local.connector_name}-health"
   network                 = data.google_compute_subnetwork.connector[0].network
   direction               = "INGRESS"
+  priority                = local.firewall_priority_allow
   source_ranges           = ["35.191.0.0/16", "130.211.0.0/22"] # Google's health checks
   target_service_accounts = [google_service_account.connector.email]
 
   allow {
     protocol = "tcp"
     ports    = [tostring(local.connector_manage_port)]
+  }
+}
+
+# Whoever can open a connection can have a change acknowledged and published.
+resource "google_compute_firewall" "connector_denied" {
+  count = try(var.connector.firewall, false) ? 1 : 0
+
+  project                 = data.google_compute_subnetwork.connector[0].project
+  name                    = "${local.connector_name}-denied"
+  network                 = data.google_compute_subnetwork.connector[0].network
+  direction               = "INGRESS"
+  priority                = local.firewall_priority_deny
+  source_ranges           = ["0.0.0.0/0"]
+  target_service_accounts = [google_service_account.connector.email]
+
+  deny {
+    protocol = "tcp"
+    ports    = [tostring(local.connector_port), tostring(local.connector_manage_port)]
   }
 }

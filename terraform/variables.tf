@@ -34,7 +34,7 @@ variable "subnetwork" {
 }
 
 variable "aerospike_ranges" {
-  description = "Address ranges of the database's nodes, in CIDR notation. Only these may connect to the connectors."
+  description = "Address ranges of the database's nodes, in CIDR notation. Only these may connect to the connectors, unless connector.firewall is false."
   type        = list(string)
   nullable    = false
 

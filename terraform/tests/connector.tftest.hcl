@@ -91,7 +91,16 @@ run "by_default" {
   }
 
   assert {
-    condition     = alltrue([for f in [google_compute_firewall.connector_xdr[0], google_compute_firewall.connector_health[0]] : f.target_service_accounts == toset([google_service_account.connector.email]) && f.target_tags == null && f.source_tags == null])
+    condition = (google_compute_firewall.connector_denied[0].source_ranges == toset(["0.0.0.0/0"])
+      && one(google_compute_firewall.connector_denied[0].deny).ports == tolist(["8901", "8902"])
+      && one(google_compute_firewall.connector_denied[0].deny).protocol == "tcp"
+      && google_compute_firewall.connector_denied[0].priority < 1000
+    && alltrue([for f in [google_compute_firewall.connector_xdr[0], google_compute_firewall.connector_health[0]] : f.priority < google_compute_firewall.connector_denied[0].priority]))
+    error_message = "No other rule of the network may admit connections to the connectors."
+  }
+
+  assert {
+    condition     = alltrue([for f in [google_compute_firewall.connector_xdr[0], google_compute_firewall.connector_health[0], google_compute_firewall.connector_denied[0]] : f.target_service_accounts == toset([google_service_account.connector.email]) && f.target_tags == null && f.source_tags == null])
     error_message = "A firewall rule must apply to the connectors only."
   }
 
@@ -200,7 +209,7 @@ run "xdr_config_command" {
   }
 
   assert {
-    condition     = yamldecode(output.connector_config).service.port == 8901 && yamldecode(output.connector_config).destinations.function.auth.audience == local.audience
+    condition     = yamldecode(output.connector_config).service.port == 8901 && yamldecode(output.connector_config).service.allow == var.aerospike_ranges && yamldecode(output.connector_config).destinations.function.auth.audience == local.audience
     error_message = "Port or audience in the configuration do not match firewall and function."
   }
 }
@@ -249,7 +258,7 @@ run "shared_vpc" {
   }
 
   assert {
-    condition     = length(google_compute_firewall.connector_xdr) + length(google_compute_firewall.connector_health) + length(google_project_iam_member.connector_metrics) == 0
+    condition     = length(google_compute_firewall.connector_xdr) + length(google_compute_firewall.connector_health) + length(google_compute_firewall.connector_denied) + length(google_project_iam_member.connector_metrics) == 0
     error_message = "There must be no firewall rules and no grant for metrics."
   }
 }

@@ -79,6 +79,7 @@ locals {
     audience    = module.aerosink.ingest_audience
     tls         = null
     balancer    = false
+    allow       = [] # pods change their addresses; the manifest's NetworkPolicy says which may connect
   })
 
   manifest = templatefile("${path.module}/aerosink.yaml.tftpl", {
