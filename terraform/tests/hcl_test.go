@@ -132,8 +132,9 @@ func address(b *hclsyntax.Block) string {
 	return b.Type + "." + strings.Join(b.Labels, ".")
 }
 
-// The root module and the examples follow all rules.
-func TestRules_modules(t *testing.T) {
+// moduleFolders returns the folders of our modules: the root and the examples.
+func moduleFolders(t *testing.T) []string {
+	t.Helper()
 	examples, err := filepath.Glob("examples/*/*.tf")
 	if err != nil {
 		t.Fatal(err)
@@ -144,7 +145,12 @@ func TestRules_modules(t *testing.T) {
 			dirs = append(dirs, dir)
 		}
 	}
-	for _, dir := range dirs {
+	return dirs
+}
+
+// The root module and the examples follow all rules.
+func TestRules_modules(t *testing.T) {
+	for _, dir := range moduleFolders(t) {
 		m := readModule(t, dir)
 		for _, r := range rules {
 			for _, finding := range r.findings(m) {

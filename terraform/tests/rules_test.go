@@ -54,6 +54,26 @@ var rules = []rule{
 		{`data "google_project" "this" {}`, "data.google_project.this leaves out project_id", false},
 	}},
 	{configuredProviders, []bad{{`provider "google" {}`, "provider.google", false}}},
+	{takenNames, []bad{
+		{"locals {\n  sink = google_pubsub_topic.b.name\n}\nresource \"google_pubsub_topic\" \"b\" {}\nresource \"google_compute_instance_template\" \"a\" {\n  name_prefix = local.sink\n  lifecycle {\n    create_before_destroy = true\n  }\n}", "google_pubsub_topic.b is created before", false},
+		{"resource \"google_storage_bucket_iam_member\" \"b\" {}\nresource \"google_compute_instance_template\" \"a\" {\n  depends_on = [terraform_data.c]\n  lifecycle {\n    create_before_destroy = true\n  }\n}\nresource \"terraform_data\" \"c\" {\n  depends_on = [google_storage_bucket_iam_member.b]\n}", "google_storage_bucket_iam_member.b is created before", false},
+		{"resource \"google_secret_manager_secret\" \"a\" {\n  secret_id = \"${var.prefix}-a\"\n  lifecycle {\n    create_before_destroy = true\n  }\n}", "its name is the same", false},
+	}},
+	{lostWithOwner, []bad{
+		{`resource "google_pubsub_topic_iam_member" "a" { topic = google_pubsub_topic.b.name }`, "google_pubsub_topic_iam_member.a is not replaced together with google_pubsub_topic.b", false},
+		{`resource "google_storage_bucket_object" "a" { bucket = google_storage_bucket.b[0].name }`, "google_storage_bucket_object.a is not replaced together with google_storage_bucket.b", false},
+		{`resource "google_pubsub_subscription_iam_member" "a" { subscription = google_pubsub_subscription.b[each.key].name }`, "google_pubsub_subscription_iam_member.a is not replaced", false},
+	}},
+	{unsent, []bad{{"resource \"google_artifact_registry_repository\" \"a\" {\n  docker_config {\n    immutable_tags = false\n  }\n}", "google_artifact_registry_repository.a.docker_config", false}}},
+	{unprotected, []bad{
+		{`resource "google_pubsub_topic" "a" {}`, "google_pubsub_topic.a", false},
+		{`resource "google_compute_address" "a" { deletion_policy = "DELETE" }`, "google_compute_address.a", false},
+	}},
+	{unguarded, []bad{{"resource \"google_pubsub_topic\" \"a\" {\n  deletion_policy = local.deletion_policy\n}\nresource \"google_compute_firewall\" \"b\" {}", "google_compute_firewall.b may be deleted before google_pubsub_topic.a", false}}},
+	{newFeatures, []bad{
+		{"terraform {\n  required_providers {\n    google = { source = \"hashicorp/google\", version = \"~> 7.21\" }\n  }\n}\nresource \"google_compute_region_backend_service\" \"a\" {\n  connection_tracking_policy {}\n}", "google_compute_region_backend_service.a.connection_tracking_policy needs version 7.32", false},
+		{"terraform {\n  required_providers {\n    google = { source = \"hashicorp/google\", version = \">= 7.32, < 9\" }\n  }\n}\nresource \"google_pubsub_topic\" \"a\" {\n  deletion_policy = \"PREVENT\"\n}", "google_pubsub_topic.a.deletion_policy needs version 7.33", false},
+	}},
 	{foreignModules, []bad{{`module "a" { source = "github.com/x/y" }`, "github.com/x", false}}},
 }
 
