@@ -171,14 +171,14 @@ locals {
     balancer    = var.connector.balancer
     allow       = var.aerospike_ranges
   }))
-
-  connector_files = var.connector == null ? {} : merge(
 }
 
 # What is on a connector's machine: the script that fetches image, configuration and
 # secrets, the systemd units that run the connector, and the cloud-init that installs them.
-    {
+
 locals {
+  connector_files = var.connector == null ? {} : merge(
+    {
       "/etc/aerosink/prepare" = file("${path.module}/templates/prepare.sh")
       "/etc/systemd/system/aerosink.service" = templatefile("${path.module}/templates/aerosink.service.tftpl", {
         ports   = [local.connector_port, local.connector_manage_port]

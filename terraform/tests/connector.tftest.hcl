@@ -90,6 +90,8 @@ run "by_default" {
     error_message = "Only Google's health checks may reach the manage port."
   }
 
+  # A lower number comes first; other rules have 1000 unless they say otherwise, and those of
+  # the default network have 65534.
   assert {
     condition = (google_compute_firewall.connector_denied[0].source_ranges == toset(["0.0.0.0/0"])
       && one(google_compute_firewall.connector_denied[0].deny).ports == tolist(["8901", "8902"])
