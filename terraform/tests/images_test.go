@@ -197,7 +197,9 @@ func TestSinkImage_storesChange(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		r.Header.Set("Content-Type", "application/json")
+		if request.method == http.MethodPost {
+			r.Header.Set("Content-Type", "application/json")
+		}
 		resp, err := http.DefaultClient.Do(r)
 		if err != nil {
 			t.Fatal(err)
