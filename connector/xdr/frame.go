@@ -87,16 +87,25 @@ func (r *Reader) Next() (Frame, error) {
 // bodySize returns the length of the body in the proto header h.
 func bodySize(h []byte) (int, error) {
 	if h[0] != protoVersion {
-		return 0, &Error{BadProtoVersion, 0, fmt.Sprintf("version %d, want %d", h[0], protoVersion)}
+		return 0, notXDR(BadProtoVersion, h, 0, fmt.Sprintf("version %d, want %d", h[0], protoVersion))
 	}
 	if h[1] != typeMessage && h[1] != typeCompressed {
-		return 0, &Error{BadProtoType, 1, fmt.Sprintf("type %d, want %d or %d", h[1], typeMessage, typeCompressed)}
+		return 0, notXDR(BadProtoType, h, 1, fmt.Sprintf("type %d, want %d or %d", h[1], typeMessage, typeCompressed))
 	}
 	size := binary.BigEndian.Uint64(h) & (1<<48 - 1)
 	if size > MaxSize {
 		return 0, &Error{ProtoSizeTooBig, 2, fmt.Sprintf("body of %d bytes, the limit of the server is %d", size, MaxSize)}
 	}
 	return int(size), nil
+}
+
+// notXDR returns the error for a proto header that is none of XDR's. It says what the stream
+// is if that is known.
+func notXDR(kind ErrorKind, h []byte, offset int, detail string) error {
+	if other := Guess(h); other != "" {
+		detail = other + ", not XDR"
+	}
+	return &Error{kind, offset, detail}
 }
 
 // fill reads until there are n bytes.
