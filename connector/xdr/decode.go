@@ -69,6 +69,34 @@ func (d *Decoder) Metadata(f Frame, c *change.Change) (Bins, error) {
 	return b, d.fields(&b.rest, h.fields, c)
 }
 
+// Identify overwrites c with what identifies the change in f: namespace, set, digest and LUT.
+// The message may be malformed, or f only its beginning, as from [Reader.Skipped]: Identify
+// reads as many fields as it can. It returns an error unless namespace and digest are among
+// them.
+func (d *Decoder) Identify(f Frame, c *change.Change) error {
+	c.Reset()
+	plain := f
+	if f.Compressed() {
+		plain = inflateHead(f)
+	}
+	m := message{rest: plain[min(len(plain), protoHeader):], at: protoHeader}
+	h, err := m.header()
+	if err != nil {
+		return err
+	}
+	var seen seenFields
+	for range h.fields {
+		id, data, at, err := m.field()
+		if err != nil { // f ends here
+			break
+		}
+		if d.field(id, data, at, c) == nil {
+			seen |= 1 << id
+		}
+	}
+	return seen.check(m.at, h.fields)
+}
+
 // Bins is the second half of Decode.
 func (d *Decoder) Bins(b Bins, c *change.Change) error {
 	first := b.rest
@@ -123,7 +151,7 @@ func (d *Decoder) expiry(ttl uint32) int64 {
 }
 
 func (d *Decoder) fields(m *message, n int, c *change.Change) error {
-	var seen uint64 // a bit for each type
+	var seen seenFields
 	for range n {
 		id, data, at, err := m.field()
 		if err != nil {
@@ -134,11 +162,19 @@ func (d *Decoder) fields(m *message, n int, c *change.Change) error {
 		}
 		seen |= 1 << id
 	}
+	return seen.check(m.at, n)
+}
+
+// seenFields has a bit for each type of field.
+type seenFields uint64
+
+// check returns an error if a field is missing that a message of n fields must have.
+func (seen seenFields) check(at, n int) error {
 	switch {
 	case seen&(1<<fieldNamespace) == 0:
-		return errorAt(MissingNamespace, m.at, "%d fields", n)
+		return errorAt(MissingNamespace, at, "%d fields", n)
 	case seen&(1<<fieldDigest) == 0:
-		return errorAt(MissingDigest, m.at, "%d fields", n)
+		return errorAt(MissingDigest, at, "%d fields", n)
 	}
 	return nil
 }

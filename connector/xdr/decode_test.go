@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"math"
 	"math/bits"
@@ -46,6 +47,73 @@ func TestDecoder_roundTrip(t *testing.T) {
 			rt.Fatalf("(-want +got):\n%s", diff)
 		}
 	})
+}
+
+// The beginning of a message that is over the limit of a Reader identifies its change, and the
+// next message is read.
+func TestDecoder_Identify(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		c := changetest.Arbitrary{}.Change(rt)
+		noise := rapid.SliceOfN(rapid.Byte(), 100, 100).Draw(rt, "noise")
+		c.Bins = append(c.Bins, change.Bin{Name: "large", Value: change.BytesValue(change.KindBlob, bytes.Repeat(noise, 1000))})
+		large, err := xdr.AppendMessage(nil, &c, receipt())
+		if err != nil {
+			rt.Fatal(err)
+		}
+		size := len(large)
+		if rapid.Bool().Draw(rt, "compressed") {
+			if large, err = xdr.AppendCompressed(nil, large); err != nil {
+				rt.Fatal(err)
+			}
+			size = len(large)
+		}
+		r := xdr.NewReader(&dispenser{stream: append(large, message(30, 1)...), size: func() int { return rapid.IntRange(1, 9000).Draw(rt, "read") }}, 50)
+		var frames []xdr.Frame
+		for len(frames) < 2 {
+			f, err := r.Next()
+			switch e, ok := asError(err); {
+			case err == nil:
+				frames = append(frames, f)
+			case ok && e.Kind == xdr.OverLimit:
+				frames = append(frames, r.Skipped())
+			case !errors.Is(err, errTimeout):
+				rt.Fatal(err)
+			}
+		}
+		if !bytes.Equal(frames[1], message(30, 1)) || frames[0].Size() != size || len(frames[0]) > 8<<10 {
+			rt.Errorf("%d bytes of a message of %d, whose size is %d; then %x", len(frames[0]), size, frames[0].Size(), frames[1])
+		}
+		var got change.Change
+		if err := xdr.NewDecoder(50, receipt).Identify(frames[0], &got); err != nil {
+			rt.Fatal(err)
+		}
+		if got.Namespace != c.Namespace || got.Set != c.Set || got.Digest != c.Digest || got.LUT != c.LUT {
+			rt.Errorf("%s %s %s %d, want %s %s %s %d", got.Namespace, got.Set, got.Digest, got.LUT, c.Namespace, c.Set, c.Digest, c.LUT)
+		}
+	})
+}
+
+// Whatever the bytes, Identify either has a namespace and a digest or returns an error.
+func TestDecoder_IdentifyMalformed(t *testing.T) {
+	named := 0
+	eachVector(t, "request", false, func(t *testing.T, v xdrtest.Vector, message []byte) {
+		for end := range len(message) + 1 {
+			if end < 8 {
+				continue
+			}
+			var c change.Change
+			err := xdr.NewDecoder(0, receipt).Identify(xdr.Frame(message[:end]), &c)
+			if err == nil && (c.Namespace == "" || c.Digest == change.Digest{}) {
+				t.Errorf("%s cut at byte %d: no error, namespace %q, digest %s", v.Name, end, c.Namespace, c.Digest)
+			}
+			if err == nil {
+				named++
+			}
+		}
+	})
+	if named == 0 {
+		t.Error("no malformed message was identified")
+	}
 }
 
 // Decode overwrites all of a change that is reused.

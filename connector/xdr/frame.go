@@ -13,6 +13,9 @@ type Frame []byte
 // Compressed reports whether the body is a compressed message.
 func (f Frame) Compressed() bool { return f[1] == typeCompressed }
 
+// Size returns the length of the whole message in bytes, of which f may be only the beginning.
+func (f Frame) Size() int { return protoHeader + int(sizeField(f)) }
+
 // DefaultLimit is the default limit of a [Reader], in bytes of the body: the largest record
 // that Aerospike stores.
 const DefaultLimit = 8 << 20
@@ -40,9 +43,14 @@ type Reader struct {
 	start, end int
 	slabSize   int
 
-	skip int   // bytes left to discard of a message over the limit
-	over error // the error to return after that
+	skip    int   // bytes left to discard of a message over the limit
+	over    error // the error to return after that
+	skipped Frame // the beginning of that message
 }
+
+// headSize is how much is kept of a message over the limit: its beginning, which has the
+// namespace, the set and the digest.
+const headSize = 4 << 10
 
 // NewReader returns a Reader of frames whose body has at most limit bytes. A limit of 0
 // means DefaultLimit; the largest limit is MaxSize.
@@ -70,19 +78,30 @@ func (r *Reader) Next() (Frame, error) {
 	if err != nil {
 		return nil, err
 	}
+	total := protoHeader + size
 	if size > r.limit {
-		r.skip = protoHeader + size
-		r.over = errorAt(OverLimit, 2, "body of %d bytes, the limit is %d", size, r.limit)
+		head := min(total, headSize)
+		if err := r.fill(head); err != nil {
+			return nil, err
+		}
+		r.skipped = r.unread(head)
+		r.skip, r.over = total, errorAt(OverLimit, 2, "body of %d bytes, the limit is %d", size, r.limit)
 		return nil, r.discard()
 	}
-	total := protoHeader + size
 	if err := r.fill(total); err != nil {
 		return nil, err
 	}
-	f := Frame(r.slab[r.start : r.start+total : r.start+total])
+	f := r.unread(total)
 	r.start += total
 	return f, nil
 }
+
+// Skipped returns the beginning of the message that Next skipped last because it is over the
+// limit, for [Decoder.Identify]. The caller may keep it, but must not write to it.
+func (r *Reader) Skipped() Frame { return r.skipped }
+
+// unread returns the next n bytes, which must have been read.
+func (r *Reader) unread(n int) Frame { return Frame(r.slab[r.start : r.start+n : r.start+n]) }
 
 // bodySize returns the length of the body in the proto header h.
 func bodySize(h []byte) (int, error) {
@@ -92,12 +111,15 @@ func bodySize(h []byte) (int, error) {
 	if h[1] != typeMessage && h[1] != typeCompressed {
 		return 0, notXDR(BadProtoType, h, 1, fmt.Sprintf("type %d, want %d or %d", h[1], typeMessage, typeCompressed))
 	}
-	size := binary.BigEndian.Uint64(h) & (1<<48 - 1)
+	size := sizeField(h)
 	if size > MaxSize {
 		return 0, &Error{ProtoSizeTooBig, 2, fmt.Sprintf("body of %d bytes, the limit of the server is %d", size, MaxSize)}
 	}
 	return int(size), nil
 }
+
+// sizeField returns the length of the body that the proto header h claims.
+func sizeField(h []byte) uint64 { return binary.BigEndian.Uint64(h) & (1<<48 - 1) }
 
 // notXDR returns the error for a proto header that is none of XDR's. It says what the stream
 // is if that is known.

@@ -82,6 +82,22 @@ func inflate(stream []byte, size int) ([]byte, error) {
 	return plain, nil
 }
 
+// inflateHead inflates the beginning of the message in a compressed frame, which may be
+// incomplete or damaged. It returns nothing if that is not a plain message.
+func inflateHead(f Frame) Frame {
+	z := inflaters.Get().(*inflater) //nolint:forcetypeassert // nothing else is put there
+	defer z.free()
+	if err := z.open(f[min(len(f), protoHeader+claimBytes):]); err != nil {
+		return nil
+	}
+	plain := make([]byte, headSize)
+	n, _ := io.ReadFull(z.out, plain) // whatever the error, these bytes are the beginning
+	if n < protoHeader || plain[0] != protoVersion || plain[1] != typeMessage {
+		return nil
+	}
+	return plain[:n]
+}
+
 // inflater inflates zlib streams. It is pooled, since it is larger than most messages.
 type inflater struct {
 	in  bytes.Reader
