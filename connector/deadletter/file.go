@@ -59,6 +59,9 @@ func (f *File) Store(l Letter, _ time.Time, to change.Recipient) {
 	f.signal()
 }
 
+// Where returns the path of today's file.
+func (f *File) Where() string { return f.pathToday() }
+
 // Close writes what is queued and closes the file. Store must not be called after it.
 func (f *File) Close() {
 	f.mu.Lock()

@@ -24,7 +24,8 @@ type Letter struct {
 	Digest    []byte
 	LUT       int64 // last update time, Unix milliseconds; 0 if unknown
 
-	Message []byte
+	Message []byte // nil if it was too large to be kept
+	Size    int    // of a message that was not kept, in bytes
 }
 
 // line is a Letter as a line of JSON. Byte slices are in Base64.
@@ -39,6 +40,7 @@ type line struct {
 	Digest    []byte    `json:"digest,omitempty"`
 	LUT       int64     `json:"lut,omitempty"`
 	Message   []byte    `json:"message"`
+	Size      int       `json:"size,omitempty"`
 }
 
 // AppendLine appends l as one line of JSON, with its newline:

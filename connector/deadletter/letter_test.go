@@ -28,6 +28,10 @@ func TestLetter_roundTrip(t *testing.T) {
 			"function", Letter{Time: at, Reason: "too <large>", Offset: new(int), MediaType: "application/json", Request: "r", Namespace: "test", Set: "s", Digest: make([]byte, 20), LUT: 7, Message: []byte("{}")},
 			`{"time":"2026-11-27T00:02:03Z","reason":"too \u003clarge\u003e","offset":0,"mediaType":"application/json","request":"r","namespace":"test","set":"s","digest":"AAAAAAAAAAAAAAAAAAAAAAAAAAA=","lut":7,"message":"e30="}`,
 		},
+		{
+			"too large", Letter{Time: at, Reason: "over the limit", Namespace: "test", Set: "s", Digest: make([]byte, 20), Size: 9000000},
+			`{"time":"2026-11-27T00:02:03Z","reason":"over the limit","namespace":"test","set":"s","digest":"AAAAAAAAAAAAAAAAAAAAAAAAAAA=","message":null,"size":9000000}`,
+		},
 		{"nothing known", Letter{Time: at}, `{"time":"2026-11-27T00:02:03Z","reason":"","message":null}`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
