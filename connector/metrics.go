@@ -131,7 +131,7 @@ func (m *Metrics) watch(s *Server) {
 func (m *Metrics) arrived(sl *slot, size int) {
 	m.payload.observe(int64(size))
 	if sl.lut > 0 {
-		m.lag.Set(float64(sl.arrived.UnixMilli() - sl.lut))
+		m.lag.Set(float64(max(sl.arrived.UnixMilli()-sl.lut, 0))) // the database's clock may be ahead
 	}
 }
 
@@ -139,8 +139,12 @@ func (m *Metrics) arrived(sl *slot, size int) {
 func (m *Metrics) replied(sl *slot, verdict error) {
 	now := time.Now()
 	r := resultOf(sl, verdict)
-	m.requests[r].Inc()
 	sl.counters.results[r].Inc()
+	if sl.outcome == malformed { // for ESP also if it became a dead letter
+		m.requests[resultMalformed].Inc()
+	} else {
+		m.requests[r].Inc()
+	}
 	m.seconds.observe(int64(now.Sub(sl.arrived)))
 	switch {
 	case sl.outcome == stale:
@@ -159,7 +163,7 @@ const (
 	resultDelivered result = iota // to all its destinations
 	resultRetry                   // to be shipped again
 	resultSkipped                 // on purpose: by routing, because it is stale, or because it is the server's own record
-	resultMalformed               // to be shipped again, because it could not be decoded
+	resultMalformed               // to be shipped again, because it could not be decoded or was too large
 	resultDead                    // stored as a dead letter
 	numResults
 )
@@ -168,7 +172,7 @@ var resultNames = [numResults]string{"delivered", "retry", "skipped", "malformed
 
 func resultOf(sl *slot, verdict error) result {
 	switch {
-	case verdict == nil && sl.deadLetter.Load():
+	case verdict == nil && sl.deadLetter != nil:
 		return resultDead
 	case sl.outcome == malformed:
 		return resultMalformed

@@ -10,14 +10,18 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/aerosink/aerosink/connector/deliver/post"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
 
+	"github.com/aerosink/aerosink/connector/change"
 	"github.com/aerosink/aerosink/connector/change/changetest"
 	"github.com/aerosink/aerosink/connector/deliver"
 	"github.com/aerosink/aerosink/connector/deliver/auth"
+	"github.com/aerosink/aerosink/connector/xdr"
 )
 
 // catalogue is a registerer that records what is registered.
@@ -86,6 +90,27 @@ func TestMetrics_readmeTable(t *testing.T) {
 	}
 	if n := strings.Count(string(readme), "\n| `aerospike_") + strings.Count(string(readme), "\n| `aerosink_connector_"); n != len(c.rows) {
 		t.Errorf("the README has %d rows of metrics, the code %d", n, len(c.rows))
+	}
+}
+
+// The lag is never negative: the clock of the database may be ahead of the connector's.
+func TestMetrics_lagOfClockAhead(t *testing.T) {
+	r := start(t, allSets(Pipeline{}), nil)
+	n := r.dial(t)
+	for _, tt := range []struct{ age, least, most time.Duration }{
+		{time.Hour, time.Hour, 2 * time.Hour},
+		{-time.Hour, 0, 0},
+	} {
+		c := change.Change{Namespace: "test", LUT: time.Now().Add(-tt.age).UnixMilli()}
+		f, err := xdr.AppendMessage(nil, &c, changetest.Receipt)
+		if err != nil {
+			t.Fatal(err)
+		}
+		n.ship(t, f)
+		n.wantReplies(t, xdr.OK)
+		if lag := time.Duration(testutil.ToFloat64(r.server.metrics.lag)) * time.Millisecond; lag < tt.least || lag > tt.most {
+			t.Errorf("the lag of a change of %s ago is %s", tt.age, lag)
+		}
 	}
 }
 

@@ -39,7 +39,7 @@ func (r *reader) run() {
 		case err == nil:
 			r.take(frame)
 		case errors.As(err, &malformed) && !malformed.Framing():
-			r.takeSkipped(err)
+			r.takeSkipped(frames.Skipped(), err)
 		default:
 			r.readFailed(err)
 			return
@@ -56,17 +56,32 @@ func (r *reader) readFailed(err error) {
 	case errors.Is(err, io.EOF), r.stopping.Load() && errors.Is(err, os.ErrDeadlineExceeded):
 	case errors.As(err, &malformed):
 		r.server.metrics.framingLost.Inc()
-		r.server.log.warn("closing connection: not an XDR stream", "remote", r.remote, "error", err)
+		r.server.log.warn("closing connection: not an XDR stream", err, "remote", r.remote, "error", err)
 	default:
-		r.server.log.info("connection lost", "remote", r.remote, "error", err)
+		r.server.log.info("connection lost", err, "remote", r.remote, "error", err)
 	}
 }
 
-// takeSkipped takes a slot for a message that the frame reader skipped as too large, so that
-// it gets a reply.
-func (r *reader) takeSkipped(err error) {
+// takeSkipped takes a message that the frame reader skipped because it is too large. It can
+// become a dead letter without its bytes, if its beginning says which record it is of.
+func (r *reader) takeSkipped(head xdr.Frame, err error) {
 	sl, _ := r.enter(0) // it goes to no destination, so the error does not matter
+	if r.identify(sl, head) && r.server.config.DeadLetters != nil {
+		sl.message = head
+	}
 	r.conclude(sl, malformed, err)
+}
+
+// identify sets the slot's counters and digest from a message that cannot be decoded. It
+// reports whether the message says which record it is of.
+func (r *reader) identify(sl *slot, frame xdr.Frame) bool {
+	if r.decoder.Identify(frame, &r.change) != nil {
+		return false
+	}
+	sl.counters = r.server.metrics.sets.of(r.change.Namespace, r.change.Set)
+	digest := r.change.Digest
+	sl.digest = &digest
+	return true
 }
 
 // take sends one frame's change to its destinations.
@@ -81,6 +96,7 @@ func (r *reader) take(frame xdr.Frame) {
 	}
 	bins, err := r.decoder.Metadata(frame, &r.change)
 	if err != nil {
+		r.identify(sl, frame)
 		r.conclude(sl, malformed, err)
 		return
 	}

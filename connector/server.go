@@ -194,7 +194,7 @@ func (s *Server) accept(ctx context.Context, l net.Listener) error {
 		case errors.Is(err, net.ErrClosed):
 			return fmt.Errorf("accept XDR connections on %s: %w", l.Addr(), err)
 		default:
-			s.log.warn("accept failed, trying again", "address", l.Addr().String(), "error", err)
+			s.log.warn("accept failed, trying again", err, "address", l.Addr().String(), "error", err)
 			select {
 			case <-time.After(pause):
 				pause = min(2*pause, maxPause)
@@ -221,7 +221,7 @@ func (s *Server) start(conn net.Conn, p *port) {
 	}
 	if tcp, ok := inner.(*net.TCPConn); ok && s.config.ReceiveBuffer > 0 {
 		if err := tcp.SetReadBuffer(s.config.ReceiveBuffer); err != nil {
-			s.log.warn("socket receive buffer not set", "remote", conn.RemoteAddr().String(), "error", err)
+			s.log.warn("socket receive buffer not set", err, "remote", conn.RemoteAddr().String(), "error", err)
 		}
 	}
 	ss := newSession(s, conn, p)
@@ -247,7 +247,7 @@ func (s *Server) drain() {
 	s.each(func(ss *session) { ss.stop() })
 	late := time.AfterFunc(s.config.DrainTimeout, func() {
 		s.each(func(ss *session) {
-			s.log.warn("closing connection: its changes took longer than the drain timeout", "remote", ss.remote)
+			s.log.warn("closing connection: its changes took longer than the drain timeout", nil, "remote", ss.remote)
 			ss.abandon()
 		})
 	})

@@ -3,6 +3,7 @@ package connector
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -341,9 +342,19 @@ func TestSession_lostFraming(t *testing.T) {
 	e.respond(1, 200)
 	n.wantReplies(t, xdr.OK) // changes before the error are still answered
 	n.wantEnd(t)
-	if log := r.log.String(); !strings.Contains(log, "not an XDR stream") {
+	if log := r.log.String(); !strings.Contains(log, "not an XDR stream") || !strings.Contains(log, "an HTTP request, not XDR") {
 		t.Errorf("the log does not say why:\n%s", log)
 	}
+}
+
+// A TLS handshake on a port for clear text is called that.
+func TestSession_unexpectedTLS(t *testing.T) {
+	r := start(t, allSets(Pipeline{}), nil)
+	if conn, err := tls.Dial("tcp", r.address, &tls.Config{InsecureSkipVerify: true}); err == nil {
+		conn.Close()
+		t.Error("the handshake succeeded")
+	}
+	r.log.Find(t, "not an XDR stream.*a TLS handshake, not XDR")
 }
 
 // A change without a verdict gets a retry after the budget. It does not hold up those
@@ -600,22 +611,5 @@ func TestSlotQueue_order(t *testing.T) {
 	}
 	if l.front() != nil {
 		t.Error("the queue is not empty")
-	}
-}
-
-func TestLogLimiter_suppressesRepeats(t *testing.T) {
-	var out bytes.Buffer
-	b := newLogLimiter(slog.New(slog.NewTextHandler(&out, nil)))
-	for range 100 {
-		b.warn("one", "i", 1)
-	}
-	b.warn("another")
-	if n := strings.Count(out.String(), "\n"); n != 2 {
-		t.Errorf("%d lines:\n%s", n, out.String())
-	}
-	b.messages["one"].until = time.Now()
-	b.warn("one", "i", 2)
-	if !strings.Contains(out.String(), "i=2 suppressed=99") {
-		t.Errorf("the suppressed repeats are not counted:\n%s", out.String())
 	}
 }

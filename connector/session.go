@@ -3,11 +3,15 @@ package connector
 import (
 	"context"
 	"crypto/tls"
+	"errors"
+	"fmt"
 	"io"
 	"math/rand/v2"
 	"net"
 	"sync/atomic"
 	"time"
+
+	"github.com/aerosink/aerosink/connector/xdr"
 )
 
 // session is one connection of a database node. Its reader reads frames and sends their
@@ -73,10 +77,23 @@ func (s *session) handshake() bool {
 	ctx, cancel := context.WithTimeout(context.Background(), handshakeTimeout)
 	defer cancel()
 	if err := secure.HandshakeContext(ctx); err != nil {
-		s.server.log.warn("closing connection: TLS handshake failed", "remote", s.remote, "error", err)
+		err = explainHandshake(err)
+		s.server.log.warn("closing connection: TLS handshake failed", err, "remote", s.remote, "error", err)
 		return false
 	}
 	return true
+}
+
+// explainHandshake adds to an error of a TLS handshake what came instead of one.
+func explainHandshake(err error) error {
+	var record tls.RecordHeaderError
+	if !errors.As(err, &record) {
+		return err
+	}
+	if other := xdr.Guess(record.RecordHeader[:]); other != "" {
+		return fmt.Errorf("%w: it is %s", err, other)
+	}
+	return err
 }
 
 // jitter returns d changed by up to a tenth, so that connections that were opened together

@@ -132,17 +132,27 @@ func TestSetCounterMap_bounded(t *testing.T) {
 	}
 }
 
+// On a port for TLS, a stream that is something else is called what it is.
 func TestSession_handshakeFails(t *testing.T) {
-	one, other := net.Pipe()
-	t.Cleanup(func() { one.Close(); other.Close() })
-	r := start(t, allSets(Pipeline{}), nil)
-	ss := newSession(r.server, tls.Server(one, &tls.Config{}), r.server.ports.rest)
-	go func() { _, _ = other.Write(write(t, "s", 1)) }()
-	if ss.handshake() {
-		t.Error("a node that does not speak TLS is served")
-	}
-	if log := r.log.String(); !strings.Contains(log, "TLS handshake failed") {
-		t.Errorf("the log does not say why:\n%s", log)
+	for _, tt := range []struct {
+		stream []byte
+		want   string
+	}{
+		{write(t, "s", 1), "does not look like a TLS handshake: it is XDR in clear text"},
+		{[]byte("GET /readyz HTTP/1.1\r\n\r\n"), "it is an HTTP request"},
+		{[]byte("\xff\xff\xff\xff\xff\xff\xff\xff"), `does not look like a TLS handshake"`},
+	} {
+		one, other := net.Pipe()
+		t.Cleanup(func() { one.Close(); other.Close() })
+		r := start(t, allSets(Pipeline{}), nil)
+		ss := newSession(r.server, tls.Server(one, &tls.Config{}), r.server.ports.rest)
+		go func() { _, _ = other.Write(tt.stream) }()
+		if ss.handshake() {
+			t.Error("a node that does not speak TLS is served")
+		}
+		if log := r.log.String(); !strings.Contains(log, "TLS handshake failed") || !strings.Contains(log, tt.want) {
+			t.Errorf("log, want %s:\n%s", tt.want, log)
+		}
 	}
 }
 
@@ -243,7 +253,7 @@ func TestWriter_hints(t *testing.T) {
 	}{
 		"no dead letters":            {nil, malformedAt(t, 1, 8), "set dead-letters", "raise"},
 		"dead letters fail":          {failing, malformedAt(t, 1, 8), "the disk is gone", "set dead-letters"},
-		"too large, no dead letters": {nil, make([]byte, 2000), "raise service.max-message-bytes", "set dead-letters"},
+		"too large, no dead letters": {nil, make([]byte, 2000), "raise service.max-message-bytes, or set dead-letters", "malformed"},
 		"too large, dead letters":    {failing, make([]byte, 2000), "raise service.max-message-bytes", "set dead-letters"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -267,3 +277,5 @@ type failingDeadLetters struct{}
 func (failingDeadLetters) Store(_ deadletter.Letter, _ time.Time, to change.Recipient) {
 	to.Done(errors.New("the disk is gone"))
 }
+
+func (failingDeadLetters) Where() string { return "nowhere" }

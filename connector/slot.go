@@ -19,15 +19,16 @@ type slot struct {
 	arrived  time.Time      // when the frame was read
 	lut      int64          // of the change, in Unix milliseconds; 0 if unknown
 	counters *setCounters   // of the change's namespace and set
-	message  xdr.Frame      // nil without dead letters
+	digest   *change.Digest // of a change that cannot be delivered; read it when done
+	message  xdr.Frame      // nil without dead letters; of a message that was too large, the beginning
 	copies   *pendingCopies // nil with one destination
 	size     int            // bytes in flight
 	outcome  outcome
 
 	missing    atomic.Int32          // verdicts that have not arrived
 	done       atomic.Bool           // all verdicts have arrived; the change is not in flight
-	deadLetter atomic.Bool           // the message is stored as a dead letter
 	failure    atomic.Pointer[error] // the worst verdict so far
+	deadLetter *deadLetter           // nil unless the change has become one; read it when done
 }
 
 // outcome is what happened to a change before it went to a destination.
@@ -50,7 +51,12 @@ func (s *slot) Done(verdict error) {
 	}
 	if err := s.verdict(); err != nil && s.message != nil && change.IsPermanent(err) {
 		l, deadline := s.letter(err), s.arrived.Add(s.session.server.config.Budget)
-		s.session.server.config.DeadLetters.Store(l, deadline, (*deadLetterSlot)(s))
+		if l.Digest != nil {
+			s.digest = (*change.Digest)(l.Digest)
+		}
+		s.deadLetter = &deadLetter{slot: s, reason: err, letter: l}
+		s.deadLetter.letter.Message = nil
+		s.session.server.config.DeadLetters.Store(l, deadline, s.deadLetter)
 		return
 	}
 	s.finish()
@@ -84,10 +90,13 @@ func (s *slot) letter(reason error) deadletter.Letter {
 	l := deadletter.Letter{Message: s.message, Reason: reason.Error()}
 	if malformed := (*xdr.Error)(nil); errors.As(reason, &malformed) {
 		l.Offset = &malformed.Offset
+		if malformed.Kind == xdr.OverLimit {
+			l.Message, l.Size = nil, s.message.Size()
+		}
 	}
 	var c change.Change
-	if _, err := xdr.NewDecoder(s.session.server.config.MaxMessageBytes, time.Now).Metadata(s.message, &c); err == nil && c.Namespace != "" {
-		l.Namespace, l.Digest, l.LUT = c.Namespace, c.Digest[:], c.LUT
+	if xdr.NewDecoder(s.session.server.config.MaxMessageBytes, time.Now).Identify(s.message, &c) == nil {
+		l.Namespace, l.Set, l.Digest, l.LUT = c.Namespace, c.Set, c.Digest[:], c.LUT
 	}
 	return l
 }
@@ -103,18 +112,21 @@ func (s *slot) finish() {
 	s.session.slotDone(s.seq)
 }
 
-// deadLetterSlot is a slot whose message is being stored as a dead letter.
-type deadLetterSlot slot
+// deadLetter is a slot's change that is being stored as a dead letter, or is stored.
+type deadLetter struct {
+	slot   *slot
+	reason error
+	letter deadletter.Letter // without the message
+}
 
 // Done implements [change.Recipient]: it takes the verdict on the dead letter. If the dead
 // letter is stored, the change counts as delivered.
-func (d *deadLetterSlot) Done(verdict error) {
-	s := (*slot)(d)
+func (d *deadLetter) Done(verdict error) {
+	s := d.slot
 	if verdict == nil {
-		s.deadLetter.Store(true)
 		s.failure.Store(nil)
 	} else {
-		verdict = fmt.Errorf("store dead letter: %w; it is one because: %w", verdict, s.verdict())
+		verdict = fmt.Errorf("store dead letter: %w; it is one because: %w", verdict, d.reason)
 		s.failure.Store(&verdict)
 	}
 	s.finish()

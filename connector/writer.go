@@ -87,8 +87,8 @@ func (w writer) reply(sl *slot) xdr.Code {
 	if err := sl.verdict(); err != nil {
 		return w.retry(sl, err)
 	}
-	if sl.deadLetter.Load() {
-		w.server.log.warn("change stored as a dead letter", "remote", w.remote)
+	if d := sl.deadLetter; d != nil {
+		w.server.log.warn("change stored as a dead letter", d.reason, append(w.describe(sl), "reason", d.letter.Reason, "stored_in", w.server.config.DeadLetters.Where())...)
 	}
 	w.server.metrics.replied(sl, nil)
 	return xdr.OK
@@ -97,27 +97,45 @@ func (w writer) reply(sl *slot) xdr.Code {
 // retry asks the database to ship the change again, and logs why.
 func (w writer) retry(sl *slot, err error) xdr.Code {
 	w.server.metrics.replied(sl, err)
-	attributes := []any{"remote", w.remote, "error", err}
-	hint := func() {
-		if w.server.config.DeadLetters == nil {
-			attributes = append(attributes, "hint", "set dead-letters to store such messages and go on")
-		}
-	}
+	attributes := append(w.describe(sl), "error", err)
 	var malformed *xdr.Error
 	switch {
 	case errors.As(err, &malformed) && malformed.Kind == xdr.OverLimit:
-		w.server.log.warn("message too large; asking for a retry", append(attributes, "hint", "raise service.max-message-bytes")...)
+		hint := "raise service.max-message-bytes"
+		if w.server.config.DeadLetters == nil {
+			hint += ", or set dead-letters to go on without the message"
+		}
+		w.server.log.warn("message too large; asking for a retry", err, append(attributes, "hint", hint)...)
 	case malformed != nil:
 		attributes = append(attributes, "reason", malformed.Kind, "offset", malformed.Offset)
-		hint()
-		w.server.log.warn("malformed message; asking for a retry", attributes...)
+		w.server.log.warn("malformed message; asking for a retry", err, w.withHint(attributes)...)
 	case change.IsPermanent(err):
-		hint()
-		w.server.log.warn("change cannot be delivered; asking for a retry", attributes...)
+		w.server.log.warn("change cannot be delivered; asking for a retry", err, w.withHint(attributes)...)
 	default:
-		w.server.log.warn("change not delivered; asking for a retry", attributes...)
+		w.server.log.warn("change not delivered; asking for a retry", err, attributes...)
 	}
 	return xdr.Retry
+}
+
+// describe returns the attributes of a log line about sl. Names and the digest are not users'
+// data; keys are, and are not logged.
+func (w writer) describe(sl *slot) []any {
+	attributes := []any{"remote", w.remote}
+	if c := sl.counters; c.namespace != "" {
+		attributes = append(attributes, "namespace", c.namespace, "set", c.set)
+	}
+	if sl.done.Load() && sl.digest != nil { // until then it may be set
+		attributes = append(attributes, "digest", sl.digest.String())
+	}
+	return attributes
+}
+
+// withHint adds that dead letters would help, unless there are some.
+func (w writer) withHint(attributes []any) []any {
+	if w.server.config.DeadLetters != nil {
+		return attributes
+	}
+	return append(attributes, "hint", "set dead-letters to store such messages and go on")
 }
 
 // write writes replies. If it fails the session ends, and the database ships the changes in
@@ -128,7 +146,7 @@ func (w writer) write(out []byte) {
 	}
 	_ = w.conn.SetWriteDeadline(time.Now().Add(writeTimeout)) // if it fails, so does the write
 	if _, err := w.conn.Write(out); err != nil {
-		w.server.log.info("connection lost", "remote", w.remote, "error", err)
+		w.server.log.info("connection lost", err, "remote", w.remote, "error", err)
 		w.disconnect()
 	}
 }
