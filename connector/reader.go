@@ -31,7 +31,7 @@ func newReader(s *session) *reader {
 
 // run reads frames until the stream ends, its framing is lost, or the session is stopped.
 func (r *reader) run() {
-	frames := xdr.NewReader(r.conn, r.server.config.MaxMessageBytes)
+	frames := xdr.NewReader(r.in, r.server.config.MaxMessageBytes)
 	for {
 		frame, err := frames.Next()
 		var malformed *xdr.Error
@@ -124,6 +124,9 @@ func (r *reader) take(frame xdr.Frame) {
 // maxKeptBytes is the largest buffer for encoded changes that a reader keeps.
 const maxKeptBytes = 256 << 10
 
+// errWaited is the verdict on a change that was read too late to be sent.
+var errWaited = errors.New("the change has waited too long to be read")
+
 // enter puts a frame of size bytes in flight, and returns its slot. An error says why the
 // change cannot be sent.
 func (r *reader) enter(size int) (*slot, error) {
@@ -132,8 +135,12 @@ func (r *reader) enter(size int) (*slot, error) {
 	for !r.queue.isBelow(2 * uint64(r.server.config.MaxRecords)) {
 		<-r.space
 	}
-	arrived := time.Now()
-	err := r.server.inFlight.admit(size, arrived.Add(r.server.config.Budget))
+	arrived := r.timed.arrived
+	deadline := arrived.Add(r.server.config.Budget)
+	err := r.server.inFlight.admit(size, deadline)
+	if err == nil && !time.Now().Before(deadline) {
+		err = errWaited
+	}
 	sl := r.queue.next()
 	sl.session, sl.arrived, sl.size, sl.counters = r.session, arrived, size, r.server.metrics.sets.unknown
 	sl.missing.Store(1)

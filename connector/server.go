@@ -12,7 +12,8 @@
 //
 //  1. [Server.Serve] accepts connections; each is a session with a reader and a writer.
 //  2. The reader reads a frame (xdr.Reader.Next), waits while too many changes are in
-//     flight, and takes a slot. Slots keep the order of the replies.
+//     flight, and takes a slot. Slots keep the order of the replies. A change that has
+//     waited for longer than the budget since it arrived (timedConn) goes no further.
 //  3. It decodes the metadata (xdr.Decoder.Metadata) and looks up the set's [Pipeline]
 //     (route.Levels.Of).
 //  4. It decodes the bins, transforms them (route.Transform.Apply) and encodes the change
@@ -34,7 +35,6 @@ package connector
 
 import (
 	"context"
-	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -114,13 +114,14 @@ func (p *Pipeline) passesThrough() bool {
 
 // Server serves XDR connections.
 type Server struct {
-	config   Config
-	metrics  *Metrics
-	log      *logLimiter
-	inFlight *inFlight
-	ports    *ports
-	sources  sources
-	ready    atomic.Bool // connections are accepted
+	config    Config
+	metrics   *Metrics
+	log       *logLimiter
+	inFlight  *inFlight
+	ports     *ports
+	sources   sources
+	heartbeat *heartbeat
+	ready     atomic.Bool // connections are accepted
 
 	mu       sync.Mutex
 	sessions map[*session]struct{}
@@ -137,21 +138,23 @@ func New(c Config) *Server {
 		c.Now = time.Now
 	}
 	s := &Server{
-		config:   c,
-		metrics:  c.Metrics,
-		log:      newLogLimiter(c.Logger),
-		inFlight: newInFlight(c.MaxRecords, c.MaxBytes),
-		ports:    newPorts(c),
-		sources:  sources{allow: c.Allow},
-		sessions: map[*session]struct{}{},
+		config:    c,
+		metrics:   c.Metrics,
+		log:       newLogLimiter(c.Logger),
+		inFlight:  newInFlight(c.MaxRecords, c.MaxBytes),
+		ports:     newPorts(c),
+		sources:   sources{allow: c.Allow},
+		heartbeat: newHeartbeat(),
+		sessions:  map[*session]struct{}{},
 	}
 	c.Metrics.watch(s)
 	return s
 }
 
-// Serve accepts connections on the listeners until ctx ends or a listener fails. Then it
-// stops reading, waits at most DrainTimeout for the replies to changes in flight, and
-// closes all connections and listeners. The end of ctx is not an error.
+// Serve accepts connections on the listeners, for TLS those of [NewTLSListener], until ctx
+// ends or a listener fails. Then it stops reading, waits at most DrainTimeout for the
+// replies to changes in flight, and closes all connections and listeners. The end of ctx is
+// not an error.
 func (s *Server) Serve(ctx context.Context, listeners ...net.Listener) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
@@ -163,6 +166,7 @@ func (s *Server) Serve(ctx context.Context, listeners ...net.Listener) error {
 			failures[i] = s.accept(ctx, l)
 		})
 	}
+	accepting.Go(func() { s.heartbeat.run(ctx) })
 	s.ready.Store(true)
 	<-ctx.Done()
 	s.ready.Store(false)
@@ -215,16 +219,12 @@ func (s *Server) refuse(conn net.Conn) {
 }
 
 func (s *Server) start(conn net.Conn, p *port) {
-	inner := conn
-	if secure, ok := conn.(*tls.Conn); ok {
-		inner = secure.NetConn()
-	}
-	if tcp, ok := inner.(*net.TCPConn); ok && s.config.ReceiveBuffer > 0 {
+	ss := newSession(s, conn, p)
+	if tcp, ok := ss.timed.Conn.(*net.TCPConn); ok && s.config.ReceiveBuffer > 0 {
 		if err := tcp.SetReadBuffer(s.config.ReceiveBuffer); err != nil {
-			s.log.warn("socket receive buffer not set", err, "remote", conn.RemoteAddr().String(), "error", err)
+			s.log.warn("socket receive buffer not set", err, "remote", ss.remote, "error", err)
 		}
 	}
-	ss := newSession(s, conn, p)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.sessions[ss] = struct{}{}

@@ -20,6 +20,8 @@ type session struct {
 	server *Server
 	port   *port
 	conn   net.Conn
+	in     io.Reader  // reads from conn
+	timed  *timedConn // knows when that arrived
 	remote string
 
 	queue    *slotQueue
@@ -33,10 +35,14 @@ type session struct {
 }
 
 func newSession(s *Server, conn net.Conn, p *port) *session {
+	timed, in := timed(conn)
+	timed.heartbeat = s.heartbeat
 	return &session{
 		server: s,
 		port:   p,
 		conn:   conn,
+		in:     in,
+		timed:  timed,
 		remote: conn.RemoteAddr().String(),
 		queue:  newSlotQueue(),
 		wake:   make(chan struct{}, 1),

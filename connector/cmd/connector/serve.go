@@ -39,12 +39,12 @@ func serve(ctx context.Context, path string, stderr io.Writer) error {
 	for _, w := range c.Warnings {
 		logger.Warn("configuration", "path", w.Path, "line", w.Line, "warning", w.Text)
 	}
-	xdr, err := listen(ctx, c.Service.Listen, c.Service.TLS)
+	xdr, err := listen(ctx, c.Service.Listen, c.Service.TLS, connector.NewTLSListener)
 	if err != nil {
 		return err
 	}
 	defer closeAll(xdr)
-	manage, err := listen(ctx, c.Service.Manage, c.Service.ManageTLS)
+	manage, err := listen(ctx, c.Service.Manage, c.Service.ManageTLS, tls.NewListener)
 	if err != nil {
 		return err
 	}
@@ -131,8 +131,8 @@ func serveAll(ctx context.Context, xdrServer *connector.Server, xdr []net.Listen
 	return errors.Join(append(failures, err, closing)...)
 }
 
-// listen opens the ports for clear text, and those for TLS.
-func listen(ctx context.Context, clear []string, secure config.TLSPorts) ([]net.Listener, error) {
+// listen opens the ports for clear text, and those for TLS, whose listeners newTLS returns.
+func listen(ctx context.Context, clear []string, secure config.TLSPorts, newTLS func(net.Listener, *tls.Config) net.Listener) ([]net.Listener, error) {
 	var listeners []net.Listener
 	for i, a := range slices.Concat(clear, secure.Listen) {
 		l, err := new(net.ListenConfig).Listen(ctx, "tcp", a)
@@ -141,7 +141,7 @@ func listen(ctx context.Context, clear []string, secure config.TLSPorts) ([]net.
 			return nil, fmt.Errorf("listen on %s: %w; %s", a, err, advice(err))
 		}
 		if i >= len(clear) {
-			l = tls.NewListener(l, secure.Config)
+			l = newTLS(l, secure.Config)
 		}
 		listeners = append(listeners, l)
 	}
