@@ -83,15 +83,16 @@ func (m *Metrics) connections(status string, n *atomic.Int64) {
 	}, func() float64 { return float64(n.Load()) }))
 }
 
-// Certificates registers a metric of when certificates expire. expiries returns the times
-// by section of the configuration. It is called on each collection, since a certificate
-// may be replaced.
-func (m *Metrics) Certificates(expiries func() map[string]time.Time) {
-	m.registerer.MustRegister(certificates{
-		desc: prometheus.NewDesc("aerosink_connector_certificate_expiry_timestamp_seconds",
-			"When a certificate that is shown to peers expires, in Unix seconds.", []string{"section"}, m.labels),
-		expiries: expiries,
-	})
+// Certificates registers metrics of when certificates expire, and when they were loaded. Both
+// functions return times by section of the configuration. They are called on each collection,
+// since a certificate may be replaced.
+func (m *Metrics) Certificates(expiries, loaded func() map[string]time.Time) {
+	times := func(name, help string, of func() map[string]time.Time) {
+		desc := prometheus.NewDesc("aerosink_connector_certificate_"+name+"_timestamp_seconds", help, []string{"section"}, m.labels)
+		m.registerer.MustRegister(sectionTimes{desc, of})
+	}
+	times("expiry", "When a certificate that is shown to peers expires, in Unix seconds.", expiries)
+	times("loaded", "When the files of certificates and keys were last loaded, in Unix seconds.", loaded)
 }
 
 func (m *Metrics) opened() { m.active.Add(1) }
@@ -237,18 +238,18 @@ func (p *setCounterMap) results(namespace, set string) (r resultCounters) {
 	return r
 }
 
-// certificates collects the times at which certificates expire.
-type certificates struct {
-	desc     *prometheus.Desc
-	expiries func() map[string]time.Time
+// sectionTimes collects times by section of the configuration.
+type sectionTimes struct {
+	desc *prometheus.Desc
+	of   func() map[string]time.Time
 }
 
 // Describe implements [prometheus.Collector].
-func (c certificates) Describe(descs chan<- *prometheus.Desc) { descs <- c.desc }
+func (s sectionTimes) Describe(descs chan<- *prometheus.Desc) { descs <- s.desc }
 
 // Collect implements [prometheus.Collector].
-func (c certificates) Collect(metrics chan<- prometheus.Metric) {
-	for section, expiry := range c.expiries() {
-		metrics <- prometheus.MustNewConstMetric(c.desc, prometheus.GaugeValue, float64(expiry.Unix()), section)
+func (s sectionTimes) Collect(metrics chan<- prometheus.Metric) {
+	for section, at := range s.of() {
+		metrics <- prometheus.MustNewConstMetric(s.desc, prometheus.GaugeValue, float64(at.Unix()), section)
 	}
 }

@@ -76,7 +76,7 @@ func TestMetrics_readmeTable(t *testing.T) {
 	}
 	c := &catalogue{prometheus.NewRegistry(), map[string]bool{}}
 	m := NewMetrics(c, "test")
-	m.Certificates(nil)
+	m.Certificates(nil, nil)
 	New(Config{Metrics: m})
 	d := deliver.New(deliver.Config{
 		Name: "there", URLs: []*url.URL{{Scheme: "http", Host: "there"}}, Config: post.Config{Connections: 1, Streams: 1, Auth: auth.NewGoogleIDToken("there")},

@@ -171,8 +171,33 @@ func (c *Config) Reload() error {
 	return errors.Join(errs...)
 }
 
+// Refresh reads the certificates and keys again whose files have changed. It returns the paths
+// of the sections that name them. Those that cannot be read stay as they were, and the error
+// names them.
+func (c *Config) Refresh() (sections []string, err error) {
+	var errs []error
+	for _, f := range c.files {
+		reloaded, err := f.Refresh()
+		if reloaded {
+			sections = append(sections, f.path)
+		}
+		errs = append(errs, err)
+	}
+	return sections, errors.Join(errs...)
+}
+
+// CertificatesLoaded returns when the content of certificates and keys in use was read, by the
+// path of the section that names their files.
+func (c *Config) CertificatesLoaded() map[string]time.Time {
+	times := map[string]time.Time{}
+	for _, f := range c.files {
+		times[f.path] = f.Loaded()
+	}
+	return times
+}
+
 // Certificates returns when the connector's own certificates expire, by the path of the
-// section that names them. Reload may change the result.
+// section that names them. Reload and Refresh may change the result.
 func (c *Config) Certificates() map[string]time.Time {
 	expiries := map[string]time.Time{}
 	for _, f := range c.files {

@@ -13,7 +13,7 @@ import (
 // TLSPorts are ports for TLS. There are none if Listen is empty.
 type TLSPorts struct {
 	Listen []string    // host:port
-	Config *tls.Config // Config.Reload updates it
+	Config *tls.Config // Config.Reload and Config.Refresh update it
 }
 
 // tlsSection is the path of a TLS section and the files that it names.

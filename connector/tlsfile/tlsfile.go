@@ -1,6 +1,7 @@
 // Package tlsfile makes TLS configurations from files: PEM files and the PKCS#12 stores of
-// Java. After [Files.Reload], new handshakes use the new content; open connections stay
-// open. The package does not know who connects to whom.
+// Java. After [Files.Reload], or [Files.Refresh] if they have changed, new handshakes use
+// the new content; open connections stay open. The package does not know who connects to
+// whom.
 package tlsfile
 
 import (
@@ -8,6 +9,9 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"os"
+	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -34,12 +38,17 @@ type Source struct {
 type Files struct {
 	source Source
 	now    atomic.Pointer[content]
+
+	mu     sync.Mutex    // held while files are read
+	seen   []os.FileInfo // of the files when they were last read; nil for one that was missing
+	failed bool          // they could not be read then
 }
 
 // content is the content of the files.
 type content struct {
 	certificate *tls.Certificate // may be nil
 	authorities *x509.CertPool   // may be nil
+	loaded      time.Time
 }
 
 // Open reads the files.
@@ -48,18 +57,76 @@ func Open(s Source) (*Files, error) {
 	return f, f.Reload()
 }
 
-// Reload reads the files again. If one cannot be read, it changes nothing.
+// Reload reads the files again. If one cannot be read, the old content stays in use.
 func (f *Files) Reload() error {
-	var c content
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.reload()
+}
+
+// Refresh is like Reload, but does nothing unless a file has changed since the files were
+// last read, or could not be read then. It reports whether new content is in use.
+func (f *Files) Refresh() (reloaded bool, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !f.failed && slices.EqualFunc(f.seen, f.source.stat(), isUnchanged) {
+		return false, nil
+	}
+	err = f.reload()
+	return err == nil, err
+}
+
+// isUnchanged reports whether a and b are the same file with the same content. Either may be
+// nil.
+func isUnchanged(a, b os.FileInfo) bool {
+	if a == nil || b == nil {
+		return a == nil && b == nil
+	}
+	return os.SameFile(a, b) && a.Size() == b.Size() && a.ModTime().Equal(b.ModTime())
+}
+
+// reload is Reload for callers that hold f.mu.
+func (f *Files) reload() error {
+	f.seen = f.source.stat() // before they are read, so that no change is missed
+	c, err := f.source.load()
+	f.failed = err != nil
+	if err == nil {
+		f.now.Store(c)
+	}
+	return err
+}
+
+// Loaded returns when the content in use was read.
+func (f *Files) Loaded() time.Time { return f.now.Load().loaded }
+
+// stat returns the state of each file, nil for one that is missing.
+func (s *Source) stat() []os.FileInfo {
+	var infos []os.FileInfo
+	for _, path := range []string{
+		s.CertFile, s.KeyFile, s.CAFile,
+		s.KeyStore.File, s.KeyStore.PasswordFile, s.KeyStore.KeyPasswordFile,
+		s.TrustStore.File, s.TrustStore.PasswordFile, s.TrustStore.KeyPasswordFile,
+	} {
+		info, err := os.Stat(path)
+		if err != nil {
+			info = nil // reading it says why
+		}
+		infos = append(infos, info)
+	}
+	return infos
+}
+
+// load reads the files.
+func (s *Source) load() (*content, error) {
+	c := content{loaded: time.Now()}
 	var err error
-	if c.certificate, err = f.source.certificate(); err != nil {
-		return err
+	if c.certificate, err = s.certificate(); err != nil {
+		return nil, err
 	}
-	if c.authorities, err = f.source.authorities(); err != nil {
-		return err
+	if c.authorities, err = s.authorities(); err != nil {
+		return nil, err
 	}
-	f.now.Store(&c)
-	return nil
+	return &c, nil
 }
 
 // Leaf returns the certificate for the peer, or nil if there is none. Do not modify it.

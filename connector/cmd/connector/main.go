@@ -40,7 +40,7 @@ func program() *cli.Program {
 		Commands: []cli.Command{
 			{
 				Default: true, PathAs: "-config",
-				Summary:  "run until SIGTERM or SIGINT; SIGHUP reloads certificates, secrets",
+				Summary:  "run until SIGTERM or SIGINT; SIGHUP reloads secrets, reopens the log",
 				Examples: "connector config > connector.yml\nconnector check -config connector.yml\nconnector -config connector.yml",
 				Flags:    configFlag,
 				Run: func(ctx context.Context, streams cli.Streams, _ []string) error {

@@ -50,7 +50,7 @@ func newPipeline(c *config.Config, r prometheus.Registerer, logger *slog.Logger)
 		ports[number] = p.pipelines(levels)
 	}
 	metrics := connector.NewMetrics(r, c.Service.ClusterName)
-	metrics.Certificates(c.Certificates)
+	metrics.Certificates(c.Certificates, c.CertificatesLoaded)
 	p.server = connector.New(connector.Config{
 		Pipelines:       p.pipelines(c.Pipelines),
 		Ports:           ports,

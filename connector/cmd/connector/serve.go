@@ -9,8 +9,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
-	"os/signal"
 	"slices"
 	"sync"
 	"syscall"
@@ -31,11 +29,11 @@ func serve(ctx context.Context, path string, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	logger, closeLog, err := openLog(c.Logging, stderr)
+	logger, err := openLog(c.Logging, stderr)
 	if err != nil {
 		return err
 	}
-	defer closeLog()
+	defer logger.close()
 	for _, w := range c.Warnings {
 		logger.Warn("configuration", "path", w.Path, "line", w.Line, "warning", w.Text)
 	}
@@ -52,50 +50,17 @@ func serve(ctx context.Context, path string, stderr io.Writer) error {
 
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	p, err := newPipeline(c, registry, logger)
+	p, err := newPipeline(c, registry, logger.Logger)
 	if err != nil {
 		return err
 	}
-	stopReloading := reloadOnHangup(ctx, c, logger)
+	stopReloading := startReloading(ctx, c, logger)
 	defer stopReloading()
 	logger.Info("connector started", "version", cli.Version(stamp), "xdr", addresses(xdr), "manage", addresses(manage))
-	err = serveAll(ctx, p.server, xdr, manageServer(p.server.Manage(registry), logger), manage)
+	err = serveAll(ctx, p.server, xdr, manageServer(p.server.Manage(registry), logger.Logger), manage)
 	p.close()
 	logger.Info("connector stopped")
 	return err
-}
-
-// reloadOnHangup reads certificates and secrets again on each SIGHUP, until the
-// returned function is called. Sessions and requests are not interrupted.
-func reloadOnHangup(ctx context.Context, c *config.Config, logger *slog.Logger) (stop func()) {
-	hangup := make(chan os.Signal, 1)
-	signal.Notify(hangup, syscall.SIGHUP)
-	ctx, cancel := context.WithCancel(ctx)
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		for {
-			select {
-			case <-hangup:
-				reload(c, logger)
-			case <-ctx.Done():
-				return
-			}
-		}
-	}()
-	return func() {
-		signal.Stop(hangup)
-		cancel()
-		<-done
-	}
-}
-
-func reload(c *config.Config, logger *slog.Logger) {
-	if err := c.Reload(); err != nil {
-		logger.Error("cannot reload some certificates or secrets; these keep their old values", "error", err)
-		return
-	}
-	logger.Info("certificates and secrets reloaded")
 }
 
 // manageServer returns the HTTP server of the manage ports: metrics, health and
