@@ -75,7 +75,11 @@ func TestOrdering_newerInFlight(t *testing.T) {
 	r := start(t, allSets(pipeline), func(c *Config) { c.OrderingBytes = 1 << 20 })
 	one, two := r.dial(t), r.dial(t)
 	one.ship(t, version(t, 20))
-	changetest.WaitFor(t, "a change in flight", func() bool { records, _ := r.server.inFlight.now(); return records == 1 })
+	changetest.WaitFor(t, "a request", func() bool {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		return len(e.bodies) == 1
+	})
 	two.ship(t, version(t, 10))
 	two.wantReplies(t, xdr.Retry)
 	e.respond(20, 503)
