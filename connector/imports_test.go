@@ -46,7 +46,7 @@ var importRules = map[string]struct {
 	"connector/tlsfile":             {"", "net net/http log log/slog"},
 	"connector/xdr":                 {"connector/change", "net net/http log log/slog go.yaml.in"},
 	"connector/xdr/xdrtest":         {"connector/change connector/xdr", ""},
-	"function":                      {"connector/cloudlog connector/format connector/format/formats connector/report function/intake function/problem function/settings function/sink function/store", "cloud.google.com/go/pubsub cloud.google.com/go/storage cloud.google.com/go/auth google.golang.org"},
+	"function":                      {"connector/change connector/cloudlog connector/deadletter connector/format connector/format/formats connector/report function/intake function/problem function/settings function/sink function/store", "cloud.google.com/go/pubsub cloud.google.com/go/storage cloud.google.com/go/auth google.golang.org"},
 	"function/cmd/framework":        {". connector/cli function/google function/settings function/sink", "cloud.google.com/go/pubsub cloud.google.com/go/storage"},
 	"function/cmd/local":            {"*", ""},
 	"function/cmd/sink":             {"connector/change connector/cli function function/google function/replay function/settings function/sink", "cloud.google.com"},

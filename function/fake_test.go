@@ -11,6 +11,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/aerosink/aerosink/connector/change"
 	"github.com/aerosink/aerosink/connector/format"
 	"github.com/aerosink/aerosink/connector/report"
 	"github.com/aerosink/aerosink/function/google"
@@ -23,10 +24,11 @@ import (
 type fake struct {
 	verdict func(p *format.Parsed) error // if nil, all changes are stored
 
-	mu     sync.Mutex
-	stored []string // the bytes of changes
-	dead   []sink.DeadLetter
-	puts   int
+	mu      sync.Mutex
+	stored  []string        // the bytes of changes
+	changes []change.Change // without bins and keys
+	dead    []sink.DeadLetter
+	puts    int
 }
 
 func (f *fake) Put(_ context.Context, b sink.Batch) (verdicts sink.Verdicts) {
@@ -44,6 +46,7 @@ func (f *fake) Put(_ context.Context, b sink.Batch) (verdicts sink.Verdicts) {
 			continue
 		}
 		f.stored = append(f.stored, string(p.Data))
+		f.changes = append(f.changes, change.Change{Namespace: strings.Clone(p.Change.Namespace), Set: strings.Clone(p.Change.Set), Digest: p.Change.Digest, LUT: p.Change.LUT})
 		if b.DeadLetters != nil {
 			f.dead = append(f.dead, b.DeadLetters[i])
 		}

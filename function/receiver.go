@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/sync/singleflight"
 
+	"github.com/aerosink/aerosink/connector/deadletter"
 	"github.com/aerosink/aerosink/connector/format/formats"
 	"github.com/aerosink/aerosink/function/intake"
 	"github.com/aerosink/aerosink/function/problem"
@@ -146,6 +147,9 @@ func (r *Receiver) serve(w http.ResponseWriter, req *http.Request, from origin) 
 	}
 	switch target {
 	case changesEndpoint:
+		if deadletter.IsMarked(req.Header) {
+			return r.storeDeadLetter(w, req, in.reader, from)
+		}
 		return r.store(w, req, in.reader, from)
 	case readinessEndpoint:
 		_, err := r.open(req.Context())

@@ -12,6 +12,7 @@ import (
 
 	"github.com/aerosink/aerosink/connector/change"
 	"github.com/aerosink/aerosink/connector/change/changetest"
+	"github.com/aerosink/aerosink/connector/deadletter"
 	"github.com/aerosink/aerosink/connector/format"
 	"github.com/aerosink/aerosink/connector/format/json"
 	"github.com/aerosink/aerosink/connector/format/msgpack"
@@ -130,6 +131,36 @@ func TestDeadLetters_similarChange(t *testing.T) {
 		if s := run(t, o); s.Changes != 1 || !strings.Contains(m.got[0], `"namespace": "n"`) {
 			t.Errorf("%s: %s, %s", text, s, m.got)
 		}
+	}
+}
+
+// A dead letter without bytes is reported with its record, and counted by itself. The filter
+// applies to it, and the replay continues.
+func TestDeadLetters_withoutBytes(t *testing.T) {
+	digest := change.Digest{1, 2, 3}
+	large := func(namespace string) []byte {
+		l := deadletter.Letter{Time: received, Reason: "over the limit", Namespace: namespace, Set: "orders", Digest: digest[:], Size: 9_000_000}
+		return l.AppendLine(nil)
+	}
+	good := orders(1)
+	text := bytes.Join([][]byte{large("shop"), large("other"), lines(t, good)}, nil)
+	var m memory
+	o, out := options(store(t, map[string][]byte{"a.ndjson": text}), m.spec())
+	o.Filter.Namespaces = []string{good[0].Namespace}
+	s, err := runOnce(t, o)
+	if err != nil || s.NoBytes != 1 || s.LeftOut != 1 || s.Changes != 1 || s.Unreadable != 0 {
+		t.Errorf("%s; error %v", s, err)
+	}
+	if err := s.Err(); err == nil || !strings.Contains(err.Error(), "incomplete: 1 dead letter without bytes") {
+		t.Errorf("error %v", err)
+	}
+	for _, want := range []string{"a.ndjson:1: dead letter without bytes: a message of 9000000 bytes", `namespace "shop", set "orders", digest ` + digest.String()} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("the output lacks %q:\n%s", want, out.String())
+		}
+	}
+	if diff := cmp.Diff(describe(good), m.got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
 

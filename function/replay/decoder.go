@@ -3,6 +3,8 @@ package replay
 import (
 	"bufio"
 	"bytes"
+	"cmp"
+	"encoding/base64"
 	stdjson "encoding/json"
 	"errors"
 	"fmt"
@@ -205,23 +207,45 @@ func (d *decoder) isDeadLetter(text []byte) bool {
 // deadLetter parses the message of a dead letter, which may be the body of a request.
 func (d *decoder) deadLetter(entries []entry, l line) []entry {
 	letter, err := deadletter.ParseLine(l.text)
-	if letter.MediaType == "" {
-		letter.MediaType = format.MediaOctets
-	}
 	var parsed []format.Parsed
 	if err == nil {
-		parsed, err = d.parserAt(letter.Time).Parse(letter.MediaType, letter.Message)
-	}
-	if err == nil && len(parsed) == 0 {
-		err = errors.New("the dead letter has no change")
+		parsed, err = d.message(&letter)
 	}
 	if err != nil {
-		parsed = []format.Parsed{{Data: letter.Message, Err: err}}
+		parsed = []format.Parsed{{Data: letter.Message, Err: err, Change: named(&letter)}}
 	}
 	for _, p := range parsed {
 		entries = append(entries, entry{parsed: p, line: l.number, received: letter.Time})
 	}
 	return entries
+}
+
+// message parses the message of a dead letter. The error wraps errNoBytes if it has none.
+func (d *decoder) message(l *deadletter.Letter) ([]format.Parsed, error) {
+	if l.Size > 0 && len(l.Message) == 0 {
+		return nil, withoutBytes(l)
+	}
+	mediaType := cmp.Or(l.MediaType, format.MediaOctets)
+	parsed, err := d.parserAt(l.Time).Parse(mediaType, l.Message)
+	if err == nil && len(parsed) == 0 {
+		err = errors.New("the dead letter has no change")
+	}
+	return parsed, err
+}
+
+// errNoBytes is the error of a dead letter whose message was too large to be kept.
+var errNoBytes = errors.New("dead letter without bytes")
+
+// withoutBytes returns the error of such a dead letter. It names the record, so that somebody
+// can look after it.
+func withoutBytes(l *deadletter.Letter) error {
+	return fmt.Errorf("%w: a message of %d bytes was too large for the connector; write the record again once service.max-message-bytes allows it: namespace %q, set %q, digest %s",
+		errNoBytes, l.Size, l.Namespace, l.Set, base64.StdEncoding.EncodeToString(l.Digest))
+}
+
+// named returns a change with what a dead letter says of it, for filters.
+func named(l *deadletter.Letter) change.Change {
+	return change.Change{Namespace: l.Namespace, Set: l.Set, LUT: l.LUT}
 }
 
 // readLine returns the next line. The caller owns its bytes. The last line may lack its

@@ -19,10 +19,10 @@ type Filter struct {
 	Sets       []string // empty: all; "" selects records in no set
 }
 
-// takes reports whether e is to be replayed. An entry without a change has only a time, and
-// only if it is a dead letter.
+// takes reports whether e is to be replayed. An entry without a change has a time only if it
+// is a dead letter, and names only if that has them.
 func (f *Filter) takes(e *entry) bool {
-	if e.parsed.Err != nil {
+	if e.parsed.Err != nil && e.parsed.Change.Namespace == "" {
 		return e.received.IsZero() || f.takesTime(e)
 	}
 	c := &e.parsed.Change

@@ -2,6 +2,7 @@ package replay
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -156,6 +157,9 @@ func (r *run) chunk(ctx context.Context, o object, chunk []entry) error {
 		switch {
 		case !r.filter.takes(&chunk[i]):
 			sum.LeftOut++
+		case errors.Is(p.Err, errNoBytes):
+			sum.NoBytes++
+			r.progress.errorf("%s:%d: %v", o.name, line, p.Err)
 		case p.Err != nil:
 			sum.Unreadable++
 			r.progress.errorf("%s:%d: not a change: %v", o.name, line, p.Err)

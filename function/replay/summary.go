@@ -13,6 +13,7 @@ type Summary struct {
 	Changes    int   // changes to replay
 	Refused    int   // changes that a sink refused permanently
 	Unreadable int   // lines that are not changes
+	NoBytes    int   // dead letters without the bytes of their change
 	LeftOut    int   // changes that the filter left out
 	Damaged    int   // objects that are damaged or gone
 	PassedOver int   // objects that are not part of an archive
@@ -21,7 +22,7 @@ type Summary struct {
 func (s Summary) plus(t Summary) Summary {
 	return Summary{
 		s.Objects + t.Objects, s.Bytes + t.Bytes, s.Changes + t.Changes, s.Refused + t.Refused,
-		s.Unreadable + t.Unreadable, s.LeftOut + t.LeftOut, s.Damaged + t.Damaged, s.PassedOver + t.PassedOver,
+		s.Unreadable + t.Unreadable, s.NoBytes + t.NoBytes, s.LeftOut + t.LeftOut, s.Damaged + t.Damaged, s.PassedOver + t.PassedOver,
 	}
 }
 
@@ -35,6 +36,7 @@ func (s Summary) String() string {
 		{s.Refused, fmt.Sprintf("%d refused", s.Refused)},
 		{s.LeftOut, fmt.Sprintf("%d left out by the filter", s.LeftOut)},
 		{s.Unreadable, plural(s.Unreadable, "unreadable line")},
+		{s.NoBytes, plural(s.NoBytes, "dead letter") + " without bytes"},
 		{s.Damaged, plural(s.Damaged, "damaged object")},
 		{s.PassedOver, plural(s.PassedOver, "other object") + " skipped"},
 	} {
@@ -54,6 +56,7 @@ func (s Summary) Err() error {
 	}{
 		{s.Refused, plural(s.Refused, "change") + " refused"},
 		{s.Unreadable, plural(s.Unreadable, "unreadable line")},
+		{s.NoBytes, plural(s.NoBytes, "dead letter") + " without bytes"},
 		{s.Damaged, plural(s.Damaged, "damaged object")},
 	} {
 		if part.n > 0 {

@@ -114,6 +114,21 @@ func (s *Store) Put(ctx context.Context, r Request, b sink.Batch) Outcome {
 	return o
 }
 
+// PutDeadLetter stores a change that its sender has given up as a dead letter, and in no sink.
+// There must be dead letters. If their sink panics, PutDeadLetter panics with a [*SinkPanic].
+func (s *Store) PutDeadLetter(ctx context.Context, c format.Parsed, l sink.DeadLetter, traceParent string) Outcome {
+	batch := sink.Batch{Changes: []format.Parsed{c}, DeadLetters: []sink.DeadLetter{l}, TraceParent: traceParent}
+	verdicts, panicked := s.deadLetters.target.put(ctx, batch, nil)
+	if panicked != nil {
+		panic(panicked)
+	}
+	verdict := c.Err
+	if verdicts != nil && verdicts[0] != nil {
+		verdict = notStored(verdicts[0])
+	}
+	return Outcome{changes: 1, verdicts: sink.All(1, verdict), deadLetters: true}
+}
+
 // remembers reports whether any target remembers changes.
 func (s *Store) remembers() bool {
 	return slices.ContainsFunc(s.all(), func(t *target) bool { return !t.remembered.isEmpty() })

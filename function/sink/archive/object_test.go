@@ -153,6 +153,33 @@ func readRows(t *testing.T, rows iter.Seq2[change.Change, error]) (is []int) {
 	return is
 }
 
+// Dead letters without bytes are stored once for each change, though only the metadata tells
+// them apart.
+func TestPut_deadLettersWithoutBytes(t *testing.T) {
+	cloud := sinktest.New(t)
+	for i := range 4 {
+		p := sinktest.One("orders", i/2)
+		p.Data = nil
+		letter := sink.DeadLetter{MediaType: "application/octet-stream", Reason: "over the limit", Offset: sink.UnknownOffset, Size: 9_000_000, Received: sinktest.Hour}
+		s := open(t, sinktest.ArchiveSink, sink.Options{}) // with an empty index
+		if verdicts := s.Put(t.Context(), sink.Batch{Changes: []format.Parsed{p}, DeadLetters: []sink.DeadLetter{letter}}); verdicts != nil {
+			t.Fatal(verdicts)
+		}
+	}
+	digests := map[string]bool{}
+	objects := cloud.Objects(t)
+	for _, o := range objects {
+		letter, err := deadletter.ParseLine(o.Content)
+		if err != nil || letter.Size != 9_000_000 || letter.Message != nil || letter.Offset != nil {
+			t.Errorf("%+v, %v", letter, err)
+		}
+		digests[string(letter.Digest)] = true
+	}
+	if len(objects) != 2 || len(digests) != 2 {
+		t.Errorf("%d objects of %d records, want 2 of 2", len(objects), len(digests))
+	}
+}
+
 // Dead letters are lines in any format of archive, in the folder of the hour in which they
 // were received. The same dead letter in two requests is stored once.
 func TestPut_deadLetters(t *testing.T) {

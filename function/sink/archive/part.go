@@ -134,6 +134,10 @@ func (p *part) add(parsed *format.Parsed, dead *sink.DeadLetter) error {
 	case dead != nil:
 		p.lines = dead.AppendLine(p.lines, parsed)
 		kind = dead.MediaType + "\x00" + dead.Reason
+		if len(source) == 0 { // the letters of two records must not have the same key
+			c := &parsed.Change
+			source = fmt.Appendf(nil, "%s\x00%s\x00%s\x00%d\x00%d", c.Namespace, c.Set, c.Digest, c.LUT, dead.Size)
+		}
 	case p.encoding.rows != nil:
 		r, err := row.Of(parsed)
 		if err != nil {

@@ -135,7 +135,12 @@ func (w *messageWriter) numbers(c *change.Change) {
 // deadLetter writes why p is a dead letter, and what is known of its change.
 func (w *messageWriter) deadLetter(l *sink.DeadLetter, p *format.Parsed) {
 	w.text("reason", truncateReason(l.Reason))
-	w.number("offset", int64(l.Offset))
+	if l.Offset != sink.UnknownOffset {
+		w.number("offset", int64(l.Offset))
+	}
+	if l.Size > 0 {
+		w.number("size", int64(l.Size))
+	}
 	w.text("mediaType", l.MediaType)
 	w.text("request", l.Request)
 	w.text("received", l.Received.UTC().Format(time.RFC3339Nano))

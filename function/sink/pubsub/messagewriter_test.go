@@ -89,10 +89,12 @@ func TestPut_deadLetters(t *testing.T) {
 		Changes: []format.Parsed{
 			{Data: []byte("{"), Err: change.Permanent(fmt.Errorf("not an object"))},
 			sinktest.One("orders", 5),
+			{Err: change.Permanent(fmt.Errorf("over the limit")), Change: change.Change{Namespace: "shop", Digest: change.Digest{5}}},
 		},
 		DeadLetters: []sink.DeadLetter{
 			{MediaType: "application/json", Reason: "not an object " + strings.Repeat("é", 600), Offset: 7, Request: "r\xff", Received: received},
 			{MediaType: "application/json", Reason: "no space", Request: "r1", Received: received},
+			{MediaType: "application/octet-stream", Reason: "over the limit", Offset: sink.UnknownOffset, Size: 9_000_000, Received: received},
 		},
 	}
 	s := open(t, sinktest.PubSubSink+"?mode=packed", sink.Options{}) // dead letters are never packed
@@ -106,6 +108,13 @@ func TestPut_deadLetters(t *testing.T) {
 			"format": "json", "namespace": "shop", "set": "orders", "op": "write", "digest": b.Changes[1].Change.Digest.String(),
 			"partition": "5", "generation": "1", "lut": "1795350896794", "expiry": "0",
 		},
+		{
+			"reason": "over the limit", "size": "9000000", "mediaType": "application/octet-stream", "received": "2026-11-22T01:02:03.000004Z",
+			"namespace": "shop", "digest": change.Digest{5}.String(), "partition": "5",
+		},
+	}
+	if n := len(cloud.Messages()); n != len(want) {
+		t.Errorf("%d messages, want %d", n, len(want))
 	}
 	for i, m := range cloud.Messages() {
 		if diff := cmp.Diff(want[i], m.Attributes); diff != "" || !bytes.Equal(m.Data, b.Changes[i].Data) {
