@@ -100,7 +100,7 @@ func TestPostedDeadLetters_request(t *testing.T) {
 	want := []string{
 		"application/octet-stream | xdr message: bad-header-size at byte 8: 233, want 22 | 8 |  |  |  |  | ",
 		fmt.Sprintf("application/octet-stream | destination there: POST %s: status 400 Bad Request |  |  | test | s | %s | %d", e.URL, digest(2), lut),
-		fmt.Sprintf("application/octet-stream | xdr message: trailing-bytes at byte %d: 1 bytes after the last op | %d |  | test | s | %s | %d", len(broken)-1, len(broken)-1, digest(3), lut),
+		fmt.Sprintf("application/octet-stream | xdr message: trailing-bytes at byte %d: 1 byte after the last op | %d |  | test | s | %s | %d", len(broken)-1, len(broken)-1, digest(3), lut),
 		fmt.Sprintf("application/octet-stream | xdr message: over-limit at byte 2: body of %d bytes, the limit is 1048576 | 2 | %d | test | s | %s | %d", len(large)-8, len(large), digest(4), lut),
 	}
 	if diff := cmp.Diff(want, o.letters); diff != "" {

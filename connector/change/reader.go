@@ -83,7 +83,7 @@ func collection(kind Kind, packed []byte) (v Value, err error) {
 		return Value{}, err
 	}
 	if len(r.rest) > 0 {
-		return Value{}, fmt.Errorf("%d bytes after the end of the %s", len(r.rest), kind)
+		return Value{}, fmt.Errorf("the %s ends at byte %d of %d", kind, len(packed)-len(r.rest), len(packed))
 	}
 	v.raw = packed
 	return v, nil

@@ -96,7 +96,7 @@ func TestCollection_invalid(t *testing.T) {
 		{"map marker beside a number", "82c7000105a1030501", "kind integer after the order of a map"},
 		{"not a list", "05", "kind integer, want list"},
 		{"a map", "80", "kind map, want list"},
-		{"bytes after the end", "9001", "1 bytes after the end"},
+		{"bytes after the end", "9001", "ends at byte 1 of 2"},
 		{"unused first byte", "91c1", "invalid first byte 0xc1"},
 		{"map in a string", "91a11300", "kind map in a string"},
 		{"too deep", deep + "90", "nest deeper than 256"},

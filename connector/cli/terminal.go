@@ -1,11 +1,12 @@
 package cli
 
 import (
-	"fmt"
 	"io"
 	"os"
 
 	"golang.org/x/term"
+
+	"github.com/aerosink/aerosink/connector/plural"
 )
 
 // IsTerminal reports whether w writes to a terminal.
@@ -17,11 +18,8 @@ func IsTerminal(w io.Writer) bool {
 // Count returns n and a noun, in the plural unless n is 1: "no errors", "1 error" or
 // "2 errors".
 func Count(n int, noun string) string {
-	switch n {
-	case 0:
+	if n == 0 {
 		return "no " + noun + "s"
-	case 1:
-		return "1 " + noun
 	}
-	return fmt.Sprintf("%d %ss", n, noun)
+	return plural.Of(n, noun)
 }

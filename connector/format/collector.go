@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/aerosink/aerosink/connector/change"
+	"github.com/aerosink/aerosink/connector/plural"
 )
 
 // Options are what formats.Parser, which documents them, passes to the Parse of a format's
@@ -81,7 +82,7 @@ func (c *Collector) Changes() []Parsed { return c.changes }
 func (c *Collector) CheckCount(offset int, n int64) error {
 	switch {
 	case n > int64(c.Options.Limits.Changes-len(c.changes)):
-		return TooLargeAt(offset, "more than %d changes in one body", c.Options.Limits.Changes)
+		return TooLargeAt(offset, "more than %s in one body", plural.Of(c.Options.Limits.Changes, "change"))
 	case n > int64(c.maxChanges()-len(c.changes)):
 		return ErrorAt(offset, "more changes than a body of this size can hold")
 	}

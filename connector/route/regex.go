@@ -6,6 +6,8 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+
+	"github.com/aerosink/aerosink/connector/plural"
 )
 
 // Regex returns a Step that replaces each match of pattern. The replacement is as in Java: $1
@@ -80,7 +82,7 @@ func cutGroup(rest string, re *regexp.Regexp) (group, after string, err error) {
 	case length == 0:
 		return "", "", errors.New(`$ without a group; write \$ for a dollar sign`)
 	case number > re.NumSubexp():
-		return "", "", fmt.Errorf("group $%d, but the pattern has %d groups", number, re.NumSubexp())
+		return "", "", fmt.Errorf("group $%d, but the pattern has %s", number, plural.Of(re.NumSubexp(), "group"))
 	}
 	return strconv.Itoa(number), rest[length:], nil
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/aerosink/aerosink/connector/change"
+	"github.com/aerosink/aerosink/connector/plural"
 )
 
 // Decoder decodes frames to changes. It keeps names, so that a stream of similar records
@@ -107,7 +108,7 @@ func (d *Decoder) Bins(b Bins, c *change.Change) error {
 		}
 	}
 	if len(b.rest.rest) > 0 {
-		return errorAt(TrailingBytes, b.rest.at, "%d bytes after the last op", len(b.rest.rest))
+		return errorAt(TrailingBytes, b.rest.at, "%s after the last op", plural.Of(len(b.rest.rest), "byte"))
 	}
 	if i := d.names.DuplicateBin(c.Bins); i >= 0 {
 		return errorAt(DuplicateBin, first.offsetOfOp(i), "two bins are named %q", c.Bins[i].Name)
@@ -172,9 +173,9 @@ type seenFields uint64
 func (seen seenFields) check(at, n int) error {
 	switch {
 	case seen&(1<<fieldNamespace) == 0:
-		return errorAt(MissingNamespace, at, "%d fields", n)
+		return errorAt(MissingNamespace, at, "%s", plural.Of(n, "field"))
 	case seen&(1<<fieldDigest) == 0:
-		return errorAt(MissingDigest, at, "%d fields", n)
+		return errorAt(MissingDigest, at, "%s", plural.Of(n, "field"))
 	}
 	return nil
 }
@@ -193,14 +194,14 @@ func (d *Decoder) field(id byte, data []byte, at int, c *change.Change) error {
 		c.Set = d.names.Of(data, change.SlotSet)
 	case fieldDigest:
 		if len(data) != len(c.Digest) {
-			return errorAt(BadDigestSize, at, "%d bytes, want %d", len(data), len(c.Digest))
+			return errorAt(BadDigestSize, at, "%s, want %d", plural.Of(len(data), "byte"), len(c.Digest))
 		}
 		copy(c.Digest[:], data)
 	case fieldKey:
 		return key(&c.Key, data, at)
 	case fieldLUT:
 		if len(data) != lutBytes {
-			return errorAt(BadLUTSize, at, "%d bytes, want %d", len(data), lutBytes)
+			return errorAt(BadLUTSize, at, "%s, want %d", plural.Of(len(data), "byte"), lutBytes)
 		}
 		c.LUT, c.SourceID = lut(data)
 	}

@@ -9,6 +9,8 @@ import (
 	"io"
 	"math/bits"
 	"sync"
+
+	"github.com/aerosink/aerosink/connector/plural"
 )
 
 // A compressed message is a proto header of its own type, the length of the
@@ -73,11 +75,11 @@ func inflate(stream []byte, size int) ([]byte, error) {
 	}
 	switch {
 	case len(plain) > size:
-		return plain, errorAt(BadInflatedSize, protoHeader, "claims to inflate to %d bytes, and has more", size)
+		return plain, errorAt(BadInflatedSize, protoHeader, "claims to inflate to %s, and has more", plural.Of(size, "byte"))
 	case !errors.Is(err, io.EOF):
-		return plain, errorAt(BadZlib, at, "%v after %d bytes", err, len(plain))
+		return plain, errorAt(BadZlib, at, "%v after %s", err, plural.Of(len(plain), "byte"))
 	case len(plain) < size:
-		return plain, errorAt(BadInflatedSize, protoHeader, "claims to inflate to %d bytes, and has %d", size, len(plain))
+		return plain, errorAt(BadInflatedSize, protoHeader, "claims to inflate to %s, and has %d", plural.Of(size, "byte"), len(plain))
 	}
 	return plain, nil
 }
@@ -137,7 +139,7 @@ func single(b []byte) (Frame, error) {
 	case err != nil:
 		return nil, errorAt(InflatedNotOneFrame, len(b), "ends early")
 	case len(f) != len(b) || f.Compressed():
-		return nil, errorAt(InflatedNotOneFrame, 0, "%d bytes inflated, %d in a message of type %d", len(b), len(f), f[1])
+		return nil, errorAt(InflatedNotOneFrame, 0, "%s inflated, %d in a message of type %d", plural.Of(len(b), "byte"), len(f), f[1])
 	}
 	return f, nil
 }

@@ -1,6 +1,10 @@
 package xdr
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+
+	"github.com/aerosink/aerosink/connector/plural"
+)
 
 // message reads a plain message: the header, then fields, then ops.
 type message struct {
@@ -17,7 +21,7 @@ type header struct {
 func (m *message) header() (header, error) {
 	b := m.rest
 	if len(b) < messageHeader {
-		return header{}, errorAt(ShortBody, m.at, "%d bytes; the header alone has %d", len(b), messageHeader)
+		return header{}, errorAt(ShortBody, m.at, "%s; the header alone has %d", plural.Of(len(b), "byte"), messageHeader)
 	}
 	if b[0] != messageHeader {
 		return header{}, errorAt(BadHeaderSize, m.at, "%d, want %d", b[0], messageHeader)
@@ -38,14 +42,14 @@ func (m *message) header() (header, error) {
 func (m *message) field() (id byte, data []byte, at int, err error) {
 	const length, head = 4, 5
 	if len(m.rest) < head {
-		return 0, nil, 0, errorAt(TruncatedField, m.at, "%d bytes left; a field begins with %d", len(m.rest), head)
+		return 0, nil, 0, errorAt(TruncatedField, m.at, "%s left; a field begins with %d", plural.Of(len(m.rest), "byte"), head)
 	}
 	size := binary.BigEndian.Uint32(m.rest)
 	if size == 0 {
 		return 0, nil, 0, errorAt(ZeroFieldSize, m.at, "size 0; a field has at least a type")
 	}
 	if uint64(size) > uint64(len(m.rest)-length) {
-		return 0, nil, 0, errorAt(FieldOverrunsBody, m.at, "size %d, %d bytes left", size, len(m.rest)-length)
+		return 0, nil, 0, errorAt(FieldOverrunsBody, m.at, "size %d, %s left", size, plural.Of(len(m.rest)-length, "byte"))
 	}
 	end := length + int(size)
 	id, data, at = m.rest[length], m.rest[head:end:end], m.at+head
@@ -65,11 +69,11 @@ type op struct {
 func (m *message) op(o *op) error {
 	const length, head = 4, 4 + opHeader
 	if len(m.rest) < head {
-		return errorAt(TruncatedOp, m.at, "%d bytes left; an op begins with %d", len(m.rest), head)
+		return errorAt(TruncatedOp, m.at, "%s left; an op begins with %d", plural.Of(len(m.rest), "byte"), head)
 	}
 	size := binary.BigEndian.Uint32(m.rest)
 	if size < opHeader || uint64(size) > uint64(len(m.rest)-length) {
-		return errorAt(OpOverrunsBody, m.at, "size %d, %d bytes left, at least %d", size, len(m.rest)-length, opHeader)
+		return errorAt(OpOverrunsBody, m.at, "size %d, %s left, at least %d", size, plural.Of(len(m.rest)-length, "byte"), opHeader)
 	}
 	end := length + int(size)
 	b := m.rest[length:end:end]
@@ -77,12 +81,12 @@ func (m *message) op(o *op) error {
 	flags, nameLen := b[2], int(b[3])
 	b = b[opHeader:]
 	if nameLen > len(b) {
-		return errorAt(OpNameOverrunsOp, m.at, "name of %d bytes, %d left in the op", nameLen, len(b))
+		return errorAt(OpNameOverrunsOp, m.at, "name of %s, %d left in the op", plural.Of(nameLen, "byte"), len(b))
 	}
 	o.name, b = b[:nameLen:nameLen], b[nameLen:]
 	if flags&opHasLUT != 0 {
 		if len(b) < lutBytes {
-			return errorAt(OpLUTOverrunsOp, m.at, "%d bytes left in the op, a LUT has %d", len(b), lutBytes)
+			return errorAt(OpLUTOverrunsOp, m.at, "%s left in the op, a LUT has %d", plural.Of(len(b), "byte"), lutBytes)
 		}
 		o.lut, b = b[:lutBytes:lutBytes], b[lutBytes:]
 	}

@@ -2,10 +2,12 @@ package xdr
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math"
 
 	"github.com/aerosink/aerosink/connector/change"
+	"github.com/aerosink/aerosink/connector/plural"
 )
 
 // particle sets v from the bytes of a bin (aerospike-server, particle.c and particle_*.c, the
@@ -14,19 +16,19 @@ func particle(v *change.Value, kind change.Kind, b []byte) (err error) {
 	switch kind {
 	case change.KindNil:
 		if len(b) > 0 {
-			return fmt.Errorf("nil with %d bytes", len(b))
+			return errors.New("nil with " + plural.Of(len(b), "byte"))
 		}
 		*v = change.Value{}
 	case change.KindInteger:
 		*v, err = integer(b)
 	case change.KindDouble:
 		if len(b) != 8 {
-			return fmt.Errorf("%d bytes, want 8", len(b))
+			return fmt.Errorf("%s, want 8", plural.Of(len(b), "byte"))
 		}
 		*v = change.DoubleValue(math.Float64frombits(binary.BigEndian.Uint64(b)))
 	case change.KindBool:
 		if len(b) != 1 || b[0] > 1 {
-			return fmt.Errorf("bool of %d bytes, want one byte that is 0 or 1", len(b))
+			return fmt.Errorf("bool of %s, want one byte that is 0 or 1", plural.Of(len(b), "byte"))
 		}
 		*v = change.BoolValue(b[0] == 1)
 	case change.KindString:

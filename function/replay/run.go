@@ -8,6 +8,7 @@ import (
 	"os"
 
 	"github.com/aerosink/aerosink/connector/change"
+	"github.com/aerosink/aerosink/connector/plural"
 	"github.com/aerosink/aerosink/function/sink"
 )
 
@@ -82,9 +83,9 @@ func (r *run) emptyError(from string) error {
 	switch {
 	case r.ruledOut > 0:
 		what = "filter"
-		found = fmt.Sprintf("the filter selects none of the objects in %s (%s)", from, plural(r.ruledOut, "object"))
+		found = fmt.Sprintf("the filter selects none of the objects in %s (%s)", from, plural.Of(r.ruledOut, "object"))
 	case passedOver > 0:
-		found = fmt.Sprintf("none of the objects in %s has changes or dead letters (%s)", from, plural(passedOver, "object"))
+		found = fmt.Sprintf("none of the objects in %s has changes or dead letters (%s)", from, plural.Of(passedOver, "object"))
 	}
 	return fmt.Errorf("replay: %s; check the %s, or allow that with -allow-empty", found, what)
 }

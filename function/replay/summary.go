@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/aerosink/aerosink/connector/plural"
 )
 
 // Summary counts what a replay did.
@@ -28,17 +30,17 @@ func (s Summary) plus(t Summary) Summary {
 
 // String returns the counts that are not 0, on one line.
 func (s Summary) String() string {
-	text := plural(s.Objects, "object") + ", " + plural(s.Changes, "change")
+	text := plural.Of(s.Objects, "object") + ", " + plural.Of(s.Changes, "change")
 	for _, part := range []struct {
 		n    int
 		text string
 	}{
 		{s.Refused, fmt.Sprintf("%d refused", s.Refused)},
 		{s.LeftOut, fmt.Sprintf("%d left out by the filter", s.LeftOut)},
-		{s.Unreadable, plural(s.Unreadable, "unreadable line")},
-		{s.NoBytes, plural(s.NoBytes, "dead letter") + " without bytes"},
-		{s.Damaged, plural(s.Damaged, "damaged object")},
-		{s.PassedOver, plural(s.PassedOver, "other object") + " skipped"},
+		{s.Unreadable, plural.Of(s.Unreadable, "unreadable line")},
+		{s.NoBytes, plural.Of(s.NoBytes, "dead letter") + " without bytes"},
+		{s.Damaged, plural.Of(s.Damaged, "damaged object")},
+		{s.PassedOver, plural.Of(s.PassedOver, "other object") + " skipped"},
 	} {
 		if part.n > 0 {
 			text += ", " + part.text
@@ -54,10 +56,10 @@ func (s Summary) Err() error {
 		n    int
 		text string
 	}{
-		{s.Refused, plural(s.Refused, "change") + " refused"},
-		{s.Unreadable, plural(s.Unreadable, "unreadable line")},
-		{s.NoBytes, plural(s.NoBytes, "dead letter") + " without bytes"},
-		{s.Damaged, plural(s.Damaged, "damaged object")},
+		{s.Refused, plural.Of(s.Refused, "change") + " refused"},
+		{s.Unreadable, plural.Of(s.Unreadable, "unreadable line")},
+		{s.NoBytes, plural.Of(s.NoBytes, "dead letter") + " without bytes"},
+		{s.Damaged, plural.Of(s.Damaged, "damaged object")},
 	} {
 		if part.n > 0 {
 			parts = append(parts, part.text)
@@ -67,12 +69,4 @@ func (s Summary) Err() error {
 		return nil
 	}
 	return errors.New("replay: incomplete: " + strings.Join(parts, ", ") + "; see above")
-}
-
-// plural returns n and the noun, in its plural unless n is 1.
-func plural(n int, noun string) string {
-	if n != 1 {
-		noun += "s"
-	}
-	return fmt.Sprintf("%d %s", n, noun)
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/aerosink/aerosink/connector/format"
+	"github.com/aerosink/aerosink/connector/plural"
 )
 
 // maxSchema is the limit of the schema in a container file, in bytes. Parsing one takes
@@ -113,7 +114,7 @@ func (f *containerFile) block(n int64, at int, block []byte) error {
 	}
 	f.reader.valuesLeft, f.reader.schemaTextLeft = inner.valuesLeft, inner.schemaTextLeft
 	if len(inner.rest) > 0 {
-		inner.fail("%d bytes after the block's last change", len(inner.rest))
+		inner.fail("%s after the block's last change", plural.Of(len(inner.rest), "byte"))
 	}
 	return inner.err
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 
 	"github.com/aerosink/aerosink/connector/format"
+	"github.com/aerosink/aerosink/connector/plural"
 )
 
 // minChange is the least that a change takes, in bytes: a schema may encode everything
@@ -37,7 +38,7 @@ func parseBare(c *format.Collector, r *reader, schema *Format) error {
 		return err
 	}
 	if len(r.rest) > 0 {
-		r.fail("%d bytes after the datum", len(r.rest))
+		r.fail("%s after the datum", plural.Of(len(r.rest), "byte"))
 	}
 	return r.err
 }

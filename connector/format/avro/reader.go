@@ -7,6 +7,7 @@ import (
 
 	"github.com/aerosink/aerosink/connector/change"
 	"github.com/aerosink/aerosink/connector/format"
+	"github.com/aerosink/aerosink/connector/plural"
 )
 
 // reader reads data by their schema. After its first error, which it keeps, it reads
@@ -271,7 +272,7 @@ func (r *reader) long() int64 {
 func (r *reader) bytes() []byte {
 	n := r.long()
 	if n < 0 || n > int64(len(r.rest)) {
-		r.fail("%d bytes announced, %d are left", n, len(r.rest))
+		r.fail("%s announced, %d left", plural.Of(int(n), "byte"), len(r.rest))
 		return nil
 	}
 	return r.take(int(n))
@@ -283,7 +284,7 @@ func (r *reader) take(n int) []byte {
 		return nil
 	}
 	if n > len(r.rest) {
-		r.fail("%d bytes announced, %d are left", n, len(r.rest))
+		r.fail("%s announced, %d left", plural.Of(n, "byte"), len(r.rest))
 		return nil
 	}
 	b := r.rest[:n:n]

@@ -182,7 +182,7 @@ func TestMessagePackParse_invalidChange(t *testing.T) {
 		{"no namespace", "93010292" + strings.Replace(key, "a16e", "a0", 1) + "00", "the namespace is empty"},
 		{"namespace nil", "93010292" + strings.Replace(key, "a16e", "c0", 1) + "00", "the namespace: msgp"},
 		{"set that is a number", "93010292" + strings.Replace(key, "a16ec0", "a16e05", 1) + "00", "the set: msgp"},
-		{"digest of one byte", "9301029294a16ec0c40100c000", "the digest has 1 bytes, not 20"},
+		{"digest of one byte", "9301029294a16ec0c40100c000", "the digest has 1 byte, not 20"},
 		{"digest that is a string", "9301029294a16ec0a100c000", "the digest: msgp"},
 		{"user key that is a list", "93010292" + key[:len(key)-2] + "9000", "the user key is neither string, number nor bytes"},
 		{"user key that is an extension", "93010292" + key[:len(key)-2] + "d4170000", "the user key is neither"},

@@ -10,6 +10,7 @@ import (
 
 	"github.com/aerosink/aerosink/connector/change"
 	"github.com/aerosink/aerosink/connector/format"
+	"github.com/aerosink/aerosink/connector/plural"
 )
 
 // reader reads one change after another. After its first error, which it keeps, it reads
@@ -85,7 +86,7 @@ func (r *reader) key(c *change.Change) {
 	}
 	digest := take(r, "the digest", msgp.ReadBytesZC)
 	if len(digest) != len(c.Digest) {
-		r.fail("the digest has %d bytes, not %d", len(digest), len(c.Digest))
+		r.fail("the digest has %s, not %d", plural.Of(len(digest), "byte"), len(c.Digest))
 	}
 	copy(c.Digest[:], digest)
 	if kind := r.next(); format.IsUserKey(kind) {
