@@ -57,7 +57,8 @@ type http2Connection struct {
 }
 
 // RoundTrip implements http.RoundTripper. It waits for the connection, and then until the
-// server allows one more request.
+// server allows one more request. It sends nothing once the request's context has ended, as
+// it has when the process was stopped meanwhile.
 func (c *http2Connection) RoundTrip(req *http.Request) (*http.Response, error) {
 	select {
 	case <-c.dialed:
@@ -66,6 +67,9 @@ func (c *http2Connection) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	if c.err != nil {
 		return nil, c.err
+	}
+	if err := req.Context().Err(); err != nil {
+		return nil, err
 	}
 	return c.conn.RoundTrip(req)
 }
