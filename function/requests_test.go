@@ -112,7 +112,7 @@ func TestServeHTTP_requests(t *testing.T) {
 		{"JSON cut", "POST", "/", "application/json", "", good + good[:40], 0, refused(400, "unexpected end of JSON"), deadLettered("unexpected end of JSON", 0)},
 		{"XDR cut", "POST", "/", "application/octet-stream", "", message[:20], 0, refused(400, "byte 0: unexpected EOF"), deadLettered("byte 0: unexpected EOF", 0)},
 		{"not MessagePack", "POST", "/", "application/x-msgpack", "", "\xc1secret", 0, refused(400, "byte 0: not MessagePack"), deadLettered("byte 0: not MessagePack", 0)},
-		{"a datum cut", "POST", "/", "application/avro", "", datum[:20], 0, refused(400, "are left"), deadLettered("are left", 0)},
+		{"a datum cut", "POST", "/", "application/avro", "", datum[:20], 0, refused(400, "5 bytes announced, 2 left"), deadLettered("5 bytes announced, 2 left", 0)},
 
 		{"not a change", "POST", "/", "application/json", "", `{"secret":"secret"}`, 0, refused(400, "1 of 1 changes cannot be stored: change 0: byte 0: neither JSON"), deadLettered("1 of 1 changes became dead letters: change 0: byte 0: neither JSON", 0)},
 		{"lines, two of them invalid", "POST", "/", "application/x-ndjson", "", "secret\n" + good + "\n{}\n" + other, 2, reports(400, "2 of 4 changes cannot be stored: change 0: byte 0", []int{0, 2}, []int{}), deadLettered("2 of 4 changes became dead letters: change 0: byte 0", 0, 2)},

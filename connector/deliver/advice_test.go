@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/net/http2"
+
 	"github.com/aerosink/aerosink/connector/deliver/post"
 )
 
@@ -36,7 +38,7 @@ func TestPost_advice(t *testing.T) {
 		{"https to clear text over HTTP/1.1", post.HTTP1, "https" + strings.TrimPrefix(clear, "http"), true, useHTTP},
 		{"untrusted certificate", post.HTTP2, secure, false, ""},
 		{"name mismatch", post.HTTP2, strings.Replace(secure, "127.0.0.1", "localhost", 1), true, ""},
-		{"lost connection", post.HTTP2, raw(t, closeAtOnce), true, ""},
+		{"lost connection", post.HTTP2, raw(t, closeAfterSettings), true, ""},
 		{"refused connection", post.HTTP2, closedURL(t), true, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -62,4 +64,16 @@ func answerHTTP1(_ int64, c net.Conn) {
 	_, _ = io.WriteString(c, "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
 }
 
-func closeAtOnce(_ int64, c net.Conn) { c.Close() }
+// closeAfterSettings sends SETTINGS and closes the connection when a request comes.
+func closeAfterSettings(_ int64, c net.Conn) {
+	defer c.Close()
+	_, _ = io.ReadFull(c, make([]byte, len(http2.ClientPreface)))
+	f := http2.NewFramer(c, c)
+	_ = f.WriteSettings()
+	for {
+		frame, err := f.ReadFrame()
+		if _, isHeaders := frame.(*http2.HeadersFrame); err != nil || isHeaders {
+			return
+		}
+	}
+}

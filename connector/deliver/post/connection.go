@@ -111,7 +111,7 @@ const noApplicationProtocol = tls.AlertError(120)
 
 // isNotHTTP2 reports whether err means that the server does not speak HTTP/2.
 func isNotHTTP2(err error) bool {
-	if errors.Is(err, errNotHTTP2) || strings.HasSuffix(err.Error(), errHTTP1) {
+	if errors.Is(err, errNotHTTP2) || strings.HasSuffix(err.Error(), errHTTP1) || err.Error() == errNoSettings {
 		return true
 	}
 	var alert *net.OpError
@@ -119,12 +119,14 @@ func isNotHTTP2(err error) bool {
 }
 
 // Errors of net/http, which does not export them. errHTTP1: the server speaks HTTP/1.1.
+// errNoSettings: the connection ended before the server sent a frame.
 // errNotUsable: the request was not sent because the connection takes no more requests.
 // errGoAway: the server shuts down, and has not begun to process the request.
 const (
-	errHTTP1     = "the frame header looked like an HTTP/1.1 header"
-	errNotUsable = "http2: client conn not usable"
-	errGoAway    = "http2: Transport received Server's graceful shutdown GOAWAY"
+	errNoSettings = "http2: client conn could not be established"
+	errHTTP1      = "the frame header looked like an HTTP/1.1 header"
+	errNotUsable  = "http2: client conn not usable"
+	errGoAway     = "http2: Transport received Server's graceful shutdown GOAWAY"
 )
 
 // isUnprocessed reports whether err means that the server has not begun to process a
