@@ -86,7 +86,7 @@ func TestJSONAppendBins_printedByNlohmann(t *testing.T) {
 
 // Whatever the double, BigQuery takes it as it is written.
 func TestJSONAppendBins_anyDouble(t *testing.T) {
-	random := rand.New(rand.NewPCG(rand.Uint64(), 0)) //nolint:gosec // any numbers will do
+	random := rand.New(rand.NewPCG(rand.Uint64(), 0))
 	for range *doubles {
 		d := randomDouble(random)
 		text := bigQueryText(t, d)

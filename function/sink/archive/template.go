@@ -78,7 +78,7 @@ func parseTemplate(prefix, text string) (template, error) {
 		return t, nil
 	}
 	if slices.ContainsFunc(strings.Split(text, "/"), func(part string) bool { return part == "" || part == "." || part == ".." }) {
-		return nil, fmt.Errorf("path=%s has a part that is empty, . or ..", text)
+		return nil, fmt.Errorf("path=%s has an empty part, or one that is only dots", text)
 	}
 	literal, rest, more := strings.Cut(text, "{")
 	for ; more; literal, rest, more = strings.Cut(rest, "{") {

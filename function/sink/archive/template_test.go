@@ -69,7 +69,7 @@ func TestParse_errors(t *testing.T) {
 		{"gs://b/p?path=a/{set", "{set has no }"},
 		{"gs://b/p?path=a//b", "path=a//b has a part that is empty"},
 		{"gs://b/p?path=/a", "path=/a has a part that is empty"},
-		{"gs://b/p?path=a/../b", "has a part that is empty, . or .."},
+		{"gs://b/p?path=a/../b", "has a empty part, or one that is only dots"},
 		{"gs://b/p?path=a%3Fb", "want only letters, digits and -_.=/~ between fields"},
 		{"gs://b/p?path=" + strings.Repeat("{op}", 50), "has 1303 bytes; want at most 961"},
 		{"gs://b/p?path=" + strings.Repeat("x", 400), "prefix and path have more than 400 bytes"},
