@@ -102,7 +102,7 @@ variable "connector" {
   }
 
   validation {
-    condition     = var.connector == null || can(regex("^[a-z0-9.-]+\\.[a-z]+/[a-z0-9/._-]+(:[A-Za-z0-9_.-]+|@sha256:[0-9a-f]{64})$", var.connector.collector_image))
+    condition     = var.connector == null || can(regex("^[a-z0-9.-]+\\.[a-z]+/[a-z0-9/._-]+(:[A-Za-z0-9_.-]+(@sha256:[0-9a-f]{64})?|@sha256:[0-9a-f]{64})$", var.connector.collector_image))
     error_message = "connector.collector_image must be an image with its registry and a tag or digest: HOST/PATH:TAG."
   }
 }

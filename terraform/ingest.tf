@@ -25,7 +25,7 @@ variable "ingest" {
     environment   = optional(map(string), {})
     metrics       = optional(bool, false)
     collector = optional(object({
-      image  = optional(string, "us-docker.pkg.dev/cloud-ops-agents-artifacts/cloud-run-gmp-sidecar/cloud-run-gmp-sidecar:1.3.0")
+      image  = optional(string, "us-docker.pkg.dev/cloud-ops-agents-artifacts/cloud-run-gmp-sidecar/cloud-run-gmp-sidecar:1.9.2@sha256:ff1fc68871118f1032a3ce17e2b0abd703292e883989d220244330ebdf522fd1")
       cpu    = optional(number, 1)
       memory = optional(number, 512)
     }), {})

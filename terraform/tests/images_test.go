@@ -21,7 +21,8 @@ type image struct {
 	path              string
 	copied, commands  []string
 	buildEnv          []string
-	base, user        string
+	bases             []string // of its stages
+	user              string
 	ports, entrypoint []string
 	labels            string
 }
@@ -40,7 +41,7 @@ func readImage(t *testing.T, half string) image {
 		instruction, rest, _ := strings.Cut(line, " ")
 		switch arguments := strings.Fields(rest); instruction {
 		case "FROM":
-			m.base = arguments[0]
+			m.bases = append(m.bases, arguments[0])
 		case "COPY":
 			if !strings.HasPrefix(rest, "--from=build ") {
 				m.copied = append(m.copied, arguments[:len(arguments)-1]...)
@@ -134,8 +135,8 @@ func TestDockerfile_baseAndContext(t *testing.T) {
 		"function":  {"./function/cmd/sink", []string{"8080"}},
 	} {
 		m := readImage(t, half)
-		if m.base != "gcr.io/distroless/static:nonroot" || m.user != "65532:65532" {
-			t.Errorf("%s: base %s, user %s", m.path, m.base, m.user)
+		if base := m.bases[len(m.bases)-1]; !strings.HasPrefix(base, "gcr.io/distroless/static:nonroot@") || m.user != "65532:65532" {
+			t.Errorf("%s: base %s, user %s", m.path, base, m.user)
 		}
 		if diff := cmp.Diff(want.ports, m.ports); diff != "" {
 			t.Errorf("%s: ports (-want +got)\n%s", m.path, diff)

@@ -15,8 +15,8 @@ import (
 
 // The scripts have no syntax errors, and shellcheck finds nothing.
 func TestScripts_syntax(t *testing.T) {
-	for _, script := range []string{"build.sh", "templates/prepare.sh"} {
-		for _, check := range [][]string{{"sh", "-n"}, {"shellcheck"}} {
+	for script, shell := range map[string]string{"build.sh": "sh", "templates/prepare.sh": "sh", "../.ci/images": "bash"} {
+		for _, check := range [][]string{{shell, "-n"}, {"shellcheck"}} {
 			t.Run(check[0]+" "+script, func(t *testing.T) {
 				if _, err := exec.LookPath(check[0]); err != nil {
 					t.Skip(check[0] + " is not installed")

@@ -50,7 +50,7 @@ func TestValidations_accept(t *testing.T) {
 		"dead_letters", `{ expire_days = 1, soft_delete_days = 0 }`,
 		"storage_subscription", `{ max_seconds = 600, max_bytes = 10737418240, max_messages = 1000, expire_days = 1 }`,
 		"bigquery", `{ location = "europe-west1", table = "all-records_1", max_staleness_minutes = 1440, clustering = ["digest", "ns", "set_name", "generation"], readers = ["group:a@example.com"] }`,
-		"connector", `{ size = 32, zones = ["europe-west1-b"], rollout = "at-once", namespaces = ["shop"], config = "service: {manage: {port: 8902}}" }`,
+		"connector", `{ size = 32, zones = ["europe-west1-b"], rollout = "at-once", namespaces = ["shop"], config = "service: {manage: {port: 8902}}", collector_image = "example.com/collector:2.0@sha256:`+strings.Repeat("0", 64)+`" }`,
 		"ingest", `{ ingress = "internal-and-load-balancer", min_instances = 20, concurrency = 1000, cpu = 8, memory = 32768, environment = { MAX_BODY = "8MiB" }, tokens = { secret = "projects/p/secrets/s", current = "2", previous = "1" } }`,
 		"alerts", `{ channels = ["projects/p/notificationChannels/1"], connectors = 3, lag_minutes = 1, stall_minutes = 1440, certificate_days = 1, token_minutes = 11, backlog_minutes = 1 }`,
 		"subnetwork", `"projects/network/regions/europe-west1/subnetworks/shop"`, "prefix", `"a-prefix-with-18-s"`, "build_region", `"europe-west1"`, "labels", labels(63))
