@@ -1,6 +1,6 @@
 #!/bin/sh
 # Builds the images of this clone with Cloud Build. build.tf runs it at the top of the clone.
-# It does not deploy; Terraform does that with the digests.
+# Terraform deploys them, with the digests that the tag latest names then.
 set -eu
 
 fail() {
@@ -16,7 +16,7 @@ submit() {
   gcloud builds submit --quiet --project="$PROJECT" --region="$AT" \
     --config=cloudbuild.yaml --ignore-file=.cloudbuildignore \
     --service-account="$ACCOUNT" --gcs-source-staging-dir="gs://$BUCKET/source" \
-    --substitutions="_REGION=$REGION,_PREFIX=$PREFIX,_TAG=$TAG,_CHECK=false,_DEPLOY=none"
+    --substitutions="_REGION=$REGION,_PREFIX=$PREFIX,_TAG=$TAG,_CHECK=false,_DEPLOY=terraform"
 }
 
 # Grants to a new account take minutes to become effective. If a build ends before anything

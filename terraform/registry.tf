@@ -34,14 +34,14 @@ resource "google_artifact_registry_repository" "images" {
     }
   }
 
-  # Keep rules win over delete rules: a recreated machine finds the running image whatever
-  # its age, and a rollback has earlier images.
+  # Keep rules win over delete rules. A build marks what it deploys as deployed-TAG: a
+  # recreated machine finds its image whatever its age, and a rollback the one before.
   cleanup_policies {
-    id     = "keep-latest"
+    id     = "keep-deployed"
     action = "KEEP"
     condition {
       tag_state    = "TAGGED"
-      tag_prefixes = ["latest"]
+      tag_prefixes = ["latest", "deployed-"]
     }
   }
 
@@ -63,8 +63,9 @@ resource "google_artifact_registry_repository_iam_member" "images_connector" {
   member     = google_service_account.connector.member
 }
 
-# The digests behind latest, which every successful build moves, no matter what started it.
-# So what Cloud Build deploys is not drift, and an apply does not undo it.
+# The digests behind latest. A build moves it for each half that it has deployed, and for
+# both if this apply started it. So what Cloud Build deploys is not drift, and an apply does
+# not undo it.
 data "google_artifact_registry_docker_image" "image" {
   for_each = toset(var.images == null ? ["connector", "sink"] : [])
 

@@ -20,7 +20,7 @@ var buildEnvironment = []string{
 
 const submitted = "gcloud builds submit --quiet --project=shop --region=global --config=cloudbuild.yaml --ignore-file=.cloudbuildignore" +
 	" --service-account=projects/shop/serviceAccounts/aerosink-build@shop.iam.gserviceaccount.com --gcs-source-staging-dir=gs://shop-aerosink-build/source" +
-	" --substitutions=_REGION=europe-west1,_PREFIX=aerosink,_TAG=clone-1,_CHECK=false,_DEPLOY=none\n"
+	" --substitutions=_REGION=europe-west1,_PREFIX=aerosink,_TAG=clone-1,_CHECK=false,_DEPLOY=terraform\n"
 
 func TestBuildScript(t *testing.T) {
 	const loggedIn = "gcloud auth print-access-token\n"

@@ -1,10 +1,12 @@
 package tests
 
 import (
+	"fmt"
 	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -97,22 +99,33 @@ func TestCloudBuild_substitutions(t *testing.T) {
 // scripts that only record their arguments.
 func TestCloudBuild_commandsOfTrigger(t *testing.T) {
 	const registry = "europe-west1-docker.pkg.dev/shop/aerosink"
-	commands := runCloudBuild(t, map[string]string{"PROJECT_ID": "shop", "SHORT_SHA": "abc1234"})
+	commands, err := runCloudBuild(t, "", map[string]string{"SHORT_SHA": "abc1234"})
+	if err != nil {
+		t.Fatal(err)
+	}
 	want := `go vet ./...
 go test ./...
-docker build --file=connector/Dockerfile --build-arg=VERSION=abc1234 --tag=` + registry + `/connector:abc1234 --tag=` + registry + `/connector:latest .
-docker build --file=function/Dockerfile --build-arg=VERSION=abc1234 --tag=` + registry + `/sink:abc1234 --tag=` + registry + `/sink:latest .
+docker build --file=connector/Dockerfile --build-arg=VERSION=abc1234 --tag=` + registry + `/connector:abc1234 .
+docker build --file=function/Dockerfile --build-arg=VERSION=abc1234 --tag=` + registry + `/sink:abc1234 .
 docker push ` + registry + `/connector:abc1234
 docker inspect --format={{index .RepoDigests 0}} ` + registry + `/connector:abc1234
+docker tag ` + registry + `/connector:abc1234 ` + registry + `/connector:deployed-abc1234
+docker push ` + registry + `/connector:deployed-abc1234
 docker push ` + registry + `/sink:abc1234
 docker inspect --format={{index .RepoDigests 0}} ` + registry + `/sink:abc1234
+docker tag ` + registry + `/sink:abc1234 ` + registry + `/sink:deployed-abc1234
+docker push ` + registry + `/sink:deployed-abc1234
 gcloud run services update aerosink-ingest --project=shop --region=europe-west1 --container=sink --image=` + registry + `/sink@sha256:0
+docker tag ` + registry + `/sink:abc1234 ` + registry + `/sink:latest
+docker push ` + registry + `/sink:latest
 gcloud compute instance-groups managed all-instances-config update aerosink-connector --project=shop --region=europe-west1 --metadata=connector-image=` + registry + `/connector@sha256:0
 gcloud compute instance-groups managed list-instances aerosink-connector --project=shop --region=europe-west1 --format=value(instance.basename())
 gcloud compute instance-groups managed update-instances aerosink-connector --project=shop --region=europe-west1 --instances=connector-a --minimal-action=restart
 gcloud compute instance-groups managed wait-until aerosink-connector --project=shop --region=europe-west1 --stable --timeout=900
 gcloud compute instance-groups managed update-instances aerosink-connector --project=shop --region=europe-west1 --instances=connector-b --minimal-action=restart
 gcloud compute instance-groups managed wait-until aerosink-connector --project=shop --region=europe-west1 --stable --timeout=900
+docker tag ` + registry + `/connector:abc1234 ` + registry + `/connector:latest
+docker push ` + registry + `/connector:latest
 `
 	if diff := cmp.Diff(want, commands); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
@@ -124,11 +137,77 @@ gcloud compute instance-groups managed wait-until aerosink-connector --project=s
 	}
 }
 
-// A build that Terraform starts only builds and pushes images.
-func TestCloudBuild_onlyImagesForTerraform(t *testing.T) {
-	commands := runCloudBuild(t, map[string]string{"PROJECT_ID": "shop", "_TAG": "clone-1", "_CHECK": "false", "_DEPLOY": "none"})
-	if strings.Contains(commands, "go ") || strings.Contains(commands, "gcloud") || strings.Count(commands, "docker push") != 2 {
-		t.Errorf("commands\n%s", commands)
+// A build moves the tag latest of a half only once it has deployed that half, and marks what
+// it deploys before it runs, so that the cleanup keeps it. Terraform deploys both halves by
+// itself.
+func TestCloudBuild_tags(t *testing.T) {
+	for _, tt := range []struct {
+		deploy, fails string // fails: part of the gcloud command that fails
+		want          []string
+		gcloud        bool
+	}{
+		{deploy: "none", want: []string{"connector:v1", "sink:v1"}},
+		{deploy: "sink", want: []string{"connector:v1", "sink:v1", "sink:deployed-v1", "sink:latest"}, gcloud: true},
+		{deploy: "connector", want: []string{"connector:v1", "connector:deployed-v1", "sink:v1", "connector:latest"}, gcloud: true},
+		{deploy: "sink,connector", fails: "services", want: []string{"connector:v1", "connector:deployed-v1", "sink:v1", "sink:deployed-v1"}, gcloud: true},
+		{deploy: "connector,sink", fails: "wait-until", want: []string{"connector:v1", "connector:deployed-v1", "sink:v1", "sink:deployed-v1", "sink:latest"}, gcloud: true},
+		{deploy: "terraform", want: []string{"connector:v1", "connector:deployed-v1", "sink:v1", "sink:deployed-v1", "sink:latest", "connector:latest"}},
+	} {
+		commands, err := runCloudBuild(t, tt.fails, map[string]string{"_TAG": "v1", "_CHECK": "false", "_DEPLOY": tt.deploy})
+		if (err != nil) != (tt.fails != "") {
+			t.Errorf("%s: %v", tt.deploy, err)
+		}
+		var pushed []string
+		for _, m := range regexp.MustCompile(`(?m)^docker push .*/(.*)$`).FindAllStringSubmatch(commands, -1) {
+			pushed = append(pushed, m[1])
+		}
+		if diff := cmp.Diff(tt.want, pushed); diff != "" {
+			t.Errorf("%s: pushed (-want +got)\n%s", tt.deploy, diff)
+		}
+		if got := strings.Contains(commands, "gcloud "); got != tt.gcloud || strings.Contains(commands, "go ") {
+			t.Errorf("%s: commands\n%s", tt.deploy, commands)
+		}
+	}
+	for _, image := range readCloudBuild(t).Images {
+		if !strings.HasSuffix(image, ":${_TAG}") {
+			t.Errorf("each build moves %s, whatever it deploys", image)
+		}
+	}
+}
+
+// The registry keeps every image that a build has marked as deployed, whatever its age.
+func TestCloudBuild_keepsDeployedImages(t *testing.T) {
+	registry := newPlan(t, variables()).resources["google_artifact_registry_repository"]["images"]
+	var prefixes []string
+	for _, b := range registry.Blocks {
+		if b.Type == "cleanup_policies" && literal(b.Body, "action") == "KEEP" {
+			if a := child(b.Body, "condition").Attributes["tag_prefixes"]; a != nil {
+				value, _ := a.Expr.Value(nil)
+				for _, prefix := range value.AsValueSlice() {
+					prefixes = append(prefixes, prefix.AsString())
+				}
+			}
+		}
+	}
+	if diff := cmp.Diff([]string{"latest", "deployed-"}, prefixes); diff != "" {
+		t.Errorf("prefixes of the tags that are kept (-want +got)\n%s", diff)
+	}
+}
+
+// A build refuses values that it would otherwise take for "deploy nothing", and tags that
+// it sets itself.
+func TestCloudBuild_refusesValues(t *testing.T) {
+	for _, substitutions := range []map[string]string{
+		{"_TAG": "v1", "_DEPLOY": "conector"},
+		{"_TAG": "v1", "_DEPLOY": ""},
+		{"_TAG": "latest", "_DEPLOY": "none"},
+		{"_TAG": "deployed-v1", "_DEPLOY": "none"},
+		{"_TAG": "", "_DEPLOY": "none"},
+	} {
+		commands, err := runCloudBuild(t, "", substitutions)
+		if err == nil || commands != "" {
+			t.Errorf("%v: %v, commands\n%s", substitutions, err, commands)
+		}
 	}
 }
 
@@ -137,7 +216,8 @@ func TestCloudBuild_rolloutFails(t *testing.T) {
 	steps := readCloudBuild(t).Steps
 	for _, failing := range []string{"all-instances-config", "list-instances", "update-instances", "wait-until"} {
 		tools := fakeTools(t, map[string]string{"gcloud": `[ $4 != ` + failing + ` ] && echo connector-a`})
-		c := exec.CommandContext(t.Context(), steps[len(steps)-1].file(t))
+		rollout := steps[slices.IndexFunc(steps, func(s buildStep) bool { return s.ID == "deploy-connector" })]
+		c := exec.CommandContext(t.Context(), rollout.file(t))
 		c.Dir = t.TempDir()
 		c.Env = append(tools.env, "PROJECT=shop", "REGION=europe-west1", "PREFIX=aerosink", "DEPLOY=connector")
 		if out, err := c.CombinedOutput(); err == nil {
@@ -165,11 +245,13 @@ func TestService_ignoresDeployMetadata(t *testing.T) {
 	}
 }
 
-// runCloudBuild runs the scripts of all steps, and returns the recorded commands. The given
-// substitutions override those of the file.
-func runCloudBuild(t *testing.T, substitutions map[string]string) string {
+// runCloudBuild runs the scripts of the steps until one fails, and returns the recorded
+// commands. The given substitutions override those of the file. A gcloud command that
+// contains the word fails fails.
+func runCloudBuild(t *testing.T, fails string, substitutions map[string]string) (commands string, err error) {
 	t.Helper()
 	b := readCloudBuild(t)
+	substitutions["PROJECT_ID"] = "shop"
 	for name, value := range b.Substitutions {
 		if _, ok := substitutions[name]; !ok {
 			substitutions[name] = os.Expand(value, func(of string) string { return substitutions[of] })
@@ -178,13 +260,17 @@ func runCloudBuild(t *testing.T, substitutions map[string]string) string {
 	tools := fakeTools(t, map[string]string{
 		"go":     "",
 		"docker": `case $1 in inspect) for image; do :; done; echo "${image%:*}@sha256:0" ;; esac`,
-		"gcloud": `case $4 in list-instances) printf 'connector-a\nconnector-b\n' ;; esac`,
+		"gcloud": `case $4 in list-instances) printf 'connector-a\nconnector-b\n' ;; esac; case " $* " in *" ${FAILS:-no command} "*) exit 1 ;; esac`,
 	})
 	workspace := t.TempDir()
 	for _, step := range b.Steps {
-		runIn(t, workspace, append(expandAll(step.Env, substitutions), tools.env...), step.file(t))
+		c := exec.CommandContext(t.Context(), step.file(t))
+		c.Dir, c.Env = workspace, append(expandAll(append(step.Env, "FAILS="+fails), substitutions), tools.env...)
+		if out, err := c.CombinedOutput(); err != nil {
+			return tools.recorded(t), fmt.Errorf("step %s: %w: %s", step.ID, err, out)
+		}
 	}
-	return read(t, tools.log)
+	return tools.recorded(t), nil
 }
 
 // file writes the step's script to an executable file, and returns its path.
@@ -209,6 +295,15 @@ func expandAll(texts []string, values map[string]string) []string {
 type tools struct {
 	env []string
 	log string // file in which the commands record their arguments
+}
+
+// recorded returns the commands that were run, each on a line.
+func (f tools) recorded(t *testing.T) string {
+	t.Helper()
+	if _, err := os.Stat(f.log); os.IsNotExist(err) {
+		return ""
+	}
+	return read(t, f.log)
 }
 
 // fakeTools makes fake commands. Each records its arguments and then runs its text in sh.

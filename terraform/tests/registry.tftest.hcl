@@ -39,9 +39,9 @@ run "built_from_clone" {
 
   assert {
     condition = { for p in google_artifact_registry_repository.images.cleanup_policies : p.id => p.action } == {
-      delete-old  = "DELETE"
-      keep-latest = "KEEP"
-      keep-recent = "KEEP"
+      delete-old    = "DELETE"
+      keep-deployed = "KEEP"
+      keep-recent   = "KEEP"
     }
     error_message = "The cleanup must delete old images but keep the running and recent ones."
   }
