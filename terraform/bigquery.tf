@@ -74,7 +74,14 @@ resource "google_bigquery_dataset" "records" {
   location        = coalesce(var.bigquery.location, var.region)
   labels          = local.labels
   deletion_policy = local.deletion_policy
-  depends_on      = [google_project_service.api]
+  depends_on      = [google_project_service.api, google_kms_crypto_key_iam_member.bigquery]
+
+  dynamic "default_encryption_configuration" {
+    for_each = var.kms_key[*]
+    content {
+      kms_key_name = default_encryption_configuration.value
+    }
+  }
 }
 
 # Reading BigQuery's service agent creates it.

@@ -16,6 +16,13 @@ resource "google_compute_instance_template" "connector" {
     disk_size_gb = 20
     boot         = true
     auto_delete  = true
+
+    dynamic "disk_encryption_key" {
+      for_each = var.kms_key[*]
+      content {
+        kms_key_self_link = disk_encryption_key.value
+      }
+    }
   }
 
   # No access_config, so no external address.
@@ -122,6 +129,7 @@ resource "google_compute_region_instance_group_manager" "connector" {
   # What a machine needs for its first boot.
   depends_on = [
     google_artifact_registry_repository_iam_member.images_connector,
+    google_kms_crypto_key_iam_member.agents,
     google_project_iam_member.connector_logs,
     google_project_iam_member.connector_metrics,
     google_secret_manager_secret_iam_member.connector_tls,

@@ -96,6 +96,8 @@ resource "google_cloudfunctions2_function" "ingest" {
   labels          = local.labels
   deletion_policy = local.deletion_policy
 
+  kms_key_name = var.kms_key
+
   build_config {
     runtime           = "go126"
     entry_point       = "Receive"
@@ -131,6 +133,7 @@ resource "google_cloudfunctions2_function" "ingest" {
 
   depends_on = [
     terraform_data.function_grants,
+    google_kms_crypto_key_iam_member.agents,
     google_compute_subnetwork_iam_member.ingest,
     google_pubsub_topic_iam_member.changes_ingest,
     google_storage_bucket_iam_member.archive_ingest,

@@ -4,18 +4,23 @@ locals {
   # Services whose agents use the key, and the agents' domains.
   key_users = var.kms_key == null ? {} : merge(
     {
-      pubsub  = "gcp-sa-pubsub"
-      storage = "gs-project-accounts"
+      artifactregistry = "gcp-sa-artifactregistry"
+      pubsub           = "gcp-sa-pubsub"
+      run              = "serverless-robot-prod"
+      storage          = "gs-project-accounts"
     },
+    var.connector == null ? {} : { compute = "compute-system" },
+    local.is_function ? { cloudfunctions = "gcf-admin-robot" } : {},
     local.has_metrics ? { secretmanager = "gcp-sa-secretmanager" } : {},
   )
 }
 
 # A service agent exists from the first use of its service on, but the grant comes before.
 # The google provider has no resource that creates one; project.tf creates that of Cloud
-# Storage. If gcloud is missing or forbidden, the grant names the missing account.
+# Storage, and Compute Engine's API its own. If gcloud is missing or forbidden, the grant
+# names the missing account.
 resource "terraform_data" "key_users" {
-  for_each = setsubtract(keys(local.key_users), ["storage"])
+  for_each = setsubtract(keys(local.key_users), ["compute", "storage"])
 
   triggers_replace = [var.project]
 

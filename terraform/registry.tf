@@ -20,8 +20,9 @@ resource "google_artifact_registry_repository" "images" {
   location        = var.region
   labels          = local.labels
   format          = "DOCKER"
+  kms_key_name    = var.kms_key
   deletion_policy = local.deletion_policy
-  depends_on      = [google_project_service.api]
+  depends_on      = [google_project_service.api, google_kms_crypto_key_iam_member.agents]
 
   cleanup_policy_dry_run = false
 

@@ -19,6 +19,7 @@ resource "google_cloud_run_v2_service" "ingest" {
   template {
     service_account                  = google_service_account.ingest.email
     execution_environment            = "EXECUTION_ENVIRONMENT_GEN2"
+    encryption_key                   = var.kms_key
     max_instance_request_concurrency = var.ingest.concurrency
 
     # More than the function's own limits, 24 s in all, so that it responds itself.
@@ -151,6 +152,7 @@ resource "google_cloud_run_v2_service" "ingest" {
   # cannot store them. The protection of the service also keeps a destroy from the sinks.
   depends_on = [
     google_project_service.api,
+    google_kms_crypto_key_iam_member.agents,
     google_pubsub_topic_iam_member.changes_ingest,
     google_storage_bucket_iam_member.archive_ingest,
     google_storage_bucket_iam_member.dead_letters_ingest,

@@ -84,7 +84,7 @@ variable "deletion_protection" {
 }
 
 variable "kms_key" {
-  description = "Customer-managed key in the region, projects/P/locations/L/keyRings/R/cryptoKeys/K, for buckets, topics, secrets and BigQuery. Null uses Google's keys."
+  description = "Customer-managed key in the region, projects/P/locations/L/keyRings/R/cryptoKeys/K, for everything that is stored: topics, buckets, images, machines' disks, secrets, BigQuery, and Cloud Run's copies of the images. Choose it before the first apply, because topics, tables and the repository of images cannot change theirs. Null uses Google's keys."
   type        = string
   default     = null
 

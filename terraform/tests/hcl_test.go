@@ -124,6 +124,16 @@ func (m module) source(e hclsyntax.Expression) string {
 	return ""
 }
 
+// text returns the text of a block.
+func (m module) text(b *hclsyntax.Block) string {
+	for _, f := range m.files {
+		if f.name == b.Range().Filename {
+			return string(hcl.RangeBetween(b.TypeRange, b.CloseBraceRange).SliceBytes(f.text))
+		}
+	}
+	return ""
+}
+
 // address returns the address by which other blocks refer to b.
 func address(b *hclsyntax.Block) string {
 	if b.Type == "resource" {

@@ -48,6 +48,12 @@ var rules = []rule{
 	}},
 	{undocumentedAlerts, []bad{{`resource "google_monitoring_alert_policy" "a" {}`, "google_monitoring_alert_policy.a", false}}},
 	{publicBuckets, []bad{{"resource \"google_storage_bucket\" \"a\" {\n  uniform_bucket_level_access = true\n}", "google_storage_bucket.a", false}}},
+	{unencrypted, []bad{
+		{`resource "google_pubsub_topic" "a" {}`, "google_pubsub_topic.a does not set kms_key_name", false},
+		{`resource "google_pubsub_topic" "a" { kms_key_name = "projects/p" }`, "google_pubsub_topic.a does not set kms_key_name", false},
+		{`resource "google_pubsub_topic" "a" { kms_key_name = var.kms_key }`, "google_pubsub_topic.a does not depend on the grant", false},
+		{"resource \"google_bigquery_dataset\" \"a\" {\n  depends_on = [google_kms_crypto_key_iam_member.a]\n}", "google_bigquery_dataset.a does not set kms_key_name", false},
+	}},
 	{missingAttributes, []bad{
 		{`resource "google_storage_bucket" "a" { labels = {} }`, "google_storage_bucket.a leaves out project", false},
 		{`resource "google_compute_address" "a" { project = "p" }`, "google_compute_address.a leaves out region, labels", false},
