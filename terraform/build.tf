@@ -1,5 +1,5 @@
 # The build of this clone: the account that builds and deploys images, and what triggers
-# Cloud Build.
+# Cloud Build. With images from elsewhere there is none of this.
 
 variable "build_region" {
   description = "Region of Cloud Build's machines. Every project may build in global; some regions give new projects fewer processors than the build needs."
@@ -13,7 +13,13 @@ variable "build_region" {
   }
 }
 
+locals {
+  builds = var.images == null ? 1 : 0
+}
+
 resource "google_service_account" "build" {
+  count = local.builds
+
   project         = var.project
   account_id      = "${var.prefix}-build"
   display_name    = "Aerosink's builds: build and deploy the images"
@@ -22,21 +28,27 @@ resource "google_service_account" "build" {
 }
 
 resource "google_artifact_registry_repository_iam_member" "images_build" {
+  count = local.builds
+
   project    = var.project
   location   = google_artifact_registry_repository.images.location
   repository = google_artifact_registry_repository.images.id
   role       = "roles/artifactregistry.writer"
-  member     = google_service_account.build.member
+  member     = google_service_account.build[0].member
 }
 
 resource "google_project_iam_member" "build_logs" {
+  count = local.builds
+
   project = var.project
   role    = "roles/logging.logWriter"
-  member  = google_service_account.build.member
+  member  = google_service_account.build[0].member
 }
 
 # The bucket that gcloud uploads sources to for the build.
 resource "google_storage_bucket" "build" {
+  count = local.builds
+
   project                     = var.project
   name                        = "${var.project}-${var.prefix}-build"
   location                    = var.region
@@ -68,9 +80,11 @@ resource "google_storage_bucket" "build" {
 }
 
 resource "google_storage_bucket_iam_member" "build_sources" {
-  bucket = google_storage_bucket.build.id
+  count = local.builds
+
+  bucket = google_storage_bucket.build[0].id
   role   = "roles/storage.objectViewer"
-  member = google_service_account.build.member
+  member = google_service_account.build[0].member
 }
 
 locals {
@@ -91,7 +105,7 @@ locals {
 
 # An apply builds if the sources or the repository have changed since the last one.
 resource "terraform_data" "build" {
-  count = var.images == null ? 1 : 0
+  count = local.builds
 
   triggers_replace = [local.sources_hash, google_artifact_registry_repository.images.id]
 
@@ -103,8 +117,8 @@ resource "terraform_data" "build" {
       REGION  = var.region
       AT      = var.build_region
       PREFIX  = google_artifact_registry_repository.images.repository_id
-      ACCOUNT = google_service_account.build.name
-      BUCKET  = google_storage_bucket.build.name
+      ACCOUNT = google_service_account.build[0].name
+      BUCKET  = google_storage_bucket.build[0].name
       TAG     = local.sources_hash
     }
   }

@@ -96,6 +96,6 @@ output "repository" {
 }
 
 output "build_account" {
-  description = "Service account of builds, for a trigger of cloudbuild.yaml."
-  value       = google_service_account.build.name
+  description = "Service account of builds, for a trigger of cloudbuild.yaml; null if images are given."
+  value       = one(google_service_account.build[*].name)
 }

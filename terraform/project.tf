@@ -4,10 +4,8 @@ locals {
   apis = toset(concat(
     [
       "artifactregistry.googleapis.com",
-      "cloudbuild.googleapis.com",
       "cloudresourcemanager.googleapis.com",
       "compute.googleapis.com",
-      "containeranalysis.googleapis.com", # stores provenance; a build fails without it
       "iam.googleapis.com",
       "logging.googleapis.com",
       "monitoring.googleapis.com",
@@ -16,6 +14,8 @@ locals {
       "secretmanager.googleapis.com",
       "storage.googleapis.com",
     ],
+    local.builds == 0 && !local.is_function ? [] : ["cloudbuild.googleapis.com"],
+    local.builds == 0 ? [] : ["containeranalysis.googleapis.com"], # stores provenance; a build fails without it
     var.kms_key == null ? [] : ["cloudkms.googleapis.com"],
     local.is_function ? ["cloudfunctions.googleapis.com"] : [],
     var.bigquery == null ? [] : ["bigquery.googleapis.com", "bigquerystorage.googleapis.com"],

@@ -68,7 +68,7 @@ resource "google_artifact_registry_repository_iam_member" "images_connector" {
 # both if this apply started it. So what Cloud Build deploys is not drift, and an apply does
 # not undo it.
 data "google_artifact_registry_docker_image" "image" {
-  for_each = toset(var.images == null ? ["connector", "sink"] : [])
+  for_each = toset(local.builds == 0 ? [] : ["connector", "sink"])
 
   project       = var.project
   location      = google_artifact_registry_repository.images.location

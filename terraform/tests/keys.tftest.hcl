@@ -39,7 +39,7 @@ run "with_a_key" {
       google_cloud_run_v2_service.ingest[0].template[0].encryption_key,
       google_compute_instance_template.connector[0].disk[0].disk_encryption_key[0].kms_key_self_link,
       google_pubsub_topic.bigquery[0].kms_key_name,
-      google_storage_bucket.build.encryption[0].default_kms_key_name,
+      google_storage_bucket.build[0].encryption[0].default_kms_key_name,
     ] : key == var.kms_key])
     error_message = "Images, disks, the service or BigQuery do not use the key."
   }
