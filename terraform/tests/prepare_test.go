@@ -78,9 +78,22 @@ func newMachine(t *testing.T) *machine {
 	t.Cleanup(cloud.Close)
 	m.env = append(os.Environ(),
 		"PATH="+m.bin+":"+os.Getenv("PATH"), "CALLS="+filepath.Join(m.bin, "calls"), "RUNTIME_DIRECTORY="+m.run, "PORTS=8901 8902",
-		"GCE_METADATA_HOST="+strings.TrimPrefix(cloud.URL, "http://"), "SECRET_MANAGER="+cloud.URL, "NO_PROXY=*",
+		"GCE_METADATA_HOST="+strings.TrimPrefix(cloud.URL, "http://"), "SECRET_MANAGER="+cloud.URL, "NO_PROXY=*", "MEMINFO="+m.meminfo(),
 	)
+	m.setMemory(t, 4_025_000) // e2-medium
 	return m
+}
+
+// meminfo is the path of the machine's /proc/meminfo.
+func (m *machine) meminfo() string { return filepath.Join(m.bin, "meminfo") }
+
+// setMemory sets the machine's memory.
+func (m *machine) setMemory(t *testing.T, kib int) {
+	t.Helper()
+	text := fmt.Sprintf("MemTotal:       %8d kB\nMemFree:          123456 kB\nHugePages_Total:       0\n", kib)
+	if err := os.WriteFile(m.meminfo(), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func (m *machine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -123,7 +136,7 @@ func TestPrepare_imageConfigAndFirewall(t *testing.T) {
 	if out, err := m.prepare(""); err != nil || out != "" {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	if got, want := read(t, filepath.Join(m.run, "environment")), "IMAGE="+m.image+"\n"; got != want {
+	if got, want := read(t, filepath.Join(m.run, "environment")), "IMAGE="+m.image+"\nMEMORY=3162m\nGOMEMLIMIT=2845MiB\n"; got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
 	if got := read(t, filepath.Join(m.run, "connector.yml")); got != m.config {
@@ -135,6 +148,29 @@ func TestPrepare_imageConfigAndFirewall(t *testing.T) {
 	} {
 		if !strings.Contains(m.calls(t), want) {
 			t.Errorf("no %q in\n%s", want, m.calls(t))
+		}
+	}
+}
+
+// The container gets the machine's memory, except for what the system and the collector of
+// metrics need, and Go's limit is a tenth below that.
+func TestPrepare_memoryOfMachine(t *testing.T) {
+	for _, tt := range []struct {
+		machine  string
+		totalKiB int
+		want     string
+	}{
+		{"e2-micro", 1_004_000, "MEMORY=490m\nGOMEMLIMIT=441MiB\n"},
+		{"e2-small", 2_023_000, "MEMORY=1207m\nGOMEMLIMIT=1086MiB\n"},
+		{"n2-standard-4", 16_393_000, "MEMORY=15240m\nGOMEMLIMIT=13716MiB\n"},
+	} {
+		m := newMachine(t)
+		m.setMemory(t, tt.totalKiB)
+		if out, err := m.prepare(""); err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+		if got := read(t, filepath.Join(m.run, "environment")); !strings.HasSuffix(got, tt.want) {
+			t.Errorf("%s: %q, want %q", tt.machine, got, tt.want)
 		}
 	}
 }
@@ -193,6 +229,7 @@ func TestPrepare_errors(t *testing.T) {
 		secrets string
 		want    string
 	}{
+		"no memory":             {func(m *machine) { _ = os.Remove(m.meminfo()) }, "", "prepare: cannot read this machine's memory from "},
 		"no image":              {func(m *machine) { m.image = "" }, "", "prepare: no image to run; the group's metadata has it under connector-image"},
 		"no configuration":      {func(m *machine) { m.config = "" }, "", "prepare: no configuration; the group's metadata has it under connector-config"},
 		"no token":              {func(m *machine) { m.token = "" }, "key=projects/p/secrets/key/versions/1", "prepare: no token of the machine's account"},

@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -79,6 +80,14 @@ func checkContainer(t *testing.T, name string, service map[string][]string, file
 		if !strings.Contains(run+" ", want) {
 			t.Errorf("%s runs without %s: %s", name, want, run)
 		}
+	}
+	for _, m := range regexp.MustCompile(`\$\{(\w+)\}`).FindAllStringSubmatch(run, -1) {
+		if !strings.Contains(files["/etc/aerosink/prepare"], m[1]+"=%s") {
+			t.Errorf("%s uses %s, which prepare does not write", name, m[0])
+		}
+	}
+	if name == "aerosink" && !strings.Contains(run, "--memory=${MEMORY} --env=GOMEMLIMIT=${GOMEMLIMIT} ") {
+		t.Errorf("%s does not use the machine's memory: %s", name, run)
 	}
 	if !strings.HasSuffix(stop, " "+name) || service["Restart"][0] != "always" {
 		t.Errorf("%s: stopped by %q, restarts %q", name, stop, service["Restart"])
