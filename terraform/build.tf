@@ -2,19 +2,35 @@
 # Cloud Build. With images from elsewhere there is none of this.
 
 variable "build_region" {
-  description = "Region of Cloud Build's machines. Every project may build in global; some regions give new projects fewer processors than the build needs."
+  description = "Region of Cloud Build's machines, or global. Null is the region, or that of build_worker_pool. Some regions give new projects fewer processors than the build needs, which global does not, but policies about locations may refuse global."
   type        = string
-  default     = "global"
-  nullable    = false
+  default     = null
 
   validation {
-    condition     = can(regex("^(global|[a-z]+-[a-z]+[0-9]+)$", var.build_region))
+    condition     = var.build_region == null || can(regex("^(global|[a-z]+-[a-z]+[0-9]+)$", var.build_region))
     error_message = "build_region must be global or a region such as europe-west1."
   }
 }
 
+variable "build_worker_pool" {
+  description = "Private pool to build in, projects/P/locations/L/workerPools/W. It must reach Docker Hub, gcr.io and the Go module proxy; the deployer needs roles/cloudbuild.workerPoolUser in its project. Null builds on Cloud Build's own machines."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.build_worker_pool == null || can(regex("^projects/[a-z0-9:.-]+/locations/[a-z]+-[a-z]+[0-9]+/workerPools/[a-z0-9-]+$", var.build_worker_pool))
+    error_message = "build_worker_pool must be projects/P/locations/L/workerPools/W, with a region as location."
+  }
+
+  validation {
+    condition     = var.build_region == null || try(split("/", var.build_worker_pool)[3], var.build_region) == var.build_region
+    error_message = "build_worker_pool is in another region than build_region; leave build_region out."
+  }
+}
+
 locals {
-  builds = var.images == null ? 1 : 0
+  builds       = var.images == null ? 1 : 0
+  build_region = var.build_worker_pool == null ? coalesce(var.build_region, var.region) : split("/", var.build_worker_pool)[3]
 }
 
 resource "google_service_account" "build" {
@@ -115,7 +131,8 @@ resource "terraform_data" "build" {
     environment = {
       PROJECT = var.project
       REGION  = var.region
-      AT      = var.build_region
+      AT      = local.build_region
+      POOL    = var.build_worker_pool
       PREFIX  = google_artifact_registry_repository.images.repository_id
       ACCOUNT = google_service_account.build[0].name
       BUCKET  = google_storage_bucket.build[0].name

@@ -146,3 +146,39 @@ run "given_images_and_a_function" {
     error_message = "Cloud Build is not enabled, but Google builds the function with it."
   }
 }
+
+# A location policy may allow the region and nothing else, global included.
+run "region" {
+  command = plan
+
+  assert {
+    condition     = local.build_region == "europe-west1"
+    error_message = "The build must run in the region."
+  }
+}
+
+run "region_of_its_own" {
+  command = plan
+
+  variables {
+    build_region = "global"
+  }
+
+  assert {
+    condition     = local.build_region == "global"
+    error_message = "The build does not run where it should."
+  }
+}
+
+run "region_of_a_pool" {
+  command = plan
+
+  variables {
+    build_worker_pool = "projects/builds/locations/us-east1/workerPools/own"
+  }
+
+  assert {
+    condition     = local.build_region == "us-east1"
+    error_message = "The build must run in the region of its pool."
+  }
+}

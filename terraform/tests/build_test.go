@@ -14,13 +14,18 @@ import (
 
 // buildEnvironment is the environment that build.tf sets for build.sh.
 var buildEnvironment = []string{
-	"PROJECT=shop", "REGION=europe-west1", "AT=global", "PREFIX=aerosink", "TAG=clone-1", "BUCKET=shop-aerosink-build",
+	"PROJECT=shop", "REGION=europe-west1", "AT=europe-west1", "PREFIX=aerosink", "TAG=clone-1", "BUCKET=shop-aerosink-build",
 	"ACCOUNT=projects/shop/serviceAccounts/aerosink-build@shop.iam.gserviceaccount.com", "PAUSE=0",
 }
 
-const submitted = "gcloud builds submit --quiet --project=shop --region=global --config=cloudbuild.yaml --ignore-file=.cloudbuildignore" +
+const submitted = "gcloud builds submit --quiet --project=shop --region=europe-west1 --ignore-file=.cloudbuildignore" +
 	" --service-account=projects/shop/serviceAccounts/aerosink-build@shop.iam.gserviceaccount.com --gcs-source-staging-dir=gs://shop-aerosink-build/source" +
-	" --substitutions=_REGION=europe-west1,_PREFIX=aerosink,_TAG=clone-1,_CHECK=false,_DEPLOY=terraform\n"
+	" --substitutions=_REGION=europe-west1,_PREFIX=aerosink,_TAG=clone-1,_CHECK=false,_DEPLOY=terraform"
+
+const (
+	inCloud = submitted + " --config=cloudbuild.yaml\n"
+	inPool  = submitted + " --worker-pool=projects/shop/locations/europe-west1/workerPools/own --config=…/cloudbuild.yaml\n"
+)
 
 func TestBuildScript(t *testing.T) {
 	const loggedIn = "gcloud auth print-access-token\n"
@@ -29,18 +34,19 @@ func TestBuildScript(t *testing.T) {
 		env          []string
 		want, err    string
 	}{
-		{name: "first attempt", want: loggedIn + submitted},
+		{name: "first attempt", want: loggedIn + inCloud},
+		{name: "private pool", env: []string{"POOL=projects/shop/locations/europe-west1/workerPools/own"}, want: loggedIn + inPool},
 		{
 			name: "grants not yet effective", gcloud: `[ $1 = auth ] || [ $(grep -c submit $LOG) -eq 3 ]`,
-			want: loggedIn + strings.Repeat(submitted, 3),
+			want: loggedIn + strings.Repeat(inCloud, 3),
 		},
 		{
 			name: "never granted", gcloud: `[ $1 = auth ]`,
-			want: loggedIn + strings.Repeat(submitted, 6), err: "is projects/shop/serviceAccounts/aerosink-build@shop.iam.gserviceaccount.com granted what it needs?",
+			want: loggedIn + strings.Repeat(inCloud, 6), err: "is projects/shop/serviceAccounts/aerosink-build@shop.iam.gserviceaccount.com granted what it needs? If Cloud Build has no machines in europe-west1 for a new project, set build_region to global",
 		},
 		{
 			name: "fails later", gcloud: `[ $1 = auth ]`, env: []string{"TOO_SOON=0"},
-			want: loggedIn + submitted, err: "the build failed, see above",
+			want: loggedIn + inCloud, err: "the build failed, see above",
 		},
 		{name: "not logged in", gcloud: `false`, want: loggedIn, err: "run gcloud auth login"},
 	} {
@@ -48,11 +54,22 @@ func TestBuildScript(t *testing.T) {
 			tools := fakeTools(t, map[string]string{"gcloud": test.gcloud})
 			env := slices.Concat(buildEnvironment, tools.env, test.env, []string{"LOG=" + tools.log})
 			checkBuild(t, top, env, test.err)
-			if diff := cmp.Diff(test.want, read(t, tools.log)); diff != "" {
+			got := regexp.MustCompile(`--config=/\S*/`).ReplaceAllString(read(t, tools.log), "--config=…/")
+			if diff := cmp.Diff(test.want, got); diff != "" {
 				t.Errorf("(-want +got)\n%s", diff)
 			}
 		})
 	}
+	// The configuration for a private pool differs in the machine type, which the pool has.
+	t.Run("configuration for a private pool", func(t *testing.T) {
+		const copies = `case $* in *--config=*) file=${*##*--config=}; cp "${file%% *}" "$COPY" ;; esac`
+		tools, file := fakeTools(t, map[string]string{"gcloud": copies}), filepath.Join(t.TempDir(), "copy")
+		checkBuild(t, top, slices.Concat(buildEnvironment, tools.env, []string{"COPY=" + file, "POOL=p"}), "")
+		whole := read(t, filepath.Join(top, "cloudbuild.yaml"))
+		if want := strings.Replace(whole, "  machineType: E2_HIGHCPU_8\n", "", 1); want == whole || want != read(t, file) {
+			t.Errorf("%s", cmp.Diff(want, read(t, file)))
+		}
+	})
 	t.Run("without gcloud", func(t *testing.T) {
 		sh, err := exec.LookPath("sh")
 		if err != nil {

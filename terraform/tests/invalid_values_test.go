@@ -42,6 +42,8 @@ var invalidValues = []struct{ variable, value, message string }{
 	{"labels", `{ team = "big data" }`, "labels must be"},
 	{"labels", labels(64), "labels must be"},
 	{"build_region", `"europe-west1-b"`, "build_region must be"},
+	{"build_worker_pool", `"own"`, "build_worker_pool must be"},
+	{"build_worker_pool", `"projects/p/locations/global/workerPools/own"`, "build_worker_pool must be"},
 	{"images", `{ connector = "gcr.io/a/connector@sha256:` + digits + `", sink = "gcr.io/a/sink:v1.2.3" }`, "images must have"},
 	{"images", `{ connector = "connector@sha256:` + digits + `", sink = "sink@sha256:` + digits + `" }`, "images must have"},
 

@@ -21,6 +21,7 @@ var invalidCombinations = []struct {
 	settings map[string]string
 	message  string
 }{
+	{"build_worker_pool", variables("build_worker_pool", `"projects/p/locations/us-east1/workerPools/own"`, "build_region", `"europe-west1"`), "build_worker_pool is in"},
 	{"archive", variables("archive", `{ location = "EU" }`, "kms_key", key), "archive.location must be the"},
 	{"storage_subscription", variables("storage_subscription", `{ format = "text" }`, "changes", `{ data = "message-pack" }`), "storage_subscription.format text needs"},
 	{"storage_subscription", variables("storage_subscription", `{ format = "text" }`, "changes", `{ packed = {} }`), "storage_subscription.format text needs"},
@@ -53,7 +54,7 @@ func TestValidations_accept(t *testing.T) {
 		"connector", `{ size = 32, zones = ["europe-west1-b"], rollout = "at-once", namespaces = ["shop"], config = "service: {manage: {port: 8902}}", collector_image = "example.com/collector:2.0@sha256:`+strings.Repeat("0", 64)+`" }`,
 		"ingest", `{ ingress = "internal-and-load-balancer", min_instances = 20, concurrency = 1000, cpu = 8, memory = 32768, environment = { MAX_BODY = "8MiB" }, tokens = { secret = "projects/p/secrets/s", current = "2", previous = "1" } }`,
 		"alerts", `{ channels = ["projects/p/notificationChannels/1"], connectors = 3, lag_minutes = 1, stall_minutes = 1440, certificate_days = 1, token_minutes = 11, backlog_minutes = 1 }`,
-		"subnetwork", `"projects/network/regions/europe-west1/subnetworks/shop"`, "prefix", `"a-prefix-with-18-s"`, "build_region", `"europe-west1"`, "labels", labels(63))
+		"subnetwork", `"projects/network/regions/europe-west1/subnetworks/shop"`, "prefix", `"a-prefix-with-18-s"`, "build_region", `"europe-west1"`, "build_worker_pool", `"projects/p/locations/europe-west1/workerPools/own"`, "labels", labels(63))
 	nothing := variables("archive", "null", "connector", "null", "storage_subscription", "null", "bigquery", "null")
 	for _, all := range []map[string]string{variables(), nothing, variables("storage_subscription", "{}", "bigquery", "{}"), full} {
 		p := newPlan(t, all)
