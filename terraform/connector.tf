@@ -5,7 +5,7 @@ variable "connector" {
     The connectors, on virtual machines of their own. Null creates none, for connectors
     elsewhere: on Kubernetes, beside each node of the database, or Aerospike's own.
     - size: number of connectors; the database lists each of them. Two of them must be able to carry the load of three.
-    - zones: zones of the region to spread them over; null lets Google choose. Changing them later recreates all machines at the same time, and needs the balancer removed first.
+    - zones: zones of the region to spread them over; null lets Google choose. Changing them later recreates all machines at the same time.
     - machine_type: with x86 processors and Persistent Disk; one vCPU takes more than 100,000 small changes a second. The connector may use all of its memory but 768 MiB, or half of a smaller one.
     - os_image: image or image family of Container-Optimized OS.
     - rollout: on-command leaves running machines alone until you run the command in the output roll_connectors, which replaces them one by one; at-once has Google replace all at the same time.

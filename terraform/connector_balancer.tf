@@ -55,6 +55,11 @@ resource "google_compute_region_backend_service" "connector" {
     tracking_mode                                = "PER_CONNECTION"
     connection_persistence_on_unhealthy_backends = "NEVER_PERSIST"
   }
+
+  # Google does not delete a group that a backend service uses.
+  lifecycle {
+    replace_triggered_by = [google_compute_region_instance_group_manager.connector[0].id]
+  }
 }
 
 # Regional: connectors are near the database, since XDR across an ocean is slow.
@@ -73,4 +78,12 @@ resource "google_compute_forwarding_rule" "connector" {
   subnetwork            = local.subnetwork
   backend_service       = google_compute_region_backend_service.connector[0].id
   allow_global_access   = false
+
+  # Nor a backend service or an address that a rule uses.
+  lifecycle {
+    replace_triggered_by = [
+      google_compute_region_backend_service.connector[0].id,
+      google_compute_address.connector_balancer[0].id,
+    ]
+  }
 }

@@ -78,6 +78,13 @@ resource "google_compute_health_check" "connector_alive" {
   }
 }
 
+# Changes with the subnetwork.
+resource "terraform_data" "connector_subnetwork" {
+  count = var.connector == null ? 0 : 1
+
+  triggers_replace = local.subnetwork
+}
+
 # target_size is left out: each instance below raises it by one. A number here would add
 # machines with other names and addresses.
 resource "google_compute_region_instance_group_manager" "connector" {
@@ -134,6 +141,11 @@ resource "google_compute_region_instance_group_manager" "connector" {
     google_project_iam_member.connector_metrics,
     google_secret_manager_secret_iam_member.connector_tls,
   ]
+
+  # A group stays in the network of its machines, and with the addresses all of these go.
+  lifecycle {
+    replace_triggered_by = [terraform_data.connector_subnetwork[0].id]
+  }
 }
 
 resource "google_compute_region_per_instance_config" "connector" {
@@ -157,8 +169,12 @@ resource "google_compute_region_per_instance_config" "connector" {
   }
 
   # A recreated group has the same name and no machines, and nothing above would tell
-  # Terraform that the machines went with the old one.
+  # Terraform that the machines went with the old one. Nor would it delete them before it
+  # deletes their addresses, which are in use until then.
   lifecycle {
-    replace_triggered_by = [google_compute_region_instance_group_manager.connector[0].id]
+    replace_triggered_by = [
+      google_compute_region_instance_group_manager.connector[0].id,
+      google_compute_address.connector[each.key].id,
+    ]
   }
 }

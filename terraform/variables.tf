@@ -23,7 +23,7 @@ variable "region" {
 }
 
 variable "subnetwork" {
-  description = "Subnetwork for the connectors, reachable from the database: its name, or projects/PROJECT/regions/REGION/subnetworks/NAME if it belongs to another project. Private Google Access must be on."
+  description = "Subnetwork for the connectors, reachable from the database: its name, or projects/PROJECT/regions/REGION/subnetworks/NAME if it belongs to another project. Private Google Access must be on. Another one later recreates all connectors, with other addresses."
   type        = string
   nullable    = false
 

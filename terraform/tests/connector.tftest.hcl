@@ -142,6 +142,11 @@ run "by_default" {
   }
 
   assert {
+    condition     = terraform_data.connector_subnetwork[0].triggers_replace == google_compute_address.connector["aerosink-connector-1"].subnetwork
+    error_message = "Another subnetwork must replace the machines with their addresses."
+  }
+
+  assert {
     condition     = length(google_compute_forwarding_rule.connector) + length(google_compute_region_backend_service.connector) + length(google_compute_region_health_check.connector_ready) + length(google_compute_address.connector_balancer) == 0
     error_message = "There must be no balancer by default."
   }
