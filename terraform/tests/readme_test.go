@@ -1,12 +1,14 @@
 package tests
 
 import (
+	"fmt"
 	"maps"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 )
 
@@ -34,6 +36,29 @@ func TestReadme_names(t *testing.T) {
 		if !strings.Contains(deploy, name) {
 			t.Errorf("the README does not mention the alert %s", name)
 		}
+	}
+}
+
+// TestReadme_alerts compares the number of alerts, and the table of them, with what Terraform
+// creates.
+func TestReadme_alerts(t *testing.T) {
+	deploy := read(t, "README.md")
+	byDefault, withMetrics := slices.Sorted(maps.Keys(alerts(t, false))), slices.Sorted(maps.Keys(alerts(t, true)))
+	want := fmt.Sprintf("There are %d alerts, and with `ingest.metrics` %d:\n", len(byDefault), len(withMetrics))
+	if !strings.Contains(deploy, want) {
+		t.Errorf("the README does not say %q", want)
+	}
+	_, table, _ := strings.Cut(deploy, "| alert | condition |\n")
+	table, _, _ = strings.Cut(table, "\n\n")
+	listed := regexp.MustCompile(`\b[a-z]+(-[a-z]+)+\b`)
+	var names []string
+	for row := range strings.Lines(table) {
+		cells := strings.Split(row, "|")
+		names = append(names, listed.FindAllString(cells[1], -1)...)
+	}
+	slices.Sort(names)
+	if diff := cmp.Diff(withMetrics, names); diff != "" {
+		t.Errorf("the table of alerts (-Terraform +README)\n%s", diff)
 	}
 }
 
