@@ -9,7 +9,7 @@ variable "connector" {
     - machine_type: with x86 processors and Persistent Disk; one vCPU takes more than 100,000 small changes a second. The connector may use all of its memory but 768 MiB, or half of a smaller one.
     - os_image: image or image family of Container-Optimized OS.
     - rollout: on-command leaves running machines alone until you run the command in the output roll_connectors, which replaces them one by one; at-once has Google replace all at the same time.
-    - namespaces: namespaces of the database, for the output xdr_config_command.
+    - namespaces: namespaces of the database, for the output xdr_config.
     - config: a complete configuration to use instead of ours. It becomes metadata of the machines, so it must not contain secrets. It must listen on 8901, and have manage on 8902.
     - tls: XDR over TLS. Secret versions, projects/P/secrets/S/versions/V, of the certificate in PEM with its chain, of its key, and of the authority that signed the database's certificates (without it nodes need no certificate); and the name in the certificate. A config of your own finds the files at /run/aerosink/tls/certificate, …/key and …/authority.
     - metrics: whether metrics go to Managed Service for Prometheus, which bills by sample.
@@ -162,14 +162,15 @@ resource "google_secret_manager_secret_iam_member" "connector_tls" {
 # The connector's configuration, which is metadata of the machines' group.
 
 locals {
-  connector_config = var.connector == null ? null : coalesce(var.connector.config, templatefile("${path.module}/templates/connector.yml.tftpl", {
+  # Also without machines, for connectors elsewhere. Ours send identities, not tokens.
+  connector_config = var.connector == null && var.ingest.tokens != null ? null : coalesce(try(var.connector.config, null), templatefile("${path.module}/templates/connector.yml.tftpl", {
     port        = local.connector_port
     manage_port = local.connector_manage_port
     url         = local.ingest_url
     audience    = local.audience
-    tls         = var.connector.tls
-    balancer    = var.connector.balancer
-    allow       = var.aerospike_ranges
+    tls         = try(var.connector.tls, null)
+    balancer    = try(var.connector.balancer, false)
+    allow       = var.connector == null ? [] : var.aerospike_ranges # elsewhere something else says who may connect
   }))
 }
 
@@ -203,7 +204,7 @@ locals {
   })
 }
 
-# Commands to run once the connectors exist. They are outputs.
+# What to do once the connectors exist. These are outputs.
 
 locals {
   # With a balancer, only its address.
@@ -211,12 +212,13 @@ locals {
     for name in local.connector_names : google_compute_address.connector[name].address
   ]
 
-  xdr_config_command = var.connector == null ? null : join(" ", concat(
-    ["terraform -chdir=terraform output -raw connector_config | go run ./connector/cmd/connector xdr-config -config /dev/stdin"],
-    [for host in local.connector_hosts : "-host ${host}"],
-    var.connector.tls == null ? [] : ["-tls-name ${var.connector.tls.name}"],
-    length(var.connector.namespaces) == 0 ? ["-namespace NAMESPACE"] : [for n in var.connector.namespaces : "-namespace '${n}'"],
-  ))
+  # As connector xdr-config prints it, but without Go and a clone. A test compares them.
+  xdr_config = var.connector == null ? null : templatefile("${path.module}/templates/xdr.conf.tftpl", {
+    hosts      = local.connector_hosts
+    port       = local.connector_port
+    tls_name   = try(var.connector.tls.name, null)
+    namespaces = length(var.connector.namespaces) == 0 ? ["NAMESPACE"] : var.connector.namespaces
+  })
 
   # Restarts at least, because a running machine does not read the group's metadata
   # again. The others take the stream meanwhile, and the next one waits until this one is

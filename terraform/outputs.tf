@@ -54,13 +54,13 @@ output "connector_balancer" {
 }
 
 output "connector_config" {
-  description = "Configuration of the connectors, without secrets; null without connectors."
+  description = "Configuration of the connectors, without secrets. It is also one for connectors elsewhere; null if those need a token."
   value       = local.connector_config
 }
 
-output "xdr_config_command" {
-  description = "Command that prints the database's settings for the connectors; run it at the top of the clone. Null without connectors."
-  value       = local.xdr_config_command
+output "xdr_config" {
+  description = "Settings of the database for the connectors: the stanza of aerospike.conf, and commands that do the same without a restart. Null without connectors."
+  value       = local.xdr_config
 }
 
 output "roll_connectors" {

@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // paste runs a command that Terraform prints for users, at the top of the clone, with a
@@ -23,22 +25,39 @@ func paste(t *testing.T, command, program, script string) (output string, err er
 	return string(out), err
 }
 
-// The command prints a stanza that names every connector, even though the certificates in
-// the configuration do not exist on this machine.
-func TestXDRConfigCommand_namesEveryConnector(t *testing.T) {
-	p := connectorPlan(t, connectors["mutual tls"])
-	config := filepath.Join(t.TempDir(), "connector.yml")
-	if err := os.WriteFile(config, []byte(p.local("connector_config").AsString()), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	const outputs = `[ "$*" = "-chdir=terraform output -raw connector_config" ] && cat `
-	out, err := paste(t, p.local("xdr_config_command").AsString(), "terraform", outputs+config)
-	if err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	for _, want := range []string{"node-address-port 10.0.0.5 8901 connector.example\n", "node-address-port 10.0.0.6 8901 connector.example\n", "namespace NAMESPACE {\n"} {
-		if !strings.Contains(out, want) {
-			t.Errorf("no %q in\n%s", want, out)
+// Terraform writes what points the database at the connectors exactly as the connector's own
+// command does. The certificates in the configuration do not exist on this machine.
+func TestXDRConfig_asConnectorPrints(t *testing.T) {
+	binary := program(t, "connector")
+	for name, choice := range map[string]string{
+		"default":    `{}`,
+		"namespaces": `{ namespaces = ["shop", "bank_2"] }`,
+		"tls":        connectors["tls"],
+		"mutual tls": connectors["mutual tls"],
+		"own":        connectors["own configuration"],
+	} {
+		p := connectorPlan(t, choice)
+		config := filepath.Join(t.TempDir(), "connector.yml")
+		if err := os.WriteFile(config, []byte(p.local("connector_config").AsString()), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		arguments := []string{"xdr-config", "-config", config}
+		for _, host := range p.local("connector_hosts").AsValueSlice() {
+			arguments = append(arguments, "-host", host.AsString())
+		}
+		namespaces := p.variable("connector").GetAttr("namespaces").AsValueSlice()
+		for _, namespace := range namespaces {
+			arguments = append(arguments, "-namespace", namespace.AsString())
+		}
+		if len(namespaces) == 0 {
+			arguments = append(arguments, "-namespace", "NAMESPACE")
+		}
+		if tls := p.variable("connector").GetAttr("tls"); !tls.IsNull() {
+			arguments = append(arguments, "-tls-name", tls.GetAttr("name").AsString())
+		}
+		want := runIn(t, top, nil, binary, arguments...)
+		if diff := cmp.Diff(want, p.local("xdr_config").AsString()); diff != "" {
+			t.Errorf("%s (-connector +Terraform)\n%s", name, diff)
 		}
 	}
 }

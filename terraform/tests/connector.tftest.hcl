@@ -193,8 +193,8 @@ run "balancer" {
   }
 
   assert {
-    condition     = strcontains(output.xdr_config_command, "-host ${google_compute_address.connector_balancer[0].address} ") && length(split("-host", output.xdr_config_command)) == 2
-    error_message = "The command must name only the balancer's address."
+    condition     = strcontains(output.xdr_config, "        node-address-port ${google_compute_address.connector_balancer[0].address} 8901\n") && length(split("node-address-port ", output.xdr_config)) == 2
+    error_message = "The database must be given only the balancer's address."
   }
 
   assert {
@@ -203,7 +203,7 @@ run "balancer" {
   }
 }
 
-run "xdr_config_command" {
+run "xdr_config" {
   command = plan
 
   variables {
@@ -211,8 +211,8 @@ run "xdr_config_command" {
   }
 
   assert {
-    condition     = length(split("-host", output.xdr_config_command)) == 4 && endswith(output.xdr_config_command, "-namespace 'shop' -namespace 'bank'")
-    error_message = "The command must name each connector and each namespace."
+    condition     = length(split("node-address-port ", output.xdr_config)) == 4 && strcontains(output.xdr_config, "        namespace shop {\n        }\n        namespace bank {\n        }\n")
+    error_message = "The database must be given each connector and each namespace."
   }
 
   assert {
@@ -246,8 +246,8 @@ run "tls" {
   }
 
   assert {
-    condition     = strcontains(output.xdr_config_command, "-tls-name connector.example")
-    error_message = "The command must have the name in the certificate."
+    condition     = strcontains(output.xdr_config, " 8901 connector.example\n")
+    error_message = "The database must be given the name in the certificate."
   }
 }
 
@@ -283,7 +283,7 @@ run "no_connectors" {
   }
 
   assert {
-    condition     = output.connector_config == null && output.xdr_config_command == null && output.roll_connectors == null && google_service_account.connector.account_id == "aerosink-connector"
+    condition     = yamldecode(output.connector_config).service.port == 8901 && output.xdr_config == null && output.roll_connectors == null && google_service_account.connector.account_id == "aerosink-connector"
     error_message = "Outputs must be null, but the account must exist for connectors elsewhere."
   }
 }

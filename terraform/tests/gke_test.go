@@ -125,12 +125,16 @@ func TestGKE_selectorsAndPorts(t *testing.T) {
 // The pods mount the same configuration as the machines at the path in their arguments,
 // and the connector finds no errors and no warnings in it.
 func TestGKE_configPassesCheck(t *testing.T) {
-	objects := manifest(t, connectorPlan(t, `{}`).local("connector_config").AsString())
+	objects := manifest(t, connectorPlan(t, "null").local("connector_config").AsString())
 	data := objects["ConfigMap"].at(t, "data").(map[string]any)
 	args := objects["StatefulSet"].at(t, "spec", "template", "spec", "containers", 0, "args").([]any)
 	file := args[1].(string)
 	if mount := objects["StatefulSet"].at(t, "spec", "template", "spec", "containers", 0, "volumeMounts", 0, "mountPath"); filepath.Dir(file) != mount || len(data) != 1 {
 		t.Fatalf("the connector reads %s, but the config map %v is mounted at %s", file, data, mount)
+	}
+	command := "-- " + readImage(t, "connector").entrypoint[0] + " xdr-config -config " + file
+	if !strings.Contains(read(t, "examples/gke/main.tf"), command) {
+		t.Errorf("the output xdr_config_command does not run %q", command)
 	}
 	path := filepath.Join(t.TempDir(), "connector.yml")
 	if err := os.WriteFile(path, []byte(data[filepath.Base(file)].(string)), 0o600); err != nil {

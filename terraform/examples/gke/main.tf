@@ -72,23 +72,13 @@ locals {
   # Names of the pods, which are fixed; their addresses are not.
   hosts = [for i in range(local.replicas) : "${local.name}-${i}.${local.name}.aerosink.svc.cluster.local"]
 
-  connector_config = templatefile("${path.module}/../../templates/connector.yml.tftpl", {
-    port        = 8901
-    manage_port = 8902
-    url         = module.aerosink.ingest_url
-    audience    = module.aerosink.ingest_audience
-    tls         = null
-    balancer    = false
-    allow       = [] # pods change their addresses; the manifest's NetworkPolicy says which may connect
-  })
-
   manifest = templatefile("${path.module}/aerosink.yaml.tftpl", {
     name     = local.name
     replicas = local.replicas
     image    = module.aerosink.connector_image
     account  = module.aerosink.connector_account
-    config   = local.connector_config
-    checksum = sha256(local.connector_config)
+    config   = module.aerosink.connector_config
+    checksum = sha256(module.aerosink.connector_config)
     database = var.database
   })
 }
@@ -114,11 +104,6 @@ output "manifest" {
   value       = local.manifest
 }
 
-output "connector_config" {
-  description = "Configuration of the connectors."
-  value       = local.connector_config
-}
-
 # The operator writes the configuration of each node, so it must be set here.
 output "aerospike_cluster" {
   description = "XDR settings for the connectors, as part of an AerospikeCluster resource."
@@ -131,9 +116,9 @@ output "aerospike_cluster" {
 }
 
 output "xdr_config_command" {
-  description = "Command that prints the same settings for a database without the operator; run it at the top of the clone."
+  description = "Command that prints the same settings for a database without the operator, once the pods run."
   value = join(" ", concat(
-    ["terraform -chdir=terraform/examples/gke output -raw connector_config | go run ./connector/cmd/connector xdr-config -config /dev/stdin"],
+    ["kubectl exec --namespace=aerosink ${local.name}-0 -- /connector xdr-config -config /etc/aerosink/connector.yml"],
     [for host in local.hosts : "-host ${host}"],
     [for n in var.database.ships : "-namespace '${n}'"],
   ))

@@ -16,8 +16,7 @@ variables {
 override_module {
   target = module.aerosink
   outputs = {
-    ingest_url        = "https://aerosink-ingest.example"
-    ingest_audience   = "https://aerosink.ingest"
+    connector_config  = "service: {port: 8901}"
     connector_account = "aerosink-connector@example-project.iam.gserviceaccount.com"
     connector_image   = "europe-west1-docker.pkg.dev/example-project/aerosink/connector@sha256:0000000000000000000000000000000000000000000000000000000000000000"
     repository        = "aerosink"
