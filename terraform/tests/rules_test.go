@@ -84,6 +84,7 @@ var rules = []rule{
 		{"terraform {\n  required_providers {\n    google = { source = \"hashicorp/google\", version = \"~> 7.21\" }\n  }\n}\nresource \"google_compute_region_backend_service\" \"a\" {\n  connection_tracking_policy {}\n}", "google_compute_region_backend_service.a.connection_tracking_policy needs version 7.32", false},
 		{"terraform {\n  required_providers {\n    google = { source = \"hashicorp/google\", version = \">= 7.32, < 9\" }\n  }\n}\nresource \"google_pubsub_topic\" \"a\" {\n  deletion_policy = \"PREVENT\"\n}", "google_pubsub_topic.a.deletion_policy needs version 7.33", false},
 	}},
+	{leavesExample, []bad{{"module \"a\" {\n  source = \"../..\"\n  config = file(\"${path.module}/../../templates/a\")\n}", "outside its folder", false}}},
 	{foreignModules, []bad{{`module "a" { source = "github.com/x/y" }`, "github.com/x", false}}},
 }
 

@@ -1,7 +1,9 @@
 # The function built by Google as a Cloud Run function, without an image of our own. The
-# connectors still need their image. First create the zip, at the top of the clone:
+# connectors still need their image. First create the zip, at the top of a clone:
 #
 #     mkdir -p bin && gcloud meta list-files-for-upload | zip -qX@ bin/function.zip
+#
+# Then give its path: export TF_VAR_zip=$PWD/bin/function.zip
 
 terraform {
   required_version = ">= 1.9"
@@ -15,13 +17,12 @@ terraform {
 }
 
 variable "zip" {
-  description = "Zip file of the sources. Null is bin/function.zip of this clone."
+  description = "Path of the zip file of the sources."
   type        = string
-  default     = null
 }
 
 module "aerosink" {
-  source = "../.."
+  source = "../.." # elsewhere: "git::https://github.com/aerosink/aerosink.git//terraform?ref=COMMIT"
 
   project          = var.project
   region           = var.region
@@ -29,7 +30,7 @@ module "aerosink" {
   aerospike_ranges = var.aerospike_ranges
 
   ingest = {
-    function_source = coalesce(var.zip, "${path.module}/../../../bin/function.zip")
+    function_source = var.zip
   }
 }
 

@@ -55,7 +55,7 @@ variable "database" {
 }
 
 module "aerosink" {
-  source = "../.."
+  source = "../.." # elsewhere: "git::https://github.com/aerosink/aerosink.git//terraform?ref=COMMIT"
 
   project          = var.project
   region           = var.region

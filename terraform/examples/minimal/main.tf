@@ -12,7 +12,7 @@ terraform {
 }
 
 module "aerosink" {
-  source = "../.."
+  source = "../.." # elsewhere: "git::https://github.com/aerosink/aerosink.git//terraform?ref=COMMIT"
 
   project          = var.project
   region           = var.region

@@ -28,7 +28,7 @@ variable "notification_channels" {
 }
 
 module "aerosink" {
-  source = "../.."
+  source = "../.." # elsewhere: "git::https://github.com/aerosink/aerosink.git//terraform?ref=COMMIT"
 
   project          = var.project
   region           = var.region

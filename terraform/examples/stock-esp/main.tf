@@ -74,7 +74,7 @@ resource "google_secret_manager_secret_version" "token" {
 }
 
 module "aerosink" {
-  source = "../.."
+  source = "../.." # elsewhere: "git::https://github.com/aerosink/aerosink.git//terraform?ref=COMMIT"
 
   project          = var.project
   region           = var.region
