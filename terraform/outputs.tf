@@ -90,6 +90,11 @@ output "connector_image" {
   value       = local.images.connector
 }
 
+output "images" {
+  description = "Images that run, with their digests, as the variable images takes them."
+  value       = local.images
+}
+
 output "repository" {
   description = "Artifact Registry repository of the images."
   value       = google_artifact_registry_repository.images.name
@@ -98,4 +103,9 @@ output "repository" {
 output "build_account" {
   description = "Service account of builds, for a trigger of cloudbuild.yaml; null if images are given."
   value       = one(google_service_account.build[*].name)
+}
+
+output "build_bucket" {
+  description = "Bucket for the sources of builds; null if images are given."
+  value       = one(google_storage_bucket.build[*].name)
 }
