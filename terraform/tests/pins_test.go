@@ -62,14 +62,7 @@ func TestImages_pinnedByDigest(t *testing.T) {
 func TestImagesScript(t *testing.T) {
 	crane := buildCrane(t)
 	registry := serveRegistry(t, crane)
-	push := func(image, content string) (digest string) {
-		layer := filepath.Join(t.TempDir(), "layer")
-		if err := os.WriteFile(layer, []byte(content), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		runIn(t, top, nil, crane, "append", "--oci-empty-base", "--new_layer="+layer, "--new_tag="+image)
-		return strings.TrimSpace(runIn(t, top, nil, crane, "digest", image))
-	}
+	push := func(image, content string) string { return pushImage(t, crane, image, content) }
 	golang, docker, tool, collector := registry+"/golang:1.26.8", registry+"/docker:28-cli", registry+"/docker:28", registry+"/a/collector:1.9.2"
 	before, unchanged, tooled := push(golang, "before"), push(docker, "docker"), push(tool, "tool")
 	after, collected := push(golang, "after"), push(collector, "collector")

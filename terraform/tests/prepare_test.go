@@ -15,7 +15,7 @@ import (
 
 // The scripts have no syntax errors, and shellcheck finds nothing.
 func TestScripts_syntax(t *testing.T) {
-	for script, shell := range map[string]string{"build.sh": "sh", "templates/prepare.sh": "sh", "../.ci/images": "bash", "../.ci/release": "bash"} {
+	for script, shell := range map[string]string{"build.sh": "sh", "promote.sh": "sh", "templates/prepare.sh": "sh", "../.ci/images": "bash", "../.ci/release": "bash"} {
 		for _, check := range [][]string{{shell, "-n"}, {"shellcheck"}} {
 			t.Run(check[0]+" "+script, func(t *testing.T) {
 				if _, err := exec.LookPath(check[0]); err != nil {

@@ -22,14 +22,14 @@ func TestReadme_names(t *testing.T) {
 			t.Errorf("the README does not mention the variable %s", name)
 		}
 	}
-	outputs := regexp.MustCompile(`output (?:-raw )?([a-z_]+)`).FindAllStringSubmatch(deploy, -1)
+	outputs := regexp.MustCompile(`output (?:-raw |-json )?([a-z_]+)`).FindAllStringSubmatch(deploy+read(t, "PRODUCTION.md"), -1)
 	if len(outputs) < 4 {
 		t.Errorf("found %d outputs in commands, want at least 4", len(outputs))
 	}
 	known := append(m.blocks("output"), readModule(t, "examples/gke").blocks("output")...)
 	for _, o := range outputs {
 		if !slices.ContainsFunc(known, func(b *hclsyntax.Block) bool { return b.Labels[0] == o[1] }) {
-			t.Errorf("the README uses the output %s, which does not exist", o[1])
+			t.Errorf("README.md or PRODUCTION.md uses the output %s, which does not exist", o[1])
 		}
 	}
 	for name := range runbooks(t) {
