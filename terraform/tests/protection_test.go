@@ -17,8 +17,12 @@ var valuable = []string{
 }
 
 // unprotected finds such resources that deletion_protection does not protect. A bucket
-// that is always emptied holds copies only.
+// that is always emptied holds copies only, and what an example adds is its user's to
+// protect.
 func unprotected(m module) (found []string) {
+	if m.isExample() {
+		return nil
+	}
 	for _, b := range m.blocks("resource", valuable...) {
 		if !isProtected(b.Body) && literal(b.Body, "force_destroy") != "true" {
 			found = append(found, address(b)+" holds data or is known to others, and can be deleted by mistake; set deletion_policy")

@@ -10,7 +10,7 @@ terraform {
   required_providers {
     google = {
       source  = "hashicorp/google"
-      version = "~> 7.21"
+      version = ">= 7.33, < 9"
     }
   }
 }

@@ -70,6 +70,7 @@ mock_resource "google_cloudfunctions2_function" {
 
 mock_resource "google_compute_address" {
   defaults = {
+    id        = "projects/example-project/regions/europe-west1/addresses/address"
     address   = "10.0.0.10"
     self_link = "https://www.googleapis.com/compute/v1/projects/example-project/regions/europe-west1/addresses/address"
   }
