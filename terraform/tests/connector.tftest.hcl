@@ -216,8 +216,8 @@ run "xdr_config" {
   }
 
   assert {
-    condition     = yamldecode(output.connector_config).service.port == 8901 && yamldecode(output.connector_config).service.allow == var.aerospike_ranges && yamldecode(output.connector_config).destinations.function.auth.audience == local.audience
-    error_message = "Port or audience in the configuration do not match firewall and function."
+    condition     = yamldecode(output.connector_config).service.port == 8901 && tolist(yamldecode(output.connector_config).service.allow) == var.aerospike_ranges && yamldecode(output.connector_config).destinations.function.auth.audience == local.audience
+    error_message = "Port, ranges or audience in the configuration do not match firewall and function."
   }
 }
 
