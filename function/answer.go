@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/aerosink/aerosink/connector/format"
+	"github.com/aerosink/aerosink/connector/plural"
 	"github.com/aerosink/aerosink/connector/report"
 	"github.com/aerosink/aerosink/function/problem"
 	"github.com/aerosink/aerosink/function/sink"
@@ -49,11 +50,11 @@ func problemOf(o *store.Outcome, err error) *problem.Problem {
 	p = &problem.Problem{Status: statusOf(o, first)}
 	switch p.Status {
 	case http.StatusOK:
-		p.Detail = fmt.Sprintf("%d of %d changes became dead letters: %v", len(rep.Dead), rep.Changes, first[store.Dead])
+		p.Detail = share(len(rep.Dead), rep.Changes, "became a dead letter", "became dead letters", first[store.Dead])
 	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
-		p.Detail = fmt.Sprintf("%d of %d changes are not durable: %v", len(rep.Retry), rep.Changes, first[store.Retry])
+		p.Detail = share(len(rep.Retry), rep.Changes, "is not durable", "are not durable", first[store.Retry])
 	default:
-		p.Detail = fmt.Sprintf("%d of %d changes cannot be stored: %v", len(rep.Retry), rep.Changes, first[store.Refused])
+		p.Detail = share(len(rep.Retry), rep.Changes, "cannot be stored", "cannot be stored", first[store.Refused])
 	}
 	if p.Status == http.StatusTooManyRequests {
 		p.Header = http.Header{"Retry-After": {"1"}}
@@ -62,6 +63,16 @@ func problemOf(o *store.Outcome, err error) *problem.Problem {
 		p.Report = rep
 	}
 	return p
+}
+
+// share says what is the matter with n of all changes, in the singular if n is 1, and why
+// with the first of them.
+func share(n, all int, one, several string, why error) string {
+	what := several
+	if n == 1 {
+		what = one
+	}
+	return fmt.Sprintf("%d of %s %s: %v", n, plural.Of(all, "change"), what, why)
 }
 
 // reportOn returns the report on the changes, without a reason, and the first error that

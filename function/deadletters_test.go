@@ -37,9 +37,9 @@ func TestServeHTTP_verdicts(t *testing.T) {
 		reason       string
 	}{
 		{"stored", nil, nil, absent, 200, nil, nil, ""},
-		{"one sink fails", errLater, nil, absent, 503, []int{1}, []int{}, "1 of 3 changes are not durable: change 1: later"},
-		{"the other fails", nil, errLater, nil, 503, []int{1}, []int{}, "1 of 3 changes are not durable: change 1: later"},
-		{"overload", errBusy, nil, absent, 429, []int{1}, []int{}, "1 of 3 changes are not durable: change 1: full: overloaded"},
+		{"one sink fails", errLater, nil, absent, 503, []int{1}, []int{}, "1 of 3 changes is not durable: change 1: later"},
+		{"the other fails", nil, errLater, nil, 503, []int{1}, []int{}, "1 of 3 changes is not durable: change 1: later"},
+		{"overload", errBusy, nil, absent, 429, []int{1}, []int{}, "1 of 3 changes is not durable: change 1: full: overloaded"},
 		{"overload of both", errBusy, errBusy, nil, 429, []int{1}, []int{}, "overloaded"},
 		{"overload here, failure there", errBusy, errLater, nil, 503, []int{1}, []int{}, "later"},
 		{"overload here, refusal there", errBusy, errNever, nil, 429, []int{1}, []int{}, "overloaded"},
@@ -48,7 +48,7 @@ func TestServeHTTP_verdicts(t *testing.T) {
 		{"refusal", errNever, nil, absent, 400, []int{1}, []int{}, "1 of 3 changes cannot be stored: change 1: never"},
 		{"too large", nil, errLarger, absent, 413, []int{1}, []int{}, "change 1: a change is too large"},
 		{"too large and more", errLarger, errNever, absent, 413, []int{1}, []int{}, "too large"},
-		{"refusal, with dead letters", nil, errNever, nil, 200, []int{}, []int{1}, "1 of 3 changes became dead letters: change 1: never"},
+		{"refusal, with dead letters", nil, errNever, nil, 200, []int{}, []int{1}, "1 of 3 changes became a dead letter: change 1: never"},
 		{"too large, with dead letters", errLarger, nil, nil, 200, []int{}, []int{1}, "too large"},
 
 		{"dead letters fail", errNever, nil, errLater, 503, []int{1}, []int{}, "change 1: dead letters: later"},

@@ -150,7 +150,7 @@ func TestServeHTTP_sinkFailure(t *testing.T) {
 	})
 	// Each change has its own ordering key, and so its own publish request.
 	w := post(r, "application/x-ndjson", lines.String())
-	checkReport(t, w, http.StatusServiceUnavailable, 4, []int{2}, "1 of 4 changes are not durable: change 2: publish to pubsub")
+	checkReport(t, w, http.StatusServiceUnavailable, 4, []int{2}, "1 of 4 changes is not durable: change 2: publish to pubsub")
 	cloud.FailPublish(nil)
 
 	cloud.FailStorage(func(w http.ResponseWriter, r *http.Request) {

@@ -114,7 +114,7 @@ func TestServeHTTP_requests(t *testing.T) {
 		{"not MessagePack", "POST", "/", "application/x-msgpack", "", "\xc1secret", 0, refused(400, "byte 0: not MessagePack"), deadLettered("byte 0: not MessagePack", 0)},
 		{"a datum cut", "POST", "/", "application/avro", "", datum[:20], 0, refused(400, "5 bytes announced, 2 left"), deadLettered("5 bytes announced, 2 left", 0)},
 
-		{"not a change", "POST", "/", "application/json", "", `{"secret":"secret"}`, 0, refused(400, "1 of 1 changes cannot be stored: change 0: byte 0: neither JSON"), deadLettered("1 of 1 changes became dead letters: change 0: byte 0: neither JSON", 0)},
+		{"not a change", "POST", "/", "application/json", "", `{"secret":"secret"}`, 0, refused(400, "1 of 1 change cannot be stored: change 0: byte 0: neither JSON"), deadLettered("1 of 1 change became a dead letter: change 0: byte 0: neither JSON", 0)},
 		{"lines, two of them invalid", "POST", "/", "application/x-ndjson", "", "secret\n" + good + "\n{}\n" + other, 2, reports(400, "2 of 4 changes cannot be stored: change 0: byte 0", []int{0, 2}, []int{}), deadLettered("2 of 4 changes became dead letters: change 0: byte 0", 0, 2)},
 		{"XDR, one message invalid", "POST", "/", "application/octet-stream", "", message + "\x02\x03\x00\x00\x00\x00\x00\x06secret", 1, reports(400, "change 1: byte", []int{1}, []int{}), deadLettered("change 1: byte", 1)},
 		{"MessagePack, one value invalid", "POST", "/", "application/x-msgpack", "", packed + "\xa6secret", 1, reports(400, "change 1: byte", []int{1}, []int{}), deadLettered("change 1: byte", 1)},

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/aerosink/aerosink/connector/plural"
 	"github.com/aerosink/aerosink/function/intake"
 	"github.com/aerosink/aerosink/function/problem"
 )
@@ -92,7 +93,7 @@ func limited(handler http.Handler, limits intake.Limits, log *slog.Logger) http.
 		}
 		p := &problem.Problem{
 			Status: http.StatusRequestHeaderFieldsTooLarge,
-			Detail: fmt.Sprintf("the header has more than %d bytes, the limit of %s", limits.Header, intake.MaxHeader),
+			Detail: fmt.Sprintf("the header has more than %s, the limit of %s", plural.Of(limits.Header, "byte"), intake.MaxHeader),
 		}
 		log.WarnContext(req.Context(), "request refused", slog.Int("status", p.Status), slog.String("error", p.Detail))
 		prepareConnection(w, req, p)

@@ -7,13 +7,15 @@ import (
 	"math/bits"
 	"sync"
 	"sync/atomic"
+
+	"github.com/aerosink/aerosink/connector/plural"
 )
 
 // memoryError means that the bodies of all requests together would be too large.
 type memoryError struct{ held, needed, limit int64 } // bytes
 
 func (e *memoryError) Error() string {
-	return fmt.Sprintf("the requests in flight hold %d bytes and this one needs %d more, beyond %d bytes, the limit of %s", e.held, e.needed, e.limit, MaxInFlight)
+	return fmt.Sprintf("the requests in flight hold %s and this one needs %d more, beyond %s, the limit of %s", plural.Of(int(e.held), "byte"), e.needed, plural.Of(int(e.limit), "byte"), MaxInFlight)
 }
 
 // memoryCounter counts the bytes of memory that all requests hold.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 
+	"github.com/aerosink/aerosink/connector/plural"
 	"github.com/aerosink/aerosink/function/problem"
 )
 
@@ -84,7 +85,7 @@ type sizeError struct {
 }
 
 func (e *sizeError) Error() string {
-	return fmt.Sprintf("more than %d bytes, the limit of %s", e.limit, e.variable)
+	return fmt.Sprintf("more than %s, the limit of %s", plural.Of(int(e.limit), "byte"), e.variable)
 }
 
 // errExpanded means that a compressed body is much larger than its content. No encoder writes

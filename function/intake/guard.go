@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/aerosink/aerosink/connector/plural"
 	"github.com/aerosink/aerosink/function/problem"
 )
 
@@ -33,7 +34,7 @@ func ParseTokens(lines []string) ([]Token, error) {
 		case strings.ContainsAny(line, " \t"):
 			return nil, fmt.Errorf("token %d contains white space; a token is one word", i+1)
 		case len(line) < minToken:
-			return nil, fmt.Errorf("token %d has %d bytes, fewer than %d; create one with: openssl rand -hex 32", i+1, len(line), minToken)
+			return nil, fmt.Errorf("token %d has %s, fewer than %d; create one with: openssl rand -hex 32", i+1, plural.Of(len(line), "byte"), minToken)
 		}
 		tokens = append(tokens, sha256.Sum256([]byte(line)))
 	}

@@ -20,6 +20,7 @@ import (
 	"runtime"
 	"time"
 
+	"github.com/aerosink/aerosink/connector/plural"
 	"github.com/aerosink/aerosink/function/problem"
 )
 
@@ -100,10 +101,10 @@ func (r *Reader) receive(w http.ResponseWriter, req *http.Request, wire *Buffer)
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return &problem.Problem{
 			Status: http.StatusRequestTimeout,
-			Detail: fmt.Sprintf("the body has not arrived within %s, the limit of %s; got %d bytes", r.limits.BodyTimeout, BodyTimeout, len(wire.Bytes())),
+			Detail: fmt.Sprintf("the body has not arrived within %s, the limit of %s; got %s", r.limits.BodyTimeout, BodyTimeout, plural.Of(len(wire.Bytes()), "byte")),
 		}
 	}
-	return &problem.Problem{Status: http.StatusBadRequest, Detail: fmt.Sprintf("the body ends after %d bytes: %v", len(wire.Bytes()), err)}
+	return &problem.Problem{Status: http.StatusBadRequest, Detail: fmt.Sprintf("the body ends after %s: %v", plural.Of(len(wire.Bytes()), "byte"), err)}
 }
 
 // inflate inflates wire into body, after it has waited for the semaphore.
@@ -135,7 +136,7 @@ func (r *Reader) inflate(ctx context.Context, codings []*coding, wire, body *Buf
 func (r *Reader) tooLarge() error {
 	return &problem.Problem{
 		Status: http.StatusRequestEntityTooLarge,
-		Detail: fmt.Sprintf("the body has more than %d bytes, the limit of %s; send fewer changes at once", r.limits.Body, MaxBody),
+		Detail: fmt.Sprintf("the body has more than %s, the limit of %s; send fewer changes at once", plural.Of(int(r.limits.Body), "byte"), MaxBody),
 	}
 }
 

@@ -5,6 +5,8 @@ import (
 	"io"
 	"sync"
 	"time"
+
+	"github.com/aerosink/aerosink/connector/plural"
 )
 
 // progress counts what a replay has done and prints it, with the errors. It is safe for
@@ -137,7 +139,7 @@ func (p *progress) show() {
 func (p *progress) line(taken time.Duration) string {
 	objects, changes := p.sum.Objects-p.before.Objects, p.sum.Changes-p.before.Changes
 	bytes := p.sum.Bytes - p.before.Bytes + p.reached
-	line := fmt.Sprintf("%d of %d objects, %d changes, %.0f/s", objects, p.objects, changes, float64(changes)/taken.Seconds())
+	line := fmt.Sprintf("%d of %s, %s, %.0f/s", objects, plural.Of(p.objects, "object"), plural.Of(changes, "change"), float64(changes)/taken.Seconds())
 	if bytes > 0 && bytes < p.total {
 		left := time.Duration(float64(taken) * float64(p.total-bytes) / float64(bytes))
 		line += ", " + left.Round(time.Second).String() + " left"

@@ -103,7 +103,7 @@ func TestProgress_withinObject(t *testing.T) {
 		if _, err := replay.Run(t.Context(), o); err != nil {
 			t.Error(err)
 		}
-		if !regexp.MustCompile(`0 of 1 objects, 10000 changes, 1\d\d/s, 1m[2-4]\ds left\n`).MatchString(out.String()) {
+		if !regexp.MustCompile(`0 of 1 object, 10000 changes, 1\d\d/s, 1m[2-4]\ds left\n`).MatchString(out.String()) {
 			t.Errorf("%s", out.String())
 		}
 	})

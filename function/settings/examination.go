@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/aerosink/aerosink/connector/nearest"
+	"github.com/aerosink/aerosink/connector/plural"
 	"github.com/aerosink/aerosink/function/sink"
 )
 
@@ -43,7 +44,7 @@ func (x *Examination) effective(v Variable) string {
 		}
 	case maxBody, maxInflated, maxInFlight, maxChange, maxHeader:
 		if n, err := sink.ParseSize(value); err == nil {
-			value = fmt.Sprintf("%s (%d bytes)", value, n)
+			value = fmt.Sprintf("%s (%s)", value, plural.Of(int(n), "byte"))
 		}
 	case sinks:
 		value = strings.Join(strings.FieldsFunc(value, func(r rune) bool { return r == ',' || r == ' ' }), ", ")

@@ -10,6 +10,7 @@ import (
 	"cloud.google.com/go/pubsub/v2/apiv1/pubsubpb"
 
 	"github.com/aerosink/aerosink/connector/change"
+	"github.com/aerosink/aerosink/connector/cli"
 	"github.com/aerosink/aerosink/connector/format"
 	"github.com/aerosink/aerosink/connector/format/formats"
 	"github.com/aerosink/aerosink/connector/xdr"
@@ -135,7 +136,7 @@ func (k *checker) find(data []byte) (*entry, error) {
 		return nil, err
 	}
 	if len(parsed) != 1 {
-		return nil, fmt.Errorf("%d changes in a message, want 1", len(parsed))
+		return nil, fmt.Errorf("%s in a message, want 1", cli.Count(len(parsed), "change"))
 	}
 	if parsed[0].Err != nil {
 		return nil, parsed[0].Err

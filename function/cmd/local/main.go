@@ -100,13 +100,13 @@ func (o *options) playOnce(ctx context.Context, frames []xdr.Frame, cloud *cloud
 	}
 	source := &xdrtest.Source{Address: p.xdr.Addr().String(), Connections: 4}
 	if err := source.Play(ctx, frames); err != nil {
-		return fmt.Errorf("play %d messages: %w", len(frames), err)
+		return fmt.Errorf("play %s: %w", cli.Count(len(frames), "message"), err)
 	}
 	checker.played()
 	for checker.missing > 0 {
 		received, err := cloud.pull(ctx)
 		if err != nil {
-			return fmt.Errorf("%d changes did not come out of Pub/Sub: %w", checker.missing, err)
+			return fmt.Errorf("%s did not come out of Pub/Sub: %w", cli.Count(checker.missing, "change"), err)
 		}
 		for _, m := range received {
 			out.message(m)

@@ -81,7 +81,7 @@ func (p *printer) objects(objects []object) {
 	p.printf("")
 	for _, o := range objects {
 		p.printf("  gs://%s/%s", bucketName, o.name)
-		p.printf("      %s, %d bytes", cli.Count(strings.Count(o.text, "\n"), "change"), len(o.text))
+		p.printf("      %s, %s", cli.Count(strings.Count(o.text, "\n"), "change"), cli.Count(len(o.text), "byte"))
 	}
 	p.printf("")
 }

@@ -16,6 +16,8 @@ import (
 	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/mem"
 	"google.golang.org/protobuf/encoding/protowire"
+
+	"github.com/aerosink/aerosink/connector/plural"
 )
 
 // topic publishes to one topic. It uses Google's generated client to connect,
@@ -103,7 +105,7 @@ func (c *publishCodec) Unmarshal(data mem.BufferSlice, _ any) error {
 		rest = rest[n:]
 	}
 	if messages := c.last - c.first; ids != messages {
-		return fmt.Errorf("read the response of Pub/Sub: %d IDs for %d messages", ids, messages)
+		return fmt.Errorf("read the response of Pub/Sub: %s for %s", plural.Of(ids, "ID"), plural.Of(messages, "message"))
 	}
 	return nil
 }

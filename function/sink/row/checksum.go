@@ -8,6 +8,8 @@ import (
 	"hash/crc32"
 	"io"
 	"slices"
+
+	"github.com/aerosink/aerosink/connector/plural"
 )
 
 // A Parquet file ends with a footer, the footer's length and a magic number. Between the
@@ -34,7 +36,7 @@ func sealed(file []byte) []byte {
 func checkSeal(file io.ReaderAt, size int64) error {
 	var tail [tailSize]byte
 	if size < int64(tailSize+sealSize) {
-		return fmt.Errorf("%d bytes are too few for a file", size)
+		return fmt.Errorf("%s, too few for a file", plural.Of(int(size), "byte"))
 	}
 	if _, err := file.ReadAt(tail[:], size-tailSize); err != nil {
 		return err
