@@ -34,10 +34,11 @@ func (l *batchLimit) increase(s *Stream, n int) {
 	}
 }
 
-// decrease follows a request of n changes that was sent at the given time and took too
-// long. Requests that were sent before the last decrease do not count again.
+// decrease halves the limit after a request of n changes that was sent at sent and took too
+// long. A request of one change says nothing about the size of others. Requests sent before
+// the last decrease are ignored.
 func (l *batchLimit) decrease(n int, sent, now time.Time) {
-	if sent.After(l.decreased) {
-		l.now, l.decreased = max(1, min(l.now, float64(n))/2), now
+	if n > 1 && sent.After(l.decreased) {
+		l.now, l.decreased = max(1, min(l.now, float64(l.most))/2), now
 	}
 }
