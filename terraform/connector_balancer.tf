@@ -78,6 +78,7 @@ resource "google_compute_forwarding_rule" "connector" {
   subnetwork            = local.subnetwork
   backend_service       = google_compute_region_backend_service.connector[0].id
   allow_global_access   = false
+  deletion_policy       = local.deletion_policy
 
   # Nor a backend service or an address that a rule uses.
   lifecycle {

@@ -156,6 +156,7 @@ resource "google_compute_region_per_instance_config" "connector" {
   region                        = var.region
   region_instance_group_manager = google_compute_region_instance_group_manager.connector[0].name
   remove_instance_on_destroy    = true
+  deletion_policy               = local.deletion_policy # like the address, which would refuse only after the machine is gone
 
   preserved_state {
     internal_ip {

@@ -27,6 +27,24 @@ func leftInPlace(m module) (found []string) {
 	return found
 }
 
+// refusedLate finds resources that are not protected, but are replaced with one that is.
+// Terraform deletes them first, and then meets the refusal: a changed subnetwork would
+// delete the machines and keep their addresses.
+func refusedLate(m module) (found []string) {
+	bodies := map[string]*hclsyntax.Body{}
+	for _, b := range m.blocks("resource") {
+		bodies[address(b)] = b.Body
+	}
+	for _, b := range m.blocks("resource") {
+		for _, with := range references(child(b.Body, "lifecycle"), nil, inUse) {
+			if of := bodies[with]; of != nil && isProtected(of) && !isProtected(b.Body) {
+				found = append(found, fmt.Sprintf("%s would be deleted before %s refuses to be replaced; protect it too", address(b), with))
+			}
+		}
+	}
+	return found
+}
+
 // With another subnetwork the group is replaced, and so all that uses it or its addresses.
 func TestConnectorGroup_replacedWithSubnetwork(t *testing.T) {
 	group := newPlan(t, variables()).resources["google_compute_region_instance_group_manager"]["connector"]

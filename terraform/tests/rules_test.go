@@ -54,6 +54,7 @@ var rules = []rule{
 		{`resource "google_pubsub_topic" "a" { kms_key_name = var.kms_key }`, "google_pubsub_topic.a does not depend on the grant", false},
 		{"resource \"google_bigquery_dataset\" \"a\" {\n  depends_on = [google_kms_crypto_key_iam_member.a]\n}", "google_bigquery_dataset.a does not set kms_key_name", false},
 	}},
+	{refusedLate, []bad{{"resource \"google_compute_address\" \"a\" {\n  deletion_policy = local.deletion_policy\n}\nresource \"google_compute_region_per_instance_config\" \"b\" {\n  lifecycle {\n    replace_triggered_by = [google_compute_address.a.id]\n  }\n}", "google_compute_region_per_instance_config.b would be deleted before google_compute_address.a", false}}},
 	{leftInPlace, []bad{
 		{`resource "google_compute_forwarding_rule" "a" { ip_address = google_compute_address.b[0].address }`, "google_compute_forwarding_rule.a uses google_compute_address.b", false},
 		{"resource \"google_compute_region_backend_service\" \"a\" {\n  backend {\n    group = google_compute_region_instance_group_manager.b.instance_group\n  }\n  lifecycle {\n    replace_triggered_by = [google_compute_address.b.id]\n  }\n}", "google_compute_region_backend_service.a uses", false},
