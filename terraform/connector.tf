@@ -4,18 +4,18 @@ variable "connector" {
   description = <<-EOT
     The connectors, on virtual machines of their own. Null creates none, for connectors
     elsewhere: on Kubernetes, beside each node of the database, or Aerospike's own.
-    - size: number of connectors; the database lists each of them. Two of them must be able to carry the load of three.
-    - zones: zones of the region to spread them over; null lets Google choose. Changing them later recreates all machines at the same time.
-    - machine_type: with x86 processors and Persistent Disk; one vCPU takes more than 100,000 small changes a second. The connector may use all of its memory but 768 MiB, or half of a smaller one.
-    - os_image: image or image family of Container-Optimized OS.
-    - rollout: on-command leaves running machines alone until you run the command in the output roll_connectors, which replaces them one by one; at-once has Google replace all at the same time.
-    - namespaces: namespaces of the database, for the output xdr_config.
-    - config: a complete configuration to use instead of ours. It becomes metadata of the machines, so it must not contain secrets. It must listen on 8901, and have manage on 8902.
-    - tls: XDR over TLS. Secret versions, projects/P/secrets/S/versions/V, of the certificate in PEM with its chain, of its key, and of the authority that signed the database's certificates (without it nodes need no certificate); and the name in the certificate. A config of your own finds the files at /run/aerosink/tls/certificate, …/key and …/authority.
-    - metrics: whether metrics go to Managed Service for Prometheus, which bills by sample.
-    - collector_image: image of the collector that sends them.
-    - balancer: one address in front of all connectors, for databases that cannot list several.
-    - firewall: whether firewall rules are created. If not, for example in a Shared VPC, somebody else must create them.
+    - `size`: number of connectors; the database lists each of them. Two of them must be able to carry the load of three.
+    - `zones`: zones of the region to spread them over; null lets Google choose. Changing them later recreates all machines at the same time.
+    - `machine_type`: with x86 processors and Persistent Disk; one vCPU takes more than 100,000 small changes a second. The connector may use all of its memory but 768 MiB, or half of a smaller one.
+    - `os_image`: image or image family of Container-Optimized OS.
+    - `rollout`: on-command leaves running machines alone until you run the command in the output roll_connectors, which replaces them one by one; at-once has Google replace all at the same time.
+    - `namespaces`: namespaces of the database, for the output xdr_config.
+    - `config`: a complete configuration to use instead of ours. It becomes metadata of the machines, so it must not contain secrets. It must listen on 8901, and have manage on 8902.
+    - `tls`: XDR over TLS. Secret versions, projects/P/secrets/S/versions/V, of the certificate in PEM with its chain, of its key, and of the authority that signed the database's certificates (without it nodes need no certificate); and the name in the certificate. A config of your own finds the files at /run/aerosink/tls/certificate, …/key and …/authority.
+    - `metrics`: whether metrics go to Managed Service for Prometheus, which bills by sample.
+    - `collector_image`: image of the collector that sends them.
+    - `balancer`: one address in front of all connectors, for databases that cannot list several.
+    - `firewall`: whether firewall rules are created. If not, for example in a Shared VPC, somebody else must create them.
   EOT
   type = object({
     size         = optional(number, 3)
