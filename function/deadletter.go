@@ -20,21 +20,13 @@ import (
 // a sink would get the versions of its record in any order. The body is empty if the message
 // was too large for the connector.
 func (r *Receiver) storeDeadLetter(w http.ResponseWriter, req *http.Request, reader *intake.Reader, from origin) (*store.Outcome, error) {
-	mediaType, err := mediaTypeOf(req)
-	if err != nil {
-		return nil, err
-	}
-	to, err := r.open(req.Context())
-	if err != nil {
-		return nil, err
-	}
 	received := time.Now()
 	body := reader.Buffer()
 	defer body.Free()
-	if err := reader.Read(w, req, body); err != nil {
+	mediaType, to, err := r.read(w, req, reader, body)
+	if err != nil {
 		return nil, err
 	}
-	r.metrics.bytes.Observe(float64(len(body.Bytes())))
 	l, err := deadletter.ParseHeader(req.Header)
 	switch {
 	case err != nil:

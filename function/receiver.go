@@ -158,27 +158,18 @@ func (r *Receiver) serve(w http.ResponseWriter, req *http.Request, from origin) 
 	return nil, notFound(req.URL.Path)
 }
 
-// store stores the changes in the body of a request. It refuses a wrong media type before it
-// reads the body, so that a client that waits for the status 100 does not send it.
+// store stores the changes in the body of a request.
 func (r *Receiver) store(w http.ResponseWriter, req *http.Request, reader *intake.Reader, from origin) (*store.Outcome, error) {
 	if req.ContentLength == 0 {
 		return nil, nil
 	}
-	mediaType, err := mediaTypeOf(req)
-	if err != nil {
-		return nil, err
-	}
-	to, err := r.open(req.Context())
-	if err != nil {
-		return nil, err
-	}
 	received := time.Now()
 	body := reader.Buffer()
 	defer body.Free()
-	if err := reader.Read(w, req, body); err != nil || len(body.Bytes()) == 0 {
+	mediaType, to, err := r.read(w, req, reader, body)
+	if err != nil || len(body.Bytes()) == 0 {
 		return nil, err
 	}
-	r.metrics.bytes.Observe(float64(len(body.Bytes())))
 	buffer := newChangeBuffer()
 	defer buffer.free()
 	if err := buffer.parse(to, mediaType, body.Bytes()); err != nil || len(buffer.changes) == 0 {
@@ -190,6 +181,22 @@ func (r *Receiver) store(w http.ResponseWriter, req *http.Request, reader *intak
 		sink.Batch{Changes: buffer.changes, TraceParent: from.TraceParent()})
 	r.metrics.count(buffer.changes, &o)
 	return &o, nil
+}
+
+// read reads the body of a request, once the sinks are open. It refuses a wrong media type
+// before it reads the body, so that a client that waits for the status 100 does not send it.
+func (r *Receiver) read(w http.ResponseWriter, req *http.Request, reader *intake.Reader, body *intake.Buffer) (mediaType string, to *ready, err error) {
+	if mediaType, err = mediaTypeOf(req); err != nil {
+		return "", nil, err
+	}
+	if to, err = r.open(req.Context()); err != nil {
+		return "", nil, err
+	}
+	if err = reader.Read(w, req, body); err != nil {
+		return "", nil, err
+	}
+	r.metrics.bytes.Observe(float64(len(body.Bytes())))
+	return mediaType, to, nil
 }
 
 // enter returns the entry, which the first request creates. It reads only the settings that
