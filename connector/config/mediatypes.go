@@ -70,16 +70,12 @@ func family(mediaType string) []string {
 }
 
 // sentTypes returns the media types of requests in a format: of one change, and of several.
+// They do not depend on what the records contain.
 func sentTypes(f format.Format) (one, several string) {
-	switch f.Name() {
-	case "json", "flat-json":
-		return format.MediaJSON, format.MediaNDJSON
-	case "message-pack":
-		return format.MediaMessagePack, format.MediaMessagePack
-	case "avro":
-		return format.MediaAvro, format.MediaAvro
-	}
-	return format.MediaOctets, format.MediaXDR
+	record := []byte("\n")
+	_, one = f.Seal(record, 1)
+	_, several = f.Seal(record, 2)
+	return one, several
 }
 
 // checkMediaTypes compares the header Content-Type of each destination with the media types
