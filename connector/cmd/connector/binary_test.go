@@ -145,7 +145,7 @@ func live(s *xdrtest.Source, n int) {
 		s.Write(user(setOf(digest(i)), i))
 	}
 	for i := range n / 4 {
-		s.Delete(digest(i), change.Op(1+i%2))
+		s.Delete("test", digest(i), change.Op(1+i%2))
 	}
 }
 
@@ -193,7 +193,7 @@ func settle(t *testing.T, s *xdrtest.Source) {
 // except in skipped sets.
 func wantNewest(t *testing.T, s *xdrtest.Source, l *delivertest.Ledger, skipped ...string) {
 	t.Helper()
-	want := s.Newest()
+	want := s.Newest("test")
 	maps.DeleteFunc(want, func(d change.Digest, _ xdrtest.Version) bool { return slices.Contains(skipped, setOf(d)) })
 	if diff := cmp.Diff(want, l.Newest()); diff != "" {
 		t.Errorf("the newest versions (-source +destination):\n%s", diff)

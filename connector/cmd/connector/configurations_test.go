@@ -110,7 +110,7 @@ func TestBinary_configurations(t *testing.T) {
 // nor time.
 func wantNewestBare(t *testing.T, s *xdrtest.Source, l *delivertest.Ledger) {
 	t.Helper()
-	want, got := s.Newest(), l.Newest()
+	want, got := s.Newest("test"), l.Newest()
 	for d, v := range want {
 		if !v.Op.IsDelete() {
 			continue
@@ -192,7 +192,7 @@ func TestBinary_supervisorDeletes(t *testing.T) {
 	live(s, 400)
 	settle(t, s)
 	for i := range 50 {
-		s.Expire(digest(300 + i))
+		s.Expire("test", digest(300 + i))
 	}
 	settle(t, s)
 	wantNewest(t, s, l)

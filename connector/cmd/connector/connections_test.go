@@ -103,7 +103,7 @@ func TestBinary_stuckConnections(t *testing.T) {
 	ship(t, s)
 	live(s, 1000)
 	settle(t, s)
-	for d, v := range s.Newest() {
+	for d, v := range s.Newest("test") {
 		if !l.Has(v) {
 			t.Errorf("record %s is not at the destination", d)
 		}

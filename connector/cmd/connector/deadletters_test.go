@@ -131,7 +131,7 @@ func TestBinary_recordOrdering(t *testing.T) {
 				}
 			}
 			changetest.WaitFor(t, "the newest versions and stale ones", func() bool {
-				return s.Stats().Stale > 0 && cmp.Equal(s.Newest(), l.Newest())
+				return s.Stats().Stale > 0 && cmp.Equal(s.Newest("test"), l.Newest())
 			})
 			if n := l.Counts().Backwards; n > 0 {
 				t.Errorf("%d older versions after newer ones", n)

@@ -30,7 +30,8 @@ type connection struct {
 // shipment is a request without a reply.
 type shipment struct {
 	item
-	sent time.Time
+	version Version
+	sent    time.Time
 }
 
 func newConnection(s *Source, address string) *connection {
@@ -126,7 +127,7 @@ func (c *connection) disconnected(unreachable error) bool {
 
 // requeue queues i to be shipped again.
 func (c *connection) requeue(i item) {
-	if i.once || !c.queue.addFirst(i) {
+	if i.message != nil && i.message.once || !c.queue.addFirst(i) {
 		c.source.done()
 	}
 }
@@ -193,13 +194,13 @@ func (c *connection) burst(now time.Time) (frames []xdr.Frame, next time.Duratio
 		return true
 	})
 	for _, i := range items {
-		frame, err := s.frame(&i, now)
+		frame, version, err := s.frame(&i, now)
 		if frame == nil {
 			delete(c.busy, i.digest)
 			s.drop(err)
 			continue
 		}
-		c.inFlight = append(c.inFlight, shipment{i, now})
+		c.inFlight = append(c.inFlight, shipment{i, version, now})
 		s.stats.BytesShipped += len(frame)
 		frames = append(frames, frame)
 	}
@@ -244,12 +245,14 @@ func (c *connection) reply(code xdr.Code) (Reply, error) {
 	c.answered = true
 	delete(c.busy, sh.digest)
 	switch {
-	case sh.once:
+	case sh.message != nil && sh.message.once:
 		s.stats.Injected++
 		s.done()
 	case code.Done():
 		s.stats.Success++
-		s.acknowledged(sh.item)
+		if sh.record != nil {
+			s.acknowledged(sh.record, sh.version)
+		}
 		s.done()
 	case code.Retry():
 		s.stats.RetryDest++

@@ -33,13 +33,13 @@ type Policy struct {
 const compressionThreshold = 128
 
 // message returns the message of c, a version of r.
-func (p Policy) message(r *record, c change.Change) (xdr.Frame, error) {
+func (p Policy) message(r *record, c change.Change, now time.Time) (xdr.Frame, error) {
 	c.SourceID, c.Mode = p.SourceID, change.Replace
 	if p.HideKeys {
 		c.Key = change.Value{}
 	}
 	c.Bins = p.bins(r, &c)
-	frame, err := xdr.AppendMessage(nil, &c, time.Now())
+	frame, err := xdr.AppendMessage(nil, &c, now)
 	if err != nil || !p.Compress || len(frame) < compressionThreshold {
 		return frame, err
 	}
@@ -53,7 +53,13 @@ func (p Policy) bins(r *record, c *change.Change) []change.Bin {
 	case NoBins:
 		return nil
 	case OnlyChanged:
-		c.Mode, c.BinLUTs = change.Update, p.BinLUTs && !c.Op.IsDelete()
+		c.BinLUTs = p.BinLUTs && !c.Op.IsDelete()
+		if r.shared > 0 && r.shared < r.created && c.LUT >= r.created {
+			// The connector has bins of the record that was deleted.
+			bins = slices.DeleteFunc(bins, func(b change.Bin) bool { return b.Value.Kind() == change.KindNil })
+			break
+		}
+		c.Mode = change.Update
 		bins = slices.DeleteFunc(bins, func(b change.Bin) bool { return b.LUT <= r.shared })
 	default:
 		bins = slices.DeleteFunc(bins, func(b change.Bin) bool { return b.Value.Kind() == change.KindNil })

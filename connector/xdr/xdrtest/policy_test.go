@@ -33,7 +33,7 @@ func TestPolicy_messages(t *testing.T) {
 			settle(t, s)
 			s.Write(user(1, change.Bin{Name: "b"}, integer("c", 2)))
 			settle(t, s)
-			s.Delete(digest(1), change.Delete)
+			s.Delete("test", digest(1), change.Delete)
 			settle(t, s)
 			var info []string
 			var bins [][]string

@@ -19,8 +19,7 @@ func TestQueue_order(t *testing.T) {
 		for range rapid.IntRange(1, 60).Draw(t, "steps") {
 			if rapid.Bool().Draw(t, "add") {
 				n++
-				i := item{digest: change.Digest{byte(rapid.IntRange(0, 3).Draw(t, "partition")), 2: byte(rapid.IntRange(0, 2).Draw(t, "record"))}, frame: []byte{1}}
-				i.version.Generation = n
+				i := item{digest: change.Digest{byte(rapid.IntRange(0, 3).Draw(t, "partition")), 2: byte(rapid.IntRange(0, 2).Draw(t, "record"))}, message: &message{version: Version{Generation: n}}}
 				q.add(i)
 				want[i.digest] = append(want[i.digest], n)
 				continue
@@ -37,7 +36,7 @@ func TestQueue_order(t *testing.T) {
 				}
 			}
 			for _, i := range taken {
-				got[i.digest] = append(got[i.digest], i.version.Generation)
+				got[i.digest] = append(got[i.digest], i.message.version.Generation)
 			}
 		}
 		total := q.len()
@@ -59,8 +58,8 @@ func TestQueue_order(t *testing.T) {
 // A record is queued once, a message each time.
 func TestQueue_recordOnce(t *testing.T) {
 	var q queue
-	record, message := item{digest: change.Digest{1}}, item{digest: change.Digest{1}, frame: []byte{1}}
-	if !q.add(record) || q.add(record) || q.addFirst(record) || !q.add(message) || !q.addFirst(message) {
+	r, m := item{digest: change.Digest{1}, record: &record{}}, item{digest: change.Digest{1}, message: &message{}}
+	if !q.add(r) || q.add(r) || q.addFirst(r) || !q.add(m) || !q.addFirst(m) {
 		t.Errorf("%+v", q)
 	}
 	for range 3 {

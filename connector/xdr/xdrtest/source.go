@@ -40,12 +40,15 @@ type Source struct {
 	Policy Policy
 	Faults Faults
 
+	Now func() time.Time // the clock of LUTs and expiry; nil means time.Now
+
 	// Answered is called with every reply, concurrently; may be nil.
 	Answered func(Reply)
 
 	mu          sync.Mutex
 	changed     *sync.Cond // pending became 0
-	records     records
+	namespaces  map[string]*namespace
+	shipped     []string // namespaces; nil if all are
 	connections [][]*connection // of each connector
 	disturber   *disturber
 	pending     int // changes that are queued or in flight
@@ -131,19 +134,19 @@ func (s *Source) queueFrames(frames []xdr.Frame) error {
 		if err := d.Decode(f, &c); err != nil {
 			return fmt.Errorf("message %d: %w", i, err)
 		}
-		s.queue(item{digest: c.Digest, frame: f, version: VersionOf(&c)})
+		s.queue(item{digest: c.Digest, message: &message{frame: f, version: VersionOf(&c)}})
 	}
 	return nil
 }
 
-// Inject ships a message, malformed or not, once, on the connection of partition. Whatever
+// Inject ships a frame, malformed or not, once, on the connection of partition. Whatever
 // the reply is, and even if the connection breaks, it is not shipped again.
-func (s *Source) Inject(message []byte, partition int) {
+func (s *Source) Inject(frame []byte, partition int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.begin()
 	digest := change.Digest{byte(partition), byte(partition >> 8)}
-	s.queue(item{digest: digest, frame: message, version: Version{Digest: digest}, once: true})
+	s.queue(item{digest: digest, message: &message{frame: frame, version: Version{Digest: digest}, once: true}})
 }
 
 // begin initializes s at the first call.
@@ -152,7 +155,7 @@ func (s *Source) begin() {
 		return
 	}
 	s.changed = sync.NewCond(&s.mu)
-	s.records = records{}
+	s.namespaces = map[string]*namespace{}
 	s.disturber = newDisturber(s.Faults)
 	for _, address := range append([]string{s.Address}, s.Others...) {
 		var all []*connection
@@ -170,81 +173,23 @@ func or[T int | time.Duration](value, absent T) T {
 	return absent
 }
 
+func (s *Source) now() time.Time {
+	if s.Now == nil {
+		return time.Now()
+	}
+	return s.Now()
+}
+
 func (s *Source) window() int               { return or(s.Window, 1000) }
 func (s *Source) retryAfter() time.Duration { return or(s.RetryAfter, 100*time.Millisecond) }
 func (s *Source) ackTimeout() time.Duration { return or(s.AckTimeout, 15*time.Second) }
-
-// Write writes a record as a client does, and queues the change. It takes namespace, set,
-// digest, key, expiry and the written bins from c; a bin of KindNil is deleted. Generation
-// and times are set by the source. Write returns the new version.
-func (s *Source) Write(c change.Change) Version {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.begin()
-	return s.changedRecord(s.records.write(c))
-}
-
-// Delete deletes a record as a client does, durably if op says so, and queues the delete.
-// It returns the zero Version if there is no record.
-func (s *Source) Delete(d change.Digest, op change.Op) Version {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.begin()
-	if c := s.records.delete(d, op); c != nil {
-		return s.changedRecord(c)
-	}
-	return Version{}
-}
-
-// changedRecord queues a new version of a record.
-func (s *Source) changedRecord(c *change.Change) Version {
-	s.queue(item{digest: c.Digest, lut: c.LUT})
-	return VersionOf(c)
-}
-
-// Expire deletes a record as the namespace supervisor does when it has expired or is
-// evicted. The delete is shipped only if the policy says so.
-func (s *Source) Expire(d change.Digest) {
-	if s.Policy.SupervisorDeletes {
-		s.Delete(d, change.Delete)
-		return
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.begin()
-	if r := s.records[d]; r != nil {
-		r.gone = true
-	}
-}
-
-// Rewind queues all records.
-func (s *Source) Rewind() { s.Recover(0) }
-
-// Recover queues the records that changed after lut, in Unix milliseconds, as a node does
-// that lost its queue. Deletes without a tombstone are lost.
-func (s *Source) Recover(lut int64) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.begin()
-	s.stats.Recoveries++
-	for _, r := range s.records.after(lut) {
-		s.queue(item{digest: r.now.Digest, lut: r.now.LUT})
-	}
-}
-
-// Newest returns the version of each record that a connector has in the end.
-func (s *Source) Newest() map[change.Digest]Version {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.records.newest()
-}
 
 // Stats returns the counts so far.
 func (s *Source) Stats() Stats {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	stats := s.stats
-	oldest := time.Now().UnixMilli()
+	oldest := s.now().UnixMilli()
 	now := oldest
 	note := func(i item) {
 		if i.lut > 0 {
@@ -255,8 +200,8 @@ func (s *Source) Stats() Stats {
 		for _, c := range connections {
 			stats.InQueue += c.queue.len()
 			stats.InProgress += len(c.inFlight)
-			for _, items := range c.queue.partitions {
-				for _, i := range items {
+			for _, l := range c.queue.partitions {
+				for _, i := range l.all() {
 					note(i)
 				}
 			}
@@ -283,6 +228,9 @@ func (s *Source) queue(i item) {
 // Connectors that cannot be reached are left out unless all are.
 func (s *Source) connectionOf(d change.Digest) *connection {
 	index := d.Partition() % len(s.connections[0])
+	if len(s.connections) == 1 {
+		return s.connections[0][index]
+	}
 	var up, all []*connection
 	for _, connections := range s.connections {
 		c := connections[index]
@@ -299,8 +247,8 @@ func (s *Source) connectionOf(d change.Digest) *connection {
 
 // wait returns how long i has to wait before it is shipped.
 func (s *Source) wait(i *item, now time.Time) time.Duration {
-	if r := s.records[i.digest]; r != nil && i.frame == nil {
-		if cool := r.sent.Add(s.HotKey); cool.After(now) && cool.After(i.after) {
+	if i.record != nil && s.HotKey > 0 {
+		if cool := i.record.sent.Add(s.HotKey); cool.After(now) && cool.After(i.after) {
 			s.stats.HotKeys++
 			i.after = cool
 		}
@@ -308,19 +256,20 @@ func (s *Source) wait(i *item, now time.Time) time.Duration {
 	return i.after.Sub(now)
 }
 
-// frame returns the message of i, with the record as it is now. It is nil if there is
-// nothing to ship, and then the error says whether the record cannot be shipped.
-func (s *Source) frame(i *item, now time.Time) (xdr.Frame, error) {
-	if i.frame != nil {
-		return i.frame, nil
+// frame returns the message of i, with the record as it is now, and the version that it
+// makes. It is nil if there is nothing to ship, and then the error says whether the record
+// cannot be shipped.
+func (s *Source) frame(i *item, now time.Time) (xdr.Frame, Version, error) {
+	if i.message != nil {
+		return i.message.frame, i.message.version, nil
 	}
-	r := s.records[i.digest]
+	r := i.record
 	if r.gone {
-		return nil, nil
+		return nil, Version{}, nil
 	}
 	r.sent = now
-	i.version = VersionOf(&r.now)
-	return s.Policy.message(r, r.now)
+	frame, err := s.Policy.message(r, *r.now, s.now())
+	return frame, VersionOf(r.now), err
 }
 
 // drop counts a change that is not shipped.
@@ -333,15 +282,10 @@ func (s *Source) drop(err error) {
 	s.done()
 }
 
-// acknowledged records that a connector has the version of i, and queues what faults ask
-// for.
-func (s *Source) acknowledged(i item) {
-	r := s.records[i.digest]
-	if i.frame != nil || r == nil {
-		return
-	}
-	r.shared = max(r.shared, i.version.LUT)
-	if i.version.Op == change.Delete && i.version.LUT == r.now.LUT {
+// acknowledged records that a connector has a version of r, and queues what faults ask for.
+func (s *Source) acknowledged(r *record, v Version) {
+	r.shared = max(r.shared, v.LUT)
+	if v.Op == change.Delete && v.LUT == r.now.LUT {
 		r.gone = true
 	}
 	s.disturb(r)
@@ -349,29 +293,29 @@ func (s *Source) acknowledged(i item) {
 
 // disturb queues what faults add after a record is acknowledged.
 func (s *Source) disturb(r *record) {
-	d := s.disturber
+	d, digest := s.disturber, r.now.Digest
 	if d.happens(d.Again) {
-		s.queue(item{digest: r.now.Digest, lut: r.now.LUT})
+		s.queue(item{digest: digest, record: r, lut: r.now.LUT})
 	}
 	if r.before != nil && d.happens(d.Stale) {
 		s.shipStale(r)
 	}
-	if message := d.malformed(); message != nil {
-		s.queue(item{digest: r.now.Digest, frame: message, version: Version{Digest: r.now.Digest}, once: true})
+	if frame := d.malformed(); frame != nil {
+		s.queue(item{digest: digest, message: &message{frame: frame, version: Version{Digest: digest}, once: true}})
 	}
 }
 
 // shipStale queues the version before the current one, on the connection after that of the
 // record.
 func (s *Source) shipStale(r *record) {
-	frame, err := s.Policy.message(r, *r.before)
+	frame, err := s.Policy.message(r, *r.before, s.now())
 	if err != nil {
 		s.abandon(err)
 		return
 	}
 	connections := s.connections[0]
 	c := connections[(r.now.Digest.Partition()+1)%len(connections)]
-	c.queue.add(item{digest: r.now.Digest, frame: frame, version: VersionOf(r.before)})
+	c.queue.add(item{digest: r.now.Digest, message: &message{frame: frame, version: VersionOf(r.before)}})
 	s.pending++
 	s.stats.Stale++
 	c.signal()

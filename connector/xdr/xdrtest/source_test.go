@@ -91,7 +91,7 @@ func TestSource_faults(t *testing.T) {
 				s.Rewind()
 				settle(t, s)
 			}
-			if diff := cmp.Diff(s.Newest(), last(r.versions())); diff != "" {
+			if diff := cmp.Diff(s.Newest("test"), last(r.versions())); diff != "" {
 				t.Errorf("(-newest +got):\n%s", diff)
 			}
 			stats := s.Stats()
@@ -115,7 +115,7 @@ func live(s *xdrtest.Source, n int) {
 		s.Write(user(i, integer("a", 2), change.Bin{Name: "text"}))
 	}
 	for i := range n / 4 {
-		s.Delete(digest(i), change.Op(1+i%2))
+		s.Delete("test", digest(i), change.Op(1+i%2))
 	}
 	for i := range n / 8 {
 		s.Write(user(i, integer("b", 3)))
@@ -181,12 +181,12 @@ func TestSource_Expire(t *testing.T) {
 	r := newReceiver(t, nil)
 	s := &xdrtest.Source{Address: r.Addr().String()}
 	s.Write(user(1, integer("a", 1)))
-	s.Expire(digest(1))
-	s.Expire(digest(2))
+	s.Expire("test", digest(1))
+	s.Expire("test", digest(2))
 	s.Write(user(3, integer("a", 1)))
 	running(t, s)
 	settle(t, s)
-	s.Expire(digest(3))
+	s.Expire("test", digest(3))
 	settle(t, s)
 	if stats := s.Stats(); stats.NotFound != 1 || stats.Success != 1 {
 		t.Errorf("%s, want one not found, one shipped, and no deletes", stats)
@@ -195,7 +195,7 @@ func TestSource_Expire(t *testing.T) {
 	running(t, telling)
 	telling.Write(user(3, integer("a", 2)))
 	settle(t, telling)
-	telling.Expire(digest(3))
+	telling.Expire("test", digest(3))
 	settle(t, telling)
 	if got := r.versions(); got[len(got)-1].Op != change.Delete || got[len(got)-1].Generation != 2 {
 		t.Errorf("%+v, want a delete of generation 2", got)
@@ -208,8 +208,8 @@ func TestSource_Recover(t *testing.T) {
 	for i := range 20 {
 		s.Write(user(19-i, integer("a", 1)))
 	}
-	s.Delete(digest(1), change.Delete)
-	s.Delete(digest(2), change.DurableDelete)
+	s.Delete("test", digest(1), change.Delete)
+	s.Delete("test", digest(2), change.DurableDelete)
 	running(t, s)
 	settle(t, s)
 	first := len(r.versions())
@@ -222,7 +222,7 @@ func TestSource_Recover(t *testing.T) {
 	if len(partitions) != 19 || !slices.IsSorted(partitions) {
 		t.Errorf("partitions %v, want all but that of the plain delete, in order", partitions)
 	}
-	newest := s.Newest()[digest(2)].LUT
+	newest := s.Newest("test")[digest(2)].LUT
 	s.Recover(newest)
 	settle(t, s)
 	if n := len(r.versions()) - first - 19; n != 0 || s.Stats().Recoveries != 2 {
@@ -307,7 +307,7 @@ func TestSource_severalConnectors(t *testing.T) {
 		s.Write(user(i, integer("a", 2)))
 	}
 	settle(t, s)
-	if diff := cmp.Diff(s.Newest(), last(slices.Concat(one.versions(), two.versions()))); diff != "" {
+	if diff := cmp.Diff(s.Newest("test"), last(slices.Concat(one.versions(), two.versions()))); diff != "" {
 		t.Errorf("(-newest +got):\n%s", diff)
 	}
 }
