@@ -110,7 +110,7 @@ func appendFields(dst []byte, c *change.Change) []byte {
 	if kind := c.Key.Kind(); kind != change.KindNil {
 		at := len(dst)
 		dst = append(appendFieldHead(dst, fieldKey, 0), byte(kind))
-		dst = appendParticle(dst, c.Key)
+		dst = AppendParticle(dst, c.Key)
 		binary.BigEndian.PutUint32(dst[at:], uint32(len(dst)-at-4))
 	}
 	if c.LUT != 0 {
@@ -145,13 +145,14 @@ func appendOp(dst []byte, b *change.Bin) ([]byte, error) {
 	if b.LUT != 0 {
 		dst = appendLUT(dst, b.LUT, b.SourceID)
 	}
-	dst = appendParticle(dst, b.Value)
+	dst = AppendParticle(dst, b.Value)
 	binary.BigEndian.PutUint32(dst[start:], uint32(len(dst)-start-4))
 	return dst, nil
 }
 
-// appendParticle is the inverse of particle.
-func appendParticle(dst []byte, v change.Value) []byte {
+// AppendParticle appends the bytes that follow the particle type of v in a bin or a user key. The
+// kind of v is at most 255. Nil has no bytes.
+func AppendParticle(dst []byte, v change.Value) []byte {
 	switch v.Kind() {
 	case change.KindNil:
 		return dst
