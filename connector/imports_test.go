@@ -34,6 +34,7 @@ var importRules = map[string]struct {
 	"connector/deliver/auth":        {"connector/credentials", "log log/slog net/http"},
 	"connector/deliver/delivertest": {"connector/change connector/format connector/format/formats connector/report connector/xdr/xdrtest", ""},
 	"connector/deliver/post":        {"connector/deliver/auth connector/report", "log log/slog"},
+	"connector/devnode":             {"connector/change connector/xdr connector/xdr/xdrtest", "cloud.google.com net/http log log/slog"},
 	"connector/format":              {"connector/change connector/plural connector/xdr", "net net/http log log/slog"},
 	"connector/format/avro":         {"connector/change connector/format connector/format/json connector/plural", "net net/http log log/slog"},
 	"connector/format/formats":      {"connector/change connector/format connector/format/avro connector/format/json connector/format/msgpack connector/format/raw", "net net/http log log/slog"},
@@ -69,7 +70,7 @@ var importRules = map[string]struct {
 
 // forTests lists the packages that only tests, each other, and the local pipeline
 // (function/cmd/local) may import.
-var forTests = []string{"connector/change/changetest", "connector/cli/clitest", "connector/deliver/delivertest", "connector/xdr/xdrtest", "function/sink/sinktest", "testdata"}
+var forTests = []string{"connector/change/changetest", "connector/cli/clitest", "connector/deliver/delivertest", "connector/devnode", "connector/xdr/xdrtest", "function/sink/sinktest", "testdata"}
 
 // testModules are modules that only tests may import, as readers and writers that are not
 // ours, and why. No binary links them, not even through another module.

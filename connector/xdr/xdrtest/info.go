@@ -74,15 +74,15 @@ func (i *Info) answer(conn io.ReadWriter) error {
 	var results strings.Builder
 	for command := range strings.Lines(string(request)) {
 		command = strings.TrimSpace(command)
-		fmt.Fprintf(&results, "%s\t%s\n", command, i.do(command))
+		fmt.Fprintf(&results, "%s\t%s\n", command, i.Do(command))
 	}
 	out := binary.BigEndian.AppendUint64(nil, infoHeader|uint64(results.Len()))
 	_, err := conn.Write(append(out, results.String()...))
 	return err
 }
 
-// do carries out one command.
-func (i *Info) do(command string) string {
+// Do carries out one command, and returns its result.
+func (i *Info) Do(command string) string {
 	name, text, _ := strings.Cut(command, ":")
 	args := map[string]string{}
 	for pair := range strings.SplitSeq(text, ";") {

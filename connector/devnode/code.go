@@ -1,0 +1,30 @@
+package devnode
+
+// Code is the result code of an answer (aerospike-server, proto.h, AS_OK and AS_ERR_*).
+type Code uint8
+
+// The result codes that the node answers.
+const (
+	OK                 Code = 0
+	Unknown            Code = 1
+	NotFound           Code = 2
+	GenerationMismatch Code = 3
+	Parameter          Code = 4
+	RecordExists       Code = 5
+	BinExists          Code = 6
+	IncompatibleType   Code = 12
+	RecordTooBig       Code = 13
+	Unsupported        Code = 16
+	BinNotFound        Code = 17
+	KeyMismatch        Code = 19
+	NoNamespace        Code = 20
+	BinName            Code = 21
+	Forbidden          Code = 22
+	EnterpriseOnly     Code = 25
+	OpNotApplicable    Code = 26
+	FilteredOut        Code = 27
+	NotAuthenticated   Code = 51 // security is not supported
+	NoUDF              Code = 100
+	BadGeoJSON         Code = 160
+	NoIndex            Code = 201
+)

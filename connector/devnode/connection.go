@@ -1,0 +1,217 @@
+package devnode
+
+import (
+	"bufio"
+	"encoding/binary"
+	"io"
+	"net"
+	"slices"
+	"strings"
+	"time"
+)
+
+// The header in front of each message: version, type, and the length of the rest in 48 bits
+// (proto.h, as_proto).
+const (
+	protoHeader  = 8
+	protoVersion = 2
+
+	typeInfo     = 1
+	typeSecurity = 2
+	typeMessage  = 3
+)
+
+const (
+	// maxRequest bounds a request, in bytes (proto.h, PROTO_SIZE_MAX).
+	maxRequest = 128 << 20
+
+	// keptBuffer is the size up to which a buffer is used again, in bytes.
+	keptBuffer = 1 << 20
+
+	// firstRead is how much memory a request has before its bytes have come.
+	firstRead = 64 << 10
+
+	// stalled is how long a client may take from one part of a request to the next, and to
+	// read a part of an answer. Between requests it may be idle as long as it wants.
+	stalled = 30 * time.Second
+)
+
+// connection is a connection of a client. It carries out one request after the other.
+type connection struct {
+	node   *Node
+	conn   net.Conn
+	reader *bufio.Reader
+	names  names
+
+	request request // the current request, or the current row of a batch
+	filter  filter
+	answer  answer
+}
+
+func newConnection(n *Node, conn net.Conn) *connection {
+	return &connection{node: n, conn: conn, reader: bufio.NewReader(conn)}
+}
+
+// serve serves requests until the connection ends, or something else than a request comes.
+func (c *connection) serve() {
+	for c.serveOne() {
+	}
+}
+
+// serveOne serves one request. It returns false if the connection is to be closed.
+func (c *connection) serveOne() bool {
+	header, err := c.reader.Peek(protoHeader)
+	if err != nil {
+		return false
+	}
+	version, kind := header[0], header[1]
+	size := binary.BigEndian.Uint64(header) & (1<<48 - 1)
+	if version != protoVersion || size > maxRequest {
+		return false
+	}
+	if _, err := c.reader.Discard(protoHeader); err != nil {
+		return false
+	}
+	in, out := c.node.buffers.Get().(*[]byte), c.node.buffers.Get().(*[]byte)
+	defer c.free(in)
+	defer c.free(out)
+	if *in, err = c.readBody((*in)[:0], int(size)); err != nil {
+		return false
+	}
+	c.answer = answer{buf: (*out)[:0], write: c.send}
+	defer func() { *out = c.answer.buf }()
+	switch kind {
+	case typeInfo:
+		return c.info(*in)
+	case typeSecurity:
+		c.answer.security(NotAuthenticated)
+		return c.answer.flush() == nil
+	case typeMessage:
+		return c.records(*in)
+	}
+	return false
+}
+
+// free gives a buffer back for the next request of any connection.
+func (c *connection) free(b *[]byte) {
+	if cap(*b) <= keptBuffer {
+		c.node.buffers.Put(b)
+	}
+}
+
+// readBody appends the size bytes of a request to b. It has no more memory than twice what
+// the client has sent, and some to begin with.
+func (c *connection) readBody(b []byte, size int) ([]byte, error) {
+	for len(b) < size {
+		had := len(b)
+		b = slices.Grow(b, min(size-had, max(had, firstRead)))
+		b = b[:min(size, cap(b))]
+		if c.reader.Buffered() < len(b)-had {
+			if err := c.conn.SetReadDeadline(time.Now().Add(stalled)); err != nil {
+				return b, err
+			}
+		}
+		if _, err := io.ReadFull(c.reader, b[had:]); err != nil {
+			return b, err
+		}
+	}
+	return b, c.conn.SetReadDeadline(time.Time{})
+}
+
+// send writes a part of an answer.
+func (c *connection) send(b []byte) error {
+	if err := c.conn.SetWriteDeadline(time.Now().Add(stalled)); err != nil {
+		return err
+	}
+	_, err := c.conn.Write(b)
+	return err
+}
+
+// fault asks the configuration for a fault. It returns false if the connection is to be
+// closed at once.
+func (c *connection) fault(describe func() Command) (f Fault, ok bool) {
+	if c.node.config.Fault == nil {
+		return Fault{}, true
+	}
+	f = c.node.config.Fault(describe())
+	if f.DropAfter {
+		c.answer.write = func([]byte) error { return nil }
+	}
+	return f, !f.DropBefore
+}
+
+// info answers an info request: names, each on a line.
+func (c *connection) info(body []byte) bool {
+	names := strings.Split(strings.TrimSuffix(string(body), "\n"), "\n")
+	f, ok := c.fault(func() Command { return Command{Kind: Info, Names: names} })
+	if !ok {
+		return false
+	}
+	c.answer.info(c.node.info(names))
+	return c.answer.flush() == nil && !f.DropAfter
+}
+
+// records answers a request for records.
+func (c *connection) records(body []byte) bool {
+	r := &c.request
+	if code := r.parse(body); code != OK {
+		c.answer.last(code)
+		return c.answer.flush() == nil
+	}
+	f, ok := c.fault(r.describe)
+	if !ok {
+		return false
+	}
+	switch code := c.check(f); {
+	case code != OK:
+		c.fail(code)
+	case r.batch != nil:
+		c.batch(f.Rows)
+	case r.isScan():
+		c.scan()
+	default:
+		c.record(0)
+	}
+	return c.answer.flush() == nil && !f.DropAfter
+}
+
+// check returns the code of a request that is not carried out.
+func (c *connection) check(f Fault) Code {
+	r := &c.request
+	switch {
+	case f.Code != OK:
+		return f.Code
+	case r.batch != nil:
+		return OK
+	case !c.node.hasNamespace(r.namespace):
+		return NoNamespace
+	}
+	return r.check()
+}
+
+// fail answers a request that is not carried out.
+func (c *connection) fail(code Code) {
+	if c.request.batch != nil || c.request.isScan() {
+		c.answer.last(code)
+		return
+	}
+	c.answer.message(message{code: code})
+}
+
+// names keeps the strings of names that come again and again.
+type names map[string]string
+
+// maxNames is how many strings are kept.
+const maxNames = 4096
+
+func (n *names) of(b []byte) string {
+	if s, ok := (*n)[string(b)]; ok {
+		return s
+	}
+	if *n == nil || len(*n) >= maxNames {
+		*n = names{}
+	}
+	s := string(b)
+	(*n)[s] = s
+	return s
+}

@@ -1,0 +1,315 @@
+package devnode
+
+import (
+	"math"
+	"slices"
+	"time"
+
+	"github.com/aerosink/aerosink/connector/change"
+	"github.com/aerosink/aerosink/connector/xdr/xdrtest"
+)
+
+// A ttl is in seconds from now, except for these values (aerospike-client-go,
+// write_policy.go, TTLServerDefault, TTLDontExpire, TTLDontUpdate). The default of the
+// node's namespaces is never.
+const (
+	ttlDefault    = 0
+	ttlNever      = 0xFFFFFFFF
+	ttlDontUpdate = 0xFFFFFFFE
+
+	maxTTL = 10 * 365 * 24 * 60 * 60 // datamodel.h, MAX_ALLOWED_TTL
+)
+
+// maxRecord bounds a record, in bytes: the server's default for records in memory.
+const maxRecord = 1 << 20
+
+// checkWrite returns the code of a write that is invalid whatever the record is.
+func (r *request) checkWrite() Code {
+	if len(r.ops) == 0 {
+		return Parameter
+	}
+	for i := range r.ops {
+		op := &r.ops[i]
+		if code := op.checkName(); code != OK {
+			return code
+		}
+		if code := r.checkOp(op); code != OK {
+			return code
+		}
+	}
+	return OK
+}
+
+// checkName checks the name of the bin.
+func (op *operation) checkName() Code {
+	return codeIf(len(op.name) > maxBinName && op.code != opTouch, BinName)
+}
+
+func (r *request) checkOp(op *operation) Code {
+	reads := false
+	switch op.code {
+	case opWrite:
+		return codeIf(op.particle == byte(change.KindNil) && r.isReplace(), Parameter)
+	case opAdd, opAppend, opPrepend, opTouch, opDeleteAll:
+		return codeIf(r.isReplace(), Parameter)
+	case opRead, opExpRead:
+		reads = true
+	case opExpWrite:
+	case opCDTRead, opCDTWrite, opBitsRead, opBitsWrite, opHLLRead, opHLLWrite:
+		return Unsupported
+	default:
+		return Parameter
+	}
+	return codeIf(reads && r.info1&info1Read == 0, Parameter)
+}
+
+// write writes a record, and adds the results of operations that read to the message.
+func (c *connection) write(m *message) {
+	r := &c.request
+	w := writer{connection: c, at: c.node.now()}
+	written := c.node.source.Update(c.names.of(r.namespace), r.recordDigest(), func(now *change.Change) *change.Change {
+		w.now = now
+		if m.code = w.check(); m.code != OK {
+			if now != nil {
+				m.generation, m.voidTime = now.Generation, voidTime(now.Expiry)
+			}
+			return nil
+		}
+		var next *change.Change
+		next, m.code = w.apply()
+		return next
+	})
+	if m.code == OK && !written.Op.IsDelete() {
+		m.generation, m.voidTime = written.Generation, voidTime(written.Expiry)
+	}
+}
+
+// writer makes the next version of a record from a request.
+type writer struct {
+	*connection
+	at  time.Time
+	now *change.Change // nil if the record is absent
+
+	next   change.Change
+	memory []byte // room for the values of the request
+}
+
+// check returns the code of a write that does not fit the record. The server checks in this
+// order.
+func (w *writer) check() Code {
+	r, now := &w.request, w.now
+	switch {
+	case now == nil && r.mustExist():
+		return NotFound
+	case now != nil && r.info2&info2CreateOnly != 0:
+		return RecordExists
+	case !r.isGeneration(now):
+		return GenerationMismatch
+	case now != nil && string(r.set) != now.Set:
+		return Parameter
+	case now != nil && !w.filter.matches(now, w.at):
+		return FilteredOut
+	case now != nil && !r.isKey(now.Key):
+		return KeyMismatch
+	case r.ttl > maxTTL && r.ttl < ttlDontUpdate:
+		return Parameter
+	}
+	return OK
+}
+
+func (r *request) mustExist() bool {
+	return r.info3&(info3UpdateOnly|info3ReplaceOnly) != 0 ||
+		slices.ContainsFunc(r.ops, func(op operation) bool { return op.code == opTouch })
+}
+
+// apply returns the next version of the record.
+func (w *writer) apply() (*change.Change, Code) {
+	r := &w.request
+	w.next.Set = w.names.of(r.set)
+	if w.now != nil {
+		w.next = *w.now
+		w.next.Bins = nil
+	}
+	w.next.Op, w.next.Expiry = change.Write, w.expiry()
+	w.allocate()
+	if r.key != nil && w.next.Key.Kind() == change.KindNil {
+		if code := w.setKey(); code != OK {
+			return nil, code
+		}
+	}
+	for i := range r.ops {
+		if code := w.do(&r.ops[i]); code != OK {
+			return nil, code
+		}
+	}
+	if len(w.next.Bins) == 0 {
+		if w.now == nil {
+			return nil, NotFound
+		}
+		return xdrtest.Deleted(w.now, change.Delete), OK
+	}
+	if sizeOf(&w.next) > maxRecord {
+		return nil, RecordTooBig
+	}
+	return &w.next, OK
+}
+
+// expiry returns the expiry of the next version.
+func (w *writer) expiry() int64 {
+	switch ttl := w.request.ttl; {
+	case ttl == ttlDontUpdate && w.now != nil:
+		return w.now.Expiry
+	case ttl == ttlDefault, ttl == ttlNever, ttl == ttlDontUpdate:
+		return 0
+	default:
+		return w.at.Unix() + int64(ttl)
+	}
+}
+
+// allocate makes room for the bins of the next version and the values of the request.
+func (w *writer) allocate() {
+	r := &w.request
+	bins, size := len(r.ops), len(r.key)
+	if w.now != nil && !r.isReplace() {
+		bins += len(w.now.Bins)
+	}
+	for i := range r.ops {
+		size += len(r.ops[i].value)
+	}
+	w.next.Bins, w.memory = make([]change.Bin, 0, bins), make([]byte, 0, size)
+	if w.now != nil && !r.isReplace() {
+		for _, b := range w.now.Bins {
+			if b.Value.Kind() != change.KindNil {
+				w.next.Bins = append(w.next.Bins, b)
+			}
+		}
+	}
+}
+
+// keep copies bytes of the request.
+func (w *writer) keep(b []byte) []byte {
+	start := len(w.memory)
+	w.memory = append(w.memory, b...)
+	return w.memory[start:len(w.memory):len(w.memory)]
+}
+
+func (w *writer) setKey() Code {
+	key := w.request.key
+	if len(key) == 0 {
+		return Unsupported
+	}
+	switch kind := change.Kind(key[0]); kind {
+	case change.KindInteger, change.KindDouble, change.KindString, change.KindBlob:
+		var code Code
+		w.next.Key, code = parseParticle(kind, w.keep(key[1:]))
+		return code
+	}
+	return Unsupported
+}
+
+// do carries out an operation.
+func (w *writer) do(op *operation) Code {
+	switch op.code {
+	case opRead, opExpRead:
+		return w.read(op)
+	case opTouch:
+		return OK
+	case opDeleteAll:
+		w.next.Bins = w.next.Bins[:0]
+	default:
+		if code := w.modify(op); code != OK {
+			return code
+		}
+	}
+	if w.request.info2&info2RespondAll != 0 {
+		w.answer.bin(string(op.name), change.Value{})
+	}
+	return OK
+}
+
+func (w *writer) read(op *operation) Code {
+	if op.code == opRead && w.request.info1&info1GetAll != 0 {
+		w.answer.allBins(w.next.Bins)
+		return OK
+	}
+	return w.readBin(op, &w.next, w.at)
+}
+
+// modify changes a bin.
+func (w *writer) modify(op *operation) Code {
+	at := findBin(w.next.Bins, op.name)
+	var old, v change.Value
+	if at >= 0 {
+		old = w.next.Bins[at].Value
+	}
+	var code Code
+	switch op.code {
+	case opWrite:
+		v, code = parseParticle(change.Kind(op.particle), w.keep(op.value))
+	case opAdd:
+		v, code = add(old, op)
+	case opAppend, opPrepend:
+		v, code = w.join(old, op)
+	case opExpWrite:
+		v, code = w.writeExpression(old, op)
+	}
+	if code != OK {
+		return code
+	}
+	switch {
+	case v.Kind() == change.KindNil && at >= 0:
+		w.next.Bins = slices.Delete(w.next.Bins, at, at+1)
+	case v.Kind() == change.KindNil:
+	case at >= 0:
+		w.next.Bins[at] = change.Bin{Name: w.next.Bins[at].Name, Value: v}
+	default:
+		w.next.Bins = append(w.next.Bins, change.Bin{Name: w.names.of(op.name), Value: v})
+	}
+	return OK
+}
+
+// add returns the sum of a bin and the value of an operation. Integers wrap.
+func add(old change.Value, op *operation) (change.Value, Code) {
+	v, code := parseParticle(change.Kind(op.particle), op.value)
+	switch {
+	case code != OK:
+		return v, code
+	case v.Kind() != change.KindInteger && v.Kind() != change.KindDouble:
+		return v, Parameter
+	case old.Kind() == change.KindNil:
+		return v, OK
+	case old.Kind() != v.Kind():
+		return v, IncompatibleType
+	case v.Kind() == change.KindInteger:
+		return change.IntegerValue(old.Integer() + v.Integer()), OK
+	}
+	return change.DoubleValue(old.Double() + v.Double()), OK
+}
+
+// join returns the value of a bin with that of an operation behind it, or in front.
+func (w *writer) join(old change.Value, op *operation) (change.Value, Code) {
+	kind := change.Kind(op.particle)
+	switch {
+	case kind == change.KindNil || kind == change.KindInteger || kind == change.KindDouble || kind == change.KindBool ||
+		kind.IsCollection() || kind == change.KindHLL || kind == change.KindGeoJSON:
+		return change.Value{}, Parameter
+	case old.Kind() == change.KindNil:
+		return parseParticle(kind, w.keep(op.value))
+	case old.Kind() != kind:
+		return change.Value{}, IncompatibleType
+	case op.code == opAppend:
+		return parseParticle(kind, slices.Concat(old.Bytes(), op.value))
+	}
+	return parseParticle(kind, slices.Concat(op.value, old.Bytes()))
+}
+
+// sizeOf returns about how many bytes the server needs for a record: what it stores of each
+// bin, the key, and a constant.
+func sizeOf(c *change.Change) int {
+	const record, bin = 64, 8
+	size := record + len(c.Key.Bytes())
+	for i := range c.Bins {
+		size += bin + len(c.Bins[i].Name) + max(len(c.Bins[i].Value.Bytes()), len(c.Bins[i].Value.Packed()))
+	}
+	return min(size, math.MaxInt)
+}
