@@ -192,7 +192,7 @@ func TestBinary_supervisorDeletes(t *testing.T) {
 	live(s, 400)
 	settle(t, s)
 	for i := range 50 {
-		s.Expire("test", digest(300 + i))
+		s.Expire("test", digest(300+i))
 	}
 	settle(t, s)
 	wantNewest(t, s, l)

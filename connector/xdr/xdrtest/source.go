@@ -48,7 +48,7 @@ type Source struct {
 	mu          sync.Mutex
 	changed     *sync.Cond // pending became 0
 	namespaces  map[string]*namespace
-	shipped     []string // namespaces; nil if all are
+	shipped     []string        // namespaces; nil if all are
 	connections [][]*connection // of each connector
 	disturber   *disturber
 	pending     int // changes that are queued or in flight
