@@ -43,9 +43,10 @@ type connection struct {
 	reader *bufio.Reader
 	names  names
 
-	request request // the current request, or the current row of a batch
-	filter  filter
-	answer  answer
+	request  request // the current request, or the current row of a batch
+	filter   filter
+	repacker repacker
+	answer   answer
 }
 
 func newConnection(n *Node, conn net.Conn) *connection {

@@ -63,6 +63,10 @@ type Config struct {
 	AllowRemote bool
 }
 
+// DC is the name of the data centre of a node that ships changes: the connectors of
+// Config.Source. The info commands with context=xdr show it, and rewind it.
+const DC = "aerosink"
+
 // Node is a node that serves clients. Its methods are safe for concurrent use.
 type Node struct {
 	config   Config
@@ -106,6 +110,9 @@ func Listen(address string, c Config) (*Node, error) {
 	}
 	n.source.Ship(shipped...)
 	n.xdr = &xdrtest.Info{Source: n.source}
+	if c.Source != nil {
+		n.xdr.DC, n.xdr.Namespaces = DC, shipped
+	}
 	n.serving.Go(n.accept)
 	n.serving.Go(n.supervise)
 	return n, nil

@@ -8,7 +8,8 @@ import (
 	"github.com/aerosink/aerosink/connector/change"
 )
 
-// parseParticle returns the value of a bin that a client writes. The value keeps b.
+// parseParticle returns the value of a bin that a client writes, if it is neither a list nor
+// a map. The value keeps b.
 func parseParticle(kind change.Kind, b []byte) (change.Value, Code) {
 	switch kind {
 	case change.KindNil:
@@ -35,12 +36,6 @@ func parseParticle(kind change.Kind, b []byte) (change.Value, Code) {
 		return change.BytesValue(kind, b), codeIf(!isHLL(b), Parameter)
 	case change.KindGeoJSON:
 		return parseGeoJSON(b)
-	case change.KindList:
-		v, err := change.ListValue(b)
-		return v, codeIf(err != nil, Unknown)
-	case change.KindMap:
-		v, err := change.MapValue(b)
-		return v, codeIf(err != nil, Unknown)
 	}
 	return change.Value{}, Parameter
 }

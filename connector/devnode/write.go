@@ -245,7 +245,7 @@ func (w *writer) modify(op *operation) Code {
 	var code Code
 	switch op.code {
 	case opWrite:
-		v, code = parseParticle(change.Kind(op.particle), w.keep(op.value))
+		v, code = w.value(op)
 	case opAdd:
 		v, code = add(old, op)
 	case opAppend, opPrepend:
@@ -266,6 +266,25 @@ func (w *writer) modify(op *operation) Code {
 		w.next.Bins = append(w.next.Bins, change.Bin{Name: w.names.of(op.name), Value: v})
 	}
 	return OK
+}
+
+// value returns the value that an operation writes.
+func (w *writer) value(op *operation) (v change.Value, code Code) {
+	kind := change.Kind(op.particle)
+	if !kind.IsCollection() {
+		return parseParticle(kind, w.keep(op.value))
+	}
+	packed, ok := w.repacker.repack(kind, op.value)
+	if !ok {
+		return change.Value{}, Unknown
+	}
+	var err error
+	if packed = w.keep(packed); kind == change.KindList {
+		v, err = change.ListValue(packed)
+	} else {
+		v, err = change.MapValue(packed)
+	}
+	return v, codeIf(err != nil, Unknown)
 }
 
 // add returns the sum of a bin and the value of an operation. Integers wrap.

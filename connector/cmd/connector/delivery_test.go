@@ -101,7 +101,7 @@ func TestBinary_connectionErrors(t *testing.T) {
 			ship(t, s)
 			live(s, 400)
 			settle(t, s)
-			s.Rewind()
+			s.Rewind("test")
 			settle(t, s)
 			wantNewest(t, s, l)
 			success, parse, stats := b.answered(t, "success"), b.answered(t, "parse-error"), s.Stats()

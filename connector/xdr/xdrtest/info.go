@@ -8,15 +8,24 @@ import (
 	"maps"
 	"net"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
+	"time"
 )
 
 // Info responds to the info commands that configure and monitor XDR, as a node does on its
 // service port: set-config, get-config and get-stats with context=xdr. It keeps the data
-// centres that were created. Only rewind=all has an effect on the Source.
+// centres that were created. They have no effect on the Source, except for a rewind, and for
+// the namespaces of DC.
 type Info struct {
 	Source *Source // get-stats returns its counts
+
+	// DC is a data centre that exists from the beginning: the connectors of Source, with
+	// Namespaces, which are shipped. Namespaces that are added or removed later are shipped
+	// or no longer shipped. If DC is empty, there is none.
+	DC         string
+	Namespaces []string
 
 	mu      sync.Mutex
 	centres map[string]*centre
@@ -94,9 +103,7 @@ func (i *Info) Do(command string) string {
 	}
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	if i.centres == nil {
-		i.centres = map[string]*centre{}
-	}
+	i.begin()
 	switch name {
 	case "set-config":
 		return i.set(args)
@@ -106,6 +113,22 @@ func (i *Info) Do(command string) string {
 		return i.stats(args)
 	}
 	return "ERROR:4:unrecognized command"
+}
+
+// begin creates DC at the first command.
+func (i *Info) begin() {
+	if i.centres != nil {
+		return
+	}
+	i.centres = map[string]*centre{}
+	if i.DC == "" {
+		return
+	}
+	c := &centre{connector: true, addresses: append([]string{i.Source.Address}, i.Source.Others...), namespaces: map[string]map[string]string{}}
+	for _, n := range i.Namespaces {
+		c.namespaces[n] = map[string]string{}
+	}
+	i.centres[i.DC] = c
 }
 
 func (i *Info) set(args map[string]string) string {
@@ -121,11 +144,7 @@ func (i *Info) set(args map[string]string) string {
 	case c == nil:
 		return "ERROR:4:no such DC"
 	case args["namespace"] != "":
-		c.setNamespace(args)
-		if args["rewind"] == "all" {
-			i.Source.Rewind()
-		}
-		return "ok"
+		return i.setNamespace(c, args)
 	case args["node-address-port"] != "" && args["action"] == "add":
 		c.addresses = append(c.addresses, args["node-address-port"])
 		return "ok"
@@ -137,6 +156,37 @@ func (i *Info) set(args map[string]string) string {
 		return "ok"
 	}
 	return "ERROR:4:unknown parameter"
+}
+
+// setNamespace adds or removes a namespace or changes its settings, and ships its records
+// again if that is asked for.
+func (i *Info) setNamespace(c *centre, args map[string]string) string {
+	namespace := args["namespace"]
+	since, ok := i.since(args["rewind"])
+	if !ok {
+		return "ERROR:4:rewind is neither all nor a number of seconds"
+	}
+	if args["action"] == "remove" {
+		delete(c.namespaces, namespace)
+	} else {
+		c.setNamespace(args)
+	}
+	if i.DC != "" && args["dc"] == i.DC && args["action"] != "" {
+		i.Source.Ship(slices.Collect(maps.Keys(c.namespaces))...)
+	}
+	if args["rewind"] != "" {
+		i.Source.Recover(namespace, since)
+	}
+	return "ok"
+}
+
+// since returns the update time, in Unix milliseconds, after which records are shipped again.
+func (i *Info) since(rewind string) (lut int64, ok bool) {
+	if rewind == "" || rewind == "all" {
+		return 0, true
+	}
+	seconds, err := strconv.ParseUint(rewind, 10, 32)
+	return i.Source.clock().Add(-time.Duration(seconds) * time.Second).UnixMilli(), err == nil
 }
 
 // setNamespace adds a namespace or changes its settings.

@@ -173,7 +173,7 @@ func or[T int | time.Duration](value, absent T) T {
 	return absent
 }
 
-func (s *Source) now() time.Time {
+func (s *Source) clock() time.Time {
 	if s.Now == nil {
 		return time.Now()
 	}
@@ -189,7 +189,7 @@ func (s *Source) Stats() Stats {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	stats := s.stats
-	oldest := s.now().UnixMilli()
+	oldest := s.clock().UnixMilli()
 	now := oldest
 	note := func(i item) {
 		if i.lut > 0 {
@@ -268,7 +268,7 @@ func (s *Source) frame(i *item, now time.Time) (xdr.Frame, Version, error) {
 		return nil, Version{}, nil
 	}
 	r.sent = now
-	frame, err := s.Policy.message(r, *r.now, s.now())
+	frame, err := s.Policy.message(r, *r.now, s.clock())
 	return frame, VersionOf(r.now), err
 }
 
@@ -308,7 +308,7 @@ func (s *Source) disturb(r *record) {
 // shipStale queues the version before the current one, on the connection after that of the
 // record.
 func (s *Source) shipStale(r *record) {
-	frame, err := s.Policy.message(r, *r.before, s.now())
+	frame, err := s.Policy.message(r, *r.before, s.clock())
 	if err != nil {
 		s.abandon(err)
 		return

@@ -88,7 +88,7 @@ func TestSource_faults(t *testing.T) {
 			live(s, 200)
 			settle(t, s)
 			for s.Faults.Cut > 0 && s.Stats().RetryConnReset == 0 { // it depends on the number of bursts
-				s.Rewind()
+				s.Rewind("test")
 				settle(t, s)
 			}
 			if diff := cmp.Diff(s.Newest("test"), last(r.versions())); diff != "" {
@@ -213,7 +213,7 @@ func TestSource_Recover(t *testing.T) {
 	running(t, s)
 	settle(t, s)
 	first := len(r.versions())
-	s.Rewind()
+	s.Rewind("test")
 	settle(t, s)
 	var partitions []int
 	for _, v := range r.versions()[first:] {
@@ -223,7 +223,7 @@ func TestSource_Recover(t *testing.T) {
 		t.Errorf("partitions %v, want all but that of the plain delete, in order", partitions)
 	}
 	newest := s.Newest("test")[digest(2)].LUT
-	s.Recover(newest)
+	s.Recover("test", newest)
 	settle(t, s)
 	if n := len(r.versions()) - first - 19; n != 0 || s.Stats().Recoveries != 2 {
 		t.Errorf("%d changes after the newest", n)

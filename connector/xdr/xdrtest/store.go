@@ -40,7 +40,7 @@ func (s *Source) Get(namespace string, d change.Digest) *change.Change {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.begin()
-	if r := s.namespace(namespace).find(d); r.isLive(s.now().Unix()) {
+	if r := s.namespace(namespace).find(d); r.isLive(s.clock().Unix()) {
 		return r.now
 	}
 	return nil
@@ -55,7 +55,7 @@ func (s *Source) Update(namespace string, d change.Digest, update func(now *chan
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.begin()
-	n, at := s.namespace(namespace), s.now()
+	n, at := s.namespace(namespace), s.clock()
 	r := n.find(d)
 	live := r.isLive(at.Unix())
 	var now *change.Change
@@ -143,7 +143,7 @@ func (s *Source) expire(n *namespace, r *record) {
 		return
 	}
 	if !r.now.Op.IsDelete() {
-		s.replace(n, r, Deleted(r.now, change.Delete), s.now(), true)
+		s.replace(n, r, Deleted(r.now, change.Delete), s.clock(), true)
 	}
 }
 
@@ -152,7 +152,7 @@ func (s *Source) Sweep() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.begin()
-	now := s.now().Unix()
+	now := s.clock().Unix()
 	for _, n := range s.namespaces {
 		for i := range n.partitions {
 			for _, r := range n.partitions[i].expired(now) {
@@ -182,7 +182,7 @@ func (s *Source) Scan(dst []*change.Change, namespace string, partition int, bel
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.begin()
-	now := s.now().Unix()
+	now := s.clock().Unix()
 	list := s.namespace(namespace).partitions[partition].descending()
 	if below != nil {
 		at := sort.Search(len(list), func(i int) bool { return string(list[i].now.Digest[:]) < string(below[:]) })
@@ -200,23 +200,23 @@ func (s *Source) Scan(dst []*change.Change, namespace string, partition int, bel
 	return dst
 }
 
-// Rewind queues all records of the namespaces that are shipped.
-func (s *Source) Rewind() { s.Recover(0) }
+// Rewind queues all records of a namespace. Deletes without a tombstone are lost.
+func (s *Source) Rewind(namespace string) { s.Recover(namespace, 0) }
 
-// Recover queues the records that changed after lut, in Unix milliseconds, as a node does
-// that lost its queue. Deletes without a tombstone are lost.
-func (s *Source) Recover(lut int64) {
+// Recover queues the records of a namespace that changed after lut, in Unix milliseconds, as
+// a node does that lost its queue. Deletes without a tombstone are lost. It does nothing if
+// the namespace is not shipped.
+func (s *Source) Recover(namespace string, lut int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.begin()
+	n := s.namespace(namespace)
+	if !n.shipped {
+		return
+	}
 	s.stats.Recoveries++
-	for _, n := range s.namespaces {
-		if !n.shipped {
-			continue
-		}
-		for _, r := range n.after(lut) {
-			s.queue(item{digest: r.now.Digest, record: r, lut: r.now.LUT})
-		}
+	for _, r := range n.after(lut) {
+		s.queue(item{digest: r.now.Digest, record: r, lut: r.now.LUT})
 	}
 }
 
