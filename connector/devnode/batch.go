@@ -53,29 +53,30 @@ func (b *batchRows) next(r *request) bool {
 // parse reads what follows the flags of a row.
 func (b *batchRows) parse(flags byte, r *request) bool {
 	*r = request{digest: r.digest, ops: r.ops[:0]}
-	const counts = 4
-	at := b.rest
-	take := func(flag byte, n int) []byte {
-		if flags&flag == 0 || len(at) < n {
+	at, ok := b.rest, true
+	take := func(present bool, n int) []byte {
+		if !present {
+			return make([]byte, n)
+		}
+		if ok = ok && len(at) >= n; !ok {
 			return make([]byte, n)
 		}
 		taken := at[:n]
 		at = at[n:]
 		return taken
 	}
-	r.info1, at = at[0], at[1:]
-	info := take(rowInfo, 2)
+	r.info1 = take(true, 1)[0]
+	info := take(flags&rowInfo != 0, 2)
 	r.info2, r.info3 = info[0], info[1]
-	take(rowInfo4, 1)
-	r.generation = uint32(binary.BigEndian.Uint16(take(rowGeneration, 2)))
-	r.ttl = binary.BigEndian.Uint32(take(rowTTL, 4))
-	if len(at) < counts {
+	take(flags&rowInfo4 != 0, 1)
+	r.generation = uint32(binary.BigEndian.Uint16(take(flags&rowGeneration != 0, 2)))
+	r.ttl = binary.BigEndian.Uint32(take(flags&rowTTL != 0, 4))
+	counts := take(true, 4)
+	if !ok {
 		return false
 	}
-	fields, ops := int(binary.BigEndian.Uint16(at)), int(binary.BigEndian.Uint16(at[2:]))
-	at, ok := r.parseFields(at[counts:], fields)
-	if ok {
-		b.rest, ok = r.parseOps(at, ops)
+	if at, ok = r.parseFields(at, int(binary.BigEndian.Uint16(counts))); ok {
+		b.rest, ok = r.parseOps(at, int(binary.BigEndian.Uint16(counts[2:])))
 	}
 	return ok
 }

@@ -4,8 +4,11 @@ import (
 	"bytes"
 	"encoding/base64"
 	"fmt"
+	"math"
 	"net"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/aerosink/aerosink/connector/change"
 )
@@ -65,13 +68,122 @@ func (n *Node) infoValue(name string) string {
 		return strings.Join(n.config.Namespaces, ";")
 	case "replicas":
 		return n.replicas()
+	case "statistics":
+		return n.statistics()
 	case "status":
 		return "ok"
 	}
-	if command, _, _ := strings.Cut(name, ":"); command == "set-config" || command == "get-config" || command == "get-stats" {
-		return n.xdr.Do(name)
+	return n.command(name)
+}
+
+// command carries out a command: a name and arguments behind a colon or a slash.
+func (n *Node) command(command string) string {
+	at := strings.IndexAny(command, ":/")
+	if at < 0 {
+		return unknownCommand
+	}
+	name, text := command[:at], command[at+1:]
+	switch name {
+	case "set-config", "get-config", "get-stats":
+		if args := arguments(text); name == "get-config" && args["context"] != "xdr" {
+			return n.getConfig(args)
+		}
+		return n.xdr.Do(command)
+	case "namespace":
+		return n.ifNamespace(text, n.namespaceInfo)
+	case "sets":
+		namespace, set, _ := strings.Cut(text, "/")
+		return n.ifNamespace(namespace, func(string) string { return n.sets(namespace, set) })
+	case "truncate", "truncate-namespace":
+		args := arguments(text)
+		return n.ifNamespace(args["namespace"], func(namespace string) string { return n.truncate(namespace, name, args) })
+	case "racks", "roster", "roster-set":
+		return "ERROR:25:enterprise only"
 	}
 	return unknownCommand
+}
+
+// arguments returns the values of "name=value;name=value".
+func arguments(text string) map[string]string {
+	args := map[string]string{}
+	for pair := range strings.SplitSeq(text, ";") {
+		name, value, _ := strings.Cut(pair, "=")
+		args[name] = value
+	}
+	return args
+}
+
+// ifNamespace returns what do does for a namespace, or an error if the node does not have it.
+func (n *Node) ifNamespace(name string, do func(name string) string) string {
+	if !n.hasNamespace([]byte(name)) {
+		return "ERROR:4:unknown namespace"
+	}
+	return do(name)
+}
+
+// getConfig returns the configuration of a namespace as far as the node has one. Its id is
+// named "id" or, by newer tools, "namespace".
+func (n *Node) getConfig(args map[string]string) string {
+	namespace := args["namespace"]
+	if namespace == "" {
+		namespace = args["id"]
+	}
+	if args["context"] != "namespace" {
+		return "ERROR:4:the contexts of the development node are xdr and namespace"
+	}
+	return n.ifNamespace(namespace, func(string) string { return namespaceConfig })
+}
+
+const namespaceConfig = "default-ttl=0;nsup-period=1;replication-factor=1;storage-engine=memory;max-record-size=1048576"
+
+// namespaceInfo returns the statistics of a namespace.
+func (n *Node) namespaceInfo(name string) string {
+	records, tombstones := 0, 0
+	for _, s := range n.source.Sets(name) {
+		records, tombstones = records+s.Records, tombstones+s.Tombstones
+	}
+	return fmt.Sprintf("ns_cluster_size=1;objects=%d;master_objects=%d;tombstones=%d;stop_writes=false;%s", records, records, tombstones, namespaceConfig)
+}
+
+// sets returns the statistics of the sets of a namespace, or of one of them.
+func (n *Node) sets(namespace, set string) string {
+	var b strings.Builder
+	for _, s := range n.source.Sets(namespace) {
+		if s.Set != "" && (set == "" || set == s.Set) {
+			fmt.Fprintf(&b, "ns=%s:set=%s:objects=%d:tombstones=%d;", namespace, s.Set, s.Records, s.Tombstones)
+		}
+	}
+	return b.String()
+}
+
+// statistics returns the statistics of the node.
+func (n *Node) statistics() string {
+	records := 0
+	for _, name := range n.config.Namespaces {
+		for _, s := range n.source.Sets(name) {
+			records += s.Records
+		}
+	}
+	return fmt.Sprintf("cluster_size=1;objects=%d;client_connections=%d;uptime=%d", records, n.clientCount(), int(n.now().Sub(n.started).Seconds()))
+}
+
+// truncate removes the records of a set or namespace that were updated before a time: now, or
+// "lut" in nanoseconds since 1970.
+func (n *Node) truncate(namespace, command string, args map[string]string) string {
+	set := args["set"]
+	if (command == "truncate") != (set != "") {
+		return "ERROR:4:truncate needs a set, and truncate-namespace has none"
+	}
+	lut := int64(math.MaxInt64)
+	if text := args["lut"]; text != "" && text != "now" {
+		ns, err := strconv.ParseInt(text, 10, 64)
+		if err != nil || ns < 0 {
+			return "ERROR:4:lut is not a number of nanoseconds"
+		}
+		lut = ns / int64(time.Millisecond)
+	}
+	n.source.Truncate(namespace, set, lut)
+	return "ok"
 }
 
 // id returns 16 hexadecimal digits that differ from node to node on this machine: the port

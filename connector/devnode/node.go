@@ -73,6 +73,7 @@ type Node struct {
 	source   *xdrtest.Source
 	xdr      *xdrtest.Info
 	listener net.Listener
+	started  time.Time
 	buffers  sync.Pool // of *[]byte
 	ended    chan struct{}
 	serving  sync.WaitGroup
@@ -97,6 +98,7 @@ func Listen(address string, c Config) (*Node, error) {
 		return nil, fmt.Errorf("development node: %w", err)
 	}
 	n := &Node{config: c, source: c.Source, listener: l, ended: make(chan struct{}), connections: map[net.Conn]bool{}}
+	n.started = n.now()
 	n.buffers.New = func() any { return new([]byte) }
 	shipped := c.Shipped
 	switch {

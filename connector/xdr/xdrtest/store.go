@@ -1,6 +1,7 @@
 package xdrtest
 
 import (
+	"maps"
 	"slices"
 	"sort"
 	"time"
@@ -198,6 +199,42 @@ func (s *Source) Scan(dst []*change.Change, namespace string, partition int, bel
 		}
 	}
 	return dst
+}
+
+// SetCount counts the records of a set.
+type SetCount struct {
+	Set                 string // "" are the records in no set
+	Records, Tombstones int
+}
+
+// Sets returns the sets of a namespace that have records or tombstones, by name.
+func (s *Source) Sets(namespace string) []SetCount {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.begin()
+	now := s.clock().Unix()
+	counts := map[string]*SetCount{}
+	s.namespace(namespace).all(func(r *record) {
+		live := r.isLive(now)
+		if !live && (r.gone || r.now.Op != change.DurableDelete) {
+			return
+		}
+		c := counts[r.now.Set]
+		if c == nil {
+			c = &SetCount{Set: r.now.Set}
+			counts[r.now.Set] = c
+		}
+		if live {
+			c.Records++
+		} else {
+			c.Tombstones++
+		}
+	})
+	var sets []SetCount
+	for _, name := range slices.Sorted(maps.Keys(counts)) {
+		sets = append(sets, *counts[name])
+	}
+	return sets
 }
 
 // Rewind queues all records of a namespace. Deletes without a tombstone are lost.
