@@ -77,8 +77,14 @@ func (a *answer) set(m message) {
 	binary.BigEndian.PutUint32(h[14:], m.index)
 }
 
-// last adds the message that ends an answer of several messages.
-func (a *answer) last(code Code) { a.message(message{code: code, info3: info3Last}) }
+// last adds the message that ends an answer of several messages. It has a frame of its own:
+// then clients take its code for that of the request.
+func (a *answer) last(code Code) {
+	if a.open {
+		a.end(typeMessage)
+	}
+	a.message(message{code: code, info3: info3Last})
+}
 
 // count adds to the number of fields or ops of the message.
 func (a *answer) count(at int) {

@@ -126,11 +126,13 @@ func checkLoopback(address string) error {
 	if err != nil {
 		return fmt.Errorf("address of the development node: %w", err)
 	}
-	ips, err := net.LookupIP(host)
-	if err != nil {
-		return fmt.Errorf("address of the development node: %w", err)
+	var ips []net.IP
+	if host != "" {
+		if ips, err = net.LookupIP(host); err != nil {
+			return fmt.Errorf("address of the development node: %w", err)
+		}
 	}
-	if slices.ContainsFunc(ips, func(ip net.IP) bool { return !ip.IsLoopback() }) {
+	if len(ips) == 0 || slices.ContainsFunc(ips, func(ip net.IP) bool { return !ip.IsLoopback() }) {
 		return fmt.Errorf("address of the development node: %q is not a loopback address, so others could read and write its records; "+
 			"listen on 127.0.0.1, or allow remote clients", address)
 	}

@@ -39,12 +39,26 @@ func (u *unpacker) next() (v change.Value, length int, ok bool) {
 	case 0xc2, 0xc3:
 		return change.BoolValue(c == 0xc3), 0, u.skip(1)
 	}
-	size := map[byte]int{0xca: 4, 0xcb: 8, 0xcc: 1, 0xcd: 2, 0xce: 4, 0xcf: 8, 0xd0: 1, 0xd1: 2, 0xd2: 4, 0xd3: 8,
-		0xdc: 2, 0xdd: 4, 0xde: 2, 0xdf: 4}[c]
+	size := numberSize(c)
 	if size == 0 || len(b) < 1+size {
 		return v, 0, false
 	}
 	return u.sized(c, b[1:1+size])
+}
+
+// numberSize returns how many bytes of a number follow the first byte of a value.
+func numberSize(c byte) int {
+	switch c {
+	case 0xcc, 0xd0: // unsigned, integer
+		return 1
+	case 0xcd, 0xd1, 0xdc, 0xde: // and array, map
+		return 2
+	case 0xca, 0xce, 0xd2, 0xdd, 0xdf: // and float
+		return 4
+	case 0xcb, 0xcf, 0xd3: // double, unsigned, integer
+		return 8
+	}
+	return 0
 }
 
 // parseTyped returns a string, blob or GeoJSON of MessagePack, which begins with the particle
