@@ -4,16 +4,37 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"net"
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
+	"time"
 
 	as "github.com/aerospike/aerospike-client-go/v7"
 
 	"github.com/aerosink/aerosink/connector/devnode"
+	"github.com/aerosink/aerosink/connector/xdr"
 	"github.com/aerosink/aerosink/connector/xdr/xdrtest"
 )
+
+// report reports the rate of n records since the timer was reset, and what the process, clients
+// included, needed for each of them: on a machine that does other things too, only that can be
+// compared.
+func report(b *testing.B, n int, began time.Duration) {
+	b.ReportMetric(float64(n)/b.Elapsed().Seconds(), "records/s")
+	b.ReportMetric(float64(cpu(b)-began)/float64(n), "cpu-ns/record")
+}
+
+// cpu returns the CPU time of the process so far.
+func cpu(b *testing.B) time.Duration {
+	var usage syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
+}
 
 // Records that a client writes in batches of 128, 4 at once, with a list, a map, an integer
 // and a string of 200 bytes, as a restore does.
@@ -26,6 +47,7 @@ func BenchmarkNode_batchWrite(b *testing.B) {
 	var next atomic.Int64
 	var writing sync.WaitGroup
 	b.ReportAllocs()
+	began := cpu(b)
 	for range 4 {
 		writing.Go(func() {
 			rows := make([]as.BatchRecordIfc, 0, size)
@@ -47,7 +69,7 @@ func BenchmarkNode_batchWrite(b *testing.B) {
 		})
 	}
 	writing.Wait()
-	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "records/s")
+	report(b, b.N, began)
 }
 
 // The same, with requests that are made once: what the node alone needs.
@@ -60,37 +82,61 @@ func BenchmarkNode_batchWriteOwnCost(b *testing.B) {
 				c.Source = &xdrtest.Source{Address: r.Addr().String()}
 			}
 			conn := dial(b, listen(b, c))
-			const size = 128
-			requests := make([][]byte, 64)
-			for i := range requests {
-				rows := string(binary.BigEndian.AppendUint32(nil, size)) + "\x04"
-				for j := range size {
-					rows += string(binary.BigEndian.AppendUint32(nil, uint32(j))) + digestOf(i*size+j) + "\x0e\x00\x01\x10\x00\x00\xff\xff\xff\xff\x00\x02\x00\x04" +
-						field(0, "test") + field(1, "people") + op(2, 1, "i", int27) + op(2, 3, "text", strings.Repeat("text", 50)) +
-						op(2, 20, "list", "\x93\x01\x02\xa6\x03three") + op(2, 19, "map", "\x82\xa2\x03a\x01\xa2\x03b\xa2\x03c")
-				}
-				requests[i] = frame(3, command{info: "09 00 00", fields: []string{field(41, rows)}}.body())
-			}
-			answers := make([]byte, 2*8+(size+1)*22)
 			b.ReportAllocs()
 			b.ResetTimer()
-			for i := 0; i < b.N; i += size {
-				if _, err := conn.Write(requests[i/size%len(requests)]); err != nil {
-					b.Fatal(err)
-				}
-				if _, err := io.ReadFull(conn, answers); err != nil {
-					b.Fatal(err)
-				}
-			}
-			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "records/s")
+			began := cpu(b)
+			writeRaw(b, conn, b.N)
+			report(b, b.N, began)
 		})
 	}
 }
 
-// digestOf returns a digest that depends on i in all partitions.
-func digestOf(i int) string {
-	b := binary.LittleEndian.AppendUint32(nil, uint32(i))
-	return string(append(b, make([]byte, 16)...))
+// writeRaw writes n records in batches of 128.
+func writeRaw(b *testing.B, conn net.Conn, n int) {
+	const size = 128
+	answers := make([]byte, 2*8+(size+1)*22)
+	request := rawBatch(size)
+	row := (len(request) - batchHeader) / size
+	for i := 0; i < n; i += size {
+		for j := range size {
+			binary.LittleEndian.PutUint32(request[batchHeader+j*row+4:], uint32(i+j))
+		}
+		if _, err := conn.Write(request); err != nil {
+			b.Fatal(err)
+		}
+		if _, err := io.ReadFull(conn, answers); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// batchHeader is the size of what is in front of the rows of a batch.
+const batchHeader = 8 + 22 + 5 + 5
+
+// rawBatch returns a request that writes records of four bins. The digests are zero.
+func rawBatch(size int) []byte {
+	rows := string(binary.BigEndian.AppendUint32(nil, uint32(size))) + "\x04"
+	for j := range size {
+		rows += string(binary.BigEndian.AppendUint32(nil, uint32(j))) + string(make([]byte, 20)) + "\x0e\x00\x01\x10\x00\x00\xff\xff\xff\xff\x00\x02\x00\x04" +
+			field(0, "test") + field(1, "people") + op(2, 1, "i", int27) + op(2, 3, "text", strings.Repeat("text", 50)) +
+			op(2, 20, "list", "\x93\x01\x02\xa6\x03three") + op(2, 19, "map", "\x82\xa2\x03a\x01\xa2\x03b\xa2\x03c")
+	}
+	return frame(3, command{info: "09 00 00", fields: []string{field(41, rows)}}.body())
+}
+
+// From the first write until a connector in the same process has acknowledged the last
+// record.
+func BenchmarkNode_ship(b *testing.B) {
+	r := newReceiver(b, func(int) xdr.Code { return xdr.OK })
+	r.forget = true
+	n, s := shipping(b, r, devnode.Config{})
+	run(b, s)
+	conn := dial(b, n)
+	b.ResetTimer()
+	began := cpu(b)
+	writeRaw(b, conn, b.N)
+	settle(b, s)
+	report(b, b.N, began)
 }
 
 // Records that a client scans, with metadata only and with bins.
@@ -103,7 +149,7 @@ func BenchmarkNode_scan(b *testing.B) {
 		b.Run(fmt.Sprintf("bins=%t", bins), func(b *testing.B) {
 			policy := as.NewScanPolicy()
 			policy.IncludeBinData, policy.RecordQueueSize = bins, 10_000
-			got := 0
+			got, began := 0, cpu(b)
 			for got < b.N {
 				set, err := client.ScanPartitions(policy, as.NewPartitionFilterByRange(0, 4096), "test", "people")
 				if err != nil {
@@ -116,7 +162,7 @@ func BenchmarkNode_scan(b *testing.B) {
 					got++
 				}
 			}
-			b.ReportMetric(float64(got)/b.Elapsed().Seconds(), "records/s")
+			report(b, got, began)
 		})
 	}
 }
@@ -141,7 +187,7 @@ func BenchmarkNode_scanOwnCost(b *testing.B) {
 	fill(b, connect(b, n), records)
 	conn := dial(b, n)
 	request := frame(3, command{info: "21 00 04", fields: []string{field(0, "test"), field(1, "people")}}.body())
-	got := 0
+	got, began := 0, cpu(b)
 	b.ResetTimer()
 	for got < b.N {
 		if _, err := conn.Write(request); err != nil {
@@ -153,5 +199,5 @@ func BenchmarkNode_scanOwnCost(b *testing.B) {
 		}
 		got += records
 	}
-	b.ReportMetric(float64(got)/b.Elapsed().Seconds(), "records/s")
+	report(b, got, began)
 }
