@@ -1,7 +1,9 @@
 package xdrtest_test
 
 import (
+	"context"
 	"fmt"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -99,3 +101,36 @@ func TestPolicy_hideKeys(t *testing.T) {
 }
 
 func hexOf(b []byte) string { return fmt.Sprintf("% x", b) }
+
+// A connector that has the record of before a delete which was not shipped gets the whole new
+// record, and not an update.
+func TestPolicy_createdAgain(t *testing.T) {
+	r := newReceiver(t, nil)
+	s := &xdrtest.Source{Address: r.Addr().String(), Policy: xdrtest.Policy{Bins: xdrtest.OnlyChanged}}
+	s.Write(user(1, integer("a", 1), integer("b", 1)))
+	ctx, stop := context.WithCancel(t.Context())
+	var wg sync.WaitGroup
+	wg.Go(func() { s.Run(ctx) })
+	settle(t, s)
+	stop()
+	wg.Wait()
+	s.Delete("test", digest(1), change.Delete)
+	s.Write(user(1, integer("c", 1)))
+	running(t, s)
+	settle(t, s)
+	s.Update("test", digest(1), func(now *change.Change) *change.Change {
+		c := *now
+		c.Bins = []change.Bin{integer("d", 1)}
+		return &c
+	})
+	settle(t, s)
+	r.mu.Lock()
+	got := r.changes
+	r.mu.Unlock()
+	if len(got) != 3 || got[0].Mode != change.Update || got[1].Mode != change.Replace || len(got[1].Bins) != 1 || got[1].Generation != 1 {
+		t.Fatalf("%+v", got)
+	}
+	if bins := got[2].Bins; got[2].Mode != change.Update || len(bins) != 2 || bins[0].Name != "d" || bins[1].Name != "c" || bins[1].Value.Kind() != change.KindNil {
+		t.Errorf("after a replace: %+v, want d written and c deleted", got[2])
+	}
+}

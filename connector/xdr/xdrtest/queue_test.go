@@ -1,6 +1,7 @@
 package xdrtest
 
 import (
+	"fmt"
 	"slices"
 	"testing"
 
@@ -69,5 +70,23 @@ func TestQueue_recordOnce(t *testing.T) {
 	}
 	if q.len() != 0 || len(q.turns) != 0 {
 		t.Errorf("%+v is left", q)
+	}
+}
+
+// One item is taken and put back at the other end, with many others or few.
+func BenchmarkQueue_backlog(b *testing.B) {
+	for _, backlog := range []int{1000, 1_000_000} {
+		b.Run(fmt.Sprint(backlog), func(b *testing.B) {
+			var q queue
+			for i := range backlog {
+				q.add(item{digest: change.Digest{byte(i), byte(i >> 8), byte(i >> 16)}, record: &record{}})
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				for _, i := range q.take(1, func(*item) bool { return true }) {
+					q.add(i)
+				}
+			}
+		})
 	}
 }

@@ -1,7 +1,8 @@
-// Package xdrtest imitates an Aerospike node. A [Source] holds records and ships their
-// changes to connectors over XDR as a node does, with faults if asked to. The functions
-// read messages from files. The package is for tests, and for trying a connector without a
-// database.
+// Package xdrtest imitates the half of an Aerospike node that ships changes. A [Source] holds
+// records, which are written, read, scanned and expire as on a node, and ships their changes
+// to connectors over XDR, with faults if asked to. The functions read messages from files.
+// The package is for tests, for trying a connector without a database, and for the
+// development node (connector/devnode), which is the other half.
 package xdrtest
 
 import (
