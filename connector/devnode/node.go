@@ -36,6 +36,7 @@ import (
 	"fmt"
 	"net"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -88,6 +89,9 @@ func Listen(address string, c Config) (*Node, error) {
 	if len(c.Namespaces) == 0 {
 		c.Namespaces = []string{"test"}
 	}
+	if err := checkNamespaces(c.Namespaces, c.Shipped); err != nil {
+		return nil, err
+	}
 	if !c.AllowRemote {
 		if err := checkLoopback(address); err != nil {
 			return nil, err
@@ -118,6 +122,23 @@ func Listen(address string, c Config) (*Node, error) {
 	n.serving.Go(n.accept)
 	n.serving.Go(n.supervise)
 	return n, nil
+}
+
+// checkNamespaces returns an error if a name cannot be that of a namespace, or if one is to
+// be shipped that does not exist.
+func checkNamespaces(names, shipped []string) error {
+	const most = 31 // bytes; datamodel.h, AS_ID_NAMESPACE_SZ
+	for _, name := range names {
+		if name == "" || len(name) > most || strings.ContainsAny(name, ":;,=/ \t\r\n") {
+			return fmt.Errorf("namespaces of the development node: %q is not a name of 1 to %d bytes without spaces, : ; , = and /", name, most)
+		}
+	}
+	for _, name := range shipped {
+		if !slices.Contains(names, name) {
+			return fmt.Errorf("namespaces of the development node: %q is to be shipped, but the namespaces are %s", name, strings.Join(names, ", "))
+		}
+	}
+	return nil
 }
 
 // checkLoopback returns an error if others than this machine can reach address.

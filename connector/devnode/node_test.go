@@ -47,6 +47,19 @@ func TestListen_errors(t *testing.T) {
 	}
 }
 
+func TestListen_namespaces(t *testing.T) {
+	for want, c := range map[string]devnode.Config{
+		`"a:b" is not a name`:                                   {Namespaces: []string{"test", "a:b"}},
+		`"" is not a name`:                                      {Namespaces: []string{""}},
+		`is not a name of 1 to 31 bytes`:                        {Namespaces: []string{strings.Repeat("n", 32)}},
+		`"other" is to be shipped, but the namespaces are test`: {Shipped: []string{"other"}},
+	} {
+		if n, err := devnode.Listen("127.0.0.1:0", c); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, %v, want %s", n, err, want)
+		}
+	}
+}
+
 // Close ends connections in the middle of a request, of an answer, and of a scan with a rate.
 func TestNode_Close(t *testing.T) {
 	n, err := devnode.Listen("127.0.0.1:0", devnode.Config{})

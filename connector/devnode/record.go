@@ -133,10 +133,6 @@ func findBin(bins []change.Bin, name []byte) int {
 // delete deletes a record.
 func (c *connection) delete(m *message) {
 	r, at := &c.request, c.node.now()
-	op := change.Delete
-	if r.info2&info2Durable != 0 {
-		op = change.DurableDelete
-	}
 	c.node.source.Update(c.names.of(r.namespace), r.recordDigest(), func(now *change.Change) *change.Change {
 		switch {
 		case now == nil:
@@ -150,10 +146,18 @@ func (c *connection) delete(m *message) {
 		case !r.isKey(now.Key):
 			m.code = KeyMismatch
 		default:
-			return xdrtest.Deleted(now, op)
+			return xdrtest.Deleted(now, r.deleteOp())
 		}
 		return nil
 	})
+}
+
+// deleteOp returns how the record is deleted, if it is.
+func (r *request) deleteOp() change.Op {
+	if r.info2&info2Durable != 0 {
+		return change.DurableDelete
+	}
+	return change.Delete
 }
 
 // isGeneration reports whether the record has the generation that the request wants. An

@@ -52,6 +52,8 @@ func (c *connection) scan() {
 // checkScan returns the code of a scan that is invalid.
 func (r *request) checkScan() Code {
 	switch {
+	case r.isWrite(): // operations in the background
+		return Unsupported
 	case r.hasIndex:
 		return NoIndex
 	case len(r.partitions)%2 != 0, len(r.digests)%digestSize != 0,

@@ -28,6 +28,7 @@ func (r *request) checkWrite() Code {
 	if len(r.ops) == 0 {
 		return Parameter
 	}
+	all, answers := 0, 0
 	for i := range r.ops {
 		op := &r.ops[i]
 		if code := op.checkName(); code != OK {
@@ -36,8 +37,20 @@ func (r *request) checkWrite() Code {
 		if code := r.checkOp(op); code != OK {
 			return code
 		}
+		switch {
+		case r.readsAll(op):
+			all++
+		case op.code == opRead, op.code == opExpRead:
+			answers++
+		}
 	}
-	return OK
+	getAll := r.info1&info1GetAll != 0
+	return codeIf(getAll != (all == 1) || all > 1 || getAll && (answers > 0 || r.info2&info2RespondAll != 0), Parameter)
+}
+
+// readsAll reports whether an operation reads all bins.
+func (r *request) readsAll(op *operation) bool {
+	return op.code == opRead && len(op.name) == 0 && r.info1&info1GetAll != 0
 }
 
 // checkName checks the name of the bin.
@@ -146,7 +159,7 @@ func (w *writer) apply() (*change.Change, Code) {
 		if w.now == nil {
 			return nil, NotFound
 		}
-		return xdrtest.Deleted(w.now, change.Delete), OK
+		return xdrtest.Deleted(w.now, r.deleteOp()), OK
 	}
 	if sizeOf(&w.next) > maxRecord {
 		return nil, RecordTooBig
@@ -228,7 +241,7 @@ func (w *writer) do(op *operation) Code {
 }
 
 func (w *writer) read(op *operation) Code {
-	if op.code == opRead && w.request.info1&info1GetAll != 0 {
+	if w.request.readsAll(op) {
 		w.answer.allBins(w.next.Bins)
 		return OK
 	}
