@@ -73,7 +73,7 @@ func (c *connection) serveOne() bool {
 	if _, err := c.reader.Discard(protoHeader); err != nil {
 		return false
 	}
-	in, out := c.node.buffers.Get().(*[]byte), c.node.buffers.Get().(*[]byte)
+	in, out := c.buffer(), c.buffer()
 	defer c.free(in)
 	defer c.free(out)
 	if *in, err = c.readBody((*in)[:0], int(size)); err != nil {
@@ -91,6 +91,14 @@ func (c *connection) serveOne() bool {
 		return c.records(*in)
 	}
 	return false
+}
+
+// buffer returns a buffer, which may be one of a request before.
+func (c *connection) buffer() *[]byte {
+	if b, ok := c.node.buffers.Get().(*[]byte); ok {
+		return b
+	}
+	return new([]byte)
 }
 
 // free gives a buffer back for the next request of any connection.

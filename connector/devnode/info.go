@@ -5,7 +5,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"math"
-	"net"
+	"net/netip"
 	"strconv"
 	"strings"
 	"time"
@@ -189,8 +189,7 @@ func (n *Node) truncate(namespace, command string, args map[string]string) strin
 // id returns 16 hexadecimal digits that differ from node to node on this machine: the port
 // is in them.
 func (n *Node) id() string {
-	port := n.listener.Addr().(*net.TCPAddr).Port
-	return fmt.Sprintf("%04X02000000FC02", port)
+	return fmt.Sprintf("%04X02000000FC02", netip.MustParseAddrPort(n.Addr()).Port())
 }
 
 // replicas returns that the node is the master of all partitions: for each namespace its

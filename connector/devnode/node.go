@@ -32,6 +32,7 @@
 package devnode
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -97,13 +98,12 @@ func Listen(address string, c Config) (*Node, error) {
 			return nil, err
 		}
 	}
-	l, err := net.Listen("tcp", address)
+	l, err := new(net.ListenConfig).Listen(context.Background(), "tcp", address)
 	if err != nil {
 		return nil, fmt.Errorf("development node: %w", err)
 	}
 	n := &Node{config: c, source: c.Source, listener: l, ended: make(chan struct{}), connections: map[net.Conn]bool{}}
 	n.started = n.now()
-	n.buffers.New = func() any { return new([]byte) }
 	shipped := c.Shipped
 	switch {
 	case n.source == nil:
@@ -147,13 +147,13 @@ func checkLoopback(address string) error {
 	if err != nil {
 		return fmt.Errorf("address of the development node: %w", err)
 	}
-	var ips []net.IP
+	var ips []net.IPAddr
 	if host != "" {
-		if ips, err = net.LookupIP(host); err != nil {
+		if ips, err = net.DefaultResolver.LookupIPAddr(context.Background(), host); err != nil {
 			return fmt.Errorf("address of the development node: %w", err)
 		}
 	}
-	if len(ips) == 0 || slices.ContainsFunc(ips, func(ip net.IP) bool { return !ip.IsLoopback() }) {
+	if len(ips) == 0 || slices.ContainsFunc(ips, func(a net.IPAddr) bool { return !a.IP.IsLoopback() }) {
 		return fmt.Errorf("address of the development node: %q is not a loopback address, so others could read and write its records; "+
 			"listen on 127.0.0.1, or allow remote clients", address)
 	}
