@@ -22,8 +22,8 @@ const (
 )
 
 const (
-	// maxRequest bounds a request, in bytes (proto.h, PROTO_SIZE_MAX).
-	maxRequest = 128 << 20
+	// maxMessage bounds a message, in bytes (proto.h, PROTO_SIZE_MAX).
+	maxMessage = 128 << 20
 
 	// keptBuffer is the size up to which a buffer is used again, in bytes.
 	keptBuffer = 1 << 20
@@ -67,7 +67,7 @@ func (c *connection) serveOne() bool {
 	}
 	version, kind := header[0], header[1]
 	size := binary.BigEndian.Uint64(header) & (1<<48 - 1)
-	if version != protoVersion || size > maxRequest {
+	if version != protoVersion || size > maxMessage {
 		return false
 	}
 	if _, err := c.reader.Discard(protoHeader); err != nil {

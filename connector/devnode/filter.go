@@ -87,8 +87,12 @@ const (
 // kindAny is the kind of an expression that may have any.
 const kindAny = change.Kind(1 << 15)
 
-// maxDepth bounds how deep expressions nest.
-const maxDepth = 128
+// maxDepth bounds how deep expressions nest, and maxNodes how many operators and values they
+// have.
+const (
+	maxDepth = 128
+	maxNodes = 1 << 16
+)
 
 // compile reads an expression; nil matches every record. The filter keeps b.
 func (f *filter) compile(b []byte) Code {
@@ -116,7 +120,7 @@ func is(kind, want change.Kind) bool { return kind == want || kind == kindAny }
 
 // add reads an expression and adds its nodes. It returns the kind of its value.
 func (f *filter) add(u *unpacker, depth int) (kind change.Kind, ok bool) {
-	if depth > maxDepth {
+	if depth > maxDepth || len(f.nodes) >= maxNodes {
 		return 0, false
 	}
 	at := len(f.nodes)

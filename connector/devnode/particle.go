@@ -84,7 +84,7 @@ func parseGeoJSON(b []byte) (change.Value, Code) {
 	if err != nil {
 		return change.Value{}, Parameter
 	}
-	if !isGeoJSON(v.Bytes()) {
+	if !isGeoJSON(v.Bytes(), true) {
 		return change.Value{}, BadGeoJSON
 	}
 	const header = 3
@@ -93,8 +93,9 @@ func parseGeoJSON(b []byte) (change.Value, Code) {
 	return v, codeIf(err != nil, Parameter)
 }
 
-// isGeoJSON reports whether text is an object with a type that has a geometry.
-func isGeoJSON(text []byte) bool {
+// isGeoJSON reports whether text is an object with a type that has a geometry, or a feature
+// with such an object.
+func isGeoJSON(text []byte, orFeature bool) bool {
 	var object struct {
 		Type        string          `json:"type"`
 		Coordinates json.RawMessage `json:"coordinates"`
@@ -107,7 +108,7 @@ func isGeoJSON(text []byte) bool {
 	case "Point", "Polygon", "MultiPolygon", "AeroCircle":
 		return object.Coordinates != nil
 	case "Feature":
-		return isGeoJSON(object.Geometry)
+		return orFeature && isGeoJSON(object.Geometry, false)
 	}
 	return false
 }

@@ -87,6 +87,9 @@ func (c *connection) readBins(now *change.Change, at time.Time) Code {
 
 // readBin adds the result of an operation that reads to the message.
 func (c *connection) readBin(op *operation, now *change.Change, at time.Time) Code {
+	if len(c.answer.buf)-c.answer.at > maxMessage {
+		return RecordTooBig
+	}
 	var v change.Value
 	switch op.code {
 	case opRead:

@@ -284,7 +284,10 @@ func (w *writer) modify(op *operation) Code {
 // value returns the value that an operation writes.
 func (w *writer) value(op *operation) (v change.Value, code Code) {
 	kind := change.Kind(op.particle)
-	if !kind.IsCollection() {
+	switch {
+	case len(op.value) > maxRecord:
+		return v, RecordTooBig
+	case !kind.IsCollection():
 		return parseParticle(kind, w.keep(op.value))
 	}
 	packed, ok := w.repacker.repack(kind, op.value)
