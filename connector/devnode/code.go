@@ -3,7 +3,7 @@ package devnode
 // Code is the result code of an answer (aerospike-server, proto.h, AS_OK and AS_ERR_*).
 type Code uint8
 
-// The result codes that the node answers.
+// The result codes that the node answers. The last five come only from a [Fault].
 const (
 	OK                 Code = 0
 	Unknown            Code = 1
@@ -19,12 +19,17 @@ const (
 	KeyMismatch        Code = 19
 	NoNamespace        Code = 20
 	BinName            Code = 21
-	Forbidden          Code = 22
+	Forbidden          Code = 22 // from a Fault, too: a ttl where records do not expire
 	EnterpriseOnly     Code = 25
 	OpNotApplicable    Code = 26
 	FilteredOut        Code = 27
 	NotAuthenticated   Code = 51 // security is not supported
-	NoUDF              Code = 100
 	BadGeoJSON         Code = 160
 	NoIndex            Code = 201
+
+	ServerMemory   Code = 8
+	Timeout        Code = 9
+	Unavailable    Code = 11
+	KeyBusy        Code = 14
+	DeviceOverload Code = 18
 )

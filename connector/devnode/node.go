@@ -7,12 +7,13 @@
 // the connectors of an [xdrtest.Source], which is also the store of the records. A request
 // takes these steps:
 //
-//	connection   reads a message within its limits: info, or a request for records
-//	request      header, fields and operations of a request
-//	batch, scan  the requests in a batch; the records of partitions
-//	read, write  one record: existence, generation, filter, operations
-//	filter       an expression, with three values: true, false and unknown
-//	answer       messages with codes, generations, bins
+//	connection     reads a message within its limits: info, or a request for records
+//	request        header, fields and operations of a request
+//	batch, scan    the requests in a batch; the records of partitions
+//	record, write  one record: existence, generation, filter, operations
+//	filter         an expression, with three values: true, false and unknown
+//	particle       a value that a client writes, and whether the server would take it
+//	answer         messages with codes, generations, bins
 //
 // The node differs from a server of release 8.0 in these ways:
 //
@@ -23,9 +24,11 @@
 //   - Operations on elements of lists and maps, on bits and on HyperLogLogs, user-defined
 //     functions, secondary indexes, transactions and compressed requests are not supported
 //     (result code 16 where the protocol has one). Whole values of all types are.
+//   - Expressions have no regular expressions, powers, logarithms, searches for bits, values of
+//     lists and maps, or operations on them (result code 4).
 //   - Cells of GeoJSON are not computed: the particle has none.
 //   - Nobody logs in, and there is no TLS.
-//   - The result codes 8, 9, 11, 14 and 18 never come by themselves, see [Config.Fault].
+//   - It is never full, busy or overloaded: such codes come only from [Config.Fault].
 //
 // Wire facts are those of aerospike-server, as/include/base/proto.h, and of what releases
 // 8.0 and 8.1 of the server answered to recorded requests of its Go, C and Node.js clients.

@@ -3,6 +3,7 @@ package devnode_test
 import (
 	"bufio"
 	"net"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -402,11 +403,22 @@ func TestNode_concurrentWriters(t *testing.T) {
 // A thousand clients that do nothing cost little and do not disturb others.
 func TestNode_idleClients(t *testing.T) {
 	n := listen(t, devnode.Config{})
-	for range 1000 {
+	memory := func() int64 {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		return int64(m.HeapInuse + m.StackInuse)
+	}
+	before := memory()
+	const idle = 1000
+	for range idle {
 		conn := dial(t, n)
 		if got := exchange(t, conn, 1, []byte("node\n")); len(got) != len("node\t32C901000000FC02\n") {
 			t.Fatalf("%q", got)
 		}
+	}
+	if each := (memory() - before) / idle; each > 32<<10 {
+		t.Errorf("%d bytes for each client", each)
 	}
 	client := connect(t, n)
 	if err := client.Put(nil, key(t, 1), as.BinMap{"a": 1}); err != nil {
