@@ -29,6 +29,7 @@ const (
 // message is the header of a message in an answer.
 type message struct {
 	code       Code
+	info1      byte
 	info3      byte
 	generation uint32
 	voidTime   uint32 // seconds since 2010; 0 never
@@ -71,7 +72,7 @@ func (a *answer) set(m message) {
 		a.buf = append(a.buf[:a.at], make([]byte, messageHeader)...)
 	}
 	h := a.buf[a.at:]
-	h[0], h[3], h[5] = messageHeader, m.info3, byte(m.code)
+	h[0], h[1], h[3], h[5] = messageHeader, m.info1, m.info3, byte(m.code)
 	binary.BigEndian.PutUint32(h[6:], m.generation)
 	binary.BigEndian.PutUint32(h[10:], m.voidTime)
 	binary.BigEndian.PutUint32(h[14:], m.index)
@@ -115,12 +116,13 @@ func (a *answer) keyField(key change.Value) {
 	binary.BigEndian.PutUint32(a.buf[start:], uint32(len(a.buf)-start-4))
 }
 
-// bin adds an op with the value of a bin to the message. A nil value has no bytes.
-func (a *answer) bin(name string, v change.Value) {
+// bin adds an op with the result of an operation on a bin to the message. A nil value has no
+// bytes.
+func (a *answer) bin(op byte, name string, v change.Value) {
 	const ops = 20
 	a.count(ops)
 	start := len(a.buf)
-	a.buf = append(a.buf, 0, 0, 0, 0, opRead, byte(v.Kind()), 0, byte(len(name)))
+	a.buf = append(a.buf, 0, 0, 0, 0, op, byte(v.Kind()), 0, byte(len(name)))
 	a.buf = append(a.buf, name...)
 	a.buf = xdr.AppendParticle(a.buf, v)
 	binary.BigEndian.PutUint32(a.buf[start:], uint32(len(a.buf)-start-4))

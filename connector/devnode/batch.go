@@ -86,7 +86,7 @@ func (b *batchRows) parse(flags byte, r *request) bool {
 func (c *connection) batch(faults map[int]Code) {
 	rows := batchRows{rest: c.request.batch}
 	filter := c.request.filter
-	if _, ok := rows.begin(); !ok {
+	if count, ok := rows.begin(); !ok || count == 0 {
 		c.answer.last(Parameter)
 		return
 	}
@@ -106,7 +106,7 @@ func (c *connection) batch(faults map[int]Code) {
 func (c *connection) row(rows *batchRows, filter []byte, faults map[int]Code) Code {
 	r := &c.request
 	if !c.node.hasNamespace(r.namespace) {
-		return NoNamespace
+		return Parameter
 	}
 	own := r.filter
 	if own == nil {

@@ -188,7 +188,7 @@ func BenchmarkNode_scanOwnCost(b *testing.B) {
 	const records = 200_000
 	fill(b, connect(b, n), records)
 	conn := dial(b, n)
-	request := frame(3, command{info: "21 00 04", fields: []string{field(0, "test"), field(1, "people")}}.body())
+	request := frame(3, command{info: "21 00 04", fields: []string{field(0, "test"), field(1, "people"), field(11, allPartitions)}}.body())
 	got, began := 0, cpu(b)
 	b.ResetTimer()
 	for got < b.N {

@@ -5,41 +5,52 @@ import (
 	"cmp"
 	"encoding/binary"
 	"math"
+	"math/bits"
 	"slices"
 
 	"github.com/aerosink/aerosink/connector/change"
 )
 
 // repacker checks lists and maps as the server does when a client writes them, and packs
-// them in the shortest form, which is the one that the server keeps. The zero repacker is
-// ready to use.
+// them as the server keeps them: in the shortest form, and maps in the order of their keys.
+// The zero repacker is ready to use.
 //
 // The server refuses a list or map that says it is sorted and is not, maps with a key twice
 // or with a key that is neither integer, string nor blob, bytes behind the end, and values
-// that are only for comparisons (aerospike-server, cdt.c and msgpack_in.c; tried with 8.0).
+// that are only for comparisons (tried with release 8.0; aerospike-server, cdt.c and
+// msgpack_in.c).
 type repacker struct {
-	out  []byte
-	keys [][]byte // of maps that are being read
+	out   []byte
+	pairs []pair // of maps that are being read
+	moved []byte // the pairs of a map in their order
 }
+
+// pair is a key and a value in the bytes that a repacker has packed.
+type pair struct{ key, value, end int }
 
 // The flags in the order marker of a list or map (as_msgpack.h, AS_PACKED_*).
 const (
-	flagOrdered = 1 // of a map: by key
-	flagIndexed = 8 // an index is to be stored with it; the node does not show it
+	flagsList   = 1 // ordered
+	flagsMap    = 3 // ordered by key, and by value
+	flagOrdered = 1 // of both
 )
 
-const comparisonOnly = 0xff // the type of an extension for infinity or a wildcard
+// comparisonOnly is the type of an extension for infinity or a wildcard.
+const comparisonOnly = 0xff
 
-// repack returns the shortest form of a list or map, which is valid until the next call.
+// maxNested bounds how deep lists and maps nest. The server has no limit.
+const maxNested = 1000
+
+// repack returns a list or map as it is kept. The bytes are valid until the next call.
 func (r *repacker) repack(kind change.Kind, b []byte) (packed []byte, ok bool) {
-	r.out, r.keys = r.out[:0], r.keys[:0]
+	r.out, r.pairs = r.out[:0], r.pairs[:0]
 	rest, k, ok := r.value(b, 0)
 	return r.out, ok && k == kind && len(rest) == 0
 }
 
 // value reads a value and appends it. It returns what is behind the value.
 func (r *repacker) value(b []byte, depth int) (rest []byte, kind change.Kind, ok bool) {
-	if len(b) == 0 || depth > change.MaxDepth {
+	if len(b) == 0 || depth > maxNested {
 		return nil, 0, false
 	}
 	switch c := b[0]; {
@@ -47,7 +58,7 @@ func (r *repacker) value(b []byte, depth int) (rest []byte, kind change.Kind, ok
 		rest, ok = r.list(b, depth)
 		return rest, change.KindList, ok
 	case c&0xf0 == 0x80, c == 0xde, c == 0xdf:
-		rest, ok = r.pairs(b, depth)
+		rest, ok = r.mapping(b, depth)
 		return rest, change.KindMap, ok
 	case c == 0xca:
 		const size = 5
@@ -57,12 +68,12 @@ func (r *repacker) value(b []byte, depth int) (rest []byte, kind change.Kind, ok
 		r.out = append(r.out, b[:size]...)
 		return b[size:], change.KindDouble, true
 	case isExtension(c):
-		n, kindOf, ok := extension(b)
-		if !ok || kindOf == comparisonOnly {
+		e, rest, ok := extensionOf(b)
+		if !ok || e.kind == comparisonOnly && len(e.data) > 0 {
 			return nil, 0, false
 		}
-		r.out = append(r.out, b[:n]...)
-		return b[n:], change.KindOpaque, true
+		r.out = e.append(r.out)
+		return rest, change.KindOpaque, true
 	}
 	return r.scalar(b)
 }
@@ -72,10 +83,10 @@ func (r *repacker) scalar(b []byte) (rest []byte, kind change.Kind, ok bool) {
 	u := unpacker{rest: b}
 	if text, ok := u.raw(); ok {
 		r.out = append(appendTextHead(r.out, len(text)), text...)
-		if len(text) == 0 {
-			return u.rest, change.KindBlob, true
+		if len(text) > 0 && (change.Kind(text[0]) == change.KindString || change.Kind(text[0]) == change.KindBlob) {
+			return u.rest, change.Kind(text[0]), true
 		}
-		return u.rest, change.Kind(text[0]), true
+		return u.rest, change.KindOpaque, true
 	}
 	v, _, ok := u.next()
 	switch v.Kind() {
@@ -89,45 +100,47 @@ func (r *repacker) scalar(b []byte) (rest []byte, kind change.Kind, ok bool) {
 	return u.rest, v.Kind(), ok
 }
 
-// head reads the head of a collection and its order marker, and appends both. Slots is how
-// many values of the collection follow.
-func (r *repacker) head(b []byte, kind change.Kind) (rest []byte, slots int, flags byte, ok bool) {
+// head reads the head of a collection and its order marker, and appends both. It returns how
+// many elements or pairs follow.
+func (r *repacker) head(b []byte, kind change.Kind) (rest []byte, n int, flags byte, ok bool) {
 	u := unpacker{rest: b}
-	_, n, ok := u.next()
+	_, n, ok = u.next()
 	if !ok || n > len(u.rest) {
 		return nil, 0, 0, false
 	}
-	r.out = appendCollectionHead(r.out, kind, n)
-	each := 1
-	if kind == change.KindMap {
-		each = 2
-	}
 	rest = u.rest
-	if n == 0 || len(rest) == 0 || !isExtension(rest[0]) {
-		return rest, n * each, 0, true
-	}
-	size, kindOf, ok := extension(rest)
-	if !ok || kindOf == comparisonOnly {
-		return nil, 0, 0, false
-	}
-	flags = kindOf &^ flagIndexed
-	r.out = append(r.out, 0xc7, 0, flags)
-	rest = rest[size:]
-	if kind == change.KindMap {
-		if len(rest) == 0 || rest[0] != 0xc0 {
+	marked := n > 0 && len(rest) > 0 && isMarker(rest[0])
+	if marked {
+		var e extension
+		if e, rest, ok = extensionOf(rest); !ok || e.kind == comparisonOnly && len(e.data) > 0 {
 			return nil, 0, 0, false
 		}
-		r.out = append(r.out, 0xc0)
-		rest = rest[1:]
+		n--
+		flags = e.kind & flagsList
+		if kind == change.KindMap {
+			flags = e.kind & flagsMap
+			if len(rest) == 0 {
+				return nil, 0, 0, false
+			}
+			rest = rest[1:] // nil, or whatever it is
+		}
 	}
-	return rest, (n - 1) * each, flags, true
+	if flags == 0 {
+		r.out = appendCollectionHead(r.out, kind, n)
+		return rest, n, 0, true
+	}
+	r.out = append(appendCollectionHead(r.out, kind, n+1), 0xc7, 0, flags)
+	if kind == change.KindMap {
+		r.out = append(r.out, 0xc0)
+	}
+	return rest, n, flags, true
 }
 
 // list reads a list.
 func (r *repacker) list(b []byte, depth int) (rest []byte, ok bool) {
-	rest, slots, flags, ok := r.head(b, change.KindList)
+	rest, n, flags, ok := r.head(b, change.KindList)
 	before := -1
-	for range slots {
+	for range n {
 		at := len(r.out)
 		if ok {
 			rest, _, ok = r.value(rest, depth+1)
@@ -143,51 +156,83 @@ func (r *repacker) list(b []byte, depth int) (rest []byte, ok bool) {
 	return rest, ok
 }
 
-// pairs reads a map.
-func (r *repacker) pairs(b []byte, depth int) (rest []byte, ok bool) {
-	rest, slots, flags, ok := r.head(b, change.KindMap)
+// mapping reads a map.
+func (r *repacker) mapping(b []byte, depth int) (rest []byte, ok bool) {
+	rest, n, flags, ok := r.head(b, change.KindMap)
 	if !ok {
 		return nil, false
 	}
-	first := len(r.keys)
-	defer func() { r.keys = r.keys[:first] }()
-	for range slots / 2 {
+	first, start := len(r.pairs), len(r.out)
+	defer func() { r.pairs = r.pairs[:first] }()
+	for range n {
 		var kind change.Kind
-		key := rest
+		p := pair{key: len(r.out)}
 		if rest, kind, ok = r.value(rest, depth+1); !ok || !isMapKey(kind) {
 			return nil, false
 		}
-		r.keys = append(r.keys, key[:len(key)-len(rest)])
+		p.value = len(r.out)
 		if rest, _, ok = r.value(rest, depth+1); !ok {
 			return nil, false
 		}
+		p.end = len(r.out)
+		r.pairs = append(r.pairs, p)
 	}
-	keys := r.keys[first:]
-	if flags&flagOrdered == 0 {
-		slices.SortFunc(keys, comparePacked)
+	pairs := r.pairs[first:]
+	if !r.isSorted(pairs) {
+		if flags&flagOrdered != 0 {
+			return nil, false
+		}
+		r.sort(pairs, start)
 	}
-	for i := 1; i < len(keys); i++ {
-		if comparePacked(keys[i-1], keys[i]) >= 0 {
+	for i := 1; i < len(pairs); i++ {
+		if r.compareKeys(pairs[i-1], pairs[i]) == 0 {
 			return nil, false
 		}
 	}
 	return rest, true
 }
 
+func (r *repacker) compareKeys(a, b pair) int {
+	return comparePacked(r.out[a.key:a.value], r.out[b.key:b.value])
+}
+
+func (r *repacker) isSorted(pairs []pair) bool { return slices.IsSortedFunc(pairs, r.compareKeys) }
+
+// sort sorts the pairs, which are packed from start on.
+func (r *repacker) sort(pairs []pair, start int) {
+	slices.SortFunc(pairs, r.compareKeys)
+	r.moved = r.moved[:0]
+	for i, p := range pairs {
+		at := start + len(r.moved)
+		r.moved = append(r.moved, r.out[p.key:p.end]...)
+		pairs[i] = pair{at, at + p.value - p.key, start + len(r.moved)}
+	}
+	copy(r.out[start:], r.moved)
+}
+
 // isMapKey reports whether the server takes a key of that kind.
 func isMapKey(kind change.Kind) bool {
 	switch kind {
-	case change.KindInteger, change.KindUnsigned, change.KindString, change.KindBlob, change.KindJavaBlob, change.KindCSharpBlob,
-		change.KindPythonBlob, change.KindRubyBlob, change.KindPHPBlob, change.KindErlangBlob:
+	case change.KindInteger, change.KindUnsigned, change.KindString, change.KindBlob:
 		return true
 	}
 	return false
 }
 
+// extension is an extension of MessagePack.
+type extension struct {
+	kind byte
+	data []byte
+}
+
 func isExtension(c byte) bool { return c >= 0xc7 && c <= 0xc9 || c >= 0xd4 && c <= 0xd8 }
 
-// extension returns the size of an extension, with its head, and its type.
-func extension(b []byte) (size int, kind byte, ok bool) {
+// isMarker reports whether the server takes an extension with that first byte, in front of a
+// collection, for the order marker: any but the one with a single byte of data.
+func isMarker(c byte) bool { return isExtension(c) && c != 0xd4 }
+
+// extensionOf reads an extension, and returns what is behind it.
+func extensionOf(b []byte) (e extension, rest []byte, ok bool) {
 	at, n := 1, uint64(0)
 	switch c := b[0]; {
 	case c >= 0xd4 && c <= 0xd8:
@@ -199,12 +244,28 @@ func extension(b []byte) (size int, kind byte, ok bool) {
 	case c == 0xc9 && len(b) > 4:
 		at, n = 5, uint64(binary.BigEndian.Uint32(b[1:]))
 	default:
-		return 0, 0, false
+		return e, nil, false
 	}
 	if n >= uint64(len(b)-at) {
-		return 0, 0, false
+		return e, nil, false
 	}
-	return at + 1 + int(n), b[at], true
+	data := b[at+1:]
+	return extension{b[at], data[:n]}, data[n:], true
+}
+
+// append appends the shortest form of e.
+func (e extension) append(b []byte) []byte {
+	switch n := len(e.data); {
+	case n == 1, n == 2, n == 4, n == 8, n == 16:
+		b = append(b, 0xd4+byte(bits.Len(uint(n))-1))
+	case n <= math.MaxUint8:
+		b = append(b, 0xc7, byte(n))
+	case n <= math.MaxUint16:
+		b = binary.BigEndian.AppendUint16(append(b, 0xc8), uint16(n))
+	default:
+		b = binary.BigEndian.AppendUint32(append(b, 0xc9), uint32(n))
+	}
+	return append(append(b, e.kind), e.data...)
 }
 
 // comparePacked compares values as the server orders them: nil, booleans, integers, strings,
@@ -239,17 +300,21 @@ func compareNext(a, b []byte) (restA, restB []byte, order int) {
 		}
 	case change.KindDouble:
 		order = cmp.Compare(va.Double(), vb.Double())
-	case change.KindList, change.KindMap:
-		each := 1
-		if va.Kind() == change.KindMap {
-			each = 2
-		}
-		for range min(na, nb) * each {
+	case change.KindList:
+		for range min(na, nb) {
 			if ua.rest, ub.rest, order = compareNext(ua.rest, ub.rest); order != 0 {
 				return nil, nil, order
 			}
 		}
 		order = cmp.Compare(na, nb)
+	case change.KindMap:
+		order = cmp.Compare(na, nb)
+		for range 2 * na {
+			if order != 0 {
+				return nil, nil, order
+			}
+			ua.rest, ub.rest, order = compareNext(ua.rest, ub.rest)
+		}
 	default:
 		order = bytes.Compare(va.Bytes(), vb.Bytes())
 	}
@@ -261,9 +326,8 @@ func compareNext(a, b []byte) (restA, restB []byte, order int) {
 func (u *unpacker) packed() (v change.Value, length int) {
 	b := u.rest
 	if isExtension(b[0]) {
-		n, _, _ := extension(b)
-		u.skip(n)
-		return change.BytesValue(change.KindOpaque, b[:n]), 0
+		_, u.rest, _ = extensionOf(b)
+		return change.BytesValue(change.KindOpaque, b[:len(b)-len(u.rest)]), 0
 	}
 	if text, ok := u.raw(); ok {
 		switch {
@@ -275,9 +339,8 @@ func (u *unpacker) packed() (v change.Value, length int) {
 		return change.BytesValue(change.KindBlob, text), 0
 	}
 	v, length, _ = u.next()
-	if v.Kind().IsCollection() && length > 0 && isExtension(u.rest[0]) {
-		n, _, _ := extension(u.rest)
-		if u.skip(n); v.Kind() == change.KindMap {
+	if v.Kind().IsCollection() && length > 0 && isMarker(u.rest[0]) {
+		if _, u.rest, _ = extensionOf(u.rest); v.Kind() == change.KindMap {
 			u.skip(1)
 		}
 		length--

@@ -43,10 +43,11 @@ type connection struct {
 	reader *bufio.Reader
 	names  names
 
-	request  request // the current request, or the current row of a batch
-	filter   filter
-	repacker repacker
-	answer   answer
+	request    request // the current request, or the current row of a batch
+	filter     filter
+	filterCode Code // of the filter, if it is malformed
+	repacker   repacker
+	answer     answer
 }
 
 func newConnection(n *Node, conn net.Conn) *connection {
@@ -164,7 +165,7 @@ func (c *connection) info(body []byte) bool {
 func (c *connection) records(body []byte) bool {
 	r := &c.request
 	if code := r.parse(body); code != OK {
-		c.answer.last(code)
+		c.answer.message(message{code: code})
 		return c.answer.flush() == nil
 	}
 	f, ok := c.fault(r.describe)
@@ -200,7 +201,7 @@ func (c *connection) check(f Fault) Code {
 
 // fail answers a request that is not carried out.
 func (c *connection) fail(code Code) {
-	if c.request.batch != nil || c.request.isScan() {
+	if c.request.batch != nil {
 		c.answer.last(code)
 		return
 	}

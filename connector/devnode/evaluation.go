@@ -80,8 +80,13 @@ func (e *evaluation) compare(op int64, i int) (v change.Value, known bool) {
 	switch a.Kind() {
 	case change.KindInteger:
 		order = cmp.Compare(a.Integer(), b.Integer())
-	case change.KindUnsigned, change.KindBool:
+	case change.KindBool:
 		order = cmp.Compare(a.Unsigned(), b.Unsigned())
+	case change.KindNil:
+	case change.KindMap: // the server knows no order of most maps
+		return change.Value{}, false
+	case change.KindList:
+		order = comparePacked(a.Packed(), b.Packed())
 	case change.KindDouble:
 		if math.IsNaN(a.Double()) || math.IsNaN(b.Double()) {
 			return change.BoolValue(op == expNE), true
@@ -219,6 +224,9 @@ func unary(op int64, v change.Value) (result change.Value, known bool) {
 			i = max(i, -i)
 		case expSub:
 			i = -i
+		case expDiv:
+			i, known = integerOperation(expDiv, 1, i)
+			return change.IntegerValue(i), known
 		case expIntNot:
 			i = ^i
 		case expBitCount:
@@ -288,17 +296,14 @@ func integerOperation(op, a, b int64) (result int64, known bool) {
 	case expIntXor:
 		return a ^ b, true
 	}
-	const most = 63
-	if b < 0 || b > most {
-		return 0, false
-	}
+	shift := uint64(b) & 63 // as the processor does that the server runs on
 	switch op {
 	case expShiftLeft:
-		return a << b, true
+		return a << shift, true
 	case expShiftRight:
-		return int64(uint64(a) >> b), true
+		return int64(uint64(a) >> shift), true
 	case expShiftSigned:
-		return a >> b, true
+		return a >> shift, true
 	}
 	return 0, false
 }

@@ -31,18 +31,21 @@ func (c *connection) evaluate(op *operation, now *change.Change, at time.Time) (
 	return v, OK
 }
 
-// parseOperation reads the value of an operation.
+// parseOperation reads the value of an operation. It may have no flags.
 func (f *filter) parseOperation(b []byte) (flags int64, ok bool) {
 	u := unpacker{rest: b}
 	list, n, ok := u.next()
-	if !ok || list.Kind() != change.KindList || n != 2 {
+	if !ok || list.Kind() != change.KindList || n < 1 || n > 2 {
 		return 0, false
 	}
 	if _, ok = f.add(&u, 0); !ok {
 		return 0, false
 	}
-	v, _, ok := u.next()
-	return v.Integer(), ok && v.Kind() == change.KindInteger && len(u.rest) == 0
+	flagsValue := change.IntegerValue(0)
+	if n == 2 {
+		flagsValue, _, ok = u.next()
+	}
+	return flagsValue.Integer(), ok && flagsValue.Kind() == change.KindInteger && len(u.rest) == 0
 }
 
 // writeExpression returns the value that an expression gives a bin.

@@ -90,7 +90,7 @@ const kindAny = change.Kind(1 << 15)
 // maxDepth bounds how deep expressions nest, and maxNodes how many operators and values they
 // have.
 const (
-	maxDepth = 128
+	maxDepth = 1000
 	maxNodes = 1 << 16
 )
 
@@ -124,13 +124,14 @@ func (f *filter) add(u *unpacker, depth int) (kind change.Kind, ok bool) {
 		return 0, false
 	}
 	at := len(f.nodes)
+	before := u.rest
 	v, length, ok := u.next()
-	if !ok || v.Kind() == change.KindMap {
+	if !ok {
 		return 0, false
 	}
 	if v.Kind() != change.KindList {
-		f.nodes = append(f.nodes, node{op: expValue, kind: v.Kind(), value: v, end: at + 1})
-		return v.Kind(), true
+		u.rest = before
+		return f.addValue(u)
 	}
 	op, _, ok := u.next()
 	if !ok || length < 1 || op.Kind() != change.KindInteger {
@@ -145,17 +146,42 @@ func (f *filter) add(u *unpacker, depth int) (kind change.Kind, ok bool) {
 	return kind, true
 }
 
+// addValue reads a value that is not an operator.
+func (f *filter) addValue(u *unpacker) (kind change.Kind, ok bool) {
+	before := u.rest
+	v, _, ok := u.next()
+	switch v.Kind() {
+	case change.KindList, change.KindMap:
+		var r repacker
+		if u.rest, kind, ok = r.value(before, 0); !ok {
+			return 0, false
+		}
+		v = change.BytesValue(kind, r.out)
+	case change.KindUnsigned:
+		v = change.IntegerValue(int64(v.Unsigned()))
+	}
+	f.nodes = append(f.nodes, node{op: expValue, kind: v.Kind(), value: v, end: len(f.nodes) + 1})
+	return v.Kind(), ok
+}
+
 // addOperator reads the arguments of the operator at a node.
 func (f *filter) addOperator(u *unpacker, at, args, depth int) (kind change.Kind, ok bool) {
 	switch op := f.nodes[at].op; op {
 	case expUnknown:
-		return kindAny, args == 0
+		return change.KindBool, args == 0
+	case expQuoted:
+		f.nodes = f.nodes[:at]
+		if len(u.rest) == 0 || args != 1 {
+			return 0, false
+		}
+		kind, ok = f.addValue(u)
+		return kind, ok && kind == change.KindList
 	case expEQ, expNE, expGT, expGE, expLT, expLE:
 		kind, ok = f.addSame(u, args, depth)
 		return change.KindBool, ok && args == 2 && isComparable(kind)
 	case expAnd, expOr, expExclusive:
 		kind, ok = f.addSame(u, args, depth)
-		return change.KindBool, ok && args > 0 && is(kind, change.KindBool)
+		return change.KindBool, ok && args > 1 && is(kind, change.KindBool)
 	case expNot:
 		kind, ok = f.addSame(u, args, depth)
 		return change.KindBool, ok && args == 1 && is(kind, change.KindBool)
@@ -209,7 +235,7 @@ func (f *filter) addSame(u *unpacker, n, depth int) (kind change.Kind, ok bool) 
 
 func isComparable(kind change.Kind) bool {
 	switch kind {
-	case change.KindNil, change.KindGeoJSON, change.KindHLL, change.KindList, change.KindMap:
+	case change.KindGeoJSON, change.KindHLL:
 		return false
 	}
 	return true
@@ -223,7 +249,11 @@ func isNumber(kind change.Kind) bool {
 func (f *filter) addCond(u *unpacker, args, depth int) (kind change.Kind, ok bool) {
 	kind = kindAny
 	for i := range args {
+		at := len(f.nodes)
 		k, ok := f.add(u, depth+1)
+		if ok && f.nodes[at].op == expUnknown && (i%2 == 1 || i == args-1) {
+			k = kindAny
+		}
 		switch {
 		case !ok:
 			return 0, false
@@ -243,13 +273,13 @@ func (f *filter) addCond(u *unpacker, args, depth int) (kind change.Kind, ok boo
 // addLet reads pairs of a name and an expression, and then an expression that uses the
 // names.
 func (f *filter) addLet(u *unpacker, args, depth int) (kind change.Kind, ok bool) {
-	if args%2 == 0 {
+	if args%2 == 0 || args < 3 {
 		return 0, false
 	}
 	before := len(f.names)
 	for range args / 2 {
 		name, ok := u.raw()
-		if !ok {
+		if !ok || f.variable(name) >= 0 {
 			return 0, false
 		}
 		at := len(f.nodes)
@@ -288,10 +318,10 @@ func (f *filter) addLeaf(u *unpacker, at, args int) (kind change.Kind, ok bool) 
 			return 0, false
 		}
 		n.bytes, ok = u.raw()
-		return kind, ok
+		return kind, ok && len(n.bytes) <= maxBinName
 	case expBinType:
 		n.bytes, ok = u.raw()
-		return change.KindInteger, ok && args == 1
+		return change.KindInteger, ok && args == 1 && len(n.bytes) <= maxBinName
 	case expVar:
 		return f.addVariable(u, n, args)
 	}
@@ -304,13 +334,22 @@ func (f *filter) addVariable(u *unpacker, n *node, args int) (kind change.Kind, 
 	if !ok || args != 1 {
 		return 0, false
 	}
-	for i := len(f.names) - 1; i >= 0; i-- {
-		if f.names[i].name == string(name) {
-			n.value = change.IntegerValue(int64(f.names[i].node))
-			return f.nodes[f.names[i].node].kind, true
+	of := f.variable(name)
+	if of < 0 {
+		return 0, false
+	}
+	n.value = change.IntegerValue(int64(of))
+	return f.nodes[of].kind, true
+}
+
+// variable returns the node that a name stands for, -1 if there is none.
+func (f *filter) variable(name []byte) int {
+	for _, v := range f.names {
+		if v.name == string(name) {
+			return v.node
 		}
 	}
-	return 0, false
+	return -1
 }
 
 // kindOfType returns the kind of a type in an expression (expression.go, ExpType*).

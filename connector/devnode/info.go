@@ -24,7 +24,11 @@ const (
 		"pquery;pscans;query-show;relaxed-sc;replicas;replicas-all;replicas-master;replicas-max;truncate-namespace;udf"
 )
 
-const unknownCommand = "ERROR:4:unrecognized command"
+const (
+	unknownCommand = "ERROR:4:unrecognized command"
+	unknownContext = "ERROR:4:invalid context"
+	enterpriseOnly = "ERROR:25:enterprise only"
+)
 
 // info returns the answer to an info request: each name, a tab and its value, on lines.
 func (n *Node) info(names []string) string {
@@ -52,16 +56,20 @@ func (n *Node) infoValue(name string) string {
 		return version
 	case "features":
 		return features
-	case "node":
+	case "node", "name":
 		return n.id()
-	case "partition-generation", "peers-generation", "rebalance-generation":
+	case "partition-generation", "peers-generation":
 		return "0"
-	case "peers-clear-std", "peers-clear-alt", "peers-tls-std", "peers-tls-alt", "alumni-clear-std", "alumni-tls-std":
+	case "rebalance-generation":
+		return "1"
+	case "peers-clear-std", "peers-clear-alt", "alumni-clear-std":
 		return "0,3000,[]"
-	case "service-clear-std", "service-clear-alt", "service":
+	case "service-clear-std", "service":
 		return n.Addr()
-	case "service-tls-std", "service-tls-alt":
-		return ""
+	case "peers-tls-std", "peers-tls-alt", "alumni-tls-std", "service-tls-std", "service-tls-alt", "rack-ids":
+		return enterpriseOnly
+	case "service-clear-alt", "sindex-list:", "udf-list", "health-outliers":
+		return "" // there are none
 	case "cluster-name":
 		return "null"
 	case "namespaces":
@@ -85,20 +93,22 @@ func (n *Node) command(command string) string {
 	name, text := command[:at], command[at+1:]
 	switch name {
 	case "set-config", "get-config", "get-stats":
-		if args := arguments(text); name == "get-config" && args["context"] != "xdr" {
+		args := arguments(text)
+		switch context := args["context"]; {
+		case context == "xdr":
+			return n.xdr.Do(command)
+		case context == "namespace" && name == "get-config":
 			return n.getConfig(args)
 		}
-		return n.xdr.Do(command)
+		return unknownContext
 	case "namespace":
-		return n.ifNamespace(text, n.namespaceInfo)
+		return n.namespaceInfo(text)
 	case "sets":
-		namespace, set, _ := strings.Cut(text, "/")
-		return n.ifNamespace(namespace, func(string) string { return n.sets(namespace, set) })
+		return n.sets(text)
 	case "truncate", "truncate-namespace":
-		args := arguments(text)
-		return n.ifNamespace(args["namespace"], func(namespace string) string { return n.truncate(namespace, name, args) })
+		return n.truncate(name, arguments(text))
 	case "racks", "roster", "roster-set":
-		return "ERROR:25:enterprise only"
+		return enterpriseOnly
 	}
 	return unknownCommand
 }
@@ -113,31 +123,26 @@ func arguments(text string) map[string]string {
 	return args
 }
 
-// ifNamespace returns what do does for a namespace, or an error if the node does not have it.
-func (n *Node) ifNamespace(name string, do func(name string) string) string {
-	if !n.hasNamespace([]byte(name)) {
-		return "ERROR:4:unknown namespace"
-	}
-	return do(name)
-}
-
-// getConfig returns the configuration of a namespace as far as the node has one. Its id is
-// named "id" or, by newer tools, "namespace".
+// getConfig returns the configuration of a namespace as far as the node has one. Its name is
+// called "id" or, by newer tools, "namespace".
 func (n *Node) getConfig(args map[string]string) string {
-	namespace := args["namespace"]
-	if namespace == "" {
-		namespace = args["id"]
+	name := args["namespace"]
+	if name == "" {
+		name = args["id"]
 	}
-	if args["context"] != "namespace" {
-		return "ERROR:4:the contexts of the development node are xdr and namespace"
+	if !n.hasNamespace([]byte(name)) {
+		return "ERROR:20:namespace not found on node"
 	}
-	return n.ifNamespace(namespace, func(string) string { return namespaceConfig })
+	return namespaceConfig
 }
 
 const namespaceConfig = "default-ttl=0;nsup-period=1;replication-factor=1;storage-engine=memory;max-record-size=1048576"
 
 // namespaceInfo returns the statistics of a namespace.
 func (n *Node) namespaceInfo(name string) string {
+	if !n.hasNamespace([]byte(name)) {
+		return "type=unknown"
+	}
 	records, tombstones := 0, 0
 	for _, s := range n.source.Sets(name) {
 		records, tombstones = records+s.Records, tombstones+s.Tombstones
@@ -145,12 +150,21 @@ func (n *Node) namespaceInfo(name string) string {
 	return fmt.Sprintf("ns_cluster_size=1;objects=%d;master_objects=%d;tombstones=%d;stop_writes=false;%s", records, records, tombstones, namespaceConfig)
 }
 
-// sets returns the statistics of the sets of a namespace, or of one of them.
-func (n *Node) sets(namespace, set string) string {
+// sets returns the statistics of the sets of a namespace, NAMESPACE, or of one of them,
+// NAMESPACE/SET.
+func (n *Node) sets(text string) string {
+	name, set, one := strings.Cut(text, "/")
+	if !n.hasNamespace([]byte(name)) {
+		return "ns_type=unknown"
+	}
 	var b strings.Builder
-	for _, s := range n.source.Sets(namespace) {
-		if s.Set != "" && (set == "" || set == s.Set) {
-			fmt.Fprintf(&b, "ns=%s:set=%s:objects=%d:tombstones=%d;", namespace, s.Set, s.Records, s.Tombstones)
+	for _, s := range n.source.Sets(name) {
+		counts := fmt.Sprintf("objects=%d:tombstones=%d;", s.Records, s.Tombstones)
+		switch {
+		case one && s.Set == set:
+			return counts
+		case !one && s.Set != "":
+			fmt.Fprintf(&b, "ns=%s:set=%s:%s", name, s.Set, counts)
 		}
 	}
 	return b.String()
@@ -168,11 +182,15 @@ func (n *Node) statistics() string {
 }
 
 // truncate removes the records of a set or namespace that were updated before a time: now, or
-// "lut" in nanoseconds since 1970.
-func (n *Node) truncate(namespace, command string, args map[string]string) string {
+// "lut" in nanoseconds since 1970. Like the server, it does not mind a namespace that is not
+// there.
+func (n *Node) truncate(command string, args map[string]string) string {
 	set := args["set"]
-	if (command == "truncate") != (set != "") {
-		return "ERROR:4:truncate needs a set, and truncate-namespace has none"
+	switch {
+	case command == "truncate" && set == "":
+		return "ERROR:4:missing 'set'"
+	case command != "truncate" && set != "":
+		return "ERROR:4:unexpected set name"
 	}
 	lut := int64(math.MaxInt64)
 	if text := args["lut"]; text != "" && text != "now" {
@@ -182,7 +200,9 @@ func (n *Node) truncate(namespace, command string, args map[string]string) strin
 		}
 		lut = ns / int64(time.Millisecond)
 	}
-	n.source.Truncate(namespace, set, lut)
+	if namespace := args["namespace"]; n.hasNamespace([]byte(namespace)) {
+		n.source.Truncate(namespace, set, lut)
+	}
 	return "ok"
 }
 

@@ -73,7 +73,7 @@ func TestNode_Close(t *testing.T) {
 		}
 	}
 	idle, begun, full, slow := dial(t, n), dial(t, n), dial(t, n), dial(t, n)
-	scan := command{info: "03 00 04", fields: []string{field(0, "test")}}
+	scan := command{info: "03 00 04", fields: []string{field(0, "test"), field(11, allPartitions)}}
 	send := func(conn net.Conn, b []byte) {
 		if _, err := conn.Write(b); err != nil {
 			t.Fatal(err)
@@ -106,7 +106,7 @@ func TestNode_scanRate(t *testing.T) {
 		}
 	}
 	conn, began := dial(t, n), time.Now()
-	scan := command{info: "21 00 04", fields: []string{field(0, "test"), field(10, "\x00\x00\x00\x64")}} // 100/s
+	scan := command{info: "21 00 04", fields: []string{field(0, "test"), field(11, allPartitions), field(10, "\x00\x00\x00\x64")}} // 100/s
 	if _, err := conn.Write(frame(3, scan.body())); err != nil {
 		t.Fatal(err)
 	}
@@ -186,16 +186,16 @@ func TestNode_info(t *testing.T) {
 		"namespaces\n":                   "namespaces\ttest;dev\n",
 		"edition\n":                      "edition\tAerosink development node\n",
 		"sets/test\n":                    "sets/test\tns=test:set=people:objects=2:tombstones=1;\n",
-		"sets/test/people\n":             "sets/test/people\tns=test:set=people:objects=2:tombstones=1;\n",
+		"sets/test/people\n":             "sets/test/people\tobjects=2:tombstones=1;\n",
 		"sets/dev\n":                     "sets/dev\t\n",
-		"sets/no\n":                      "sets/no\tERROR:4:unknown namespace\n",
+		"sets/no\n":                      "sets/no\tns_type=unknown\n",
 		"get-config:context=xdr\n":       "get-config:context=xdr\tdcs=\n",
-		"get-config:context=network\n":   "get-config:context=network\tERROR:4:the contexts of the development node are xdr and namespace\n",
+		"get-config:context=network\n":   "get-config:context=network\tERROR:4:invalid context\n",
 		"roster:namespace=test\n":        "roster:namespace=test\tERROR:25:enterprise only\n",
 		"latencies:\n":                   "latencies:\tERROR:4:unrecognized command\n",
 		"what\n":                         "what\tERROR:4:unrecognized command\n",
-		"set-config:context=service;a\n": "set-config:context=service;a\tERROR:4:context is not xdr\n",
-		"truncate:namespace=test\n":      "truncate:namespace=test\tERROR:4:truncate needs a set, and truncate-namespace has none\n",
+		"set-config:context=service;a\n": "set-config:context=service;a\tERROR:4:invalid context\n",
+		"truncate:namespace=test\n":      "truncate:namespace=test\tERROR:4:missing 'set'\n",
 		"truncate:namespace=test;set=people;lut=x\n": "truncate:namespace=test;set=people;lut=x\tERROR:4:lut is not a number of nanoseconds\n",
 	} {
 		if diff := cmp.Diff(want, string(exchange(t, conn, 1, []byte(request)))); diff != "" {
@@ -287,7 +287,7 @@ func TestNode_faults(t *testing.T) {
 	conn := dial(t, n)
 	put := command{info: "00 01 00", fields: one(1), ops: []string{op(2, 1, "a", "\x01")}}
 	get := command{info: "03 00 00", fields: one(1)}
-	scan := command{info: "03 00 04", fields: []string{field(0, "test"), field(1, "s")}}
+	scan := command{info: "03 00 04", fields: []string{field(0, "test"), field(1, "s"), field(11, allPartitions)}}
 	row := func(i uint32) string {
 		return string(binary.BigEndian.AppendUint32(nil, i)) + strings.Repeat("b", 20) + "\x01"
 	}
@@ -301,7 +301,7 @@ func TestNode_faults(t *testing.T) {
 	}{
 		"put":   {put, devnode.Command{Kind: devnode.Write, Namespace: "test", Set: "s", Writes: true}, 0},
 		"get":   {get, devnode.Command{Kind: devnode.Read, Namespace: "test", Set: "s"}, 0},
-		"scan":  {scan, devnode.Command{Kind: devnode.Scan, Namespace: "test", Set: "s"}, 1},
+		"scan":  {scan, devnode.Command{Kind: devnode.Scan, Namespace: "test", Set: "s"}, 0},
 		"batch": {batch, devnode.Command{Kind: devnode.Batch, Namespace: "test", Set: "s", Rows: 3, Writes: true}, 1},
 	} {
 		got := exchange(t, conn, 3, tt.command.body())

@@ -47,17 +47,18 @@ func codeIf(fails bool, code Code) Code {
 	return OK
 }
 
-// parseInteger accepts the sizes that the server accepts.
+// parseInteger accepts the sizes that the server accepts. Like the server, it takes those
+// below 8 bytes for unsigned numbers.
 func parseInteger(b []byte) (int64, bool) {
 	switch len(b) {
 	case 8:
 		return int64(binary.BigEndian.Uint64(b)), true
 	case 4:
-		return int64(int32(binary.BigEndian.Uint32(b))), true
+		return int64(binary.BigEndian.Uint32(b)), true
 	case 2:
-		return int64(int16(binary.BigEndian.Uint16(b))), true
+		return int64(binary.BigEndian.Uint16(b)), true
 	case 1:
-		return int64(int8(b[0])), true
+		return int64(b[0]), true
 	}
 	return 0, false
 }
@@ -66,7 +67,7 @@ func parseInteger(b []byte) (int64, bool) {
 // cache, and registers (aerospike-server, particle_hll.c).
 func isHLL(b []byte) bool {
 	const header = 11
-	if len(b) < header {
+	if len(b) < header || b[0] != 0 {
 		return false
 	}
 	index, minhash := int(b[1]), int(b[2])
@@ -82,33 +83,39 @@ func isHLL(b []byte) bool {
 func parseGeoJSON(b []byte) (change.Value, Code) {
 	v, err := change.GeoJSONParticle(b)
 	if err != nil {
-		return change.Value{}, Parameter
-	}
-	if !isGeoJSON(v.Bytes(), true) {
 		return change.Value{}, BadGeoJSON
 	}
-	const header = 3
-	particle := append(make([]byte, header, header+len(v.Bytes())), v.Bytes()...)
-	v, err = change.GeoJSONParticle(particle)
-	return v, codeIf(err != nil, Parameter)
+	flags, ok := geometry(v.Bytes(), true)
+	if !ok {
+		return change.Value{}, BadGeoJSON
+	}
+	v, err = change.GeoJSONParticle(append([]byte{flags, 0, 0}, v.Bytes()...))
+	return v, codeIf(err != nil, BadGeoJSON)
 }
 
-// isGeoJSON reports whether text is an object with a type that has a geometry, or a feature
-// with such an object.
-func isGeoJSON(text []byte, orFeature bool) bool {
+// geometry returns the flags of the particle of a geometry: 1 for a region. It returns false
+// if text is neither a geometry nor, if it may be one, a feature with a geometry.
+func geometry(text []byte, orFeature bool) (flags byte, ok bool) {
 	var object struct {
 		Type        string          `json:"type"`
 		Coordinates json.RawMessage `json:"coordinates"`
 		Geometry    json.RawMessage `json:"geometry"`
 	}
 	if json.Unmarshal(text, &object) != nil {
-		return false
+		return 0, false
 	}
+	const region = 1
 	switch object.Type {
-	case "Point", "Polygon", "MultiPolygon", "AeroCircle":
-		return object.Coordinates != nil
+	case "Point":
+		var position []float64
+		return 0, json.Unmarshal(object.Coordinates, &position) == nil && len(position) >= 2
+	case "Polygon", "MultiPolygon", "AeroCircle":
+		var parts []json.RawMessage
+		return region, json.Unmarshal(object.Coordinates, &parts) == nil
 	case "Feature":
-		return orFeature && isGeoJSON(object.Geometry, false)
+		if orFeature {
+			return geometry(object.Geometry, false)
+		}
 	}
-	return false
+	return 0, false
 }

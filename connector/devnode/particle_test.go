@@ -17,7 +17,7 @@ import (
 // What a particle is after it was written, or the code that refuses it: what a server of
 // release 8.0 answered.
 func TestNode_particles(t *testing.T) {
-	conn := dial(t, listen(t, devnode.Config{}))
+	conn, real := dialServer(t)
 	hll := func(index, minhash, registers int) string {
 		return "\x00" + string([]byte{byte(index), byte(minhash)}) + strings.Repeat("\x01", 8+registers)
 	}
@@ -31,7 +31,7 @@ func TestNode_particles(t *testing.T) {
 		code     byte
 	}{
 		{"integer", 1, int27, same, 0},
-		{"integer of 4 bytes", 1, "\xff\xff\xff\xfe", "\xff\xff\xff\xff\xff\xff\xff\xfe", 0},
+		{"integer of 4 bytes", 1, "\xff\xff\xff\xfe", "\x00\x00\x00\x00\xff\xff\xff\xfe", 0},
 		{"integer of 2 bytes", 1, "\x01\x00", "\x00\x00\x00\x00\x00\x00\x01\x00", 0},
 		{"integer of 1 byte", 1, "\x1b", int27, 0},
 		{"integer of 3 bytes", 1, "abc", "", 4},
@@ -50,12 +50,17 @@ func TestNode_particles(t *testing.T) {
 		{"HLL, too short", 18, hll(4, 0, 11), "", 4},
 		{"HLL of 3 index bits", 18, hll(3, 0, 6), "", 4},
 		{"HLL, garbage", 18, "x", "", 4},
+		{"HLL with flags", 18, "\x01" + hll(4, 0, 12)[1:], "", 4},
 		{"GeoJSON", 23, "\x00\x00\x00" + point, same, 0},
 		{"GeoJSON with a cell", 23, "\x01\x00\x0112345678" + point, "\x00\x00\x00" + point, 0},
 		{"GeoJSON feature", 23, "\x00\x00\x00" + `{"type":"Feature","geometry":` + point + `}`, same, 0},
 		{"GeoJSON, no JSON", 23, "\x00\x00\x00{", "", 160},
 		{"GeoJSON of no geometry", 23, "\x00\x00\x00" + `{"type":"Joe"}`, "", 160},
-		{"GeoJSON, its cells are missing", 23, "\x00\xff\xff{}", "", 4},
+		{"GeoJSON, its cells are missing", 23, "\x00\xff\xff{}", "", 160},
+		{"GeoJSON of 2 bytes", 23, "\x00\x00", "", 160},
+		{"GeoJSON, a position of letters", 23, "\x00\x00\x00" + `{"type":"Point","coordinates":"x"}`, "", 160},
+		{"GeoJSON feature of nothing", 23, "\x00\x00\x00" + `{"type":"Feature"}`, "", 160},
+		{"GeoJSON region", 23, "\x00\x00\x00" + `{"type":"AeroCircle","coordinates":[[1.0,2.0],3000]}`, "\x01\x00\x00" + `{"type":"AeroCircle","coordinates":[[1.0,2.0],3000]}`, 0},
 
 		{"list", 20, "\x93\x01\xa2\x03a\xc0", same, 0},
 		{"empty list", 20, "\x90", same, 0},
@@ -85,9 +90,25 @@ func TestNode_particles(t *testing.T) {
 		{"no list", 20, "\x01", "", 1},
 		{"no bytes of a list", 20, "", "", 1},
 		{"map as a list", 20, "\x80", "", 1},
-		{"1000 lists in each other", 20, strings.Repeat("\x91", 1000) + "\x01", "", 1},
+		{"1000 lists in each other", 20, strings.Repeat("\x91", 1000) + "\x01", same, 0},
+		{"1002 lists in each other", 20, strings.Repeat("\x91", 1002) + "\x01", "", 1},
+		{"list that says it is not ordered", 20, "\x92\xc7\x00\x00\x01", "\x91\x01", 0},
+		{"list, order with unknown flags", 20, "\x92\xc7\x00\xff\x01", "\x92\xc7\x00\x01\x01", 0},
+		{"list, order with data", 20, "\x92\xc7\x01\x01\xaa\x01", "\x92\xc7\x00\x01\x01", 0},
+		{"list, order in one byte is none", 20, "\x93\xd4\x01\x00\x02\x01", same, 0},
+		{"extension inside", 20, "\x92\x01\xc8\x00\x01\x07\x01", "\x92\x01\xd4\x07\x01", 0},
+		{"strings of unknown types inside", 20, "\x94\xa2\x00a\xa2\x01a\xa2\x14a\xa0", same, 0},
+		{"ordered list, a map with more pairs first", 20, "\x93\xc7\x00\x01\x82\x01\x01\x02\x02\x81\x05\x01", "", 1},
+		{"ordered list of maps", 20, "\x93\xc7\x00\x01\x81\x05\x01\x82\x01\x01\x02\x02", same, 0},
 
-		{"map", 19, "\x82\xa2\x03b\x01\xa2\x03a\xc0", same, 0},
+		{"map", 19, "\x83\x01\x02\xa2\x03a\xc0\xa2\x03b\x01", same, 0},
+		{"map that is not sorted", 19, "\x84\xa2\x04a\x01\xa2\x03b\x01\x05\x01\xff\x01", "\x84\xff\x01\x05\x01\xa2\x03b\x01\xa2\x04a\x01", 0},
+		{"maps that are not sorted, inside", 19, "\x82\xa2\x03b\x82\x02\x01\x01\x02\xa2\x03a\xc0", "\x82\xa2\x03a\xc0\xa2\x03b\x82\x01\x02\x02\x01", 0},
+		{"map that says it is not ordered", 19, "\x83\xc7\x00\x00\xc0\x02\x01\x01\x02", "\x82\x01\x02\x02\x01", 0},
+		{"map, order without nil", 19, "\x82\xc7\x00\x01\x05\x01\x02", "\x82\xc7\x00\x01\xc0\x01\x02", 0},
+		{"map, order in one byte is none", 19, "\x82\xd4\x01\x00\xc0\x01\x02", "", 1},
+		{"map, key of a language blob", 19, "\x81\xa2\x07a\x01", "", 1},
+		{"map, key of no bytes", 19, "\x81\xa0\x01", "", 1},
 		{"map, ordered by key", 19, "\x83\xc7\x00\x01\xc0\x01\x02\xa2\x03a\x01", same, 0},
 		{"map, ordered by key and value", 19, "\x82\xc7\x00\x03\xc0\x01\x02", same, 0},
 		{"empty ordered map", 19, "\x81\xc7\x00\x01\xc0", same, 0},
@@ -100,9 +121,11 @@ func TestNode_particles(t *testing.T) {
 		{"map, key double", 19, "\x81\xcb\x00\x00\x00\x00\x00\x00\x00\x00\x01", "", 1},
 		{"map, key list", 19, "\x81\x90\x01", "", 1}, {"map, key map", 19, "\x81\x80\x01", "", 1},
 		{"map, key blob", 19, "\x81\xa2\x04a\x01", same, 0},
-		{"map, order without nil", 19, "\x82\xc7\x00\x01\x01\x01\x02", "", 1},
 		{"map that ends early", 19, "\x81\x01", "", 1},
 	} {
+		if real && (strings.HasPrefix(tt.name, "GeoJSON") && tt.code == 0 || strings.HasPrefix(tt.name, "1002")) {
+			continue // the server computes cells, and nests as deep as a client wants
+		}
 		exchange(t, conn, 3, command{info: "00 03 00", fields: one(1)}.body())
 		got := exchange(t, conn, 3, command{info: "00 01 00", fields: one(1), ops: []string{op(2, tt.particle, "v", tt.value)}}.body())
 		if got[5] != tt.code {

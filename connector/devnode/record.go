@@ -15,9 +15,8 @@ func (c *connection) record(index uint32) Code {
 	r := &c.request
 	m := message{index: index}
 	c.answer.message(m)
+	c.filterCode = c.filter.compile(r.filter)
 	switch {
-	case c.filter.compile(r.filter) != OK:
-		m.code = Parameter
 	case !r.isWrite():
 		c.read(&m)
 	case r.info2&info2Delete != 0:
@@ -40,16 +39,24 @@ func (c *connection) read(m *message) {
 		return
 	}
 	m.generation, m.voidTime = now.Generation, voidTime(now.Expiry)
-	switch {
-	case !r.isSet(now.Set):
-		m.code = Parameter
-	case !c.filter.matches(now, at):
-		m.code = FilteredOut
-	case !r.isKey(now.Key):
-		m.code = KeyMismatch
-	case r.info1&info1NoBins == 0:
+	if m.code = codeIf(!r.isSet(now.Set), Parameter); m.code == OK {
+		m.code = c.checkRecord(now, at)
+	}
+	if m.code == OK && r.info1&info1NoBins == 0 {
 		m.code = c.readBins(now, at)
 	}
+}
+
+// checkRecord returns the code of a request whose filter or user key does not fit the record.
+// A filter that is malformed is noticed only here: a record that is absent needs none.
+func (c *connection) checkRecord(now *change.Change, at time.Time) Code {
+	switch {
+	case c.filterCode != OK:
+		return c.filterCode
+	case !c.filter.matches(now, at):
+		return FilteredOut
+	}
+	return codeIf(!c.request.isKey(now.Key), KeyMismatch)
 }
 
 // isSet reports whether the record of a read or a delete may be in set. These requests need
@@ -78,47 +85,41 @@ func (c *connection) readBins(now *change.Change, at time.Time) Code {
 		if code := op.checkName(); code != OK {
 			return code
 		}
-		if code := c.readBin(op, now, at); code != OK {
+		v, code := c.readBin(op, now, at)
+		if code != OK {
 			return code
+		}
+		if v.Kind() != change.KindNil || r.info2&info2RespondAll != 0 {
+			c.answer.bin(op.code, string(op.name), v)
 		}
 	}
 	return OK
 }
 
-// readBin adds the result of an operation that reads to the message.
-func (c *connection) readBin(op *operation, now *change.Change, at time.Time) Code {
+// readBin returns the result of an operation that reads. It is nil if there is none.
+func (c *connection) readBin(op *operation, now *change.Change, at time.Time) (change.Value, Code) {
 	if len(c.answer.buf)-c.answer.at > maxMessage {
-		return RecordTooBig
+		return change.Value{}, RecordTooBig
 	}
-	var v change.Value
 	switch op.code {
 	case opRead:
 		if i := findBin(now.Bins, op.name); i >= 0 {
-			v = now.Bins[i].Value
+			return now.Bins[i].Value, OK
 		}
+		return change.Value{}, OK
 	case opExpRead:
-		var code Code
-		if v, code = c.evaluate(op, now, at); code != OK {
-			return code
-		}
-		c.answer.bin(string(op.name), v)
-		return OK
+		return c.evaluate(op, now, at)
 	case opCDTRead, opBitsRead, opHLLRead:
-		return Unsupported
-	default:
-		return Parameter
+		return change.Value{}, Unsupported
 	}
-	if v.Kind() != change.KindNil || c.request.info2&info2RespondAll != 0 {
-		c.answer.bin(string(op.name), v)
-	}
-	return OK
+	return change.Value{}, Parameter
 }
 
 // allBins adds bins that are not deleted to the message.
 func (a *answer) allBins(bins []change.Bin) {
 	for i := range bins {
 		if bins[i].Value.Kind() != change.KindNil {
-			a.bin(bins[i].Name, bins[i].Value)
+			a.bin(opRead, bins[i].Name, bins[i].Value)
 		}
 	}
 }
@@ -143,15 +144,14 @@ func (c *connection) delete(m *message) {
 		case !r.isSet(now.Set):
 			m.code = Parameter
 		case !r.isGeneration(now):
-			m.code, m.generation = GenerationMismatch, now.Generation
-		case !c.filter.matches(now, at):
-			m.code = FilteredOut
-		case !r.isKey(now.Key):
-			m.code = KeyMismatch
+			m.code = GenerationMismatch
 		default:
-			return xdrtest.Deleted(now, r.deleteOp())
+			m.code = c.checkRecord(now, at)
 		}
-		return nil
+		if m.code != OK {
+			return nil
+		}
+		return xdrtest.Deleted(now, r.deleteOp())
 	})
 }
 

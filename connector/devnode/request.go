@@ -100,7 +100,7 @@ type operation struct {
 // parse reads the body of a message.
 func (r *request) parse(b []byte) Code {
 	*r = request{ops: r.ops[:0]}
-	if len(b) < messageHeader || int(b[0]) != messageHeader {
+	if len(b) < messageHeader {
 		return Parameter
 	}
 	r.info1, r.info2, r.info3 = b[1], b[2], b[3]

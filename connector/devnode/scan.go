@@ -32,7 +32,7 @@ func (c *connection) scan() {
 		code = c.filter.compile(r.filter)
 	}
 	if code != OK {
-		c.answer.last(code)
+		c.fail(code)
 		return
 	}
 	if most := r.maxRecords; most != nil {
@@ -56,9 +56,16 @@ func (r *request) checkScan() Code {
 		return Unsupported
 	case r.hasIndex:
 		return NoIndex
-	case len(r.partitions)%2 != 0, len(r.digests)%digestSize != 0,
+	case r.partitions == nil && r.digests == nil: // as clients asked before release 6.0
+		return Unsupported
+	case len(r.partitions)%2 != 0, len(r.digests)%digestSize != 0, len(r.partitions)+len(r.digests) == 0,
 		r.maxRecords != nil && len(r.maxRecords) != 8, r.rate != nil && len(r.rate) != 4:
 		return Parameter
+	}
+	for b := r.partitions; len(b) > 0; b = b[2:] {
+		if binary.LittleEndian.Uint16(b) >= change.Partitions {
+			return Parameter
+		}
 	}
 	return OK
 }
@@ -69,17 +76,11 @@ func (r *request) hasOperations() bool {
 	return r.info1&info1NoBins == 0 && slices.ContainsFunc(r.ops, func(op operation) bool { return op.code != opRead })
 }
 
-// all scans the partitions of the request: all partitions if it names none.
+// all scans the partitions of the request.
 func (s *scanner) all() {
 	r := &s.request
-	if r.partitions == nil && r.digests == nil {
-		for p := range change.Partitions {
-			s.partition(p, nil)
-		}
-		return
-	}
 	for b := r.partitions; len(b) > 0; b = b[2:] {
-		s.partition(int(binary.LittleEndian.Uint16(b))%change.Partitions, nil)
+		s.partition(int(binary.LittleEndian.Uint16(b)), nil)
 	}
 	for b := r.digests; len(b) > 0; b = b[digestSize:] {
 		after := change.Digest(b[:digestSize])
@@ -104,13 +105,13 @@ func (s *scanner) partition(p int, after *change.Digest) {
 // record sends a record if it is asked for.
 func (s *scanner) record(c *change.Change) {
 	r := &s.request
-	if s.left == 0 || len(r.set) > 0 && string(r.set) != c.Set || !s.filter.matches(c, s.at) {
+	if s.left == 0 || len(r.set) > 0 && string(r.set) != c.Set || !s.filter.matches(c, s.at) || !r.hasBin(c) {
 		return
 	}
 	s.left--
 	s.pace()
 	a := &s.answer
-	a.message(message{generation: c.Generation, voidTime: voidTime(c.Expiry)})
+	a.message(message{info1: r.info1 & info1NoBins, generation: c.Generation, voidTime: voidTime(c.Expiry)})
 	a.field(fieldNamespace, r.namespace)
 	a.field(fieldDigest, c.Digest[:])
 	if c.Set != "" {
@@ -126,10 +127,19 @@ func (s *scanner) record(c *change.Change) {
 	default:
 		for i := range r.ops {
 			if at := findBin(c.Bins, r.ops[i].name); at >= 0 && c.Bins[at].Value.Kind() != change.KindNil {
-				a.bin(c.Bins[at].Name, c.Bins[at].Value)
+				a.bin(opRead, c.Bins[at].Name, c.Bins[at].Value)
 			}
 		}
 	}
+}
+
+// hasBin reports whether a record has a bin that the scan asks for: it does if the scan does
+// not name bins.
+func (r *request) hasBin(c *change.Change) bool {
+	return len(r.ops) == 0 || r.info1&info1NoBins != 0 || slices.ContainsFunc(r.ops, func(op operation) bool {
+		at := findBin(c.Bins, op.name)
+		return at >= 0 && c.Bins[at].Value.Kind() != change.KindNil
+	})
 }
 
 // pace waits so that no more records are sent in a second than the rate.

@@ -82,14 +82,13 @@ func (c *connection) write(m *message) {
 	w := writer{connection: c, at: c.node.now()}
 	written := c.node.source.Update(c.names.of(r.namespace), r.recordDigest(), func(now *change.Change) *change.Change {
 		w.now = now
-		if m.code = w.check(); m.code != OK {
-			if now != nil {
-				m.generation, m.voidTime = now.Generation, voidTime(now.Expiry)
-			}
-			return nil
-		}
 		var next *change.Change
-		next, m.code = w.apply()
+		if m.code = w.check(); m.code == OK {
+			next, m.code = w.apply()
+		}
+		if m.code != OK && now != nil {
+			m.generation, m.voidTime = now.Generation, voidTime(now.Expiry)
+		}
 		return next
 	})
 	if m.code == OK && !written.Op.IsDelete() {
@@ -120,14 +119,13 @@ func (w *writer) check() Code {
 		return GenerationMismatch
 	case now != nil && string(r.set) != now.Set:
 		return Parameter
-	case now != nil && !w.filter.matches(now, w.at):
-		return FilteredOut
-	case now != nil && !r.isKey(now.Key):
-		return KeyMismatch
-	case r.ttl > maxTTL && r.ttl < ttlDontUpdate:
-		return Parameter
 	}
-	return OK
+	if now != nil {
+		if code := w.checkRecord(now, w.at); code != OK {
+			return code
+		}
+	}
+	return codeIf(r.ttl > maxTTL && r.ttl < ttlDontUpdate, Parameter)
 }
 
 func (r *request) mustExist() bool {
@@ -211,13 +209,21 @@ func (w *writer) setKey() Code {
 	if len(key) == 0 {
 		return Unsupported
 	}
-	switch kind := change.Kind(key[0]); kind {
-	case change.KindInteger, change.KindDouble, change.KindString, change.KindBlob:
-		var code Code
-		w.next.Key, code = parseParticle(kind, w.keep(key[1:]))
-		return code
+	kind, value := change.Kind(key[0]), w.keep(key[1:])
+	switch kind {
+	case change.KindNil, change.KindBool, change.KindList, change.KindMap, change.KindGeoJSON:
+		return Unsupported // the server stores these, but XDR cannot ship them
+	case change.KindInteger, change.KindDouble:
+		if len(value) != 8 {
+			return Unsupported
+		}
+		w.next.Key, _ = parseParticle(kind, value)
+	case change.KindString:
+		w.next.Key = change.StringValue(value)
+	default:
+		w.next.Key = change.BytesValue(kind, value)
 	}
-	return Unsupported
+	return OK
 }
 
 // do carries out an operation.
@@ -235,7 +241,7 @@ func (w *writer) do(op *operation) Code {
 		}
 	}
 	if w.request.info2&info2RespondAll != 0 {
-		w.answer.bin(string(op.name), change.Value{})
+		w.answer.bin(op.code, string(op.name), change.Value{})
 	}
 	return OK
 }
@@ -245,7 +251,11 @@ func (w *writer) read(op *operation) Code {
 		w.answer.allBins(w.next.Bins)
 		return OK
 	}
-	return w.readBin(op, &w.next, w.at)
+	v, code := w.readBin(op, &w.next, w.at)
+	if code == OK && (v.Kind() != change.KindNil || op.code != opRead || w.request.info2&info2RespondAll != 0) {
+		w.answer.bin(op.code, string(op.name), v)
+	}
+	return code
 }
 
 // modify changes a bin.
@@ -259,10 +269,8 @@ func (w *writer) modify(op *operation) Code {
 	switch op.code {
 	case opWrite:
 		v, code = w.value(op)
-	case opAdd:
-		v, code = add(old, op)
-	case opAppend, opPrepend:
-		v, code = w.join(old, op)
+	case opAdd, opAppend, opPrepend:
+		v, code = w.combine(old, op)
 	case opExpWrite:
 		v, code = w.writeExpression(old, op)
 	}
@@ -300,42 +308,55 @@ func (w *writer) value(op *operation) (v change.Value, code Code) {
 	} else {
 		v, err = change.MapValue(packed)
 	}
-	return v, codeIf(err != nil, Unknown)
+	if err != nil { // the server takes what is no value of a change, such as strings of unknown types
+		v = change.BytesValue(kind, packed)
+	}
+	return v, OK
 }
 
-// add returns the sum of a bin and the value of an operation. Integers wrap.
-func add(old change.Value, op *operation) (change.Value, Code) {
-	v, code := parseParticle(change.Kind(op.particle), op.value)
+// combine returns a bin with the value of an operation added, appended or put in front. An
+// absent bin becomes the value, whatever it is.
+func (w *writer) combine(old change.Value, op *operation) (change.Value, Code) {
+	v, code := w.value(op)
 	switch {
 	case code != OK:
 		return v, code
-	case v.Kind() != change.KindInteger && v.Kind() != change.KindDouble:
+	case v.Kind() == change.KindNil:
 		return v, Parameter
 	case old.Kind() == change.KindNil:
 		return v, OK
+	case old.Kind() == change.KindGeoJSON:
+		return v, Unknown
 	case old.Kind() != v.Kind():
 		return v, IncompatibleType
-	case v.Kind() == change.KindInteger:
-		return change.IntegerValue(old.Integer() + v.Integer()), OK
+	case op.code == opAdd:
+		return add(old, v)
+	case !canJoin(v.Kind()):
+		return v, IncompatibleType
+	case op.code == opAppend:
+		return parseParticle(v.Kind(), slices.Concat(old.Bytes(), op.value))
 	}
-	return change.DoubleValue(old.Double() + v.Double()), OK
+	return parseParticle(v.Kind(), slices.Concat(op.value, old.Bytes()))
 }
 
-// join returns the value of a bin with that of an operation behind it, or in front.
-func (w *writer) join(old change.Value, op *operation) (change.Value, Code) {
-	kind := change.Kind(op.particle)
-	switch {
-	case kind == change.KindNil || kind == change.KindInteger || kind == change.KindDouble || kind == change.KindBool ||
-		kind.IsCollection() || kind == change.KindHLL || kind == change.KindGeoJSON:
-		return change.Value{}, Parameter
-	case old.Kind() == change.KindNil:
-		return parseParticle(kind, w.keep(op.value))
-	case old.Kind() != kind:
-		return change.Value{}, IncompatibleType
-	case op.code == opAppend:
-		return parseParticle(kind, slices.Concat(old.Bytes(), op.value))
+// add returns the sum of two values of one kind. Integers wrap.
+func add(a, b change.Value) (change.Value, Code) {
+	switch a.Kind() {
+	case change.KindInteger:
+		return change.IntegerValue(a.Integer() + b.Integer()), OK
+	case change.KindDouble:
+		return change.DoubleValue(a.Double() + b.Double()), OK
 	}
-	return parseParticle(kind, slices.Concat(op.value, old.Bytes()))
+	return a, IncompatibleType
+}
+
+// canJoin reports whether values of a kind can be appended to each other.
+func canJoin(kind change.Kind) bool {
+	switch kind {
+	case change.KindInteger, change.KindDouble, change.KindBool, change.KindHLL, change.KindList, change.KindMap:
+		return false
+	}
+	return true
 }
 
 // sizeOf returns about how many bytes the server needs for a record: what it stores of each
