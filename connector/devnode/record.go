@@ -164,14 +164,18 @@ func (r *request) deleteOp() change.Op {
 }
 
 // isGeneration reports whether the record has the generation that the request wants. An
-// absent record, nil, has 0, and is before any other. The comparison does not know that
-// generations wrap: neither does the server's.
+// absent record, nil, has 0. The comparison does not know that generations wrap: neither does
+// the server's.
 func (r *request) isGeneration(now *change.Change) bool {
+	stored := uint32(0)
+	if now != nil {
+		stored = now.Generation
+	}
 	switch {
 	case r.info2&info2Generation != 0:
-		return now == nil && r.generation == 0 || now != nil && r.generation == now.Generation
+		return r.generation == stored
 	case r.info2&info2GenerationLater != 0:
-		return now == nil || r.generation > now.Generation
+		return r.generation > stored
 	}
 	return true
 }
