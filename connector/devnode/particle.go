@@ -29,15 +29,32 @@ func parseParticle(kind change.Kind, b []byte) (change.Value, Code) {
 		return change.BoolValue(b[0] == 1), OK
 	case change.KindString:
 		return change.StringValue(b), OK
-	case change.KindBlob, change.KindJavaBlob, change.KindCSharpBlob, change.KindPythonBlob, change.KindRubyBlob,
-		change.KindPHPBlob, change.KindErlangBlob, change.KindVector:
-		return change.BytesValue(kind, b), OK
 	case change.KindHLL:
 		return change.BytesValue(kind, b), codeIf(!isHLL(b), Parameter)
 	case change.KindGeoJSON:
 		return parseGeoJSON(b)
 	}
-	return change.Value{}, Parameter
+	return change.BytesValue(kind, b), codeIf(!isBlob(kind), Parameter)
+}
+
+// isParticle reports whether a bin may have a value of that kind.
+func isParticle(kind change.Kind) bool {
+	switch kind {
+	case change.KindInteger, change.KindDouble, change.KindString, change.KindBool, change.KindHLL, change.KindMap, change.KindList, change.KindGeoJSON:
+		return true
+	}
+	return isBlob(kind)
+}
+
+// isBlob reports whether the server keeps values of that kind as they are: blobs of all
+// languages, and vectors.
+func isBlob(kind change.Kind) bool {
+	switch kind {
+	case change.KindBlob, change.KindJavaBlob, change.KindCSharpBlob, change.KindPythonBlob, change.KindRubyBlob,
+		change.KindPHPBlob, change.KindErlangBlob, change.KindVector:
+		return true
+	}
+	return false
 }
 
 func codeIf(fails bool, code Code) Code {

@@ -317,46 +317,36 @@ func (w *writer) value(op *operation) (v change.Value, code Code) {
 // combine returns a bin with the value of an operation added, appended or put in front. An
 // absent bin becomes the value, whatever it is.
 func (w *writer) combine(old change.Value, op *operation) (change.Value, Code) {
-	v, code := w.value(op)
+	kind := change.Kind(op.particle)
 	switch {
-	case code != OK:
-		return v, code
-	case v.Kind() == change.KindNil:
-		return v, Parameter
+	case !isParticle(kind):
+		return change.Value{}, Parameter
 	case old.Kind() == change.KindNil:
-		return v, OK
+		return w.value(op)
 	case old.Kind() == change.KindGeoJSON:
-		return v, Unknown
-	case old.Kind() != v.Kind():
-		return v, IncompatibleType
-	case op.code == opAdd:
-		return add(old, v)
-	case !canJoin(v.Kind()):
-		return v, IncompatibleType
+		return change.Value{}, Unknown
+	case old.Kind() != kind, op.code != opAdd && kind != change.KindString && !isBlob(kind):
+		return change.Value{}, IncompatibleType
 	case op.code == opAppend:
-		return parseParticle(v.Kind(), slices.Concat(old.Bytes(), op.value))
+		return parseParticle(kind, slices.Concat(old.Bytes(), op.value))
+	case op.code == opPrepend:
+		return parseParticle(kind, slices.Concat(op.value, old.Bytes()))
 	}
-	return parseParticle(v.Kind(), slices.Concat(op.value, old.Bytes()))
+	return add(old, op)
 }
 
-// add returns the sum of two values of one kind. Integers wrap.
-func add(a, b change.Value) (change.Value, Code) {
-	switch a.Kind() {
+// add returns the sum of a bin and the value of an operation, which has its type. Integers
+// wrap.
+func add(old change.Value, op *operation) (change.Value, Code) {
+	switch old.Kind() {
 	case change.KindInteger:
-		return change.IntegerValue(a.Integer() + b.Integer()), OK
+		v, code := parseParticle(change.KindInteger, op.value)
+		return change.IntegerValue(old.Integer() + v.Integer()), code
 	case change.KindDouble:
-		return change.DoubleValue(a.Double() + b.Double()), OK
+		v, code := parseParticle(change.KindDouble, op.value)
+		return change.DoubleValue(old.Double() + v.Double()), code
 	}
-	return a, IncompatibleType
-}
-
-// canJoin reports whether values of a kind can be appended to each other.
-func canJoin(kind change.Kind) bool {
-	switch kind {
-	case change.KindInteger, change.KindDouble, change.KindBool, change.KindHLL, change.KindList, change.KindMap:
-		return false
-	}
-	return true
+	return change.Value{}, IncompatibleType
 }
 
 // sizeOf returns about how many bytes the server needs for a record: what it stores of each
