@@ -199,7 +199,8 @@ func (e *evaluation) compute(i int) (v change.Value, known bool) {
 	return v, true
 }
 
-// exclusive reports whether exactly one argument is true.
+// exclusive reports whether exactly one argument is true. Those behind the second that is
+// true do not matter.
 func (e *evaluation) exclusive(i int) (v change.Value, known bool) {
 	count := 0
 	for at := i + 1; at < e.nodes[i].end; at = e.nodes[at].end {
@@ -209,6 +210,9 @@ func (e *evaluation) exclusive(i int) (v change.Value, known bool) {
 		}
 		if v.Bool() {
 			count++
+		}
+		if count == 2 {
+			break
 		}
 	}
 	return change.BoolValue(count == 1), true

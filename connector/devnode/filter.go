@@ -26,7 +26,7 @@ type node struct {
 // variable is a name that an expression has for another one.
 type variable struct {
 	name string
-	node int
+	node int // 0 while the other is read, in which the name must not be used
 }
 
 // The operators of expressions (expression.go, expOp*).
@@ -267,6 +267,9 @@ func (f *filter) addCond(u *unpacker, args, depth int) (kind change.Kind, ok boo
 			kind = k
 		}
 	}
+	if kind == kindAny {
+		kind = change.KindBool
+	}
 	return kind, args >= 3 && args%2 == 1
 }
 
@@ -279,14 +282,16 @@ func (f *filter) addLet(u *unpacker, args, depth int) (kind change.Kind, ok bool
 	before := len(f.names)
 	for range args / 2 {
 		name, ok := u.raw()
-		if !ok || f.variable(name) >= 0 {
+		if !ok || f.variable(name) != nil {
 			return 0, false
 		}
-		at := len(f.nodes)
+		f.names = append(f.names, variable{name: string(name)})
+		at, defined := len(f.nodes), len(f.names)
 		if _, ok = f.add(u, depth+1); !ok {
 			return 0, false
 		}
-		f.names = append(f.names, variable{string(name), at})
+		f.names = f.names[:defined]
+		f.names[defined-1].node = at
 	}
 	kind, ok = f.add(u, depth+1)
 	f.names = f.names[:before]
@@ -334,22 +339,22 @@ func (f *filter) addVariable(u *unpacker, n *node, args int) (kind change.Kind, 
 	if !ok || args != 1 {
 		return 0, false
 	}
-	of := f.variable(name)
-	if of < 0 {
+	v := f.variable(name)
+	if v == nil || v.node == 0 {
 		return 0, false
 	}
-	n.value = change.IntegerValue(int64(of))
-	return f.nodes[of].kind, true
+	n.value = change.IntegerValue(int64(v.node))
+	return f.nodes[v.node].kind, true
 }
 
-// variable returns the node that a name stands for, -1 if there is none.
-func (f *filter) variable(name []byte) int {
-	for _, v := range f.names {
-		if v.name == string(name) {
-			return v.node
+// variable returns the variable of a name, nil if there is none.
+func (f *filter) variable(name []byte) *variable {
+	for i := range f.names {
+		if f.names[i].name == string(name) {
+			return &f.names[i]
 		}
 	}
-	return -1
+	return nil
 }
 
 // kindOfType returns the kind of a type in an expression (expression.go, ExpType*).

@@ -71,6 +71,7 @@ func TestFilter_values(t *testing.T) {
 		"unknown and true":              {as.ExpAnd(as.ExpBoolVal(true), unknown), "unknown"},
 		"exclusive":                     {as.ExpExclusive(as.ExpBoolVal(true), as.ExpBoolVal(false)), "true"},
 		"exclusive, both":               {as.ExpExclusive(as.ExpBoolVal(true), as.ExpBoolVal(true)), "false"},
+		"exclusive, two of three":       {as.ExpExclusive(as.ExpBoolVal(true), as.ExpBoolVal(true), unknown), "false"},
 		"exclusive, unknown":            {as.ExpExclusive(as.ExpBoolVal(true), unknown), "unknown"},
 		"bin exists":                    {as.ExpBinExists("i"), "true"},
 		"bin does not exist":            {as.ExpBinExists("no"), "false"},
