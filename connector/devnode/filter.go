@@ -17,7 +17,7 @@ type filter struct {
 // node is an operator or a value of an expression.
 type node struct {
 	op    int64
-	kind  change.Kind // of the value; kindAny if it is known only with a record
+	kind  change.Kind // of the value, unless that is unknown
 	bytes []byte      // the name of a bin
 	value change.Value
 	end   int // index of the first node behind this one's arguments
@@ -84,7 +84,8 @@ const (
 	expValue = -1 // not an operator
 )
 
-// kindAny is the kind of an expression that may have any.
+// kindAny is the kind of expressions while none is read, and of an unknown value of a
+// condition.
 const kindAny = change.Kind(1 << 15)
 
 // maxDepth bounds how deep expressions nest, and maxNodes how many operators and values they

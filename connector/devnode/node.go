@@ -20,13 +20,15 @@
 //   - Records are in memory only. There is one node, no replicas, and nothing migrates.
 //   - Durable deletes and XDR work, though they need the Enterprise Edition of the server.
 //     The tombstone of a record, and some 200 bytes for any other record that was deleted,
-//     stay until the node ends.
+//     stay until the node ends. What was written with the bit of XDR is shipped, too.
 //   - Operations on elements of lists and maps, on bits and on HyperLogLogs, user-defined
 //     functions, secondary indexes, transactions and compressed requests are not supported
 //     (result code 16 where the protocol has one). Whole values of all types are.
 //   - Expressions have no regular expressions, powers, logarithms, searches for bits, values of
 //     lists and maps, or operations on them (result code 4).
 //   - Cells of GeoJSON are not computed: the particle has none.
+//   - Expressions, lists and maps nest at most 1,000 deep, and user keys are none of the types
+//     that XDR cannot ship.
 //   - Nobody logs in, and there is no TLS.
 //   - It is never full, busy or overloaded: such codes come only from [Config.Fault].
 //
