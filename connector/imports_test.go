@@ -51,7 +51,7 @@ var importRules = map[string]struct {
 	"function":                      {"connector/change connector/cloudlog connector/deadletter connector/format connector/format/formats connector/plural connector/report function/intake function/problem function/settings function/sink function/store", "cloud.google.com/go/pubsub cloud.google.com/go/storage cloud.google.com/go/auth google.golang.org"},
 	"function/cmd/framework":        {". connector/cli function/google function/settings function/sink", "cloud.google.com/go/pubsub cloud.google.com/go/storage"},
 	"function/cmd/local":            {"*", ""},
-	"function/cmd/sink":             {"connector/change connector/cli function function/google function/replay function/settings function/sink", "cloud.google.com"},
+	"function/cmd/sink":             {"connector/change connector/cli connector/xdr function function/google function/replay function/settings function/sink", "cloud.google.com"},
 	"function/google":               {"connector/credentials function/sink function/sink/archive/gcs function/sink/pubsub", "net/http"},
 	"function/intake":               {"connector/plural function/problem", "cloud.google.com"},
 	"function/problem":              {"connector/report", "cloud.google.com"},

@@ -1,18 +1,15 @@
 package main
 
 import (
-	"encoding/binary"
 	"encoding/hex"
 	"flag"
 	"fmt"
 	"io"
 	"strconv"
 
-	//lint:ignore SA1019 Aerospike's digest is RIPEMD-160
-	"golang.org/x/crypto/ripemd160" //nolint:gosec,staticcheck // Aerospike's digest is RIPEMD-160
-
 	"github.com/aerosink/aerosink/connector/change"
 	"github.com/aerosink/aerosink/connector/cli"
+	"github.com/aerosink/aerosink/connector/xdr"
 )
 
 // keyOptions are the flags of sink digest.
@@ -30,7 +27,7 @@ func (o *keyOptions) printDigest(set, key string, stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
-	digest := recordDigest(set, value)
+	digest, _ := xdr.Digest(set, value) // what parseKey returns is a user key
 	text := digest.String()
 	if o.hex {
 		text = hex.EncodeToString(digest[:])
@@ -39,33 +36,23 @@ func (o *keyOptions) printDigest(set, key string, stdout io.Writer) error {
 	return err
 }
 
-// parseKey returns the key as it is hashed: its particle type, then its bytes.
-func (o *keyOptions) parseKey(key string) ([]byte, error) {
+// parseKey returns the user key that the flags say KEY is.
+func (o *keyOptions) parseKey(key string) (change.Value, error) {
 	switch {
 	case o.integer && o.bytes:
-		return nil, cli.Usagef("-int and -bytes exclude each other")
+		return change.Value{}, cli.Usagef("-int and -bytes exclude each other")
 	case o.integer:
 		n, err := strconv.ParseInt(key, 10, 64)
 		if err != nil {
-			return nil, cli.Usagef("-int: KEY %q is not a 64-bit integer", key)
+			return change.Value{}, cli.Usagef("-int: KEY %q is not a 64-bit integer", key)
 		}
-		return binary.BigEndian.AppendUint64([]byte{byte(change.KindInteger)}, uint64(n)), nil
+		return change.IntegerValue(n), nil
 	case o.bytes:
 		b, err := hex.DecodeString(key)
 		if err != nil {
-			return nil, cli.Usagef("-bytes: KEY %q is not hexadecimal: %w", key, err)
+			return change.Value{}, cli.Usagef("-bytes: KEY %q is not hexadecimal: %w", key, err)
 		}
-		return append([]byte{byte(change.KindBlob)}, b...), nil
+		return change.BytesValue(change.KindBlob, b), nil
 	}
-	return append([]byte{byte(change.KindString)}, key...), nil
-}
-
-// recordDigest returns the digest of the record with a key, which is a particle type
-// and bytes, in a set.
-func recordDigest(set string, key []byte) (d change.Digest) {
-	h := ripemd160.New() //nolint:gosec // as above
-	h.Write([]byte(set))
-	h.Write(key)
-	h.Sum(d[:0])
-	return d
+	return change.StringValue([]byte(key)), nil
 }
