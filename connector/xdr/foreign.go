@@ -15,6 +15,7 @@ func Guess(head []byte) string {
 		{"\x02\x01\x00", "an info request of Aerospike, as nodes send to a destination without connector true"},
 		{"\x02\x02\x00", "a login of an Aerospike client"},
 		{"\x16\x03", "a TLS handshake"},
+		{"HTTP/1.", "an HTTP response"},
 		{"PRI * HT", "a connection of HTTP/2"},
 		{"PROXY ", "a header of the PROXY protocol, which a load balancer adds"},
 		{"\r\n\r\n\x00\r\n", "a header of the PROXY protocol, which a load balancer adds"},

@@ -25,6 +25,7 @@ func TestReader_otherProtocol(t *testing.T) {
 		{"SSH-2.0-OpenSSH_9.2\r\n", xdr.BadProtoVersion, "SSH"},
 		{"\x02\x01\x00\x00\x00\x00\x00\x06build\n", xdr.BadProtoType, "at byte 1: an info request of Aerospike"},
 		{"\x02\x02\x00\x00\x00\x00\x00\x10................", xdr.BadProtoType, "a login of an Aerospike client"},
+		{"HTTP/1.1 400 Bad Request\r\n", xdr.BadProtoVersion, "at byte 0: an HTTP response, not XDR"},
 		{"GETTING SOMEWHERE", xdr.BadProtoVersion, "at byte 0: version 71, want 2"},
 		{"\x02\x07\x00\x00\x00\x00\x00\x00", xdr.BadProtoType, "at byte 1: type 7, want 3 or 4"},
 	} {
