@@ -15,6 +15,11 @@ type Options struct {
 	Limits      Limits           // of one body
 	Buffer      []Parsed         // memory for the result, may be nil
 	Now         func() time.Time // the time of receipt; nil is time.Now
+
+	// Digest is asked for the digest of a record whose change in JSON has none, from its
+	// set and user key; it is false if there is none for such a key. Nil makes a change
+	// without a digest an error.
+	Digest func(set string, key change.Value) (change.Digest, bool)
 }
 
 // Collector collects the changes of one body, within the limits. A format calls Begin

@@ -7,8 +7,20 @@ import (
 	"github.com/aerosink/aerosink/connector/format"
 )
 
-// minChange is the least that a change takes, in bytes. The digest alone takes 28.
-const minChange = 64 // {"msg":"write","key":["n",null,"…",null]}
+// The least that a change takes, in bytes. The digest alone takes 28.
+const (
+	minWithDigest    = 64 // {"msg":"write","key":["n",null,"…",null]}
+	minWithoutDigest = 39 // {"msg":"write","key":["n",null,null,1]}
+)
+
+// newCollector returns a collector for body.
+func newCollector(o format.Options, body []byte) *format.Collector {
+	least := minWithDigest
+	if o.Digest != nil {
+		least = minWithoutDigest
+	}
+	return format.NewCollector(o, len(body), least)
+}
 
 // Parse reads one JSON object, several one after another, or arrays of them. An object with
 // a duplicate member does not affect the next.
@@ -23,7 +35,7 @@ func Parse(body []byte, o format.Options) ([]format.Parsed, error) {
 }
 
 func parse(d *decoder, body []byte, o format.Options) ([]format.Parsed, error) {
-	c := format.NewCollector(o, len(body), minChange)
+	c := newCollector(o, body)
 	d.reset(body, 0)
 	for {
 		object, invalid := d.nextElement()
@@ -47,7 +59,7 @@ func parse(d *decoder, body []byte, o format.Options) ([]format.Parsed, error) {
 // ParseLines reads a JSON object from each line. A line that cannot be read does not
 // affect the next.
 func ParseLines(body []byte, o format.Options) ([]format.Parsed, error) {
-	c := format.NewCollector(o, len(body), minChange)
+	c := newCollector(o, body)
 	d := newDecoder()
 	for rest := bytes.TrimLeft(body, whiteSpace); len(rest) > 0; rest = bytes.TrimLeft(rest, whiteSpace) {
 		p, err := c.Begin(len(body)-len(rest), Name)
@@ -80,7 +92,7 @@ func parseLine(c *format.Collector, d *decoder, p *format.Parsed, line []byte) e
 // parseObject reads one JSON object whose syntax was checked, as JSON or as flat JSON.
 // If it exceeds a limit, only its metadata is read.
 func parseObject(c *format.Collector, d *decoder, p *format.Parsed, object []byte) error {
-	r := reader{object: object, at: p.Offset, metadataKey: c.Options.MetadataKey, bins: compareBins, comparer: &d.bins, names: &c.Names}
+	r := reader{object: object, at: p.Offset, metadataKey: c.Options.MetadataKey, bins: compareBins, comparer: &d.bins, names: &c.Names, toDigest: c.Options.Digest}
 	if c.Options.Bins {
 		r.bins = readBins
 	}

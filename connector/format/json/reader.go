@@ -23,6 +23,7 @@ type reader struct {
 	bins        binsMode
 	comparer    *binComparer // for compareBins
 	names       *change.Names
+	toDigest    func(set string, key change.Value) (change.Digest, bool) // format.Options.Digest
 }
 
 // binsMode says what a reader does with the bins.
@@ -137,8 +138,9 @@ func (r *reader) flatJSON(metadata []byte, c *change.Change) error {
 		case isString(name, "set"):
 			c.Set, err = r.text("set", value, change.SlotSet)
 		case isString(name, "digest"):
-			h.hasDigest = true
-			err = r.digest(value, c)
+			if h.hasDigest = !r.lacksDigest(value); h.hasDigest {
+				err = r.digest(value, c)
+			}
 		case isString(name, "userKey"):
 			c.Key, err = r.userKey(value)
 		default:
@@ -148,8 +150,13 @@ func (r *reader) flatJSON(metadata []byte, c *change.Change) error {
 			return err
 		}
 	}
-	if !h.hasDigest || c.Namespace == "" {
+	switch {
+	case c.Namespace == "", !h.hasDigest && r.toDigest == nil:
 		return r.errorAt(metadata, `the metadata needs "namespace" and "digest"`)
+	case !h.hasDigest:
+		if err := r.computeDigest(metadata, c); err != nil {
+			return err
+		}
 	}
 	if err := r.operation(&h, c); err != nil {
 		return err
@@ -239,11 +246,16 @@ func (r *reader) key(value []byte, c *change.Change) error {
 	if c.Set, err = r.text("set", parts[1], change.SlotSet); err != nil {
 		return err
 	}
-	if err = r.digest(parts[2], c); err != nil {
+	lacksDigest := r.lacksDigest(parts[2])
+	if !lacksDigest {
+		if err = r.digest(parts[2], c); err != nil {
+			return err
+		}
+	}
+	if c.Key, err = r.userKey(parts[3]); err != nil || !lacksDigest {
 		return err
 	}
-	c.Key, err = r.userKey(parts[3])
-	return err
+	return r.computeDigest(parts[3], c)
 }
 
 // text reads a string or null. The slot is for change.Names.
@@ -271,6 +283,20 @@ func (r *reader) digest(value []byte, c *change.Change) error {
 		return r.errorAt(value, "the digest is not %d bytes in Base64", len(c.Digest))
 	}
 	copy(c.Digest[:], decoded[:])
+	return nil
+}
+
+// lacksDigest reports whether value says that the digest is to be computed.
+func (r *reader) lacksDigest(value []byte) bool { return r.toDigest != nil && string(value) == "null" }
+
+// computeDigest sets the digest that follows from the set and the user key. An error is
+// about part.
+func (r *reader) computeDigest(part []byte, c *change.Change) error {
+	d, ok := r.toDigest(c.Set, c.Key)
+	if !ok {
+		return r.errorAt(part, "neither a digest nor a user key that a digest can be computed from")
+	}
+	c.Digest = d
 	return nil
 }
 
