@@ -25,7 +25,7 @@ var importRules = map[string]struct {
 	"connector/cli":                 {"connector/nearest connector/plural", "net net/http log log/slog"},
 	"connector/cli/clitest":         {"connector/change/changetest connector/cli", ""},
 	"connector/cloudlog":            {"", "net net/http"},
-	"connector/cmd/*":               {"connector connector/cli connector/cloudlog connector/config connector/config/strict connector/deadletter connector/deliver connector/deliver/post connector/route", "cloud.google.com"},
+	"connector/cmd/*":               {"connector connector/change connector/cli connector/cloudlog connector/config connector/config/strict connector/deadletter connector/deliver connector/deliver/post connector/format connector/format/json connector/plural connector/route connector/tlsfile connector/xdr", "cloud.google.com"},
 	"connector/config":              {"connector/change connector/config/strict connector/deliver connector/deliver/auth connector/deliver/post connector/format connector/format/avro connector/format/json connector/format/msgpack connector/format/raw connector/nearest connector/route connector/tlsfile connector/xdr", "cloud.google.com google.golang.org"},
 	"connector/config/strict":       {"connector/nearest", "net net/http log log/slog cloud.google.com"},
 	"connector/credentials":         {"", "net net/http log log/slog"},

@@ -12,6 +12,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/aerosink/aerosink/connector/cli"
 	"github.com/aerosink/aerosink/connector/config"
@@ -33,6 +34,7 @@ func program() *cli.Program {
 	}
 	var connect bool
 	var xdr xdrOptions
+	var sent sendOptions
 	return &cli.Program{
 		Name:    "connector",
 		Purpose: "connector receives changes from an Aerospike database over XDR, its replication protocol, and POSTs them to HTTP destinations.",
@@ -84,6 +86,19 @@ func program() *cli.Program {
 						return err
 					}
 					return printXDRConfig(streams.Stdout, c, xdr)
+				},
+			},
+			{
+				Name: "send", Args: "[FILE]",
+				Summary: "send changes in JSON to a running connector, as a database would, and print the replies",
+				Details: "FILE has changes as JSON or flat JSON: objects, one after another or in arrays. Without FILE they\n" +
+					"are read from standard input. What a change lacks is filled in: the digest from set and user key,\n" +
+					"the time now as lut, 1 as gen, and no expiry. The exit status is 1 unless all are answered OK.",
+				Examples: "connector send -to 10.0.0.5:8901 change.json\n" +
+					`echo '{"msg":"write","key":["shop","customers",null,"k1"],"bins":[]}' | connector send`,
+				Flags: sent.flags,
+				Run: func(ctx context.Context, streams cli.Streams, args []string) error {
+					return sent.send(ctx, strings.Join(args, ""), os.Stdin, streams)
 				},
 			},
 		},
