@@ -79,6 +79,8 @@ var testModules = map[string]string{
 	"github.com/linkedin/goavro":      "schemas are parsed by twmb/avro, and data are read by connector/format/avro",
 	"github.com/fraugster/parquet-go": "Parquet is written by parquet-go/parquet-go",
 	"github.com/vmihailenco/msgpack":  "MessagePack is read by connector/format/msgpack",
+
+	"github.com/aerospike/aerospike-client-go/v8": "programs use v7, and no client is needed twice",
 }
 
 // testModule returns the module of testModules that a package is in, "" for any other.
