@@ -3,7 +3,6 @@ package settings
 import (
 	"context"
 	"fmt"
-	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -83,7 +82,7 @@ func (x *Examination) warn() {
 		warn(maxBody, "more than %d bytes reach a service on Cloud Run only with HTTP/2 end to end (--use-http2)", frontEndLimit)
 	}
 	for _, spec := range s.Sinks {
-		u, err := url.Parse(spec.URL)
+		u, err := sink.ParseURL(spec.URL)
 		switch {
 		case err != nil:
 		case u.Scheme == "log":

@@ -46,10 +46,7 @@ func (p *parser) tokens() []intake.Token {
 
 func (p *parser) sinks(s *Settings, o sink.Options) {
 	empty := true
-	for text := range strings.SplitSeq(sinks.in(p.Getenv), ",") {
-		if text = strings.TrimSpace(text); text == "" {
-			continue
-		}
+	for text := range sink.SplitURLs(sinks.in(p.Getenv)) {
 		empty = false
 		spec, err := p.Sinks.Parse(text, o)
 		if err == nil && hasTarget(s.Sinks, spec) {

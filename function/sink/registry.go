@@ -49,7 +49,7 @@ func (r Registry) Examples() string {
 // Parse parses the URL of a sink, such as pubsub://PROJECT/TOPIC?ordering=256. Errors
 // contain no data other than the URL.
 func (r Registry) Parse(text string, o Options) (Spec, error) {
-	u, err := url.Parse(text)
+	u, err := ParseURL(text)
 	if err != nil {
 		return Spec{}, fmt.Errorf("%q is not a URL; want one of %s", text, r.Examples())
 	}

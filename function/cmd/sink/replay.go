@@ -89,9 +89,8 @@ func (o *replayOptions) targets(from string, getenv func(string) string) (destin
 	if to == "" {
 		to = getenv("SINKS")
 	}
-	for text := range strings.SplitSeq(to, ",") {
-		switch text = strings.TrimSpace(text); {
-		case text == "":
+	for text := range sink.SplitURLs(to) {
+		switch {
 		case strings.HasPrefix(text, "http:"), strings.HasPrefix(text, "https:"):
 			u, err := url.Parse(text)
 			if err != nil || u.Host == "" {
