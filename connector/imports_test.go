@@ -58,6 +58,7 @@ var importRules = map[string]struct {
 	"function/replay":               {"connector/change connector/credentials connector/deadletter connector/format connector/format/formats connector/format/json connector/format/msgpack connector/plural connector/report function/sink function/sink/row", ""},
 	"function/settings":             {"connector/format connector/format/avro connector/format/formats connector/nearest connector/plural function/intake function/sink", "net/http cloud.google.com"},
 	"function/sink":                 {"connector/change connector/deadletter connector/format connector/format/avro connector/format/json connector/nearest connector/xdr", "net/http cloud.google.com"},
+	"function/sink/aerospike":       {"connector/change connector/tlsfile function/sink", "net/http cloud.google.com google.golang.org"},
 	"function/sink/archive":         {"connector/change connector/format connector/format/avro connector/format/json function/sink function/sink/row", "net/http cloud.google.com google.golang.org"},
 	"function/sink/archive/gcs":     {"function/sink function/sink/archive", ""},
 	"function/sink/pubsub":          {"connector/change connector/format connector/format/avro connector/format/formats connector/format/json connector/plural function/sink function/sink/row", "net/http"},

@@ -1,0 +1,163 @@
+package aerospike
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	as "github.com/aerospike/aerospike-client-go/v7"
+	"github.com/aerospike/aerospike-client-go/v7/types"
+
+	"github.com/aerosink/aerosink/connector/change"
+)
+
+// Client is a connected client of a cluster.
+type Client struct {
+	*as.Client
+	cluster *Cluster
+}
+
+// Dial connects to the cluster. It returns when its nodes are known, and gives up when ctx
+// ends or after the timeout. The caller closes the client. Certificates and the password are
+// read now; new ones are used by the next Dial.
+func (c *Cluster) Dial(ctx context.Context) (*Client, error) {
+	client, err := c.dial(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("connect to Aerospike at %s: %w", c.Address(), err)
+	}
+	return &Client{client, c}, nil
+}
+
+func (c *Cluster) dial(ctx context.Context) (*as.Client, error) {
+	policy, err := c.policy()
+	if err != nil {
+		return nil, err
+	}
+	if policy.Timeout, err = c.timeLeft(ctx); err != nil {
+		return nil, err
+	}
+	policy.LoginTimeout = policy.Timeout
+	type result struct {
+		client *as.Client
+		err    error
+	}
+	dialled := make(chan result, 1)
+	go func() { // ends after policy.Timeout
+		client, err := as.NewClientWithPolicyAndHost(policy, c.Hosts...)
+		dialled <- result{client, Error(err)}
+	}()
+	select {
+	case r := <-dialled:
+		return r.client, r.err
+	case <-ctx.Done():
+		go func() {
+			if r := <-dialled; r.err == nil {
+				r.client.Close()
+			}
+		}()
+		return nil, ctx.Err()
+	}
+}
+
+// timeLeft returns how long a command may take: until ctx ends, and at most the timeout.
+func (c *Cluster) timeLeft(ctx context.Context) (time.Duration, error) {
+	left := c.Timeout
+	if deadline, ok := ctx.Deadline(); ok {
+		left = min(left, time.Until(deadline))
+	}
+	if err := ctx.Err(); err != nil {
+		return 0, err
+	}
+	if left <= 0 {
+		return 0, context.DeadlineExceeded
+	}
+	return left, nil
+}
+
+// CheckNamespace returns an error if a node does not have the namespace.
+func (c *Client) CheckNamespace(namespace string) error {
+	for _, node := range c.GetNodes() {
+		answer, err := c.Info(node, "namespace/"+namespace)
+		if err != nil {
+			return err
+		}
+		if isInfoError(answer) || answer == "" || answer == "type=unknown" {
+			return fmt.Errorf("the cluster at %s has no namespace %s; check the URL", c.cluster.Address(), namespace)
+		}
+	}
+	return nil
+}
+
+// Info returns a node's answer to an info command.
+func (c *Client) Info(node *as.Node, command string) (string, error) {
+	answers, err := node.RequestInfo(&as.InfoPolicy{Timeout: c.cluster.Timeout}, command)
+	if err != nil {
+		return "", fmt.Errorf("ask %s for %s: %w", node.GetHost(), command, Error(err))
+	}
+	return answers[command], nil
+}
+
+// Batch carries out commands in one request to each node, and returns the error of each; nil
+// means that all succeeded. It does not retry, since what may have been carried out has to
+// be looked at first. A batch should have one command at most for a record, as a server may
+// carry them out in any order, and 500 commands at most. Batch ends with ctx, or after the
+// timeout.
+func (c *Client) Batch(ctx context.Context, commands []as.BatchRecordIfc) []error {
+	p := as.NewBatchPolicy()
+	left, err := c.cluster.timeLeft(ctx)
+	if err != nil {
+		return all(len(commands), err)
+	}
+	p.TotalTimeout = left
+	p.SocketTimeout = max(c.cluster.Timeout/attempts, time.Millisecond)
+	p.MaxRetries = 0
+	p.ConcurrentNodes = 0 // all at once
+	p.AllowPartialResults = true
+	batchErr := Error(c.BatchOperate(p, commands))
+	var errs []error
+	for i, command := range commands {
+		row := command.BatchRec()
+		if row.ResultCode == types.NO_RESPONSE && change.IsPermanent(batchErr) && len(commands) > 1 {
+			// A server may end a batch because of one command.
+			_ = c.BatchOperate(p, commands[i:i+1])
+		}
+		if row.ResultCode == types.OK {
+			continue
+		}
+		if errs == nil {
+			errs = make([]error, len(commands))
+		}
+		errs[i] = rowError(row, batchErr)
+	}
+	return errs
+}
+
+// attempts is how many attempts without an answer fit into the timeout.
+const attempts = 3
+
+func all(n int, err error) []error {
+	errs := make([]error, n)
+	for i := range errs {
+		errs[i] = err
+	}
+	return errs
+}
+
+// rowError returns the error of a command of a batch, whose own error is batchErr. If there
+// is no answer to a command, it may have been carried out: the client says so only of the
+// batch, and the batch's error need not be that of the command.
+func rowError(row *as.BatchRecord, batchErr error) error {
+	e := &resultError{code: row.ResultCode, inDoubt: row.InDoubt}
+	if row.ResultCode == types.NO_RESPONSE {
+		e.inDoubt = true
+		if of := (*resultError)(nil); errors.As(batchErr, &of) {
+			*e = *of
+		}
+		return e
+	}
+	if ae := (*as.AerospikeError)(nil); row.Err != nil && errors.As(error(row.Err), &ae) && ae.Node != nil {
+		e.node = ae.Node.GetHost().String()
+	}
+	return e.verdict()
+}
