@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	as "github.com/aerospike/aerospike-client-go/v7"
@@ -76,26 +78,37 @@ func (c *Cluster) timeLeft(ctx context.Context) (time.Duration, error) {
 }
 
 // CheckNamespace returns an error if a node does not have the namespace.
-func (c *Client) CheckNamespace(namespace string) error {
+func (c *Client) CheckNamespace(ctx context.Context, namespace string) error {
 	for _, node := range c.GetNodes() {
-		answer, err := c.Info(node, "namespace/"+namespace)
+		answer, err := c.Info(ctx, node, "namespaces")
 		if err != nil {
 			return err
 		}
-		if isInfoError(answer) || answer == "" || answer == "type=unknown" {
-			return fmt.Errorf("the cluster at %s has no namespace %s; check the URL", c.cluster.Address(), namespace)
+		if !slices.Contains(strings.Split(answer, ";"), namespace) {
+			return fmt.Errorf("the node %s has no namespace %s, only %s; check the URL", node.GetHost(), namespace, strings.ReplaceAll(answer, ";", ", "))
 		}
 	}
 	return nil
 }
 
-// Info returns a node's answer to an info command.
-func (c *Client) Info(node *as.Node, command string) (string, error) {
-	answers, err := node.RequestInfo(&as.InfoPolicy{Timeout: c.cluster.Timeout}, command)
+// Info returns a node's answer to an info command, which may be an error of the server: see
+// [IsInfoError].
+func (c *Client) Info(ctx context.Context, node *as.Node, command string) (string, error) {
+	left, err := c.cluster.timeLeft(ctx)
 	if err != nil {
-		return "", fmt.Errorf("ask %s for %s: %w", node.GetHost(), command, Error(err))
+		return "", err
+	}
+	answers, asErr := node.RequestInfo(&as.InfoPolicy{Timeout: left}, command)
+	if asErr != nil {
+		return "", fmt.Errorf("ask %s for %s: %w", node.GetHost(), command, Error(asErr))
 	}
 	return answers[command], nil
+}
+
+// IsInfoError reports whether the answer to an info command is an error.
+func IsInfoError(answer string) bool {
+	answer = strings.ToLower(answer)
+	return strings.HasPrefix(answer, "error") || strings.HasPrefix(answer, "fail")
 }
 
 // Batch carries out commands in one request to each node, and returns the error of each; nil
@@ -104,6 +117,9 @@ func (c *Client) Info(node *as.Node, command string) (string, error) {
 // carry them out in any order, and 500 commands at most. Batch ends with ctx, or after the
 // timeout.
 func (c *Client) Batch(ctx context.Context, commands []as.BatchRecordIfc) []error {
+	if len(commands) == 0 {
+		return nil
+	}
 	p := as.NewBatchPolicy()
 	left, err := c.cluster.timeLeft(ctx)
 	if err != nil {
@@ -135,6 +151,14 @@ func (c *Client) Batch(ctx context.Context, commands []as.BatchRecordIfc) []erro
 
 // attempts is how many attempts without an answer fit into the timeout.
 const attempts = 3
+
+// errAt returns the error of a command, of the result of Batch.
+func errAt(errs []error, i int) error {
+	if errs == nil {
+		return nil
+	}
+	return errs[i]
+}
 
 func all(n int, err error) []error {
 	errs := make([]error, n)

@@ -11,6 +11,7 @@ import (
 
 	as "github.com/aerospike/aerospike-client-go/v7"
 
+	"github.com/aerosink/aerosink/connector/change"
 	"github.com/aerosink/aerosink/connector/tlsfile"
 	"github.com/aerosink/aerosink/function/sink"
 )
@@ -175,4 +176,13 @@ func readPassword(path string) (string, error) {
 		return "", fmt.Errorf("read the password: %s has %d bytes; want one line of at most %d", path, len(content), maxPasswordFile)
 	}
 	return password, nil
+}
+
+// key returns the key of a record in the namespace. The user key is nil if there is none.
+func (c *Cluster) key(set string, d change.Digest, userKey any) *as.Key {
+	k, err := as.NewKeyWithDigest(c.Namespace, set, userKey, d[:])
+	if err != nil {
+		panic(err) // a digest has the right length, and keys are of kinds that the client takes
+	}
+	return k
 }

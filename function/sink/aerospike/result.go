@@ -3,7 +3,6 @@ package aerospike
 import (
 	"errors"
 	"fmt"
-	"strings"
 
 	as "github.com/aerospike/aerospike-client-go/v7"
 	"github.com/aerospike/aerospike-client-go/v7/types"
@@ -115,16 +114,13 @@ func (e *resultError) verdict() error {
 	return e
 }
 
-// code returns the result code of err, 0 if it has none.
+// code returns the result code of err: OK if it is nil, and COMMON_ERROR if it has none.
 func code(err error) types.ResultCode {
+	if err == nil {
+		return types.OK
+	}
 	if e := (*resultError)(nil); errors.As(err, &e) {
 		return e.code
 	}
-	return types.OK
-}
-
-// isInfoError reports whether the answer to an info command is an error.
-func isInfoError(answer string) bool {
-	lower := strings.ToLower(answer)
-	return strings.HasPrefix(lower, "error") || strings.HasPrefix(lower, "fail")
+	return types.COMMON_ERROR
 }

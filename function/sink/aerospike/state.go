@@ -48,82 +48,88 @@ func (s state) version() change.Version {
 	return v
 }
 
-// stateFilter makes filter expressions that are true if a change is to be written where
-// a state is stored. It holds an expression that is packed already, in which only numbers
-// differ from one change to the next: building one for each change would cost more than all
-// the rest of a write.
-type stateFilter struct {
+// template is a packed expression in which some integers are still to be put. Building an
+// expression for each change would cost more than all the rest of a write.
+type template struct {
 	packed []byte
-	at     [stateNumbers]int // where the numbers are
+	at     []int // where the integers are
 }
 
-// The numbers in an expression.
-const (
-	numberLUT     = iota // the first state of the change's millisecond
-	numberNext           // the first state of the next one
-	numberState          // the change's state
-	numberDeletes        // the first state of the millisecond that the change follows in any case
-	stateNumbers
-)
-
-// newStateFilter returns a filter on the state in a bin. A change that is the same version as
-// the state passes if same is true. The filter is never true if the bin is missing or holds
-// something else; the server does not ask it if the record is absent.
-//
-// What passes is exactly what [change.Version.Supersedes] does not refuse.
-func newStateFilter(bin string, same bool) *stateFilter {
-	number := func(i int) *as.Expression { return as.ExpIntVal(placeholder(i)) }
-	v := as.ExpIntBin(bin)
-	low := as.ExpIntVal(0xffff)
-	later := as.ExpIntAnd(as.ExpNumSub(number(numberState), v), low) // by how many generations
-	passes := as.ExpLessEq(later, as.ExpIntVal(0x8000))
-	if !same {
-		passes = as.ExpAnd(passes, as.ExpGreater(later, as.ExpIntVal(0)))
+// newTemplate returns the template of the expression that build returns. The expression must
+// have each of the n integers that build gets, once or more often in the same place.
+func newTemplate(n int, build func(integers []*as.Expression) *as.Expression) *template {
+	var integers []*as.Expression
+	var forms [][]byte
+	for i := range n {
+		stand := int64(1)<<62 + int64(i) // it takes all bytes that an integer can have
+		integers = append(integers, as.ExpIntVal(stand))
+		forms = append(forms, binary.BigEndian.AppendUint64(nil, uint64(stand)))
 	}
-	e := as.ExpOr(
-		as.ExpLess(v, number(numberLUT)),
-		as.ExpAnd(
-			as.ExpLess(v, number(numberNext)),
-			as.ExpOr(
-				passes,
-				as.ExpGreaterEq(v, number(numberDeletes)),
-				as.ExpEq(as.ExpIntAnd(v, low), as.ExpIntVal(0)), // the generation is unknown
-			),
-		),
-	)
-	text, packError := e.Base64()
+	text, packError := build(integers).Base64()
 	packed, err := base64.StdEncoding.DecodeString(text)
 	if err := errors.Join(packError, err); err != nil {
 		panic(err) // the expression is always the same
 	}
-	f := &stateFilter{packed: packed}
-	for i := range f.at {
-		f.at[i] = bytes.Index(f.packed, binary.BigEndian.AppendUint64(nil, uint64(placeholder(i))))
+	t := &template{packed: packed}
+	for _, form := range forms {
+		t.at = append(t.at, bytes.Index(packed, form))
 	}
-	return f
+	return t
 }
 
-// placeholder is a number that stands where number i goes.
-func placeholder(i int) int64 { return 1<<62 + int64(i) }
-
-// expression returns the expression for a change of state s.
-func (f *stateFilter) expression(s state) *as.Expression {
-	first := s / stateLUT * stateLUT
-	next := first + stateLUT
-	deletes := next
-	switch {
-	case s&0xffff == 0:
-		deletes = first // nothing tells it from the others
-	case s&stateDelete == 0:
-		deletes = first + stateDelete // it may have created the record again
-	}
-	packed := bytes.Clone(f.packed)
-	for i, n := range [stateNumbers]state{first, next, s, deletes} {
-		binary.BigEndian.PutUint64(packed[f.at[i]:], uint64(n))
+// with returns the expression with the integers, none of which is negative.
+func (t *template) with(integers ...int64) *as.Expression {
+	packed := bytes.Clone(t.packed)
+	for i, n := range integers {
+		binary.BigEndian.PutUint64(packed[t.at[i]:], uint64(n))
 	}
 	e, err := as.ExpFromBase64(base64.StdEncoding.EncodeToString(packed))
 	if err != nil {
 		panic(err) // it is Base64
 	}
 	return e
+}
+
+// stateFilter makes filters that are true if a change is to be written where a state is
+// stored. What passes is exactly what [change.Version.Supersedes] does not refuse, and with
+// same also a change of the same version as the one stored.
+type stateFilter struct {
+	*template
+	same bool
+}
+
+// newStateFilter returns a filter on the state in a bin. It is never true if the bin is
+// missing or holds something else. The server does not ask it if the record is absent.
+func newStateFilter(bin string, same bool) stateFilter {
+	v, low, most := as.ExpIntBin(bin), as.ExpIntVal(0xffff), as.ExpIntVal(0x8000)
+	return stateFilter{newTemplate(4, func(i []*as.Expression) *as.Expression {
+		first, next, own, deletes := i[0], i[1], i[2], i[3]
+		later := as.ExpIntAnd(as.ExpNumSub(own, v), low) // by how many generations, less one without same
+		newer := as.ExpLess(later, most)
+		if same {
+			newer = as.ExpLessEq(later, most)
+		}
+		unknown := as.ExpEq(as.ExpIntAnd(v, low), as.ExpIntVal(0))
+		return as.ExpOr(
+			as.ExpLess(v, first),
+			as.ExpAnd(as.ExpLess(v, next), as.ExpOr(newer, unknown, as.ExpGreaterEq(v, deletes))),
+		)
+	}), same}
+}
+
+// of returns the filter for a change of state s.
+func (f stateFilter) of(s state) *as.Expression {
+	first := s / stateLUT * stateLUT
+	next := first + stateLUT
+	deletes, own := next, s
+	switch {
+	case s&0xffff == 0:
+		deletes = first // nothing tells it from others with its last update time
+	case s&stateDelete == 0:
+		deletes = first + stateDelete // it may have created the record again
+	}
+	if !f.same {
+		own--
+	}
+	return f.with(int64(first), int64(next), int64(own), int64(deletes))
 }

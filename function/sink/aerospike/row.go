@@ -1,0 +1,163 @@
+package aerospike
+
+import (
+	"errors"
+	"time"
+
+	as "github.com/aerospike/aerospike-client-go/v7"
+
+	"github.com/aerosink/aerosink/connector/change"
+)
+
+// row is a change on its way to the database, with what has been read there.
+type row struct {
+	index  int // in the batch of the Put
+	change *change.Change
+	action action
+	ops    []*as.Operation // one for each bin, or a touch
+	ttl    uint32
+
+	target *as.Key
+	states *as.Key // of the record with the state; nil without versions
+	state  state
+
+	// As read in step 1.
+	present    bool
+	generation uint32
+	lut        int64 // nanoseconds
+
+	// Of step 2. Only updates read what was applied before they write it.
+	applied           applied
+	appliedGeneration uint32 // 0 if nothing was
+	latest            state  // the newest version that is stored now
+	written           []int  // the bins that an update writes
+	newest            bool   // no newer change than the update was applied
+}
+
+type action uint8
+
+const (
+	replace action = iota
+	update
+	remove
+)
+
+// row returns the row of a change that is written at that time. An error is permanent.
+func (s *records) row(c *change.Change, now time.Time) (*row, error) {
+	key, err := userKey(c.Key)
+	if err != nil {
+		return nil, err
+	}
+	r := &row{change: c, target: s.cluster.key(c.Set, c.Digest, key)}
+	if s.versions != "" {
+		r.states = s.cluster.key(s.versions, s.versionDigest(c.Digest), nil)
+		if r.state, err = stateOf(c.Version()); err != nil {
+			return nil, errors.New(err.Error() + ", so the change cannot be ordered; versions=none applies changes as they come")
+		}
+		if c.Set == s.versions {
+			return nil, errors.New("the change is of the set that holds the versions; name another set with versions=")
+		}
+	}
+	if c.Op.IsDelete() {
+		r.action = remove
+		return r, nil
+	}
+	var expired bool
+	if r.ttl, expired = s.ttl.of(c, now); expired {
+		r.action = remove
+		return r, nil
+	}
+	r.action = s.actionOf(c)
+	return r, r.setOps()
+}
+
+// versionDigest returns the digest of the record that holds the version of the record with
+// digest d. It is another one, since the server has one record for a digest, whatever its
+// set; in the same partition, so on the same node; and never the same for two records, nor
+// for two sets of versions.
+func (s *records) versionDigest(d change.Digest) change.Digest {
+	const partition = 2 // bytes
+	for i := partition; i < len(d); i++ {
+		d[i] ^= s.mask[i]
+	}
+	return d
+}
+
+// actionOf returns what a write does.
+func (s *records) actionOf(c *change.Change) action {
+	switch c.Mode {
+	case change.Replace:
+		return replace
+	case change.Update:
+		return update
+	}
+	if s.update {
+		return update
+	}
+	for i := range c.Bins {
+		if c.Bins[i].Value.Kind() == change.KindNil {
+			return update // only updates delete bins
+		}
+	}
+	return replace
+}
+
+// setOps sets the operations of a write.
+func (r *row) setOps() error {
+	bins := r.change.Bins
+	r.ops = make([]*as.Operation, 0, max(len(bins), 1))
+	for i := range bins {
+		if r.action == replace && bins[i].Value.Kind() == change.KindNil {
+			continue // the server refuses it, and a replaced record does not have the bin anyway
+		}
+		b, err := bin(&bins[i])
+		if err != nil {
+			return err
+		}
+		r.ops = append(r.ops, as.PutOp(b))
+	}
+	switch {
+	case len(r.ops) > 0:
+	case r.action == update:
+		r.ops = append(r.ops, as.TouchOp())
+	default:
+		return errors.New("the change is a write without bins, so the record cannot be made from it; set bin-policy to all, or to only-changed, for this destination")
+	}
+	return nil
+}
+
+// isTouch reports whether r changes only when the record expires.
+func (r *row) isTouch() bool { return r.action == update && len(r.change.Bins) == 0 }
+
+// hasCollection reports whether the change has a list or a map.
+func (r *row) hasCollection() bool {
+	for i := range r.change.Bins {
+		if r.change.Bins[i].Value.Kind().IsCollection() {
+			return true
+		}
+	}
+	return false
+}
+
+// writeOps returns the operations of a write. An ordered update writes only the bins that
+// have no newer value, and an absent record has no bins to delete.
+func (r *row) writeOps(ordered bool) []*as.Operation {
+	if r.action == replace || !ordered || r.isTouch() {
+		return r.ops
+	}
+	ops := make([]*as.Operation, 0, len(r.written))
+	for _, n := range r.written {
+		if r.present || r.change.Bins[n].Value.Kind() != change.KindNil {
+			ops = append(ops, r.ops[n])
+		}
+	}
+	return ops
+}
+
+// result returns what has become of a change that is applied.
+func (r *row) result() result {
+	if r.action == remove {
+		return deleted
+	}
+	return stored
+}
