@@ -1,5 +1,6 @@
-// Package google lists the sinks of Google Cloud: Pub/Sub and Cloud Storage. The programs
-// and the entry point of Cloud Run functions pass it to the function.
+// Package google lists the sinks of the programs that run in Google Cloud: Pub/Sub, Cloud
+// Storage, and Aerospike. The programs and the entry point of Cloud Run functions pass it to
+// the function.
 package google
 
 import (
@@ -8,16 +9,18 @@ import (
 
 	"github.com/aerosink/aerosink/connector/credentials"
 	"github.com/aerosink/aerosink/function/sink"
+	"github.com/aerosink/aerosink/function/sink/aerospike"
 	"github.com/aerosink/aerosink/function/sink/archive/gcs"
 	"github.com/aerosink/aerosink/function/sink/pubsub"
 )
 
-// Sinks returns the registry of Google's sinks, and of log: for trying things out.
+// Sinks returns the registry of these sinks, and of log: for trying things out.
 func Sinks() sink.Registry {
 	return sink.NewRegistry(
 		sink.Kind{Scheme: "log", Example: "log:", Parse: sink.ParseLog},
 		authenticated("PUBSUB_EMULATOR_HOST", sink.Kind{Scheme: "pubsub", Example: "pubsub://PROJECT/TOPIC", Parse: pubsub.Parse}),
 		authenticated("STORAGE_EMULATOR_HOST", sink.Kind{Scheme: "gs", Example: "gs://BUCKET/PREFIX", Parse: gcs.Parse, ReadObject: gcs.ReadObject}),
+		sink.Kind{Scheme: "aerospike", Example: "aerospike://HOST:PORT/NAMESPACE", Parse: aerospike.Parse},
 	)
 }
 

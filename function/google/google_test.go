@@ -20,7 +20,7 @@ func TestSinks_Parse(t *testing.T) {
 		{"log:", ""},
 		{"log:?data=true", ""},
 		{"", "unknown kind of sink"},
-		{"kafka://a/b", "want one of log:, pubsub://PROJECT/TOPIC and gs://BUCKET/PREFIX"},
+		{"kafka://a/b", "want one of log:, pubsub://PROJECT/TOPIC, gs://BUCKET/PREFIX and aerospike://HOST:PORT/NAMESPACE"},
 		{"::", "is not a URL"},
 		{"pubsub://my-project", "want pubsub://PROJECT/TOPIC"},
 		{"pubsub:///topic", "want pubsub://PROJECT/TOPIC"},

@@ -72,6 +72,8 @@ func (p *parser) deadLetters(s *Settings, o sink.Options) {
 	case err != nil:
 	case strings.HasPrefix(spec.URL, "log:"):
 		err = errors.New("a log is not durable; set for example gs://BUCKET/dead-letters")
+	case strings.HasPrefix(spec.URL, "aerospike:"):
+		err = errors.New("a dead letter may have no digest to be stored under; set for example gs://BUCKET/dead-letters")
 	case hasTarget(s.Sinks, spec):
 		err = fmt.Errorf("%q is one of %s, whose readers expect changes; name another one", text, sinks.Name)
 	}
