@@ -24,10 +24,12 @@ type applied struct {
 	newest state
 
 	// base is the newest version with all bins of the record, or a delete; 0 if there is
-	// none. Whatever is older is in it.
+	// none. Whatever is older is in it. It is marked as a delete too once updates have
+	// deleted all bins, so that the target is absent.
 	base state
 
-	// bins has the newest version of each bin that an update after the base wrote.
+	// bins has the newest version of each bin that an update after the base wrote, as that of
+	// a delete if it deleted the bin.
 	bins map[string]state
 }
 
@@ -89,15 +91,32 @@ func (a *applied) update(v state, bins []change.Bin) (write []int, newest bool) 
 		a.bins = map[string]state{}
 	}
 	for i := range bins {
-		if name := bins[i].Name; !a.bins[name].covers(v) {
-			a.bins[name] = v
-			write = append(write, i)
+		name := bins[i].Name
+		if written := a.bins[name] &^ stateDelete; written.covers(v) {
+			continue
 		}
+		if a.bins[name] = v; bins[i].Value.Kind() == change.KindNil {
+			a.bins[name] |= stateDelete
+		}
+		write = append(write, i)
 	}
 	if newest = !a.newest.covers(v); newest {
 		a.newest = v
 	}
 	return write, newest
+}
+
+// rebase makes a change of the whole record, of version v, the base of a, which has newer
+// updates. It returns the indexes of the bins that have no newer value.
+func (a *applied) rebase(v state, bins []change.Bin) (write []int) {
+	a.base = v
+	maps.DeleteFunc(a.bins, func(_ string, s state) bool { return !(s &^ stateDelete).covers(v &^ stateDelete) })
+	for i := range bins {
+		if _, newer := a.bins[bins[i].Name]; !newer {
+			write = append(write, i)
+		}
+	}
+	return write
 }
 
 // covers reports whether a change of version v may be dropped because s was applied. It is

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	as "github.com/aerospike/aerospike-client-go/v7"
 	"github.com/aerospike/aerospike-client-go/v7/types"
@@ -101,52 +103,89 @@ func (a *attempt) writeStates(rows []*row) (passed []*row) {
 func (a *attempt) replaceStates(rows []*row) (passed []*row) {
 	commands := make([]as.BatchRecordIfc, len(rows))
 	for n, r := range rows {
-		r.latest = r.state
+		r.late = false
 		policy := &as.BatchWritePolicy{FilterExpression: a.filter.of(r.state), RecordExistsAction: as.REPLACE, Expiration: a.versionsTTL}
 		commands[n] = as.NewBatchWrite(policy, r.states, as.PutOp(as.NewBin(binNewest, int64(r.state))))
 	}
-	passed, refused := a.carryOut(rows, commands)
-	var obsolete []*row
+	passed, refused := a.storeStates(rows, commands)
+	var obsolete, late []*row
 	for _, r := range a.readApplied(refused) {
 		switch {
 		case r.applied.base.covers(r.state):
 			obsolete = append(obsolete, r)
 		case r.applied.newest.covers(r.state):
-			a.put.fail(r.index, change.Permanent(errors.New("the change is older than an update of some bins that was applied already, and cannot be merged with it")))
+			late = append(late, r) // newer updates do not have all bins
 		default:
 			a.again = append(a.again, r) // the stored version has changed since
 		}
 	}
 	a.drop(obsolete)
+	return append(passed, a.mergeLate(late)...)
+}
+
+// mergeLate is step 2 for changes of a whole record that come after newer updates. Those have
+// only some bins, so the change is merged with them: it becomes the base, and an update of
+// the bins that have no newer value. Bins that neither has are deleted.
+func (a *attempt) mergeLate(rows []*row) (passed []*row) {
+	for _, r := range rows {
+		r.late, r.newest = true, false
+		r.written = r.applied.rebase(r.state, r.change.Bins)
+	}
+	return a.storeMerged(a.readBins(rows))
+}
+
+// storeMerged writes merged states, and returns the rows for which that has succeeded.
+func (a *attempt) storeMerged(rows []*row) (passed []*row) {
+	commands := make([]as.BatchRecordIfc, len(rows))
+	for n, r := range rows {
+		if r.empties() {
+			r.applied.base |= stateDelete
+		}
+		commands[n] = a.writeApplied(r)
+	}
+	passed, _ = a.storeStates(rows, commands)
 	return passed
+}
+
+// writeApplied returns the command that stores what has been read and changed since, if it is
+// still as it was read.
+func (a *attempt) writeApplied(r *row) *as.BatchWrite {
+	policy := &as.BatchWritePolicy{RecordExistsAction: as.CREATE_ONLY, Expiration: a.versionsTTL}
+	if r.appliedGeneration > 0 {
+		policy.RecordExistsAction, policy.GenerationPolicy, policy.Generation = as.REPLACE_ONLY, as.EXPECT_GEN_EQUAL, r.appliedGeneration
+	}
+	return as.NewBatchWrite(policy, r.states, r.applied.ops()...)
 }
 
 // mergeStates is step 2 for updates. Dropping one that comes late would lose its bins, so the
 // state has the version of each bin that was updated since all of them were written. It is
 // read, merged with the change, and written if it is still as it was.
 func (a *attempt) mergeStates(rows []*row) (passed []*row) {
-	var merged, obsolete []*row
-	var commands []as.BatchRecordIfc
+	var merged, deleting, obsolete []*row
 	for _, r := range a.readApplied(rows) {
-		if r.written, r.newest = r.applied.update(r.state, r.change.Bins); len(r.written) == 0 && !r.newest {
+		r.written, r.newest = r.applied.update(r.state, r.change.Bins)
+		switch {
+		case len(r.written) == 0 && !r.newest:
 			obsolete = append(obsolete, r)
-			continue
-		}
-		if r.isTouch() && !r.present {
+		case r.isTouch() && !r.present:
 			a.put.fail(r.index, errTouch)
-			continue
+		case !r.isTouch() && !r.hasValues():
+			deleting = append(deleting, r)
+		default:
+			merged = append(merged, r)
 		}
-		r.latest = r.applied.newest
-		policy := &as.BatchWritePolicy{RecordExistsAction: as.CREATE_ONLY, Expiration: a.versionsTTL}
-		if r.appliedGeneration > 0 {
-			policy.RecordExistsAction, policy.GenerationPolicy, policy.Generation = as.REPLACE_ONLY, as.EXPECT_GEN_EQUAL, r.appliedGeneration
-		}
-		merged = append(merged, r)
-		commands = append(commands, as.NewBatchWrite(policy, r.states, r.applied.ops()...))
 	}
 	a.drop(obsolete)
-	passed, _ = a.carryOut(merged, commands)
-	return passed
+	return a.storeMerged(append(merged, a.readBins(deleting)...))
+}
+
+// storeStates carries out the commands that write states. Step 4 compares the generation in
+// their answers.
+func (a *attempt) storeStates(rows []*row, commands []as.BatchRecordIfc) (succeeded, refused []*row) {
+	for n, r := range rows {
+		r.stateCommand = commands[n]
+	}
+	return a.carryOut(rows, commands)
 }
 
 // carryOut carries out a command for each row, and returns the rows whose command succeeded,
@@ -206,48 +245,89 @@ func (a *attempt) readApplied(rows []*row) (read []*row) {
 	return read
 }
 
-// drop ends rows that are stale. A target that is there though the newest change of it is a
-// delete was left by an older one: see records.
+// drop ends rows that are stale. If the base is a delete, what the target has of before was
+// left by an older change, and is removed: see records.
 func (a *attempt) drop(rows []*row) {
-	var left []*row
+	var left, mixed []*row
 	var commands []as.BatchRecordIfc
 	for _, r := range rows {
-		if !r.present || r.applied.newest&stateDelete == 0 {
+		switch {
+		case !r.present || r.applied.base&stateDelete == 0:
 			a.put.done(r.index, stale)
-			continue
+		case len(r.applied.bins) > 0:
+			mixed = append(mixed, r)
+		default:
+			left = append(left, r)
+			commands = append(commands, as.NewBatchDelete(a.deletion(r, false), r.target))
 		}
-		left = append(left, r)
-		commands = append(commands, as.NewBatchDelete(a.deletion(r, false), r.target))
+	}
+	for _, r := range a.readBins(mixed) {
+		policy := a.guard(r)
+		policy.RecordExistsAction, policy.Expiration = as.UPDATE_ONLY, as.TTLDontUpdate
+		if ops := r.deleteOps(); len(ops) > 0 {
+			left = append(left, r)
+			commands = append(commands, as.NewBatchWrite(policy, r.target, ops...))
+		} else {
+			a.put.done(r.index, stale)
+		}
 	}
 	errs := a.client.Batch(a.ctx, commands)
 	for n, r := range left {
 		switch err := errAt(errs, n); code(err) {
-		case types.OK, types.KEY_NOT_FOUND_ERROR, types.GENERATION_ERROR, types.FILTERED_OUT:
-			a.put.done(r.index, stale) // it is gone, or a newer change was there since
+		case types.OK, types.KEY_NOT_FOUND_ERROR:
+			a.put.done(r.index, stale)
+		case types.GENERATION_ERROR, types.FILTERED_OUT, types.KEY_BUSY:
+			a.again = append(a.again, r)
 		default:
 			a.put.fail(r.index, err)
 		}
 	}
 }
 
+// readBins reads the names of the targets' bins. Rows whose target has changed since step 1
+// begin anew; readBins returns the others.
+func (a *attempt) readBins(rows []*row) (read []*row) {
+	commands := make([]as.BatchRecordIfc, len(rows))
+	for n, r := range rows {
+		commands[n] = as.NewBatchRead(nil, r.target, nil)
+	}
+	errs := a.client.Batch(a.ctx, commands)
+	for n, r := range rows {
+		err, target := errAt(errs, n), commands[n].BatchRec().Record
+		r.bins = nil
+		switch c := code(err); {
+		case c == types.OK && r.present && target.Generation == r.generation:
+			r.bins = slices.Collect(maps.Keys(target.Bins))
+			read = append(read, r)
+		case c == types.KEY_NOT_FOUND_ERROR && !r.present:
+			read = append(read, r)
+		case c == types.OK || c == types.KEY_NOT_FOUND_ERROR:
+			a.again = append(a.again, r)
+		default:
+			a.put.fail(r.index, err)
+		}
+	}
+	return read
+}
+
 // write is step 3, and all there is to do without versions. It returns the rows that have
 // created their record; the others that succeeded are done.
 func (a *attempt) write(rows []*row) (created []*row) {
-	var written []*row
+	var written, absent []*row
 	var commands []as.BatchRecordIfc
 	for _, r := range rows {
-		command := a.command(r)
-		if command == nil {
-			a.put.done(r.index, r.result())
-			continue
+		if command := a.command(r); command != nil {
+			written = append(written, r)
+			commands = append(commands, command)
+		} else {
+			absent = append(absent, r)
 		}
-		written = append(written, r)
-		commands = append(commands, command)
 	}
 	if a.versions == "" {
 		a.finish(written, commands)
 		return nil
 	}
+	a.confirmAbsent(absent)
 	succeeded, refused := a.carryOut(written, commands)
 	a.again = append(a.again, refused...) // the filter is that the target is the same
 	for _, r := range succeeded {
@@ -258,6 +338,25 @@ func (a *attempt) write(rows []*row) (created []*row) {
 		}
 	}
 	return created
+}
+
+// confirmAbsent is step 3 for rows that leave an absent target absent.
+func (a *attempt) confirmAbsent(rows []*row) {
+	commands := make([]as.BatchRecordIfc, len(rows))
+	for n, r := range rows {
+		commands[n] = as.NewBatchReadOps(nil, r.target, headOps...)
+	}
+	errs := a.client.Batch(a.ctx, commands)
+	for n, r := range rows {
+		switch err := errAt(errs, n); code(err) {
+		case types.KEY_NOT_FOUND_ERROR:
+			a.put.done(r.index, r.result())
+		case types.OK:
+			a.again = append(a.again, r)
+		default:
+			a.put.fail(r.index, err)
+		}
+	}
 }
 
 // finish carries out the commands without versions.
@@ -280,36 +379,53 @@ func (a *attempt) finish(rows []*row, commands []as.BatchRecordIfc) {
 // errTouch is the verdict on a touch of an absent record.
 var errTouch = change.Permanent(errors.New("the change only extends the life of its record, which is not in the target"))
 
-// command returns the command that applies a change, nil if there is nothing to do.
+// command returns the command that applies a change, nil if the target is absent and stays
+// so. A target that is there is written in any case, so that what others have read of it
+// is no longer so.
 func (a *attempt) command(r *row) as.BatchRecordIfc {
-	ordered := a.versions != ""
-	if r.action == remove {
+	ordered, updates := a.versions != "", r.action == update || r.late
+	if r.action == remove && !r.late {
 		if ordered && !r.present {
 			return nil
 		}
 		return as.NewBatchDelete(a.deletion(r, r.change.Op == change.DurableDelete), r.target)
 	}
-	policy := &as.BatchWritePolicy{RecordExistsAction: as.REPLACE, Expiration: r.ttl, SendKey: r.change.Key.Kind() != change.KindNil}
+	policy := a.guard(r)
+	policy.Expiration, policy.SendKey = r.ttl, r.change.Key.Kind() != change.KindNil
 	switch {
-	case !ordered && r.action == update:
-		policy.RecordExistsAction = as.UPDATE
-	case !ordered:
-	case !r.present:
+	case ordered && !r.present:
 		policy.RecordExistsAction = as.CREATE_ONLY
+	case ordered && updates:
+		policy.RecordExistsAction = as.UPDATE_ONLY
+	case ordered:
+		policy.RecordExistsAction = as.REPLACE_ONLY
+	case updates:
+		policy.RecordExistsAction = as.UPDATE
 	default:
-		if policy.RecordExistsAction = as.REPLACE_ONLY; r.action == update {
-			policy.RecordExistsAction = as.UPDATE_ONLY
-		}
-		policy.GenerationPolicy, policy.Generation, policy.FilterExpression = as.EXPECT_GEN_EQUAL, r.generation, a.same.with(r.lut)
+		policy.RecordExistsAction = as.REPLACE
 	}
-	ops := r.writeOps(ordered)
-	if r.action == update && ordered && !r.newest {
+	if ordered && updates && !r.newest && r.present {
 		policy.Expiration = as.TTLDontUpdate // a newer change has said when the record expires
 	}
-	if len(ops) == 0 {
+	ops := r.writeOps(ordered)
+	switch {
+	case len(ops) > 0:
+	case ordered && !r.present:
 		return nil
+	default:
+		ops = append(ops, as.TouchOp())
 	}
 	return as.NewBatchWrite(policy, r.target, ops...)
+}
+
+// guard returns a policy for a write, which fails if the target has changed since step 1. If
+// the target was absent, the write has to be one that creates it only.
+func (a *attempt) guard(r *row) *as.BatchWritePolicy {
+	policy := as.NewBatchWritePolicy()
+	if a.versions != "" && r.present {
+		policy.GenerationPolicy, policy.Generation, policy.FilterExpression = as.EXPECT_GEN_EQUAL, r.generation, a.same.with(r.lut)
+	}
+	return policy
 }
 
 // deletion returns the policy that deletes the target of a row.
@@ -324,7 +440,7 @@ func (a *attempt) deletion(r *row, durable bool) *as.BatchDeletePolicy {
 // readCreated is step 4.
 func (a *attempt) readCreated(rows []*row) {
 	for _, r := range a.readApplied(rows) {
-		if r.applied.newest != r.latest {
+		if r.appliedGeneration != r.stateCommand.BatchRec().Record.Generation {
 			a.again = append(a.again, r)
 			continue
 		}

@@ -24,7 +24,8 @@ import (
 //  1. read the target's generation and last update time
 //  2. write the state, if what is stored there is not newer
 //  3. write or delete the target, if it is as it was in step 1; else begin anew
-//  4. if step 3 has created the target, read the state; if it is newer now, begin anew
+//  4. if step 3 has created the target, read the state; if it was written since step 2,
+//     begin anew
 //
 // If the state is newer in step 2, the change is stale. If it is the same, it passes: that is
 // how a repeat finishes what a process has left undone between steps 2 and 3.
@@ -42,7 +43,8 @@ import (
 // newer changes, and is absent in step 3: there the older one creates it. Hence step 4, after
 // which the change begins anew, is stale in step 2, and since the newest state is a delete,
 // deletes the target that it found in step 1 (if it is still the same). A repeat of the
-// change does so too, if the process ends before.
+// change does so too, if the process ends before. For a delete of an absent target step 3
+// is to read once more that it is absent: what is created later is seen in step 4.
 //
 // It holds as long as only sinks with the same set of versions write to the targets, and the
 // clock of a server does not go back between steps 1 and 3.

@@ -2,6 +2,7 @@ package aerospike
 
 import (
 	"errors"
+	"slices"
 	"time"
 
 	as "github.com/aerospike/aerospike-client-go/v7"
@@ -28,10 +29,12 @@ type row struct {
 
 	// Of step 2. Only updates read what was applied before they write it.
 	applied           applied
-	appliedGeneration uint32 // 0 if nothing was
-	latest            state  // the newest version that is stored now
-	written           []int  // the bins that an update writes
-	newest            bool   // no newer change than the update was applied
+	appliedGeneration uint32            // 0 if nothing was
+	stateCommand      as.BatchRecordIfc // which has stored the state
+	written           []int             // the bins that an update writes
+	newest            bool              // no newer change than the update was applied
+	late              bool              // a change of the whole record after newer updates
+	bins              []string          // of the target
 }
 
 type action uint8
@@ -64,7 +67,7 @@ func (s *records) row(c *change.Change, now time.Time) (*row, error) {
 	}
 	var expired bool
 	if r.ttl, expired = s.ttl.of(c, now); expired {
-		r.action = remove
+		r.action, r.state = remove, r.state|stateDelete // it is gone, as after a delete
 		return r, nil
 	}
 	r.action = s.actionOf(c)
@@ -105,22 +108,22 @@ func (s *records) actionOf(c *change.Change) action {
 // setOps sets the operations of a write.
 func (r *row) setOps() error {
 	bins := r.change.Bins
-	r.ops = make([]*as.Operation, 0, max(len(bins), 1))
+	r.ops = make([]*as.Operation, len(bins), max(len(bins), 1))
+	values := 0
 	for i := range bins {
-		if r.action == replace && bins[i].Value.Kind() == change.KindNil {
-			continue // the server refuses it, and a replaced record does not have the bin anyway
-		}
 		b, err := bin(&bins[i])
 		if err != nil {
 			return err
 		}
-		r.ops = append(r.ops, as.PutOp(b))
+		r.ops[i] = as.PutOp(b)
+		if bins[i].Value.Kind() != change.KindNil {
+			values++
+		}
 	}
 	switch {
-	case len(r.ops) > 0:
-	case r.action == update:
+	case r.isTouch():
 		r.ops = append(r.ops, as.TouchOp())
-	default:
+	case r.action == replace && values == 0:
 		return errors.New("the change is a write without bins, so the record cannot be made from it; set bin-policy to all, or to only-changed, for this destination")
 	}
 	return nil
@@ -139,19 +142,79 @@ func (r *row) hasCollection() bool {
 	return false
 }
 
-// writeOps returns the operations of a write. An ordered update writes only the bins that
-// have no newer value, and an absent record has no bins to delete.
-func (r *row) writeOps(ordered bool) []*as.Operation {
-	if r.action == replace || !ordered || r.isTouch() {
-		return r.ops
+// hasValues reports whether a merged change writes a bin that it does not delete.
+func (r *row) hasValues() bool {
+	return slices.ContainsFunc(r.written, func(n int) bool { return r.change.Bins[n].Value.Kind() != change.KindNil })
+}
+
+// empties reports whether a merged change leaves no bin, and so no record. The base is
+// marked as a delete then: what is left of it in the target is what an older change creates.
+func (r *row) empties() bool {
+	if r.isTouch() || r.hasValues() {
+		return false
 	}
-	ops := make([]*as.Operation, 0, len(r.written))
-	for _, n := range r.written {
-		if r.present || r.change.Bins[n].Value.Kind() != change.KindNil {
-			ops = append(ops, r.ops[n])
+	for _, name := range r.bins {
+		if newer := r.applied.bins[name]; newer != 0 && newer&stateDelete == 0 || newer == 0 && !r.late {
+			return false
+		}
+	}
+	return true
+}
+
+// deleteOps returns operations that delete the bins of the target that a newer update has
+// deleted, and those that neither the change nor a newer update has.
+func (r *row) deleteOps() (ops []*as.Operation) {
+	has := map[string]bool{}
+	if r.late {
+		for i := range r.change.Bins {
+			has[r.change.Bins[i].Name] = true
+		}
+	}
+	for _, name := range r.bins {
+		if newer := r.applied.bins[name]; newer&stateDelete != 0 || newer == 0 && !has[name] {
+			ops = append(ops, as.PutOp(as.NewBin(name, nil)))
 		}
 	}
 	return ops
+}
+
+// writeOps returns the operations of a write. An ordered update writes only the bins that
+// have no newer value. The server refuses to delete a bin together with a replacement, and
+// need not for an absent record.
+func (r *row) writeOps(ordered bool) []*as.Operation {
+	if r.isTouch() || r.action == update && !ordered {
+		return r.ops
+	}
+	written := r.written
+	if r.action == replace && !r.late {
+		written = allIndexes(len(r.ops))
+	}
+	deletes := r.present && (r.action == update || r.late)
+	ops := make([]*as.Operation, 0, len(written))
+	for _, n := range written {
+		if deletes || r.change.Bins[n].Value.Kind() != change.KindNil {
+			ops = append(ops, r.ops[n])
+		}
+	}
+	switch {
+	case r.late:
+		ops = append(ops, r.deleteOps()...)
+	case deletes:
+		for i := range r.change.Bins { // which the change has written before a newer one deleted them
+			if name := r.change.Bins[i].Name; r.applied.bins[name] != r.state|stateDelete && r.applied.bins[name]&stateDelete != 0 {
+				ops = append(ops, as.PutOp(as.NewBin(name, nil)))
+			}
+		}
+	}
+	return ops
+}
+
+func allIndexes(n int) []int {
+	indexes := make([]int, n)
+	for i := range indexes {
+		indexes[i] = i
+	}
+	return indexes
 }
 
 // result returns what has become of a change that is applied.

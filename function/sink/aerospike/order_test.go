@@ -1,0 +1,233 @@
+package aerospike
+
+import (
+	"context"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"testing"
+
+	as "github.com/aerospike/aerospike-client-go/v7"
+	"pgregory.net/rapid"
+
+	"github.com/aerosink/aerosink/connector/change"
+	"github.com/aerosink/aerosink/connector/devnode"
+	"github.com/aerosink/aerosink/function/sink"
+)
+
+// process takes a change through the steps of an attempt, one at a time, as a process that
+// may be stopped between any two of them.
+type process struct {
+	s      *records
+	change change.Change
+	put    *put
+	a      attempt
+	rows   []*row
+	step   int
+}
+
+// next takes the next step. It reports whether the change has its verdict then.
+func (p *process) next(t *rapid.T) (done bool) {
+	if p.put == nil {
+		b := batch(p.change)
+		p.put = newPut(&p.s.config, b)
+		r, err := p.s.row(&b.Changes[0].Change, now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.rows = []*row{r}
+	}
+	switch p.step {
+	case 0:
+		p.a = attempt{records: p.s, put: p.put, ctx: context.Background()}
+		p.rows = p.a.readTargets(p.rows)
+	case 1:
+		p.rows = p.a.writeStates(p.rows)
+	case 2:
+		p.rows = p.a.write(p.rows)
+	case 3:
+		p.a.readCreated(p.rows)
+		p.rows = nil
+	}
+	p.step++
+	if len(p.rows) == 0 {
+		p.rows, p.step = p.a.again, 0
+	}
+	for _, err := range p.put.verdicts {
+		if err != nil {
+			t.Fatalf("%+v: %v", p.change, err)
+		}
+	}
+	return len(p.rows) == 0
+}
+
+// Whatever the order in which processes take their steps, and wherever some end, the record
+// has the newest value of each bin once each change has its verdict.
+func TestRecords_anyInterleaving(t *testing.T) {
+	n := node(t, devnode.Config{Now: clock()})
+	s := open(t, n, "/test?mode=records", sink.Options{}).(*records)
+	c := dial(t, n)
+	count := 0
+	rapid.Check(t, func(t *rapid.T) {
+		count++
+		changes, want := history(t, change.Digest{byte(count), byte(count >> 8), 8}, 4)
+		var running []*process
+		start := func(c change.Change) { running = append(running, &process{s: s, change: c}) }
+		for _, c := range changes {
+			for range rapid.IntRange(1, 2).Draw(t, "copies") {
+				start(c)
+			}
+		}
+		ends := rapid.IntRange(0, 2).Draw(t, "processes that end")
+		for len(running) > 0 {
+			i := rapid.IntRange(0, len(running)-1).Draw(t, "next")
+			p := running[i]
+			if ends > 0 && rapid.IntRange(0, 9).Draw(t, "ends") == 0 {
+				ends--
+				running = slices.Delete(running, i, i+1)
+				start(p.change) // it has no verdict, so it comes again
+				continue
+			}
+			if p.next(t) {
+				running = slices.Delete(running, i, i+1)
+			}
+		}
+		if has := binsOf(t, c, changes[0].Digest); !maps.Equal(has, want) {
+			t.Fatalf("the record is %v, want %v", has, want)
+		}
+	})
+}
+
+// history draws the changes of a record, and returns the bins that it has after them.
+func history(t *rapid.T, d change.Digest, most int) (changes []change.Change, bins map[string]any) {
+	bins = map[string]any{}
+	length := rapid.IntRange(1, most).Draw(t, "versions")
+	for v := 1; v <= length; v++ {
+		c := updated(v, someBins.Draw(t, "bins")...)
+		switch rapid.IntRange(0, 4).Draw(t, "kind") {
+		case 0:
+			c = removed(v)
+			clear(bins)
+		case 1, 2:
+			c.Mode = change.Replace
+			clear(bins)
+		}
+		c.Digest = d
+		for i := range c.Bins {
+			name := c.Bins[i].Name
+			bins[name] = v
+			if c.Mode == change.Update && rapid.IntRange(0, 4).Draw(t, "deleted") == 0 {
+				c.Bins[i].Value = change.Value{}
+				delete(bins, name)
+			}
+		}
+		changes = append(changes, c)
+	}
+	return changes, bins
+}
+
+var someBins = rapid.SliceOfNDistinct(rapid.SampledFrom([]string{"a", "b", "c", "d"}), 1, 3, rapid.ID)
+
+// binsOf returns the bins of a record, none if it is absent.
+func binsOf(t *rapid.T, c *as.Client, d change.Digest) map[string]any {
+	key, err := as.NewKeyWithDigest("test", "s", nil, d[:])
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, asErr := c.Get(nil, key)
+	switch {
+	case asErr == nil:
+		return r.Bins
+	case !asErr.Matches(2):
+		t.Fatal(asErr)
+	}
+	return nil
+}
+
+// Two sinks, as two processes, get the versions of records in any order and several times.
+// Each record ends as its newest version.
+func TestRecords_concurrentProcesses(t *testing.T) {
+	n := node(t, devnode.Config{})
+	var group sync.WaitGroup
+	var all []change.Change
+	const keys, versions = 20, 30
+	newest := map[change.Digest]change.Change{}
+	for k := range keys {
+		for v := 1; v <= versions; v++ {
+			c := written(v)
+			if (v+k)%5 == 0 {
+				c = removed(v)
+			}
+			c.Digest = change.Digest{byte(k), 7}
+			all = append(all, c, c)
+			newest[c.Digest] = c
+		}
+	}
+	for p := range 2 {
+		s := open(t, n, "/test?mode=records", sink.Options{})
+		for part := range 4 {
+			group.Go(func() {
+				mine := slices.Clone(all)
+				r := rand.New(rand.NewPCG(uint64(p), uint64(part)))
+				r.Shuffle(len(mine), func(i, j int) { mine[i], mine[j] = mine[j], mine[i] })
+				for b := range slices.Chunk(mine, 100) {
+					store(t, s, b...)
+				}
+			})
+		}
+	}
+	group.Wait()
+	c := dial(t, n)
+	for d, want := range newest {
+		r := get(t, c, "test", d)
+		if gone := want.Op.IsDelete(); gone != (r == nil) || !gone && r.Bins["i"] != int(want.Generation) {
+			t.Errorf("record %s is %v, want %s of version %d", d, r, want.Op, want.Generation)
+		}
+	}
+}
+
+// Updates of some bins and changes of whole records may come in any order and several times:
+// each bin ends with its newest value.
+func TestRecords_updatesInAnyOrder(t *testing.T) {
+	n := node(t, devnode.Config{Now: clock()})
+	s := open(t, n, "/test?mode=records", sink.Options{})
+	c := dial(t, n)
+	count := 0
+	rapid.Check(t, func(t *rapid.T) {
+		count++
+		changes, want := history(t, change.Digest{byte(count), byte(count >> 8), 9}, 6)
+		for _, c := range rapid.Permutation(append(slices.Clone(changes), changes...)).Draw(t, "deliveries") {
+			for _, err := range s.Put(context.Background(), batch(c)) {
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		if has := binsOf(t, c, changes[0].Digest); !maps.Equal(has, want) {
+			t.Fatalf("the record is %v, want %v", has, want)
+		}
+	})
+}
+
+// A touch says only when a record expires. It neither creates a record, nor does an older
+// one shorten its life.
+func TestRecords_touch(t *testing.T) {
+	n := node(t, devnode.Config{})
+	c := dial(t, n)
+	s := open(t, n, "/test?mode=records", sink.Options{})
+	touch := func(v int, seconds int64) change.Change {
+		return set(updated(v), func(c *change.Change) { c.Expiry = now.Unix() + seconds })
+	}
+	if err := verdict(t, s, touch(1, 100)); !change.IsPermanent(err) {
+		t.Errorf("a touch of an absent record: %v", err)
+	}
+	store(t, s, written(2), touch(4, 5000), touch(3, 50), touch(4, 5000))
+	if r := get(t, c, "test", written(0).Digest); r.Expiration < 4000 || r.Expiration > 5000 || r.Bins["i"] != 2 {
+		t.Errorf("the record is %v, and expires in %d s", r.Bins, r.Expiration)
+	}
+	store(t, s, updated(3, "a"))
+	if r := get(t, c, "test", written(0).Digest); r.Expiration < 4000 || r.Bins["a"] != 3 {
+		t.Errorf("after an older update: the record is %v, and expires in %d s", r.Bins, r.Expiration)
+	}
+}
