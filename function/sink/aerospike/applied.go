@@ -33,14 +33,15 @@ type applied struct {
 	bins map[string]state
 }
 
-// appliedIn returns what is stored in a record, which is nil if there is none.
-func appliedIn(r *as.Record, set string) (applied, error) {
+// appliedIn returns what is stored in a record of the set of versions, and the record's
+// generation, which is 0 if the record is nil.
+func appliedIn(r *as.Record, set string) (_ applied, generation uint32, err error) {
 	if r == nil {
-		return applied{}, nil
+		return applied{}, 0, nil
 	}
 	newest, err := stateIn(r, set, binNewest)
 	if err != nil {
-		return applied{}, err
+		return applied{}, 0, err
 	}
 	a := applied{newest: newest, base: newest}
 	if base, ok := r.Bins[binBase].(int); ok {
@@ -51,13 +52,13 @@ func appliedIn(r *as.Record, set string) (applied, error) {
 	for len(blob) > 0 {
 		const number = 8
 		if len(blob) <= number || len(blob) < number+1+int(blob[number]) {
-			return applied{}, change.Permanent(fmt.Errorf("a record of set %s was written by something else: its bin %s cannot be read", set, binBins))
+			return applied{}, 0, change.Permanent(fmt.Errorf("a record of set %s was written by something else: its bin %s cannot be read", set, binBins))
 		}
 		end := number + 1 + int(blob[number])
 		a.bins[string(blob[number+1:end])] = state(binary.BigEndian.Uint64(blob))
 		blob = blob[end:]
 	}
-	return a, nil
+	return a, r.Generation, nil
 }
 
 // errLongName is the error for a bin name that the server would refuse.

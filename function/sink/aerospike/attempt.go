@@ -54,35 +54,38 @@ func newSameFilter() *template {
 
 // readTargets is step 1. It returns the rows that can go on.
 func (a *attempt) readTargets(rows []*row) (ready []*row) {
-	commands := make([]as.BatchRecordIfc, len(rows))
+	records, errs := a.client.Read(a.ctx, targets(rows), headOps...)
 	for n, r := range rows {
-		commands[n] = as.NewBatchReadOps(nil, r.target, headOps...)
-	}
-	errs := a.client.Batch(a.ctx, commands)
-	for n, r := range rows {
-		switch err := errAt(errs, n); code(err) {
-		case types.KEY_NOT_FOUND_ERROR:
-			r.present = false
-			ready = append(ready, r)
-		case types.OK:
-			head := commands[n].BatchRec().Record
-			lut, ok := head.Bins[binLastUpdate].(int)
-			since, okSince := head.Bins[binSinceUpdate].(int)
-			if !ok || !okSince {
-				a.put.fail(r.index, errors.New("the server does not tell when the record was last updated"))
-				continue
-			}
-			if since <= 0 {
-				a.again = append(a.again, r) // see records
-				continue
-			}
-			r.present, r.generation, r.lut = true, head.Generation, int64(lut)
-			ready = append(ready, r)
-		default:
+		if err := errAt(errs, n); err != nil {
 			a.put.fail(r.index, err)
+			continue
+		}
+		if r.present = records[n] != nil; !r.present {
+			ready = append(ready, r)
+			continue
+		}
+		lut, ok := records[n].Bins[binLastUpdate].(int)
+		since, okSince := records[n].Bins[binSinceUpdate].(int)
+		switch {
+		case !ok || !okSince:
+			a.put.fail(r.index, errors.New("the server does not tell when the record was last updated"))
+		case since <= 0:
+			a.again = append(a.again, r) // see records
+		default:
+			r.generation, r.lut = records[n].Generation, int64(lut)
+			ready = append(ready, r)
 		}
 	}
 	return ready
+}
+
+// targets returns the keys of the rows' targets.
+func targets(rows []*row) []*as.Key {
+	keys := make([]*as.Key, len(rows))
+	for n, r := range rows {
+		keys[n] = r.target
+	}
+	return keys
 }
 
 // writeStates is step 2. It returns the rows whose changes are to be applied.
@@ -219,26 +222,19 @@ func (a *attempt) fail(r *row, err error) {
 // readApplied reads what was applied to the records of the rows. It returns those that it
 // could read.
 func (a *attempt) readApplied(rows []*row) (read []*row) {
-	commands := make([]as.BatchRecordIfc, len(rows))
+	keys := make([]*as.Key, len(rows))
 	for n, r := range rows {
-		commands[n] = as.NewBatchRead(nil, r.states, nil)
+		keys[n] = r.states
 	}
-	errs := a.client.Batch(a.ctx, commands)
+	records, errs := a.client.Read(a.ctx, keys, as.GetOp())
 	for n, r := range rows {
 		err := errAt(errs, n)
-		record := commands[n].BatchRec().Record
-		if code(err) == types.KEY_NOT_FOUND_ERROR {
-			err, record = nil, nil
-		}
 		if err == nil {
-			r.applied, err = appliedIn(record, a.versions)
+			r.applied, r.appliedGeneration, err = appliedIn(records[n], a.versions)
 		}
 		if err != nil {
 			a.put.fail(r.index, err)
 			continue
-		}
-		if r.appliedGeneration = 0; record != nil {
-			r.appliedGeneration = record.Generation
 		}
 		read = append(read, r)
 	}
@@ -287,24 +283,19 @@ func (a *attempt) drop(rows []*row) {
 // readBins reads the names of the targets' bins. Rows whose target has changed since step 1
 // begin anew; readBins returns the others.
 func (a *attempt) readBins(rows []*row) (read []*row) {
-	commands := make([]as.BatchRecordIfc, len(rows))
+	records, errs := a.client.Read(a.ctx, targets(rows), as.GetOp())
 	for n, r := range rows {
-		commands[n] = as.NewBatchRead(nil, r.target, nil)
-	}
-	errs := a.client.Batch(a.ctx, commands)
-	for n, r := range rows {
-		err, target := errAt(errs, n), commands[n].BatchRec().Record
 		r.bins = nil
-		switch c := code(err); {
-		case c == types.OK && r.present && target.Generation == r.generation:
-			r.bins = slices.Collect(maps.Keys(target.Bins))
-			read = append(read, r)
-		case c == types.KEY_NOT_FOUND_ERROR && !r.present:
-			read = append(read, r)
-		case c == types.OK || c == types.KEY_NOT_FOUND_ERROR:
-			a.again = append(a.again, r)
-		default:
+		switch err := errAt(errs, n); {
+		case err != nil:
 			a.put.fail(r.index, err)
+		case r.present != (records[n] != nil), r.present && records[n].Generation != r.generation:
+			a.again = append(a.again, r)
+		case r.present:
+			r.bins = slices.Collect(maps.Keys(records[n].Bins))
+			read = append(read, r)
+		default:
+			read = append(read, r)
 		}
 	}
 	return read
@@ -342,19 +333,15 @@ func (a *attempt) write(rows []*row) (created []*row) {
 
 // confirmAbsent is step 3 for rows that leave an absent target absent.
 func (a *attempt) confirmAbsent(rows []*row) {
-	commands := make([]as.BatchRecordIfc, len(rows))
+	records, errs := a.client.Read(a.ctx, targets(rows), headOps...)
 	for n, r := range rows {
-		commands[n] = as.NewBatchReadOps(nil, r.target, headOps...)
-	}
-	errs := a.client.Batch(a.ctx, commands)
-	for n, r := range rows {
-		switch err := errAt(errs, n); code(err) {
-		case types.KEY_NOT_FOUND_ERROR:
-			a.put.done(r.index, r.result())
-		case types.OK:
+		switch err := errAt(errs, n); {
+		case err != nil:
+			a.put.fail(r.index, err)
+		case records[n] != nil:
 			a.again = append(a.again, r)
 		default:
-			a.put.fail(r.index, err)
+			a.put.done(r.index, r.result())
 		}
 	}
 }

@@ -120,16 +120,10 @@ func (c *Client) Batch(ctx context.Context, commands []as.BatchRecordIfc) []erro
 	if len(commands) == 0 {
 		return nil
 	}
-	p := as.NewBatchPolicy()
-	left, err := c.cluster.timeLeft(ctx)
+	p, err := c.batchPolicy(ctx)
 	if err != nil {
 		return all(len(commands), err)
 	}
-	p.TotalTimeout = left
-	p.SocketTimeout = max(c.cluster.Timeout/attempts, time.Millisecond)
-	p.MaxRetries = 0
-	p.ConcurrentNodes = 0 // all at once
-	p.AllowPartialResults = true
 	batchErr := Error(c.BatchOperate(p, commands))
 	var errs []error
 	for i, command := range commands {
@@ -147,6 +141,53 @@ func (c *Client) Batch(ctx context.Context, commands []as.BatchRecordIfc) []erro
 		errs[i] = rowError(row, batchErr)
 	}
 	return errs
+}
+
+// Read reads records in one request to each node, with operations that read. It returns a
+// record for each key, nil if it is absent, and the error of each; nil means that all
+// succeeded. It takes the form of a batch in which an absent record costs no error, unless one
+// of the records has an error.
+func (c *Client) Read(ctx context.Context, keys []*as.Key, ops ...*as.Operation) ([]*as.Record, []error) {
+	if len(keys) == 0 {
+		return nil, nil
+	}
+	p, err := c.batchPolicy(ctx)
+	if err != nil {
+		return nil, all(len(keys), err)
+	}
+	p.AllowPartialResults = false
+	if records, err := c.BatchGetOperate(p, keys, ops...); err == nil {
+		return records, nil
+	}
+	commands := make([]as.BatchRecordIfc, len(keys))
+	for n, key := range keys {
+		commands[n] = as.NewBatchReadOps(nil, key, ops...)
+	}
+	errs := c.Batch(ctx, commands)
+	records := make([]*as.Record, len(keys))
+	for n := range errs {
+		if code(errs[n]) == types.KEY_NOT_FOUND_ERROR {
+			errs[n] = nil
+		} else {
+			records[n] = commands[n].BatchRec().Record
+		}
+	}
+	return records, errs
+}
+
+// batchPolicy returns the policy of a batch that ends with ctx.
+func (c *Client) batchPolicy(ctx context.Context) (*as.BatchPolicy, error) {
+	left, err := c.cluster.timeLeft(ctx)
+	if err != nil {
+		return nil, err
+	}
+	p := as.NewBatchPolicy()
+	p.TotalTimeout = left
+	p.SocketTimeout = max(c.cluster.Timeout/attempts, time.Millisecond)
+	p.MaxRetries = 0
+	p.ConcurrentNodes = 0 // all at once
+	p.AllowPartialResults = true
+	return p, nil
 }
 
 // attempts is how many attempts without an answer fit into the timeout.

@@ -165,19 +165,16 @@ func (s *raw) command(p *format.Parsed) *as.BatchWrite {
 // readStates reads the states of changes. A state is 0 if there is none. It is an error if
 // the record has no state, because something else has written it.
 func (c *Client) readStates(ctx context.Context, set, bin string, changes []format.Parsed, indexes []int) ([]state, []error) {
-	commands := make([]as.BatchRecordIfc, len(indexes))
+	keys := make([]*as.Key, len(indexes))
 	for n, i := range indexes {
-		commands[n] = as.NewBatchRead(nil, c.cluster.key(set, changes[i].Change.Digest, nil), []string{bin})
+		keys[n] = c.cluster.key(set, changes[i].Change.Digest, nil)
 	}
+	records, readErrs := c.Read(ctx, keys, as.GetBinOp(bin))
 	states, errs := make([]state, len(indexes)), make([]error, len(indexes))
-	copy(errs, c.Batch(ctx, commands))
-	for n, command := range commands {
-		row := command.BatchRec()
-		switch {
-		case code(errs[n]) == types.KEY_NOT_FOUND_ERROR:
-			errs[n] = nil
-		case errs[n] == nil:
-			states[n], errs[n] = stateIn(row.Record, set, bin)
+	copy(errs, readErrs)
+	for n, r := range records {
+		if errs[n] == nil && r != nil {
+			states[n], errs[n] = stateIn(r, set, bin)
 		}
 	}
 	return states, errs
