@@ -213,16 +213,12 @@ func all(n int, err error) []error {
 // is no answer to a command, it may have been carried out: the client says so only of the
 // batch, and the batch's error need not be that of the command.
 func rowError(row *as.BatchRecord, batchErr error) error {
-	e := &resultError{code: row.ResultCode, inDoubt: row.InDoubt}
-	if row.ResultCode == types.NO_RESPONSE {
-		e.inDoubt = true
-		if of := (*resultError)(nil); errors.As(batchErr, &of) {
-			*e = *of
-		}
-		return e
+	if row.ResultCode != types.NO_RESPONSE && row.Err != nil {
+		return Error(row.Err)
 	}
-	if ae := (*as.AerospikeError)(nil); row.Err != nil && errors.As(error(row.Err), &ae) && ae.Node != nil {
-		e.node = ae.Node.GetHost().String()
+	e := &resultError{code: row.ResultCode, inDoubt: true}
+	if of := (*resultError)(nil); errors.As(batchErr, &of) {
+		*e = *of
 	}
-	return e.verdict()
+	return e
 }

@@ -80,11 +80,16 @@ func Error(err as.Error) error {
 	if err == nil {
 		return nil
 	}
+	return newResultError(err).verdict()
+}
+
+// newResultError returns the first error in the chain of err that says something.
+func newResultError(err as.Error) *resultError {
 	e := &resultError{inDoubt: err.IsInDoubt()}
 	var ae *as.AerospikeError
 	for cause := error(err); errors.As(cause, &ae); cause = ae.Unwrap() {
-		if e.code == 0 || isVague(e.code) {
-			e.code = ae.ResultCode // what the client made of it says less
+		if e.code == types.OK || isVague(e.code) {
+			e.code = ae.ResultCode
 		}
 		if ae.Node != nil {
 			e.node = ae.Node.GetHost().String()
@@ -94,13 +99,13 @@ func Error(err as.Error) error {
 			break
 		}
 	}
-	return e.verdict()
+	return e
 }
 
 // isVague reports whether the client wraps other errors with the code.
 func isVague(code types.ResultCode) bool {
 	switch code {
-	case types.MAX_RETRIES_EXCEEDED, types.INVALID_NODE_ERROR, types.BATCH_FAILED, types.COMMON_ERROR, types.TIMEOUT:
+	case types.MAX_RETRIES_EXCEEDED, types.INVALID_NODE_ERROR, types.BATCH_FAILED, types.COMMON_ERROR:
 		return true
 	}
 	return false
