@@ -2,6 +2,7 @@ package aerospike
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"math/rand/v2"
 	"slices"
@@ -16,6 +17,12 @@ import (
 	"github.com/aerosink/aerosink/function/sink"
 )
 
+// fataler is a *testing.T or a *rapid.T.
+type fataler interface {
+	Fatal(...any)
+	Fatalf(string, ...any)
+}
+
 // process takes a change through the steps of an attempt, one at a time, as a process that
 // may be stopped between any two of them.
 type process struct {
@@ -28,7 +35,7 @@ type process struct {
 }
 
 // next takes the next step. It reports whether the change has its verdict then.
-func (p *process) next(t *rapid.T) (done bool) {
+func (p *process) next(t fataler) (done bool) {
 	if p.put == nil {
 		b := batch(p.change)
 		p.put = newPut(&p.s.config, b)
@@ -60,6 +67,67 @@ func (p *process) next(t *rapid.T) (done bool) {
 		}
 	}
 	return len(p.rows) == 0
+}
+
+// A process is stopped between two steps while others apply newer changes, and goes on. What
+// it does then does not harm them.
+func TestRecords_stoppedProcess(t *testing.T) {
+	deleting := func(v int, name string) change.Change {
+		return set(updated(v), func(c *change.Change) { c.Bins = []change.Bin{{Name: name}} })
+	}
+	named := func(v int, name string) change.Change {
+		return set(updated(v, name), func(c *change.Change) { c.Mode = change.Replace })
+	}
+	const afterRead, afterState, afterWrite = 1, 2, 3
+	for _, tt := range []struct {
+		name      string
+		before    []change.Change
+		stopped   change.Change
+		step      int // it takes before it is stopped
+		meanwhile []change.Change
+		want      []string // bins
+	}{
+		{"a newer write", []change.Change{written(1)}, named(2, "a"), afterState, []change.Change{named(3, "b")}, []string{"b"}},
+		{"a newer write, before the state", []change.Change{written(1)}, named(2, "a"), afterRead, []change.Change{named(3, "b")}, []string{"b"}},
+		{"a newer delete", []change.Change{written(1)}, named(2, "a"), afterState, []change.Change{removed(3)}, nil},
+		{"deleted and created again, with the same generation", []change.Change{written(1)}, named(2, "a"), afterState, []change.Change{removed(3), named(4, "b")}, []string{"b"}},
+		{"a delete, deleted and created again", []change.Change{written(1)}, removed(2), afterState, []change.Change{removed(3), named(4, "b")}, []string{"b"}},
+		{"an update, deleted and created again", []change.Change{written(1)}, updated(2, "a"), afterState, []change.Change{removed(3), named(4, "b")}, []string{"b"}},
+		{"created and deleted", nil, named(2, "a"), afterState, []change.Change{named(3, "b"), removed(4)}, nil},
+		{"created and deleted, the state is checked", nil, named(2, "a"), afterWrite, []change.Change{named(3, "b"), removed(4)}, nil},
+		{"a delete of what is created late", nil, removed(3), afterRead, []change.Change{named(2, "a")}, nil},
+		{"an update of an absent record, created and deleted", nil, updated(2, "a"), afterState, []change.Change{named(3, "b"), removed(4)}, nil},
+		{"the last bin is deleted", nil, named(2, "a"), afterState, []change.Change{named(3, "b"), deleting(4, "b")}, nil},
+		{"a newer update", []change.Change{written(1)}, named(2, "a"), afterState, []change.Change{updated(3, "b")}, []string{"a", "b"}},
+		{"a newer update of the same bin", []change.Change{written(1)}, named(2, "b"), afterState, []change.Change{deleting(3, "b")}, nil},
+		{"an older update", []change.Change{written(1)}, updated(3, "b"), afterState, []change.Change{updated(2, "a", "b")}, []string{"a", "b", "i"}},
+		{"nothing", []change.Change{written(1)}, named(2, "a"), afterState, nil, []string{"a"}},
+	} {
+		for _, dies := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s/dies %t", tt.name, dies), func(t *testing.T) {
+				n := node(t, devnode.Config{Now: clock()})
+				s := open(t, n, "/test?mode=records", sink.Options{}).(*records)
+				store(t, s, tt.before...)
+				p := &process{s: s, change: tt.stopped}
+				for range tt.step {
+					if p.next(t) {
+						t.Fatal("it has its verdict already")
+					}
+				}
+				store(t, s, tt.meanwhile...)
+				if dies { // it takes one more step, and the change comes again
+					p.next(t)
+					store(t, s, tt.stopped)
+				} else {
+					for !p.next(t) { // until it has its verdict
+					}
+				}
+				if got := names(live(n, "test", tt.stopped.Digest)); !slices.Equal(got, tt.want) {
+					t.Errorf("bins %v, want %v", got, tt.want)
+				}
+			})
+		}
+	}
 }
 
 // Whatever the order in which processes take their steps, and wherever some end, the record
