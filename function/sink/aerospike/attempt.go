@@ -141,9 +141,6 @@ func (a *attempt) mergeLate(rows []*row) (passed []*row) {
 func (a *attempt) storeMerged(rows []*row) (passed []*row) {
 	commands := make([]as.BatchRecordIfc, len(rows))
 	for n, r := range rows {
-		if r.empties() {
-			r.applied.base |= stateDelete
-		}
 		commands[n] = a.writeApplied(r)
 	}
 	passed, _ = a.storeStates(rows, commands)
@@ -226,7 +223,7 @@ func (a *attempt) readApplied(rows []*row) (read []*row) {
 	for n, r := range rows {
 		keys[n] = r.states
 	}
-	records, errs := a.client.Read(a.ctx, keys, as.GetOp())
+	records, errs := a.client.Read(a.ctx, keys)
 	for n, r := range rows {
 		err := errAt(errs, n)
 		if err == nil {
@@ -283,7 +280,7 @@ func (a *attempt) drop(rows []*row) {
 // readBins reads the names of the targets' bins. Rows whose target has changed since step 1
 // begin anew; readBins returns the others.
 func (a *attempt) readBins(rows []*row) (read []*row) {
-	records, errs := a.client.Read(a.ctx, targets(rows), as.GetOp())
+	records, errs := a.client.Read(a.ctx, targets(rows))
 	for n, r := range rows {
 		r.bins = nil
 		switch err := errAt(errs, n); {
@@ -318,21 +315,26 @@ func (a *attempt) write(rows []*row) (created []*row) {
 		a.finish(written, commands)
 		return nil
 	}
-	a.confirmAbsent(absent)
+	emptied := a.confirmAbsent(absent)
 	succeeded, refused := a.carryOut(written, commands)
 	a.again = append(a.again, refused...) // the filter is that the target is the same
 	for _, r := range succeeded {
-		if r.present {
-			a.put.done(r.index, r.result())
-		} else {
+		switch {
+		case !r.present:
 			created = append(created, r)
+		case r.empties():
+			emptied = append(emptied, r)
+		default:
+			a.put.done(r.index, r.result())
 		}
 	}
+	a.markEmptied(emptied)
 	return created
 }
 
-// confirmAbsent is step 3 for rows that leave an absent target absent.
-func (a *attempt) confirmAbsent(rows []*row) {
+// confirmAbsent is step 3 for rows that leave an absent target absent. It returns those whose
+// target is.
+func (a *attempt) confirmAbsent(rows []*row) (absent []*row) {
 	records, errs := a.client.Read(a.ctx, targets(rows), headOps...)
 	for n, r := range rows {
 		switch err := errAt(errs, n); {
@@ -341,8 +343,31 @@ func (a *attempt) confirmAbsent(rows []*row) {
 		case records[n] != nil:
 			a.again = append(a.again, r)
 		default:
-			a.put.done(r.index, r.result())
+			absent = append(absent, r)
 		}
+	}
+	return absent
+}
+
+// markEmptied ends rows after which the target is absent. If that is not because of a delete,
+// but because no bin is left, the state gets to say so, as drop has to know. It must not have
+// changed since step 2.
+func (a *attempt) markEmptied(rows []*row) {
+	var marked []*row
+	var commands []as.BatchRecordIfc
+	for _, r := range rows {
+		if !r.empties() || r.applied.base&stateDelete != 0 {
+			a.put.done(r.index, r.result())
+			continue
+		}
+		r.applied.base |= stateDelete
+		r.appliedGeneration = r.stateCommand.BatchRec().Record.Generation
+		marked = append(marked, r)
+		commands = append(commands, a.writeApplied(r))
+	}
+	succeeded, _ := a.carryOut(marked, commands)
+	for _, r := range succeeded {
+		a.put.done(r.index, r.result())
 	}
 }
 

@@ -143,10 +143,9 @@ func (c *Client) Batch(ctx context.Context, commands []as.BatchRecordIfc) []erro
 	return errs
 }
 
-// Read reads records in one request to each node, with operations that read. It returns a
-// record for each key, nil if it is absent, and the error of each; nil means that all
-// succeeded. It takes the form of a batch in which an absent record costs no error, unless one
-// of the records has an error.
+// Read reads records in one request to each node: what ops read, or all bins without any. It
+// returns a record for each key, nil if it is absent, and the error of each; nil means that
+// all succeeded. Absent records, of which there may be many, cost no errors in this form.
 func (c *Client) Read(ctx context.Context, keys []*as.Key, ops ...*as.Operation) ([]*as.Record, []error) {
 	if len(keys) == 0 {
 		return nil, nil
@@ -156,20 +155,36 @@ func (c *Client) Read(ctx context.Context, keys []*as.Key, ops ...*as.Operation)
 		return nil, all(len(keys), err)
 	}
 	p.AllowPartialResults = false
-	if records, err := c.BatchGetOperate(p, keys, ops...); err == nil {
+	read := c.BatchGetOperate
+	if len(ops) == 0 {
+		read = func(p *as.BatchPolicy, keys []*as.Key, _ ...*as.Operation) ([]*as.Record, as.Error) {
+			return c.BatchGet(p, keys)
+		}
+	}
+	if records, err := read(p, keys, ops...); err == nil {
 		return records, nil
 	}
+	return c.readEach(ctx, keys, ops)
+}
+
+// readEach is Read in the form that has an error for each record.
+func (c *Client) readEach(ctx context.Context, keys []*as.Key, ops []*as.Operation) ([]*as.Record, []error) {
 	commands := make([]as.BatchRecordIfc, len(keys))
 	for n, key := range keys {
-		commands[n] = as.NewBatchReadOps(nil, key, ops...)
+		read := as.NewBatchRead(nil, key, nil)
+		if len(ops) > 0 {
+			read = as.NewBatchReadOps(nil, key, ops...)
+		}
+		commands[n] = read
 	}
 	errs := c.Batch(ctx, commands)
 	records := make([]*as.Record, len(keys))
-	for n := range errs {
-		if code(errs[n]) == types.KEY_NOT_FOUND_ERROR {
+	for n, command := range commands {
+		switch err := errAt(errs, n); code(err) {
+		case types.OK:
+			records[n] = command.BatchRec().Record
+		case types.KEY_NOT_FOUND_ERROR:
 			errs[n] = nil
-		} else {
-			records[n] = commands[n].BatchRec().Record
 		}
 	}
 	return records, errs

@@ -275,12 +275,12 @@ func TestRead(t *testing.T) {
 		t.Fatal(errs)
 	}
 	keys := []*as.Key{writeOf(c, 1).Key, writeOf(c, 2).Key, writeOf(c, 3).Key}
-	records, errs := c.Read(t.Context(), keys, as.GetOp())
+	records, errs := c.Read(t.Context(), keys)
 	if errs != nil || records[0].Bins["i"] != 1 || records[1].Bins["i"] != 2 || records[2] != nil {
 		t.Errorf("%v, %v", records, errs)
 	}
 	busy = true
-	records, errs = c.Read(t.Context(), keys, as.GetOp())
+	records, errs = c.Read(t.Context(), keys)
 	if errs[0] != nil || code(errs[1]) != types.PARTITION_UNAVAILABLE || errs[2] != nil || records[0].Bins["i"] != 1 || records[1] != nil || records[2] != nil {
 		t.Errorf("%v, %v", records, errs)
 	}

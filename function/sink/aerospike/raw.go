@@ -137,12 +137,8 @@ func (s *raw) confirm(ctx context.Context, p *put, filtered []int) (again []int)
 func (s *raw) command(p *format.Parsed) *as.BatchWrite {
 	c := &p.Change
 	version, _ := stateOf(c.Version()) // Put has checked it
-	expiration, expired := s.ttl.of(c, time.Now())
-	if expired {
-		expiration = 1 // the shortest: the notification outlives its record a little
-	}
 	policy := &as.BatchWritePolicy{
-		FilterExpression: s.filter.of(version), RecordExistsAction: as.REPLACE, CommitLevel: as.COMMIT_ALL, Expiration: expiration,
+		FilterExpression: s.filter.of(version), RecordExistsAction: as.REPLACE, CommitLevel: as.COMMIT_ALL, Expiration: s.ttl.of(c, time.Now()),
 	}
 	ops := []*as.Operation{
 		as.PutOp(as.NewBin(binOp, c.Op.String())),

@@ -120,7 +120,7 @@ func TestRaw_ttl(t *testing.T) {
 		{"&ttl=never", expires, as.TTLDontExpire, as.TTLDontExpire},
 		{"&ttl=1h", expires, 3500, 3600},
 		{"&ttl=remaining", expires, 900, 1000},
-		{"&ttl=remaining", gone, 1, 1},
+		{"&ttl=remaining", gone, 50, 60},
 	} {
 		tt.change.Digest[6] = byte(i)
 		store(t, open(t, n, "/other/raw?mode=raw&from=test"+tt.query, sink.Options{}), tt.change)

@@ -65,12 +65,7 @@ func (s *records) row(c *change.Change, now time.Time) (*row, error) {
 		r.action = remove
 		return r, nil
 	}
-	var expired bool
-	if r.ttl, expired = s.ttl.of(c, now); expired {
-		r.action, r.state = remove, r.state|stateDelete // it is gone, as after a delete
-		return r, nil
-	}
-	r.action = s.actionOf(c)
+	r.action, r.ttl = s.actionOf(c), s.ttl.of(c, now)
 	return r, r.setOps()
 }
 
@@ -147,10 +142,9 @@ func (r *row) hasValues() bool {
 	return slices.ContainsFunc(r.written, func(n int) bool { return r.change.Bins[n].Value.Kind() != change.KindNil })
 }
 
-// empties reports whether a merged change leaves no bin, and so no record. The base is
-// marked as a delete then: what is left of it in the target is what an older change creates.
+// empties reports whether a change that is merged leaves no bin, and so no record.
 func (r *row) empties() bool {
-	if r.isTouch() || r.hasValues() {
+	if r.action != update && !r.late || r.isTouch() || r.hasValues() {
 		return false
 	}
 	for _, name := range r.bins {
@@ -178,32 +172,40 @@ func (r *row) deleteOps() (ops []*as.Operation) {
 	return ops
 }
 
-// writeOps returns the operations of a write. An ordered update writes only the bins that
-// have no newer value. The server refuses to delete a bin together with a replacement, and
-// need not for an absent record.
+// writeOps returns the operations of a write.
 func (r *row) writeOps(ordered bool) []*as.Operation {
-	if r.isTouch() || r.action == update && !ordered {
+	switch {
+	case r.isTouch(), r.action == update && !ordered:
 		return r.ops
+	case r.action == replace && !r.late:
+		return r.valueOps(allIndexes(len(r.ops)))
+	case !r.present:
+		return r.valueOps(r.written)
 	}
-	written := r.written
-	if r.action == replace && !r.late {
-		written = allIndexes(len(r.ops))
+	var ops []*as.Operation
+	for _, n := range r.written {
+		ops = append(ops, r.ops[n])
 	}
-	deletes := r.present && (r.action == update || r.late)
-	ops := make([]*as.Operation, 0, len(written))
-	for _, n := range written {
-		if deletes || r.change.Bins[n].Value.Kind() != change.KindNil {
-			ops = append(ops, r.ops[n])
+	if r.late {
+		return append(ops, r.deleteOps()...)
+	}
+	// If the change has created the record late, it has done so with bins that a newer one
+	// had deleted.
+	for i := range r.change.Bins {
+		if name := r.change.Bins[i].Name; r.applied.bins[name]&stateDelete != 0 && !slices.Contains(r.written, i) {
+			ops = append(ops, as.PutOp(as.NewBin(name, nil)))
 		}
 	}
-	switch {
-	case r.late:
-		ops = append(ops, r.deleteOps()...)
-	case deletes:
-		for i := range r.change.Bins { // which the change has written before a newer one deleted them
-			if name := r.change.Bins[i].Name; r.applied.bins[name] != r.state|stateDelete && r.applied.bins[name]&stateDelete != 0 {
-				ops = append(ops, as.PutOp(as.NewBin(name, nil)))
-			}
+	return ops
+}
+
+// valueOps returns the operations for some bins, without those that delete one: the server
+// refuses them together with a replacement, and an absent record has no bin to delete.
+func (r *row) valueOps(indexes []int) []*as.Operation {
+	ops := make([]*as.Operation, 0, len(indexes))
+	for _, n := range indexes {
+		if r.change.Bins[n].Value.Kind() != change.KindNil {
+			ops = append(ops, r.ops[n])
 		}
 	}
 	return ops

@@ -48,25 +48,28 @@ func parseTTL(q *sink.Query, name, absent string) ttl {
 	}
 }
 
-// of returns the TTL of what c writes at that time, as the client takes it. The record is
-// expired, if it has none left.
-func (t ttl) of(c *change.Change, now time.Time) (seconds uint32, expired bool) {
+// lastTTL is what a change gets that has expired already, in seconds. It is written all the
+// same: a newer one may follow that prolongs the record, and need not have all of its bins.
+const lastTTL = 60
+
+// of returns the TTL of what c writes at that time, in seconds or as a special value of the
+// client.
+func (t ttl) of(c *change.Change, now time.Time) uint32 {
 	if t.kind == ttlFixed {
-		return t.fixed, false
+		return t.fixed
 	}
 	switch c.Expiry {
 	case 0:
-		return as.TTLDontExpire, false
+		return as.TTLDontExpire
 	case change.ExpiryUnknown:
-		return as.TTLServerDefault, false
+		return as.TTLServerDefault
 	}
 	since := now.Unix()
 	if t.kind == ttlAbsolute && c.LUT > 0 {
 		since = c.LUT / 1000
 	}
-	left := c.Expiry - since
-	if left <= 0 {
-		return 0, true
+	if left := c.Expiry - since; left > 0 {
+		return uint32(min(left, math.MaxInt32))
 	}
-	return uint32(min(left, math.MaxInt32)), false
+	return lastTTL
 }
