@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/aerosink/aerosink/connector/devnode"
 	"github.com/aerosink/aerosink/function/google"
 	"github.com/aerosink/aerosink/function/settings"
 	"github.com/aerosink/aerosink/function/sink"
@@ -50,12 +51,19 @@ func names(expression, text string) []string {
 
 // The README's tables of sinks list exactly the parameters that the sinks know.
 func TestReadme_sinkParameters(t *testing.T) {
-	for heading, url := range map[string]string{"## Pub/Sub": "pubsub://my-project/changes?x=", "## Cloud Storage": "gs://bucket?x="} {
-		_, err := google.Sinks().Parse(url, sink.Options{})
-		if err == nil {
-			t.Fatalf("%s: no error", url)
+	for heading, urls := range map[string][]string{
+		"## Pub/Sub": {"pubsub://my-project/changes?x="}, "## Cloud Storage": {"gs://bucket?x="},
+		"## Aerospike": {"aerospike://host/namespace/set?mode=raw&x=", "aerospike://host/namespace?mode=records&x="},
+	} {
+		known := ""
+		for _, url := range urls {
+			_, err := google.Sinks().Parse(url, sink.Options{})
+			if err == nil {
+				t.Fatalf("%s: no error", url)
+			}
+			_, list, _ := strings.Cut(err.Error(), "known are ")
+			known += list + ", "
 		}
-		_, known, _ := strings.Cut(err.Error(), "known are ")
 		if diff := cmp.Diff(names(`([a-z-]+)`, known), names("(?m)^\\| `([a-z-]+)` \\|", section(t, heading))); diff != "" {
 			t.Errorf("%s (-sink +README):\n%s", heading, diff)
 		}
@@ -79,7 +87,12 @@ func TestReadme_mediaTypes(t *testing.T) {
 // The README's table of metrics lists exactly the metrics that exist once a change is stored.
 func TestReadme_metrics(t *testing.T) {
 	sinktest.New(t)
-	r, _ := newReceiver(t, env("SINKS", both))
+	node, err := devnode.Listen("127.0.0.1:0", devnode.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer node.Close()
+	r, _ := newReceiver(t, env("SINKS", both+",aerospike://"+node.Addr()+"/test/raw?mode=raw&from=shop"))
 	if w := post(r, "application/json", jsonChange(1)); w.Code != http.StatusOK {
 		t.Fatalf("status %d: %s", w.Code, w.Body)
 	}
