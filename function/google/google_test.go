@@ -19,6 +19,8 @@ func TestSinks_Parse(t *testing.T) {
 		{"gs://bucket/a/b?format=ndjson&compression=gzip", ""},
 		{"log:", ""},
 		{"log:?data=true", ""},
+		{"aerospike://a:3000,b,[::1]:3000/archive/raw?mode=raw&from=shop", ""},
+		{"aerospike://a/shop?mode=records", ""},
 		{"", "unknown kind of sink"},
 		{"kafka://a/b", "want one of log:, pubsub://PROJECT/TOPIC, gs://BUCKET/PREFIX and aerospike://HOST:PORT/NAMESPACE"},
 		{"::", "is not a URL"},
@@ -35,6 +37,7 @@ func TestSinks_Parse(t *testing.T) {
 		{"gs://bucket?compression=zip", "invalid compression=zip: want one of none, gzip"},
 		{"log:?data=maybe", "invalid data=maybe: want one of false, true"},
 		{"log://host", "want log:"},
+		{"aerospike://a", "want aerospike://HOST:PORT/NAMESPACE"},
 	} {
 		spec, err := Sinks().Parse(tt.url, sink.Options{})
 		switch {

@@ -37,6 +37,10 @@ func TestParse_defaultsAndValues(t *testing.T) {
 		len(c.Sinks) != 2 || c.Sinks[0].String() != "log:" || c.Sinks[1].String() != "gs://bucket/prefix" {
 		t.Errorf("%+v", c)
 	}
+	c, err = environment(env("SINKS", "aerospike://a:3000,b,[::1]:3000/shop?mode=records , log:")).Parse(sink.Options{})
+	if err != nil || len(c.Sinks) != 2 || !c.Parser.Bins {
+		t.Errorf("several hosts: %v, bins %t, %v", c.Sinks, c.Parser.Bins, err)
+	}
 	c, err = environment(env("SINKS", "log:")).Parse(sink.Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -76,6 +80,7 @@ func TestParse_errors(t *testing.T) {
 		{"DEAD_LETTERS", "s3://b", `DEAD_LETTERS: "s3://b": unknown kind of sink`},
 		{"DEAD_LETTERS", "log:", `DEAD_LETTERS: a log is not durable; set for example gs://BUCKET/dead-letters`},
 		{"DEAD_LETTERS", "LOG:", `DEAD_LETTERS: a log is not durable`},
+		{"DEAD_LETTERS", "aerospike://a/n/s?mode=raw", `a dead letter may have no digest to be stored under`},
 		{"DEAD_LETTERS", "GS://bucket/changes", `is one of SINKS, whose readers expect changes`},
 		{"DEAD_LETTERS", "gs://bucket/changes?compression=gzip", `is one of SINKS, whose readers expect changes`},
 		{"TIMEOUT", "9", `TIMEOUT: invalid duration "9": want for example 9s`},
