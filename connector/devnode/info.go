@@ -62,11 +62,11 @@ func (n *Node) infoValue(name string) string {
 		return "0"
 	case "rebalance-generation":
 		return "1"
-	case "peers-clear-std", "peers-clear-alt", "alumni-clear-std":
-		return "0,3000,[]"
+	case "peers-clear-std", "peers-clear-alt", "alumni-clear-std", "peers-tls-std", "peers-tls-alt":
+		return "0,3000,[]" // with TLS only behind a proxy
 	case "service-clear-std", "service":
 		return n.Addr()
-	case "peers-tls-std", "peers-tls-alt", "alumni-tls-std", "service-tls-std", "service-tls-alt", "rack-ids":
+	case "alumni-tls-std", "service-tls-std", "service-tls-alt", "rack-ids":
 		return enterpriseOnly
 	case "service-clear-alt", "sindex-list:", "udf-list", "health-outliers":
 		return "" // there are none
