@@ -2,6 +2,7 @@ package aerospike
 
 import (
 	"fmt"
+	"sync"
 	"testing"
 
 	"github.com/aerosink/aerosink/connector/change"
@@ -11,10 +12,10 @@ import (
 )
 
 // typical returns version v of record i, of about 300 bytes in four bins.
-func typical(b *testing.B, i, v int) format.Parsed {
+func typical(b *testing.B, i, v int, mode change.Mode) format.Parsed {
 	b.Helper()
 	c := written(v)
-	c.Digest = change.Digest{byte(i), byte(i >> 8), byte(i >> 16), 1}
+	c.Digest, c.Mode = change.Digest{byte(i), byte(i >> 8), byte(i >> 16), 1}, mode
 	c.Key = change.StringValue(fmt.Appendf(nil, "customer-%d", i))
 	var p change.Packer
 	p.Open(change.KindMap, change.KeyOrdered)
@@ -34,47 +35,45 @@ func typical(b *testing.B, i, v int) format.Parsed {
 	return format.Parsed{Change: c, Data: make([]byte, 400), Format: "xdr"}
 }
 
-// BenchmarkPut stores batches of 500 changes, from several goroutines at once, in a
-// development node in the same process, so that a core does the work of both ends.
+// BenchmarkPut stores batches of 500 changes, two at once, in a development node in the same
+// process: the rate is that of both ends together, and of what makes the changes.
 func BenchmarkPut(b *testing.B) {
-	for _, mode := range []string{
-		"/test/s?mode=raw", "/test?mode=records&versions=none", "/test?mode=records", "/test?mode=records&write=update",
+	for _, bb := range []struct {
+		name, path string
+		mode       change.Mode
+	}{
+		{"raw", "/test/s?mode=raw", change.Replace},
+		{"records", "/test?mode=records", change.Replace},
+		{"updates", "/test?mode=records", change.Update},
+		{"without versions", "/test?mode=records&versions=none", change.Replace},
 	} {
-		for _, kind := range []string{"new", "changed"} {
-			b.Run(mode[1:]+"/"+kind, func(b *testing.B) {
-				n := node(b, devnode.Config{})
-				s := open(b, n, mode, sink.Options{})
-				const size = 500
+		for _, records := range []string{"new", "changed"} {
+			b.Run(bb.name+"/"+records, func(b *testing.B) {
+				s := open(b, node(b, devnode.Config{}), bb.path, sink.Options{})
 				b.ReportAllocs()
-				b.SetParallelism(2)
-				batches := make(chan sink.Batch, 1)
-				go func() {
-					defer close(batches)
-					for i := 0; i < b.N; i += size {
-						var batch sink.Batch
-						for j := range min(size, b.N-i) {
-							record, version := i+j, 1
-							if kind == "changed" {
-								record, version = j, 1+i/size
+				const size, atOnce = 500, 2
+				var group sync.WaitGroup
+				for p := range atOnce {
+					group.Go(func() {
+						for i := p * size; i < b.N; i += atOnce * size {
+							var batch sink.Batch
+							for j := range min(size, b.N-i) {
+								record, version := i+j, 1
+								if records == "changed" {
+									record, version = p*size+j, 1+i/size
+								}
+								batch.Changes = append(batch.Changes, typical(b, record, version, bb.mode))
 							}
-							batch.Changes = append(batch.Changes, typical(b, record, version))
-						}
-						batches <- batch
-					}
-				}()
-				b.ResetTimer()
-				b.RunParallel(func(p *testing.PB) {
-					for batch := range batches {
-						for _, err := range s.Put(b.Context(), batch) {
-							if err != nil {
-								b.Error(err)
-								break
+							for _, err := range s.Put(b.Context(), batch) {
+								if err != nil {
+									b.Error(err)
+									return
+								}
 							}
 						}
-					}
-					for p.Next() { // the batches are the work
-					}
-				})
+					})
+				}
+				group.Wait()
 				b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "changes/s")
 			})
 		}
