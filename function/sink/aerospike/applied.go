@@ -2,7 +2,6 @@ package aerospike
 
 import (
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -60,9 +59,6 @@ func appliedIn(r *as.Record, set string) (_ applied, generation uint32, err erro
 	}
 	return a, r.Generation, nil
 }
-
-// errLongName is the error for a bin name that the server would refuse.
-var errLongName = errors.New("a bin has a name of more than 15 bytes, and Aerospike takes no longer ones")
 
 // ops returns the operations that write a.
 func (a *applied) ops() []*as.Operation {

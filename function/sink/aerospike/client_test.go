@@ -3,6 +3,7 @@ package aerospike
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"io"
 	"net"
 	"os"
@@ -213,10 +214,8 @@ func TestBatch_noAnswer(t *testing.T) {
 	c := connected(t, n)
 	errs := c.Batch(t.Context(), []as.BatchRecordIfc{writeOf(c, 1), writeOf(c, 2)})
 	for i := range 2 {
-		e := (*resultError)(nil)
-		if err := errAt(errs, i); err == nil || change.IsPermanent(err) {
-			t.Errorf("row %d: %v", i, err)
-		} else if e = err.(*resultError); !e.inDoubt || !strings.Contains(err.Error(), "may have been carried out") {
+		err, e := errAt(errs, i), (*resultError)(nil)
+		if !errors.As(err, &e) || change.IsPermanent(err) || !e.inDoubt || !strings.Contains(err.Error(), "may have been carried out") {
 			t.Errorf("row %d: %v", i, err)
 		}
 	}
