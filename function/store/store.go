@@ -1,12 +1,14 @@
 // Package store makes the changes of a request durable in every sink. Changes that can never
 // be stored become dead letters. The [Outcome] has the result of each change.
 //
-//  1. [Store.Put] gives the batch to all targets at once. A target leaves out the changes
-//     that could not be read, and those that it stored in an earlier attempt (target.go,
-//     remembered.go).
-//  2. The worst verdict on each change counts.
-//  3. Changes with a permanent verdict become dead letters (deadletters.go).
-//  4. If the request will be repeated, each target remembers the changes that it stored.
+//  1. If there is a fence, [Store.Put] drops the changes that it knows to be published
+//     already, or older than what was (fenced.go).
+//  2. It gives the batch to all targets at once. A target leaves out the changes that could
+//     not be read, and those that it stored in an earlier attempt (target.go, remembered.go).
+//  3. The worst verdict on each change counts.
+//  4. Changes with a permanent verdict become dead letters (deadletters.go).
+//  5. If there is a fence, it is told what every sink has now.
+//  6. If the request will be repeated, each target remembers the changes that it stored.
 //
 // The package does not depend on HTTP.
 package store
@@ -26,8 +28,9 @@ import (
 
 // Config says where changes go.
 type Config struct {
-	Sinks       []sink.Spec // at least one
-	DeadLetters *sink.Spec  // nil if there is none
+	Sinks       []sink.Spec     // at least one
+	DeadLetters *sink.Spec      // nil if there is none
+	Fence       *sink.FenceSpec // nil if there is none
 }
 
 // Store stores changes in all sinks. The zero Store is not usable.
@@ -35,12 +38,13 @@ type Store struct {
 	config      Config
 	targets     []*target
 	deadLetters *deadLetters // nil if there is none
+	fenced      *fenced      // nil if there is no fence
 }
 
-// New returns a Store whose sinks are not open yet.
+// New returns a Store whose sinks and fence are not open yet.
 func New(c Config) *Store { return &Store{config: c} }
 
-// Open opens the sinks that are not open yet. It may be called again after an error.
+// Open opens the sinks and the fence if they are not open yet. It may be called again after an error.
 func (s *Store) Open(ctx context.Context) error {
 	for _, spec := range s.config.Sinks[len(s.targets):] {
 		t, err := openTarget(ctx, spec)
@@ -49,22 +53,31 @@ func (s *Store) Open(ctx context.Context) error {
 		}
 		s.targets = append(s.targets, t)
 	}
-	if s.config.DeadLetters == nil || s.deadLetters != nil {
-		return nil
+	if s.config.DeadLetters != nil && s.deadLetters == nil {
+		t, err := openTarget(ctx, *s.config.DeadLetters)
+		if err != nil {
+			return err
+		}
+		s.deadLetters = &deadLetters{target: t}
 	}
-	t, err := openTarget(ctx, *s.config.DeadLetters)
-	if err != nil {
-		return err
+	if s.config.Fence != nil && s.fenced == nil {
+		f, err := openFence(ctx, s.config.Fence)
+		if err != nil {
+			return err
+		}
+		s.fenced = f
 	}
-	s.deadLetters = &deadLetters{target: t}
 	return nil
 }
 
-// Close closes the sinks. All Puts must have returned.
+// Close closes the sinks and the fence. All Puts must have returned.
 func (s *Store) Close() error {
 	var errs []error
 	for _, t := range s.all() {
 		errs = append(errs, t.sink.Close())
+	}
+	if s.fenced != nil {
+		errs = append(errs, s.fenced.fence.Close())
 	}
 	return errors.Join(errs...)
 }
@@ -90,6 +103,19 @@ type Request struct {
 // Put stores the changes of a request and returns their results. If a sink panics,
 // Put panics with a [*SinkPanic] once the other sinks have finished.
 func (s *Store) Put(ctx context.Context, r Request, b sink.Batch) Outcome {
+	if s.fenced == nil {
+		return s.publish(ctx, r, b, nil)
+	}
+	o := s.fenced.put(ctx, b, func(b sink.Batch, record func(*Outcome)) Outcome { return s.publish(ctx, r, b, record) })
+	if o.stale != nil && s.remembers() {
+		s.forgetStale(b, &o)
+	}
+	return o
+}
+
+// publish stores the changes in all sinks. Unless record is nil, publish calls it with the
+// outcome before it decides whether the request will be repeated; record may add verdicts.
+func (s *Store) publish(ctx context.Context, r Request, b sink.Batch, record func(*Outcome)) Outcome {
 	var prints []fingerprint
 	if s.remembers() {
 		prints = fingerprintsOf(b.Changes)
@@ -104,6 +130,9 @@ func (s *Store) Put(ctx context.Context, r Request, b sink.Batch) Outcome {
 		s.remember(b, prints, verdicts, dead)
 		panic(panicked)
 	}
+	if record != nil {
+		record(&o)
+	}
 	if o.IsSuccess() {
 		for _, t := range s.all() {
 			t.remembered.forget(prints)
@@ -112,6 +141,20 @@ func (s *Store) Put(ctx context.Context, r Request, b sink.Batch) Outcome {
 		s.remember(b, prints, verdicts, dead)
 	}
 	return o
+}
+
+// forgetStale makes the targets forget the stale changes of b, which will not be repeated.
+func (s *Store) forgetStale(b sink.Batch, o *Outcome) {
+	var stale []format.Parsed
+	for i := range b.Changes {
+		if o.Of(i) == Stale {
+			stale = append(stale, b.Changes[i])
+		}
+	}
+	prints := fingerprintsOf(stale)
+	for _, t := range s.all() {
+		t.remembered.forget(prints)
+	}
 }
 
 // PutDeadLetter stores a change that its sender has given up as a dead letter, and in no sink.
