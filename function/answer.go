@@ -19,6 +19,7 @@ import (
 type stored struct {
 	Changes int `json:"changes"`
 	Stored  int `json:"stored"`
+	Stale   int `json:"stale,omitempty"` // only with a fence
 }
 
 // acceptsJSON reports whether the client accepts a body in JSON. Connectors send no Accept
@@ -82,7 +83,7 @@ func reportOn(o *store.Outcome) (rep *report.Report, first [store.NumResults]err
 	for i := range rep.Changes {
 		result := o.Of(i)
 		switch result {
-		case store.Stored:
+		case store.Stored, store.Stale:
 			continue
 		case store.Dead:
 			rep.Dead = append(rep.Dead, i)

@@ -22,6 +22,7 @@ type metrics struct {
 	seconds  prometheus.Histogram
 	bytes    prometheus.Histogram
 	dead     prometheus.Counter
+	unfenced prometheus.Counter
 
 	changes    *prometheus.CounterVec
 	mu         sync.Mutex
@@ -53,10 +54,11 @@ func newMetrics() *metrics {
 		bytes: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: prefix + "body_bytes", Help: "Bytes of a body, inflated.", Buckets: prometheus.ExponentialBuckets(256, 4, 10),
 		}),
-		dead:    prometheus.NewCounter(prometheus.CounterOpts{Name: prefix + "dead_letters_total", Help: "Changes that went to the dead letters; a body that cannot be read at all is one."}),
-		changes: prometheus.NewCounterVec(prometheus.CounterOpts{Name: prefix + "changes_total", Help: "Changes answered, by namespace and verdict."}, []string{"namespace", "verdict"}),
+		dead:     prometheus.NewCounter(prometheus.CounterOpts{Name: prefix + "dead_letters_total", Help: "Changes that went to the dead letters; a body that cannot be read at all is one."}),
+		unfenced: prometheus.NewCounter(prometheus.CounterOpts{Name: prefix + "unfenced_changes_total", Help: "Changes stored without the fence, because it failed."}),
+		changes:  prometheus.NewCounterVec(prometheus.CounterOpts{Name: prefix + "changes_total", Help: "Changes answered, by namespace and verdict."}, []string{"namespace", "verdict"}),
 	}
-	m.registry.MustRegister(m.requests, m.seconds, m.bytes, m.dead, m.changes)
+	m.registry.MustRegister(m.requests, m.seconds, m.bytes, m.dead, m.unfenced, m.changes)
 	return m
 }
 
@@ -98,6 +100,7 @@ func (m *metrics) answered(status int, since time.Time) {
 
 // count counts changes by result.
 func (m *metrics) count(changes []format.Parsed, o *store.Outcome) {
+	m.unfenced.Add(float64(o.Unfenced().Changes))
 	var of *resultCounters
 	namespace := ""
 	for i := range changes {

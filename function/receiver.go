@@ -32,6 +32,7 @@ type Receiver struct {
 	project     projectName
 	metrics     *metrics
 	readiness   readinessLog
+	unfenced    unfencedLog
 
 	entry   atomic.Pointer[entry] // nil until the first request
 	ready   atomic.Pointer[ready] // nil until all sinks are open
@@ -97,7 +98,7 @@ func (r *Receiver) openAll() error {
 		if err != nil {
 			return fmt.Errorf("environment: %w", err)
 		}
-		r.partial = &ready{s, store.New(store.Config{Sinks: s.Sinks, DeadLetters: s.DeadLetters})}
+		r.partial = &ready{s, store.New(store.Config{Sinks: s.Sinks, DeadLetters: s.DeadLetters, Fence: s.Fence})}
 	}
 	if err := r.partial.store.Open(context.Background()); err != nil {
 		return err
@@ -180,6 +181,9 @@ func (r *Receiver) store(w http.ResponseWriter, req *http.Request, reader *intak
 	o := to.store.Put(ctx, store.Request{MediaType: mediaType, ID: from.Request, Received: received},
 		sink.Batch{Changes: buffer.changes, TraceParent: from.TraceParent()})
 	r.metrics.count(buffer.changes, &o)
+	if u := o.Unfenced(); u.Changes > 0 {
+		r.unfenced.log(req.Context(), r.log, u)
+	}
 	return &o, nil
 }
 
@@ -238,8 +242,8 @@ func (r *Receiver) answer(w http.ResponseWriter, req *http.Request, from origin,
 		return p.Status
 	case o != nil && acceptsJSON(req.Header):
 		w.Header().Set("Content-Type", "application/json")
-		n := o.Changes()
-		_ = json.NewEncoder(w).Encode(stored{Changes: n, Stored: n}) // the client may have gone
+		n, stale := o.Changes(), o.Stale()
+		_ = json.NewEncoder(w).Encode(stored{Changes: n, Stored: n - stale, Stale: stale}) // the client may have gone
 	default:
 		w.WriteHeader(http.StatusOK)
 	}

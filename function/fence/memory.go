@@ -68,13 +68,16 @@ type entry struct {
 	version    uint64 // the last update time, shifted by opBits, and the operation
 }
 
+// EntrySize is how many bytes the newest version of a record takes.
+const EntrySize = int64(unsafe.Sizeof(entry{}))
+
 const (
 	opBits = 2
 	opMask = 1<<opBits - 1
 )
 
-// NewMemory returns an empty fence that holds as many records as fit into size bytes, 32 bytes
-// for each. The operating system provides the memory as it is used.
+// NewMemory returns an empty fence that holds as many records as fit into size bytes, which
+// take EntrySize bytes each. The operating system provides the memory as it is used.
 func NewMemory(size int64) *Memory {
 	return &Memory{
 		seed:       maphash.MakeSeed(),

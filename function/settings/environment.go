@@ -89,6 +89,7 @@ func (e Environment) parse(o sink.Options, read schemaReader) (Settings, error) 
 	o.Timeout, o.Avro, o.MetadataKey = s.Timeout, s.Parser.Avro, s.Parser.MetadataKey
 	p.sinks(&s, o)
 	p.deadLetters(&s, o)
+	p.fence(&s)
 	return s, errors.Join(p.errs...)
 }
 

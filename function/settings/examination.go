@@ -91,6 +91,9 @@ func (x *Examination) warn() {
 			warn(sinks, "%s: without ordering a subscriber may get the versions of a record in any order; add for example ordering=256", spec.URL)
 		}
 	}
+	if s.Fence != nil && memoryFence.in(getenv) != "" {
+		warn(memoryFence, "an instance remembers only what it published itself, until it ends; with several instances use a fence in Aerospike, one of %s", sinks.Name)
+	}
 	if getenv("FUNCTION_TARGET") == "" {
 		return
 	}
@@ -150,6 +153,9 @@ func (x *Examination) Connect(ctx context.Context) []Connection {
 	}
 	if s := x.settings.DeadLetters; s != nil {
 		specs, all = append(specs, *s), append(all, Connection{Variable: deadLetters.Name, URL: s.URL})
+	}
+	if f := x.settings.Fence; f != nil && f.Probe != nil {
+		specs, all = append(specs, sink.Spec{Probe: f.Probe}), append(all, Connection{Variable: sinks.Name, URL: f.URL})
 	}
 	var probing sync.WaitGroup
 	for i, s := range specs {

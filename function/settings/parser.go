@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/aerosink/aerosink/function/fence"
 	"github.com/aerosink/aerosink/function/intake"
 	"github.com/aerosink/aerosink/function/sink"
 )
@@ -45,20 +46,31 @@ func (p *parser) tokens() []intake.Token {
 }
 
 func (p *parser) sinks(s *Settings, o sink.Options) {
-	empty := true
+	empty, failed := true, false
 	for text := range sink.SplitURLs(sinks.in(p.Getenv)) {
 		empty = false
 		spec, err := p.Sinks.Parse(text, o)
 		if err == nil && hasTarget(s.Sinks, spec) {
 			err = fmt.Errorf("%q twice; list each sink once", text)
 		}
-		if p.fail(sinks, err); err == nil {
+		if err == nil && spec.Fence != nil && s.Fence != nil {
+			err = fmt.Errorf("%q is a second fence; name one", text)
+		}
+		switch p.fail(sinks, err); {
+		case err != nil:
+			failed = true
+		case spec.Fence != nil:
+			s.Fence = spec.Fence
+		default:
 			s.Sinks = append(s.Sinks, spec)
 			s.Parser.Bins = s.Parser.Bins || spec.Bins
 		}
 	}
-	if empty {
+	switch {
+	case empty:
 		p.fail(sinks, errors.New("not set, so changes have nowhere to go; set for example pubsub://PROJECT/TOPIC"))
+	case len(s.Sinks) == 0 && !failed:
+		p.fail(sinks, errors.New("only a fence, so changes have nowhere to go; add for example pubsub://PROJECT/TOPIC"))
 	}
 }
 
@@ -72,6 +84,8 @@ func (p *parser) deadLetters(s *Settings, o sink.Options) {
 	case err != nil:
 	case strings.HasPrefix(spec.URL, "log:"):
 		err = errors.New("a log is not durable; set for example gs://BUCKET/dead-letters")
+	case spec.Fence != nil:
+		err = fmt.Errorf("%q is a fence, which stores no changes; set for example gs://BUCKET/dead-letters", text)
 	case strings.HasPrefix(spec.URL, "aerospike:"):
 		err = errors.New("a dead letter may have no digest to be stored under; set for example gs://BUCKET/dead-letters")
 	case hasTarget(s.Sinks, spec):
@@ -79,6 +93,21 @@ func (p *parser) deadLetters(s *Settings, o sink.Options) {
 	}
 	if p.fail(deadLetters, err); err == nil {
 		s.DeadLetters = &spec
+	}
+}
+
+// fence parses the variable of the fence in memory. A fence in a database is one of the sinks.
+func (p *parser) fence(s *Settings) {
+	text := memoryFence.in(p.Getenv)
+	if text == "" {
+		return
+	}
+	spec, err := fence.Parse(text)
+	if err == nil && s.Fence != nil {
+		err = fmt.Errorf("%s names a fence too; remove one of them", sinks.Name)
+	}
+	if p.fail(memoryFence, err); err == nil {
+		s.Fence = &spec
 	}
 }
 

@@ -33,6 +33,7 @@ var (
 	metricsPort = Variable{"METRICS_PORT", "", "port", "port of `/metrics` for Prometheus; if not set, there is none"}
 	sinks       = Variable{"SINKS", "", "URLs", "sinks, each of which gets every change: URLs separated by commas; required"}
 	deadLetters = Variable{"DEAD_LETTERS", "", "URL", "sink for changes that can never be stored: a `gs:` or `pubsub:` URL; if not set, they are refused"}
+	memoryFence = Variable{"FENCE", "", "memory", "`memory` or `memory?size=64MiB` drops duplicates and older versions of records, as far as this instance remembers; if not set, there is no fence, unless one of `SINKS` is one"}
 	metadataKey = Variable{"METADATA_KEY", "metadata", "name", "member of flat JSON, or field or map entry of Avro, that holds the metadata"}
 	avroSchema  = Variable{"AVRO_SCHEMA", "", "path, URL", "path or `gs:` URL of the schema of bare Avro data; container files have their own"}
 	tokensFile  = Variable{intake.TokensFile, "", "path", "path of a file with bearer tokens, one per line, of which a request must have one; reloaded when it changes"}
@@ -55,7 +56,7 @@ var (
 // more, PUBSUB_EMULATOR_HOST and STORAGE_EMULATOR_HOST among them.
 func Variables() []Variable {
 	return []Variable{
-		port, host, metricsPort, sinks, deadLetters, metadataKey, avroSchema, tokensFile, tokens,
+		port, host, metricsPort, sinks, deadLetters, memoryFence, metadataKey, avroSchema, tokensFile, tokens,
 		maxBody, maxInflated, maxInFlight, maxChanges, maxChange, maxDepth, maxHeader, headerTime, bodyTime, timeout, logLevel, project,
 	}
 }
@@ -74,7 +75,8 @@ type Settings struct {
 	Port        string
 	MetricsPort string // "" is none
 	Sinks       []sink.Spec
-	DeadLetters *sink.Spec // nil is none
+	DeadLetters *sink.Spec      // nil is none
+	Fence       *sink.FenceSpec // nil is none
 	Parser      formats.Parser
 	Limits      intake.Limits
 	TokensFile  string

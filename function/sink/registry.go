@@ -69,6 +69,9 @@ func (r Registry) Parse(text string, o Options) (Spec, error) {
 		return Spec{}, fmt.Errorf("%q: %w", text, err)
 	}
 	s.URL = u.Scheme + text[len(u.Scheme):] // the scheme in lower case
+	if s.Fence != nil {
+		s.Fence.URL = s.URL
+	}
 	return s, nil
 }
 

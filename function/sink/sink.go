@@ -87,6 +87,9 @@ type Spec struct {
 	// metadata, so that formats.Parser.Bins must be set.
 	Bins bool
 
+	// Fence is not nil if the URL names a fence instead of a sink. New and Probe are nil then.
+	Fence *FenceSpec
+
 	// New opens the sink. The context applies only to opening it.
 	New func(ctx context.Context) (Sink, error)
 

@@ -128,6 +128,9 @@ func (s *Store) publish(ctx context.Context, r Request, b sink.Batch, record fun
 	}
 	if panicked != nil {
 		s.remember(b, prints, verdicts, dead)
+		if s.fenced != nil {
+			s.rememberNewest(ctx, b, verdicts)
+		}
 		panic(panicked)
 	}
 	if record != nil {
@@ -139,6 +142,9 @@ func (s *Store) publish(ctx context.Context, r Request, b sink.Batch, record fun
 		}
 	} else {
 		s.remember(b, prints, verdicts, dead)
+	}
+	if s.fenced != nil && (!o.IsSuccess() || o.unfenced.Changes > 0) {
+		s.rememberNewest(ctx, b, verdicts)
 	}
 	return o
 }
@@ -207,6 +213,13 @@ func (s *Store) remember(b sink.Batch, prints []fingerprint, verdicts []sink.Ver
 	}
 	if dead != nil {
 		s.deadLetters.target.remember(dead.Batch, fingerprintsOf(dead.Changes), dead.verdicts)
+	}
+}
+
+// rememberNewest records which versions each target has that the fence may not know.
+func (s *Store) rememberNewest(ctx context.Context, b sink.Batch, verdicts []sink.Verdicts) {
+	for i, t := range s.targets {
+		t.newest.add(ctx, b, verdicts[i])
 	}
 }
 

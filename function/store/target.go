@@ -23,6 +23,7 @@ type target struct {
 	sink       sink.Sink
 	spec       sink.Spec
 	remembered remembered
+	newest     newest // only with a fence
 }
 
 func openTarget(ctx context.Context, spec sink.Spec) (*target, error) {
@@ -49,6 +50,12 @@ func (t *target) put(ctx context.Context, b sink.Batch, prints []fingerprint) (v
 	var has []bool
 	if prints != nil {
 		has = t.remembered.among(prints)
+	}
+	for i, newer := range t.newest.among(ctx, b) {
+		if has == nil {
+			has = make([]bool, len(b.Changes))
+		}
+		has[i] = has[i] || newer
 	}
 	verdicts = unreadable(b)
 	if verdicts == nil && has == nil {
