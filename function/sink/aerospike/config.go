@@ -23,8 +23,10 @@ func Parse(u *url.URL, o sink.Options) (sink.Spec, error) {
 		spec = parseRaw(c, q)
 	case "records":
 		spec = parseRecords(c, q)
+	case "fence":
+		spec = parseFence(c, q)
 	default:
-		q.Fail("invalid mode=%s: want mode=raw, which stores the notifications, or mode=records, which applies the changes", mode)
+		q.Fail("invalid mode=%s: want mode=raw, which stores the notifications, mode=records, which applies the changes, or mode=fence, which remembers what was published", mode)
 	}
 	return spec, q.End()
 }
