@@ -89,7 +89,9 @@ func (f *failing) Read(ctx context.Context, states []sink.State) sink.Verdicts {
 	f.reads++
 	f.mu.Unlock()
 	verdicts := verdictsOf(ctx, states, f.read)
-	f.Fence.Read(ctx, states)
+	for i, err := range f.Fence.Read(ctx, states) {
+		verdicts.Set(len(states), i, err)
+	}
 	return verdicts
 }
 
@@ -99,12 +101,15 @@ func (f *failing) Write(ctx context.Context, states []sink.State) sink.Verdicts 
 	f.mu.Unlock()
 	verdicts := verdictsOf(ctx, states, f.write)
 	var good []sink.State
+	var of []int
 	for i := range states {
 		if verdicts == nil || verdicts[i] == nil {
-			good = append(good, states[i])
+			good, of = append(good, states[i]), append(of, i)
 		}
 	}
-	f.Fence.Write(ctx, good)
+	for n, err := range f.Fence.Write(ctx, good) {
+		verdicts.Set(len(states), of[n], err)
+	}
 	return verdicts
 }
 

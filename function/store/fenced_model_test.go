@@ -3,16 +3,22 @@ package store
 import (
 	"context"
 	"errors"
+	"fmt"
+	"net/url"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 
 	"github.com/aerosink/aerosink/connector/change"
+	"github.com/aerosink/aerosink/connector/devnode"
 	"github.com/aerosink/aerosink/connector/format"
 	"github.com/aerosink/aerosink/function/fence"
 	"github.com/aerosink/aerosink/function/sink"
+	"github.com/aerosink/aerosink/function/sink/aerospike"
 )
 
 // history draws the versions of a record as a database makes them: its clock may stand still or
@@ -91,8 +97,8 @@ func (p *process) err() error {
 // succeeds. After a crash, a new process goes on.
 type run struct {
 	t       *rapid.T
-	sinks   [2]*journal // outlive a process
-	fence   func() sink.Fence
+	sinks   [2]*journal       // outlive a process
+	fence   func() sink.Fence // opens it for a new process
 	faults  map[string]*plan
 	crashes int
 
@@ -185,20 +191,13 @@ func (r *run) has(p *format.Parsed) bool {
 }
 
 // checkFenced delivers random histories, shuffled, in part several times.
-func checkFenced(t *testing.T, rt *rapid.T, faults []string, lasting bool) {
-	r := &run{t: rt, sinks: [2]*journal{{}, {}}, faults: map[string]*plan{}}
+func checkFenced(t *testing.T, rt *rapid.T, faults []string, lasting bool, open func() sink.Fence) {
+	r := &run{t: rt, sinks: [2]*journal{{}, {}}, fence: open, faults: map[string]*plan{}}
 	for _, name := range []string{"a", "b", "read", "write", "crash"} {
 		r.faults[name] = &plan{}
 		if slices.Contains(faults, name) {
 			r.faults[name] = drawPlan(rt, name)
 		}
-	}
-	kept := fence.NewMemory(1 << 16)
-	r.fence = func() sink.Fence {
-		if lasting {
-			return kept
-		}
-		return fence.NewMemory(1 << 16)
 	}
 	var records [][]format.Parsed
 	var deliveries []format.Parsed
@@ -269,12 +268,60 @@ func TestStore_fencedHistories(t *testing.T) {
 		"crashes":        {"crash"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			rapid.Check(t, func(rt *rapid.T) { checkFenced(t, rt, faults, true) })
+			rapid.Check(t, func(rt *rapid.T) {
+				kept := fence.NewMemory(1 << 16)
+				checkFenced(t, rt, faults, true, func() sink.Fence { return kept })
+			})
 		})
 	}
 }
 
 // A fence that forgets at a crash loses nothing either.
 func TestStore_fencedHistoriesForgotten(t *testing.T) {
-	rapid.Check(t, func(rt *rapid.T) { checkFenced(t, rt, []string{"a", "b", "crash"}, false) })
+	rapid.Check(t, func(rt *rapid.T) {
+		checkFenced(t, rt, []string{"a", "b", "crash"}, false, func() sink.Fence { return fence.NewMemory(1 << 16) })
+	})
+}
+
+// The same with a fence in Aerospike, which each process opens anew. Its node fails too: it
+// answers with an error, or not at all, before or after it has carried a request out.
+func TestStore_fencedHistoriesInAerospike(t *testing.T) {
+	var broken atomic.Pointer[plan]
+	broken.Store(&plan{})
+	var requests atomic.Int64
+	node, err := devnode.Listen("127.0.0.1:0", devnode.Config{Namespaces: []string{"state"}, Fault: func(c devnode.Command) devnode.Fault {
+		if c.Kind == devnode.Info || !broken.Load().fails() {
+			return devnode.Fault{}
+		}
+		return []devnode.Fault{{DropAfter: true}, {DropBefore: true}, {Code: 14}}[requests.Add(1)%3]
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = node.Close() }() // nothing is left to be done
+	for name, faults := range map[string][]string{"crashes": {"crash"}, "all of it": {"a", "b", "read", "write", "crash"}} {
+		t.Run(name, func(t *testing.T) {
+			sets := 0
+			rapid.Check(t, func(rt *rapid.T) {
+				sets++ // each check begins with no states
+				u, err := url.Parse(fmt.Sprintf("aerospike://%s/state/%s-%d?mode=fence&timeout=1m", node.Addr(), name[:3], sets))
+				if err != nil {
+					rt.Fatal(err)
+				}
+				spec, err := aerospike.Parse(u, sink.Options{Timeout: time.Minute})
+				if err != nil {
+					rt.Fatal(err)
+				}
+				broken.Store(drawPlan(rt, "node"))
+				checkFenced(t, rt, faults, true, func() sink.Fence {
+					f, err := spec.Fence.New(t.Context())
+					if err != nil {
+						rt.Fatal(err)
+					}
+					rt.Cleanup(func() { _ = f.Close() })
+					return f
+				})
+			})
+		})
+	}
 }

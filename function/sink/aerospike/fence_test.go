@@ -377,6 +377,30 @@ func TestFence_failures(t *testing.T) {
 	}
 }
 
+// A state is read, or there is an error: no failure makes a state look as if it did not exist.
+func TestFence_failedReadIsNoAbsence(t *testing.T) {
+	for _, rows := range []int{1, 2, 3} {
+		for _, fault := range []devnode.Fault{{DropBefore: true}, {DropAfter: true}, {Code: 14}, {Code: 18}, {Code: 9}, {Code: 11}, {Rows: map[int]devnode.Code{0: 14}}} {
+			for times := range 4 {
+				var node faults
+				f := openFence(t, listen(t, node.fault).Addr(), "")
+				var states []sink.State
+				for i := range rows {
+					states = append(states, stateOf("shop", i, write(5, 1)))
+				}
+				record(t, f, states...)
+				node.fail(times, fault)
+				verdicts := f.Read(t.Context(), states)
+				for i := range states {
+					if (verdicts == nil || verdicts[i] == nil) && states[i].Version != write(5, 1) {
+						t.Errorf("state %d of %d, %d times %+v: %+v without an error", i, rows, times, fault, states[i].Version)
+					}
+				}
+			}
+		}
+	}
+}
+
 // Reading and writing end after the timeout of the fence, or with the request's time.
 func TestFence_slowNode(t *testing.T) {
 	release := make(chan struct{})
