@@ -116,3 +116,21 @@ func TestReadme_variables(t *testing.T) {
 		}
 	}
 }
+
+// The README's table of a fence has parameters that a fence in Aerospike knows.
+func TestReadme_fenceParameters(t *testing.T) {
+	_, err := google.Sinks().Parse("aerospike://127.0.0.1:3000/state/fence?mode=fence&x=", sink.Options{})
+	if err == nil {
+		t.Fatal("no error")
+	}
+	_, known, _ := strings.Cut(err.Error(), "known are ")
+	listed := names("(?m)^\\| `([a-z-]+)` \\|", section(t, "## Fence"))
+	if len(listed) != 4 {
+		t.Errorf("the README has %v", listed)
+	}
+	for _, name := range listed {
+		if !slices.Contains(names(`([a-z-]+)`, known), name) {
+			t.Errorf("the README has %s, the fence knows %s", name, known)
+		}
+	}
+}

@@ -153,12 +153,12 @@ func (b *bucket) record(namespace uint16, s *sink.State) {
 		return
 	}
 	copy(b[1:at+1], b[:at])
-	b[0] = entry{s.Digest, namespace, uint16(s.Version.Generation), uint64(s.Version.LUT)<<opBits | uint64(s.Version.Op)} //nolint:gosec // generations have 16 bits, LUTs are positive
+	b[0] = entry{s.Digest, namespace, uint16(s.Version.Generation), uint64(s.Version.LUT)<<opBits | uint64(s.Version.Op)}
 }
 
 // unpack returns the version of the entry.
 func (e *entry) unpack() change.Version {
-	return change.Version{LUT: int64(e.version >> opBits), Generation: uint32(e.generation), Op: change.Op(e.version & opMask)} //nolint:gosec // as packed
+	return change.Version{LUT: int64(e.version >> opBits), Generation: uint32(e.generation), Op: change.Op(e.version & opMask)}
 }
 
 // number returns the number of a namespace. If it has none it gets one if add is set and there
@@ -174,7 +174,7 @@ func (m *Memory) number(namespace string, add bool) uint16 {
 	defer m.mu.Unlock()
 	n = m.namespaces[namespace]
 	if n == 0 && len(m.namespaces) < maxNamespaces {
-		n = uint16(len(m.namespaces) + 1) //nolint:gosec // at most maxNamespaces
+		n = uint16(len(m.namespaces) + 1)
 		m.namespaces[strings.Clone(namespace)] = n
 	}
 	return n

@@ -43,7 +43,7 @@ func TestParse(t *testing.T) {
 // record returns a version of record i.
 func record(i int, v change.Version) sink.State {
 	s := sink.State{Namespace: "shop", Version: v}
-	binary.BigEndian.PutUint64(s.Digest[:], uint64(i)) //nolint:gosec // tests count from 0
+	binary.BigEndian.PutUint64(s.Digest[:], uint64(i))
 	return s
 }
 
@@ -127,7 +127,7 @@ func TestMemory_size(t *testing.T) {
 	}
 	runtime.GC()
 	runtime.ReadMemStats(&after)
-	if used := int64(after.HeapAlloc) - int64(before.HeapAlloc); used > size+256<<10 { //nolint:gosec // sizes of a heap
+	if used := int64(after.HeapAlloc) - int64(before.HeapAlloc); used > size+256<<10 {
 		t.Errorf("%d bytes, want at most %d", used, size)
 	}
 	all, recent := 0, 0

@@ -33,7 +33,7 @@ var (
 	metricsPort = Variable{"METRICS_PORT", "", "port", "port of `/metrics` for Prometheus; if not set, there is none"}
 	sinks       = Variable{"SINKS", "", "URLs", "sinks, each of which gets every change: URLs separated by commas; required"}
 	deadLetters = Variable{"DEAD_LETTERS", "", "URL", "sink for changes that can never be stored: a `gs:` or `pubsub:` URL; if not set, they are refused"}
-	memoryFence = Variable{"FENCE", "", "memory", "`memory` or `memory?size=64MiB` drops duplicates and older versions of records, as far as this instance remembers; if not set, there is no fence, unless one of `SINKS` is one"}
+	memoryFence = Variable{"FENCE", "", "memory", "`memory`, or for example `memory?size=64MiB`: a fence, which drops duplicates and older versions, as far as this instance remembers; one in Aerospike is one of `SINKS`"}
 	metadataKey = Variable{"METADATA_KEY", "metadata", "name", "member of flat JSON, or field or map entry of Avro, that holds the metadata"}
 	avroSchema  = Variable{"AVRO_SCHEMA", "", "path, URL", "path or `gs:` URL of the schema of bare Avro data; container files have their own"}
 	tokensFile  = Variable{intake.TokensFile, "", "path", "path of a file with bearer tokens, one per line, of which a request must have one; reloaded when it changes"}

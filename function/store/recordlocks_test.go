@@ -19,7 +19,7 @@ func TestRecordLocks_exclusive(t *testing.T) {
 	var using sync.WaitGroup
 	for seed := range uint64(8) {
 		using.Go(func() {
-			random := rand.New(rand.NewPCG(seed, 1)) //nolint:gosec // a test
+			random := rand.New(rand.NewPCG(seed, 1))
 			for range 500 {
 				h := new(hold)
 				for range 1 + random.IntN(4) {

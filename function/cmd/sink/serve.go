@@ -40,7 +40,11 @@ func serve(ctx context.Context, getenv func(string) string, stderr io.Writer) er
 	}
 	serving, ctx := errgroup.WithContext(ctx)
 	serving.Go(func() error { return function.Serve(ctx, l, receiver, c.Limits, log) })
-	log.Info("sink started", "address", l.Addr().String(), "sinks", fmt.Sprint(c.Sinks))
+	started := []any{"address", l.Addr().String(), "sinks", fmt.Sprint(c.Sinks)}
+	if c.Fence != nil {
+		started = append(started, "fence", c.Fence.URL)
+	}
+	log.Info("sink started", started...)
 	if c.MetricsPort != "" {
 		serving.Go(func() error { return serveMetrics(ctx, c, receiver.Metrics(), log) })
 	}
