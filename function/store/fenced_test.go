@@ -334,6 +334,35 @@ func TestStore_fenceNoOlderVersionAfterAFailure(t *testing.T) {
 	}
 }
 
+// The window between two instances, as the README describes it: two that have two versions of a
+// record in hand at the same moment publish both, in any order. The state is the newer one
+// whoever writes last, and what comes later is dropped.
+func TestStore_fenceTwoInstances(t *testing.T) {
+	shared := fence.NewMemory(1 << 16) // as one in Aerospike would be
+	j := &journal{}
+	begun, goOn := make(chan struct{}), make(chan struct{})
+	slow := &journal{put: func(context.Context, *format.Parsed) error {
+		close(begun)
+		<-goOn
+		return nil
+	}}
+	a, b := config{sinks: []sink.Sink{slow}, fence: shared}.open(t), config{sinks: []sink.Sink{j}, fence: shared}.open(t)
+	older := make(chan Outcome)
+	go func() { older <- a.Put(context.Background(), Request{}, batchOf(shop(5, 1))) }()
+	<-begun
+	expect(t, b, j, batchOf(shop(6, 2)), "stored", "shop/1@6.2.write")
+	close(goOn)
+	if o := <-older; o.Of(0) != Stored || len(slow.take()) != 1 {
+		t.Errorf("the older version: %v", o.Of(0))
+	}
+	slow.put = nil
+	for _, s := range []*Store{a, b} {
+		if o := s.Put(t.Context(), Request{}, batchOf(shop(5, 1), shop(6, 2))); results(&o) != "[stale stale]" {
+			t.Errorf("afterwards: %s", results(&o))
+		}
+	}
+}
+
 // What a repeat of a change was remembered for is forgotten when the change is stale.
 func TestStore_fenceForgetsStaleChanges(t *testing.T) {
 	verdict := errLater
