@@ -30,6 +30,7 @@ func TestParse_fence(t *testing.T) {
 		{"sink:a", "memory?size=1MiB", "", "memory?size=1MiB", ""},
 		{"sink:a,fence:b", "", "", "fence:b", ""},
 		{"fence:b,sink:a", "", "", "fence:b", ""},
+		{"fence:b,sink:a,fence:b?x", "", "", "", `SINKS: "fence:b?x" twice; list each sink once`},
 		{"fence:b,sink:a,fence:c", "", "", "", `SINKS: "fence:c" is a second fence; name one`},
 		{"fence:b,sink:a", "memory", "", "", "FENCE: SINKS names a fence too; remove one of them"},
 		{"fence:b", "", "", "", "SINKS: only a fence, so changes have nowhere to go; add for example pubsub://PROJECT/TOPIC"},

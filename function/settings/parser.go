@@ -47,24 +47,27 @@ func (p *parser) tokens() []intake.Token {
 
 func (p *parser) sinks(s *Settings, o sink.Options) {
 	empty, failed := true, false
+	var all []sink.Spec // fences too
 	for text := range sink.SplitURLs(sinks.in(p.Getenv)) {
 		empty = false
 		spec, err := p.Sinks.Parse(text, o)
-		if err == nil && hasTarget(s.Sinks, spec) {
+		if err == nil && hasTarget(all, spec) {
 			err = fmt.Errorf("%q twice; list each sink once", text)
 		}
 		if err == nil && spec.Fence != nil && s.Fence != nil {
 			err = fmt.Errorf("%q is a second fence; name one", text)
 		}
-		switch p.fail(sinks, err); {
-		case err != nil:
+		if p.fail(sinks, err); err != nil {
 			failed = true
-		case spec.Fence != nil:
-			s.Fence = spec.Fence
-		default:
-			s.Sinks = append(s.Sinks, spec)
-			s.Parser.Bins = s.Parser.Bins || spec.Bins
+			continue
 		}
+		all = append(all, spec)
+		if spec.Fence != nil {
+			s.Fence = spec.Fence
+			continue
+		}
+		s.Sinks = append(s.Sinks, spec)
+		s.Parser.Bins = s.Parser.Bins || spec.Bins
 	}
 	switch {
 	case empty:

@@ -318,21 +318,70 @@ func TestStore_fenceContext(t *testing.T) {
 }
 
 // A sink that has a version does not get an older one after it, although the fence does not
-// know yet because the other sink failed.
+// know yet because the other sink failed, or refused the version.
 func TestStore_fenceNoOlderVersionAfterAFailure(t *testing.T) {
-	var verdict error
-	good, bad := &journal{}, &journal{put: func(context.Context, *format.Parsed) error { return verdict }}
-	s := config{sinks: []sink.Sink{good, bad}}.open(t)
-	verdict = errLater
-	expect(t, s, good, batchOf(shop(6, 2)), "retry", "shop/1@6.2.write")
-	verdict = nil
-	expect(t, s, good, batchOf(shop(5, 1)), "stored")
-	expect(t, s, good, batchOf(shop(6, 2)), "stored")
-	expect(t, s, good, batchOf(shop(5, 1), shop(6, 2)), "stale stale")
-	if got := strings.Join(bad.take(), " "); got != "shop/1@5.1.write shop/1@6.2.write" {
-		t.Errorf("the sink that failed has %s", got)
+	for _, tt := range []struct {
+		verdict error
+		want    string
+	}{{errLater, "retry"}, {errNever, "dead"}} {
+		verdict := tt.verdict
+		good, bad := &journal{}, &journal{put: func(context.Context, *format.Parsed) error { return verdict }}
+		s := config{sinks: []sink.Sink{good, bad}, deadLetters: &journal{}}.open(t)
+		expect(t, s, good, batchOf(shop(6, 2)), tt.want, "shop/1@6.2.write")
+		verdict = nil
+		expect(t, s, good, batchOf(shop(5, 1)), "stored")
+		expect(t, s, good, batchOf(shop(6, 2)), "stored")
+		expect(t, s, good, batchOf(shop(5, 1), shop(6, 2)), "stale stale")
+		if got := strings.Join(bad.take(), " "); got != "shop/1@5.1.write shop/1@6.2.write" {
+			t.Errorf("%s: the other sink has %s", tt.want, got)
+		}
 	}
 }
+
+// What a sink has that the fence does not know is kept for ten minutes after the last failure.
+func TestStore_fenceForgetsAfterAFailure(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		verdict := errLater
+		good, bad := &journal{}, &journal{put: func(context.Context, *format.Parsed) error { return verdict }}
+		s := config{sinks: []sink.Sink{good, bad}}.open(t)
+		expect(t, s, good, batchOf(shop(6, 2)), "retry", "shop/1@6.2.write")
+		verdict = nil
+		time.Sleep(2*maxGenerationAge - time.Second)
+		expect(t, s, good, batchOf(shop(4, 1)), "stored")
+		time.Sleep(time.Second)
+		expect(t, s, good, batchOf(shop(5, 1)), "stored", "shop/1@5.1.write")
+		if s.targets[0].newest.versions != nil {
+			t.Error("the versions are kept")
+		}
+	})
+}
+
+// A fence that cannot be opened is tried again, and is closed with the sinks.
+func TestStore_fenceOpenAndClose(t *testing.T) {
+	err, closed := errLater, errors.New("closed")
+	s := New(Config{
+		Sinks: []sink.Spec{{New: func(context.Context) (sink.Sink, error) { return &journal{}, nil }}},
+		Fence: &sink.FenceSpec{URL: "fence:a", New: func(context.Context) (sink.Fence, error) { return closing{nil, closed}, err }},
+	})
+	if got := s.Open(t.Context()); !errors.Is(got, errLater) || !strings.Contains(got.Error(), "open fence fence:a: ") {
+		t.Errorf("error %v", got)
+	}
+	err = nil
+	if err := s.Open(t.Context()); err != nil || len(s.targets) != 1 {
+		t.Errorf("error %v, %d sinks", err, len(s.targets))
+	}
+	if err := s.Close(); !errors.Is(err, closed) {
+		t.Errorf("error %v", err)
+	}
+}
+
+// closing is a fence whose Close returns an error.
+type closing struct {
+	sink.Fence
+	err error
+}
+
+func (c closing) Close() error { return c.err }
 
 // The window between two instances, as the README describes it: two that have two versions of a
 // record in hand at the same moment publish both, in any order. The state is the newer one

@@ -10,8 +10,8 @@ import (
 )
 
 // newest has the newest versions that a target has stored although the fence does not know it,
-// because another sink or the fence itself failed. Until the fence knows, an older version must
-// not come after them. While nothing fails, it is empty. The zero value is ready to use. It is
+// because another sink refused them, or it or the fence failed. An older version must not come
+// after them. While nothing fails, it is empty. The zero value is ready to use. It is
 // safe for concurrent use.
 type newest struct {
 	mu       sync.Mutex

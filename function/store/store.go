@@ -143,7 +143,7 @@ func (s *Store) publish(ctx context.Context, r Request, b sink.Batch, record fun
 	} else {
 		s.remember(b, prints, verdicts, dead)
 	}
-	if s.fenced != nil && (!o.IsSuccess() || o.unfenced.Changes > 0) {
+	if s.fenced != nil && (o.verdicts != nil || o.unfenced.Changes > 0) {
 		s.rememberNewest(ctx, b, verdicts)
 	}
 	return o
