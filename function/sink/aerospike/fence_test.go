@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -22,10 +23,10 @@ import (
 	"github.com/aerosink/aerosink/function/sink/aerospike"
 )
 
-// listen starts a node with the namespace state.
+// listen starts a node with the namespace test.
 func listen(t testing.TB, fault func(devnode.Command) devnode.Fault) *devnode.Node {
 	t.Helper()
-	n, err := devnode.Listen("127.0.0.1:0", devnode.Config{Namespaces: []string{"state"}, Fault: fault})
+	n, err := devnode.Listen("127.0.0.1:0", devnode.Config{Namespaces: []string{"test"}, Fault: fault})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -33,9 +34,29 @@ func listen(t testing.TB, fault func(devnode.Command) devnode.Fault) *devnode.No
 	return n
 }
 
+// server returns the address of a real server, HOST or HOST:PORT in AEROSPIKE_HOST, which has the
+// namespace test; or else that of a node.
+func server(t testing.TB) string {
+	t.Helper()
+	address := os.Getenv("AEROSPIKE_HOST")
+	if address == "" {
+		return listen(t, nil).Addr()
+	}
+	if _, _, err := net.SplitHostPort(address); err != nil {
+		address = net.JoinHostPort(address, "3000")
+	}
+	return address
+}
+
+// sets counts the sets that tests use. A real server keeps those of earlier runs.
+var sets = time.Now().UnixNano()
+
+// newSet returns the name of a set that no other test uses.
+func newSet() string { return fmt.Sprint("fence-", atomic.AddInt64(&sets, 1)) }
+
 // fenceAt parses the URL of a fence at an address.
-func fenceAt(address, parameters string) (*sink.FenceSpec, error) {
-	u, err := url.Parse("aerospike://" + address + "/state/fence?mode=fence" + parameters)
+func fenceAt(address, set, parameters string) (*sink.FenceSpec, error) {
+	u, err := url.Parse("aerospike://" + address + "/test/" + set + "?mode=fence" + parameters)
 	if err != nil {
 		return nil, err
 	}
@@ -44,9 +65,9 @@ func fenceAt(address, parameters string) (*sink.FenceSpec, error) {
 }
 
 // openFence opens a fence at an address.
-func openFence(t testing.TB, address, parameters string) sink.Fence {
+func openFence(t testing.TB, address, set, parameters string) sink.Fence {
 	t.Helper()
-	spec, err := fenceAt(address, parameters)
+	spec, err := fenceAt(address, set, parameters)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -121,7 +142,7 @@ func TestFence_parameters(t *testing.T) {
 // The server keeps the newest version, as State.IsBefore says, in one operation: whatever the
 // order, with equal times, generations that wrap, and deletes.
 func TestFence_keepsTheNewest(t *testing.T) {
-	f := openFence(t, listen(t, nil).Addr(), "")
+	f := openFence(t, server(t), newSet(), "")
 	next := 0
 	rapid.Check(t, func(rt *rapid.T) {
 		next++ // a new record each time
@@ -146,7 +167,7 @@ func TestFence_keepsTheNewest(t *testing.T) {
 // The expression that the server evaluates is the one that the client's own functions build,
 // and two namespaces with the same digest, or long names, have their own states.
 func TestFence_namespaces(t *testing.T) {
-	f := openFence(t, listen(t, nil).Addr(), "")
+	f := openFence(t, server(t), newSet(), "")
 	names := []string{"shop", "bank", "a-namespace-of-31-bytes-is-long", "a-namespace-of-31-bytes-is-lone", "fifteen-bytes-x", "sixteen-bytes-xy", "", "~shop"}
 	bins := map[string]bool{}
 	for i, name := range names {
@@ -191,16 +212,11 @@ func TestFenceDigest(t *testing.T) {
 
 // A scan of the set, as an audit does it, finds the versions under the digests of the source.
 func TestFence_scan(t *testing.T) {
-	n := listen(t, nil)
-	f := openFence(t, n.Addr(), "")
+	address, set := server(t), newSet()
+	f := openFence(t, address, set, "")
 	s := stateOf("shop", 1, change.Version{LUT: 1795350896789, Generation: 3, Op: change.Delete})
 	record(t, f, s)
-	d := aerospike.FenceDigest("fence", s.Digest)
-	key, err := as.NewKeyWithDigest("state", "fence", nil, d[:])
-	if err != nil {
-		t.Fatal(err)
-	}
-	r, asErr := connect(t, n).Get(nil, key)
+	r, asErr := connect(t, address).Get(nil, keyOf(t, set, s))
 	if asErr != nil {
 		t.Fatal(asErr)
 	}
@@ -213,9 +229,20 @@ func TestFence_scan(t *testing.T) {
 	}
 }
 
-func connect(t testing.TB, n *devnode.Node) *as.Client {
+// keyOf returns the key of the record with a state.
+func keyOf(t testing.TB, set string, s sink.State) *as.Key {
 	t.Helper()
-	hosts, err := as.NewHosts(n.Addr())
+	d := aerospike.FenceDigest(set, s.Digest)
+	key, err := as.NewKeyWithDigest("test", set, nil, d[:])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
+}
+
+func connect(t testing.TB, address string) *as.Client {
+	t.Helper()
+	hosts, err := as.NewHosts(address)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -229,7 +256,7 @@ func connect(t testing.TB, n *devnode.Node) *as.Client {
 
 // States of more records than a batch takes are all there.
 func TestFence_manyRecords(t *testing.T) {
-	f := openFence(t, listen(t, nil).Addr(), "")
+	f := openFence(t, server(t), newSet(), "")
 	states := make([]sink.State, 1234)
 	for i := range states {
 		states[i] = stateOf("shop", i, write(int64(i+1), 1))
@@ -250,11 +277,11 @@ func TestFence_manyRecords(t *testing.T) {
 
 // Two programs write the versions of records in any order, at the same time: the newest stays.
 func TestFence_concurrentWriters(t *testing.T) {
-	n := listen(t, nil)
+	address, set := server(t), newSet()
 	const records, versions = 20, 50
 	var writing sync.WaitGroup
 	for w := range 4 {
-		f := openFence(t, n.Addr(), "")
+		f := openFence(t, address, set, "")
 		writing.Go(func() {
 			for v := range versions {
 				v = (v*13+w*7)%versions + 1
@@ -267,7 +294,7 @@ func TestFence_concurrentWriters(t *testing.T) {
 		})
 	}
 	writing.Wait()
-	f := openFence(t, n.Addr(), "")
+	f := openFence(t, address, set, "")
 	for i := range records {
 		if got, want := versionAt(t, f, stateOf("shop", i, change.Version{})), write(1+versions/5, (65530+versions)%65535+1); got != want {
 			t.Errorf("record %d: %+v, want %+v", i, got, want)
@@ -278,19 +305,14 @@ func TestFence_concurrentWriters(t *testing.T) {
 // A value that is no state is an error that names the set; a state that another program wrote
 // into the bin of a namespace is not changed into an older one.
 func TestFence_strangeBin(t *testing.T) {
-	n := listen(t, nil)
-	f := openFence(t, n.Addr(), "")
+	address, set := server(t), newSet()
+	f := openFence(t, address, set, "")
 	s := stateOf("shop", 1, write(5, 1))
-	d := aerospike.FenceDigest("fence", s.Digest)
-	key, err := as.NewKeyWithDigest("state", "fence", nil, d[:])
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := connect(t, n).PutBins(nil, key, as.NewBin("shop", "text")); err != nil {
+	if err := connect(t, address).PutBins(nil, keyOf(t, set, s), as.NewBin("shop", "text")); err != nil {
 		t.Fatal(err)
 	}
 	verdicts := f.Read(t.Context(), []sink.State{s, stateOf("shop", 2, change.Version{})})
-	if len(verdicts) != 2 || verdicts[0] == nil || verdicts[1] != nil || !strings.Contains(verdicts[0].Error(), "the bin shop in set fence is not a state of a fence") {
+	if len(verdicts) != 2 || verdicts[0] == nil || verdicts[1] != nil || !strings.Contains(verdicts[0].Error(), "the bin shop in set "+set+" is not a state of a fence") {
 		t.Errorf("verdicts %v", verdicts)
 	}
 }
@@ -349,7 +371,7 @@ func TestFence_failures(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			var node faults
 			n := listen(t, node.fault)
-			f := openFence(t, n.Addr(), "&timeout=1m")
+			f := openFence(t, n.Addr(), "fence", "&timeout=1m")
 			states := func(v change.Version) []sink.State {
 				return []sink.State{stateOf("shop", 1, v), stateOf("shop", 2, v)}
 			}
@@ -383,7 +405,7 @@ func TestFence_failedReadIsNoAbsence(t *testing.T) {
 		for _, fault := range []devnode.Fault{{DropBefore: true}, {DropAfter: true}, {Code: 14}, {Code: 18}, {Code: 9}, {Code: 11}, {Rows: map[int]devnode.Code{0: 14}}} {
 			for times := range 4 {
 				var node faults
-				f := openFence(t, listen(t, node.fault).Addr(), "")
+				f := openFence(t, listen(t, node.fault).Addr(), "fence", "")
 				var states []sink.State
 				for i := range rows {
 					states = append(states, stateOf("shop", i, write(5, 1)))
@@ -411,7 +433,7 @@ func TestFence_slowNode(t *testing.T) {
 		return devnode.Fault{}
 	})
 	defer close(release)
-	f := openFence(t, n.Addr(), "&timeout=50ms")
+	f := openFence(t, n.Addr(), "fence", "&timeout=50ms")
 	short, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
 	for name, ctx := range map[string]context.Context{"timeout": t.Context(), "request": short} {
@@ -433,7 +455,7 @@ func TestFence_clusterAway(t *testing.T) {
 	}
 	address := l.Addr().String()
 	_ = l.Close()
-	spec, err := fenceAt(address, "")
+	spec, err := fenceAt(address, "fence", "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -443,7 +465,7 @@ func TestFence_clusterAway(t *testing.T) {
 	if err := spec.Probe(t.Context()); err == nil {
 		t.Error("the probe succeeds")
 	}
-	f := openFence(t, address, "&on-unavailable=pass")
+	f := openFence(t, address, "fence", "&on-unavailable=pass")
 	s := stateOf("shop", 1, write(5, 1))
 	var failing sync.WaitGroup
 	for range 8 {
@@ -454,7 +476,7 @@ func TestFence_clusterAway(t *testing.T) {
 		})
 	}
 	failing.Wait()
-	n, err := devnode.Listen(address, devnode.Config{Namespaces: []string{"state"}})
+	n, err := devnode.Listen(address, devnode.Config{Namespaces: []string{"test"}})
 	if err != nil {
 		t.Skipf("the port is taken: %v", err)
 	}
@@ -487,7 +509,7 @@ func TestFence_wrongNamespace(t *testing.T) {
 func BenchmarkFence(b *testing.B) {
 	for _, size := range []int{1, 100, 500} {
 		b.Run(fmt.Sprint(size), func(b *testing.B) {
-			f := openFence(b, listen(b, nil).Addr(), "")
+			f := openFence(b, server(b), newSet(), "")
 			states := make([]sink.State, size)
 			lut := int64(1795350896789)
 			b.ReportAllocs()

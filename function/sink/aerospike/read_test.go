@@ -16,7 +16,7 @@ import (
 func TestClient_readRepeated(t *testing.T) {
 	var node faults
 	n := listen(t, node.fault)
-	u, err := url.Parse("aerospike://" + n.Addr() + "/state/s")
+	u, err := url.Parse("aerospike://" + n.Addr() + "/test/s")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -29,7 +29,7 @@ func TestClient_readRepeated(t *testing.T) {
 	defer c.Close()
 	var keys []*as.Key
 	for _, name := range []string{"there", "absent", "there too"} {
-		key, err := as.NewKey("state", "s", name)
+		key, err := as.NewKey("test", "s", name)
 		if err != nil {
 			t.Fatal(err)
 		}
