@@ -37,9 +37,9 @@ func openFence(ctx context.Context, spec *sink.FenceSpec) (*fenced, error) {
 	return &fenced{fence: f, pass: spec.Pass, seed: maphash.MakeSeed()}, nil
 }
 
-// publisher publishes a batch. Before it decides whether the request will be repeated, it calls
-// record, which may add verdicts to the outcome.
-type publisher func(b sink.Batch, record func(*Outcome)) Outcome
+// publisher publishes a batch. Before it decides whether the request will be repeated, record
+// may add verdicts to the outcome.
+type publisher func(b sink.Batch, record func(Outcome) Outcome) Outcome
 
 // put publishes what is new among the changes of b.
 func (f *fenced) put(ctx context.Context, b sink.Batch, publish publisher) Outcome {
@@ -56,8 +56,12 @@ func (f *fenced) put(ctx context.Context, b sink.Batch, publish publisher) Outco
 		p.group()
 	}
 	f.read(ctx, p)
+	record := func(o Outcome) Outcome {
+		f.write(ctx, p, &o)
+		return o
+	}
 	if p.order == nil {
-		return publish(b, func(o *Outcome) { f.write(ctx, p, o) })
+		return publish(b, record)
 	}
 	part := b
 	part.Changes = make([]format.Parsed, len(p.order))
@@ -66,7 +70,7 @@ func (f *fenced) put(ctx context.Context, b sink.Batch, publish publisher) Outco
 	}
 	var o Outcome
 	if len(part.Changes) > 0 {
-		o = publish(part, func(o *Outcome) { f.write(ctx, p, o) })
+		o = publish(part, record)
 	}
 	return p.outcome(&o)
 }

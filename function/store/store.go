@@ -106,16 +106,16 @@ func (s *Store) Put(ctx context.Context, r Request, b sink.Batch) Outcome {
 	if s.fenced == nil {
 		return s.publish(ctx, r, b, nil)
 	}
-	o := s.fenced.put(ctx, b, func(b sink.Batch, record func(*Outcome)) Outcome { return s.publish(ctx, r, b, record) })
+	o := s.fenced.put(ctx, b, func(b sink.Batch, record func(Outcome) Outcome) Outcome { return s.publish(ctx, r, b, record) })
 	if o.stale != nil && s.remembers() {
 		s.forgetStale(b, &o)
 	}
 	return o
 }
 
-// publish stores the changes in all sinks. Unless record is nil, publish calls it with the
-// outcome before it decides whether the request will be repeated; record may add verdicts.
-func (s *Store) publish(ctx context.Context, r Request, b sink.Batch, record func(*Outcome)) Outcome {
+// publish stores the changes in all sinks. Unless record is nil, it may add verdicts to the
+// outcome, before publish decides whether the request will be repeated.
+func (s *Store) publish(ctx context.Context, r Request, b sink.Batch, record func(Outcome) Outcome) Outcome {
 	var prints []fingerprint
 	if s.remembers() {
 		prints = fingerprintsOf(b.Changes)
@@ -134,7 +134,7 @@ func (s *Store) publish(ctx context.Context, r Request, b sink.Batch, record fun
 		panic(panicked)
 	}
 	if record != nil {
-		record(&o)
+		o = record(o)
 	}
 	if o.IsSuccess() {
 		for _, t := range s.all() {
