@@ -123,12 +123,11 @@ func (f *fence) Read(ctx context.Context, states []sink.State) sink.Verdicts {
 			return as.NewBatchRead(nil, f.key(s), l.bins)
 		},
 		settle: func(s *sink.State, l *fenceLayout, row *as.BatchRecord, err error) error {
-			switch code(err) {
-			case types.OK:
-				v, err := l.version(row.Record)
-				s.Version = v
+			switch {
+			case err == nil:
+				s.Version, err = l.version(row.Record)
 				return err
-			case types.KEY_NOT_FOUND_ERROR:
+			case code(err) == types.KEY_NOT_FOUND_ERROR:
 				return nil
 			}
 			return err
@@ -215,9 +214,7 @@ func (f *fence) carryOutBatch(ctx context.Context, client *Client, states []sink
 		left = nil
 		for n, i := range rows {
 			err := step.settle(&states[i], f.layouts.of(states[i].Namespace), commands[n].BatchRec(), errAt(errs, n))
-			if err != nil || *verdicts != nil {
-				verdicts.Set(len(states), i, err)
-			}
+			verdicts.Set(len(states), i, err)
 			if err != nil && !change.IsPermanent(err) {
 				left = append(left, i)
 			}
@@ -242,5 +239,5 @@ func (l *fenceLayout) version(r *as.Record) (change.Version, error) {
 			return state(v).version(), nil
 		}
 	}
-	return change.Version{}, fmt.Errorf("the bin %s in set %s is not a state of a fence; name a set that holds nothing else", l.bins[0], r.Key.SetName())
+	return change.Version{}, change.Permanent(fmt.Errorf("the bin %s in set %s is not a state of a fence; name a set that holds nothing else", l.bins[0], r.Key.SetName()))
 }

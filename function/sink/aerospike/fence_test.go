@@ -446,6 +446,29 @@ func TestFence_slowNode(t *testing.T) {
 	}
 }
 
+// What there is no time for has a verdict, also in the batches after the first.
+func TestFence_noTimeLeft(t *testing.T) {
+	var node faults
+	f := openFence(t, listen(t, node.fault).Addr(), "fence", "")
+	ended, end := context.WithCancel(t.Context())
+	end()
+	for name, step := range map[string]func(context.Context, []sink.State) sink.Verdicts{"read": f.Read, "write": f.Write} {
+		states := make([]sink.State, 1100)
+		for i := range states {
+			states[i] = stateOf("shop", i, write(5, 1))
+		}
+		verdicts := step(ended, states)
+		for i := range states {
+			if verdicts == nil || verdicts[i] == nil {
+				t.Fatalf("%s: state %d has no error", name, i)
+			}
+		}
+	}
+	if n := node.seen.Load(); n > 0 {
+		t.Errorf("%d requests", n)
+	}
+}
+
 // A fence that may be passed opens without its cluster, fails while it is away, and is used once
 // it can be reached. Any other does not open.
 func TestFence_clusterAway(t *testing.T) {
