@@ -3,6 +3,7 @@ package row_test
 import (
 	"bytes"
 	"fmt"
+	"iter"
 	"testing"
 
 	"github.com/aerosink/aerosink/connector/change"
@@ -62,15 +63,26 @@ func BenchmarkRead(b *testing.B) {
 	for _, f := range files {
 		for _, codec := range f.codecs {
 			file := write(b, f, codec, rowsOf(b, changes))
-			b.Run(f.name+" "+codec, func(b *testing.B) {
-				b.ReportAllocs()
-				for b.Loop() {
-					if n, err := count(f, file); n != size || err != nil {
-						b.Fatal(n, err)
-					}
-				}
-				b.ReportMetric(float64(size)*float64(b.N)/b.Elapsed().Seconds(), "rows/s")
-			})
+			b.Run(f.name+" "+codec, func(b *testing.B) { benchmarkRead(b, f.read, file, size) })
+			b.Run(f.name+" "+codec+" metadata", func(b *testing.B) { benchmarkRead(b, f.metadata, file, size) })
 		}
 	}
+}
+
+// benchmarkRead reads a file with that many rows.
+func benchmarkRead(b *testing.B, read func([]byte) iter.Seq2[change.Change, error], file []byte, rows int) {
+	b.ReportAllocs()
+	for b.Loop() {
+		n := 0
+		for _, err := range read(file) {
+			if err != nil {
+				b.Fatal(err)
+			}
+			n++
+		}
+		if n != rows {
+			b.Fatal(n)
+		}
+	}
+	b.ReportMetric(float64(rows)*float64(b.N)/b.Elapsed().Seconds(), "rows/s")
 }

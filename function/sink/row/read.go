@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"sync"
 
 	"github.com/parquet-go/parquet-go"
 	"github.com/twmb/avro"
@@ -17,9 +18,26 @@ import (
 // It ends with the first error, which has the number of the row, counted from 0, and is
 // permanent if the file is damaged. It keeps one block in memory. A change owns its bytes.
 func ReadAvro(file io.Reader) iter.Seq2[change.Change, error] {
+	return avroChanges(file, fullSchema, (*record).change)
+}
+
+// ReadAvroMetadata is like [ReadAvro], but skips user keys and bins.
+func ReadAvroMetadata(file io.Reader) iter.Seq2[change.Change, error] {
+	return avroChanges(file, metadataSchema, (*metadata).change)
+}
+
+// fullSchema and metadataSchema are the schemas of what is read.
+var (
+	fullSchema     = sync.OnceValues(func() (*avro.Schema, error) { return avro.Parse(Schema) })
+	metadataSchema = sync.OnceValues(func() (*avro.Schema, error) { return avro.Parse(withoutFields(Schema, "key", "partition_id", "bins")) })
+)
+
+// avroChanges returns the changes in an object container file, whose rows are read as R with
+// the schema.
+func avroChanges[R any](file io.Reader, schema func() (*avro.Schema, error), changeOf func(*R) (change.Change, error)) iter.Seq2[change.Change, error] {
 	return func(yield func(change.Change, error) bool) {
 		source := &source{Reader: file}
-		err := readAvro(source, func(c change.Change) bool { return yield(c, nil) })
+		err := readAvro(source, schema, changeOf, func(c change.Change) bool { return yield(c, nil) })
 		if err != nil {
 			yield(change.Change{}, source.verdict(fmt.Errorf("read an Avro file: %w", err)))
 		}
@@ -61,8 +79,8 @@ func (s *source) verdict(err error) error {
 	return change.Permanent(err)
 }
 
-func readAvro(file io.Reader, yield func(change.Change) bool) error {
-	schema, err := avro.Parse(Schema)
+func readAvro[R any](file io.Reader, readerSchema func() (*avro.Schema, error), changeOf func(*R) (change.Change, error), yield func(change.Change) bool) error {
+	schema, err := readerSchema()
 	if err != nil {
 		return err
 	}
@@ -74,13 +92,13 @@ func readAvro(file io.Reader, yield func(change.Change) bool) error {
 	}
 	defer func() { _ = r.Close() }() // nothing was written
 	for i := 0; ; i++ {
-		var next record
+		var next R
 		if err := r.Decode(&next); errors.Is(err, io.EOF) {
 			return nil
 		} else if err != nil {
 			return fmt.Errorf("row %d: %w", i, err)
 		}
-		c, err := next.change()
+		c, err := changeOf(&next)
 		if err != nil {
 			return fmt.Errorf("row %d: %w", i, err)
 		}
@@ -95,9 +113,19 @@ func readAvro(file io.Reader, yield func(change.Change) bool) error {
 // permanent if the file is damaged. It keeps one page of each column in memory. A change
 // owns its bytes.
 func ReadParquet(file io.ReaderAt, size int64) iter.Seq2[change.Change, error] {
+	return parquetChanges(file, size, (*record).change)
+}
+
+// ReadParquetMetadata is like [ReadParquet], but does not read user keys and bins.
+func ReadParquetMetadata(file io.ReaderAt, size int64) iter.Seq2[change.Change, error] {
+	return parquetChanges(file, size, (*metadata).change)
+}
+
+// parquetChanges returns the changes in a Parquet file, whose rows are read as R.
+func parquetChanges[R any](file io.ReaderAt, size int64, changeOf func(*R) (change.Change, error)) iter.Seq2[change.Change, error] {
 	return func(yield func(change.Change, error) bool) {
 		source := &source{ReaderAt: file}
-		err := readParquet(source, size, func(c change.Change) bool { return yield(c, nil) })
+		err := readParquet(source, size, changeOf, func(c change.Change) bool { return yield(c, nil) })
 		if err != nil {
 			yield(change.Change{}, source.verdict(fmt.Errorf("read a Parquet file: %w", err)))
 		}
@@ -107,7 +135,7 @@ func ReadParquet(file io.ReaderAt, size int64) iter.Seq2[change.Change, error] {
 // batchRows is how many rows of Parquet are read at once.
 const batchRows = 64
 
-func readParquet(file io.ReaderAt, size int64, yield func(change.Change) bool) (err error) {
+func readParquet[R any](file io.ReaderAt, size int64, changeOf func(*R) (change.Change, error), yield func(change.Change) bool) (err error) {
 	if err := checkSeal(file, size); err != nil {
 		return err
 	}
@@ -119,14 +147,14 @@ func readParquet(file io.ReaderAt, size int64, yield func(change.Change) bool) (
 	if err := checkVersion(version); err != nil {
 		return err
 	}
-	r := parquet.NewGenericReader[record](f)
+	r := parquet.NewGenericReader[R](f)
 	defer func() { err = errors.Join(err, r.Close()) }()
-	batch := make([]record, batchRows)
+	batch := make([]R, batchRows)
 	for i := 0; ; {
 		clear(batch)
 		n, err := r.Read(batch)
-		for _, next := range batch[:n] {
-			c, err := next.change()
+		for k := range batch[:n] {
+			c, err := changeOf(&batch[k])
 			if err != nil {
 				return fmt.Errorf("row %d: %w", i, err)
 			}

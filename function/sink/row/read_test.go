@@ -10,7 +10,11 @@ import (
 	"strings"
 	"testing"
 
+	gocmp "github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
 	"github.com/aerosink/aerosink/connector/change"
+	"github.com/aerosink/aerosink/connector/change/changetest"
 	"github.com/aerosink/aerosink/function/sink/row"
 )
 
@@ -194,5 +198,24 @@ func FuzzRead(f *testing.F) {
 				t.Errorf("%s: error %v is not permanent", f.name, err)
 			}
 		}
+	})
+}
+
+// Without user keys and bins a file gives the same metadata.
+func TestRead_metadata(t *testing.T) {
+	eachFile(t, func(t *testing.T, f file, codec string) {
+		rapid.Check(t, func(t *rapid.T) {
+			var changes []change.Change
+			for range rapid.IntRange(0, 3).Draw(t, "changes") {
+				changes = append(changes, changetest.Arbitrary{}.Change(t))
+			}
+			b := write(t, f, codec, rowsOf(t, changes))
+			for i := range changes {
+				changes[i].Key, changes[i].Bins = change.Value{}, nil
+			}
+			if diff := gocmp.Diff(collect(t, f.read(write(t, f, codec, rowsOf(t, changes)))), collect(t, f.metadata(b))); diff != "" {
+				t.Fatalf("(-want +got):\n%s", diff)
+			}
+		})
 	})
 }

@@ -11,9 +11,24 @@ import (
 	"github.com/aerosink/aerosink/connector/format/json"
 )
 
-// record is a row as it is read from a file: a column that may be null is a pointer. Its
-// tags define the Parquet schema, which has the same columns as the Avro schema. They use
-// only encodings that every engine reads.
+// metadata is a row as it is read from a file, without user key and bins: a column that may be
+// null is a pointer.
+type metadata struct {
+	Op         string   `avro:"op" parquet:"op,dict"`
+	Mode       *string  `avro:"mode" parquet:"mode,optional,dict"`
+	Namespace  string   `avro:"ns" parquet:"ns,dict"`
+	Set        *string  `avro:"set_name" parquet:"set_name,optional,dict"`
+	Digest     [20]byte `avro:"digest" parquet:"digest"`
+	Generation *int64   `avro:"generation" parquet:"generation,optional"`
+	LUT        *int64   `avro:"lut" parquet:"lut,optional,timestamp(millisecond),plain"`
+	Expires    *bool    `avro:"expires" parquet:"expires,optional"`
+	Expiry     *int64   `avro:"expiry" parquet:"expiry,optional,timestamp(millisecond),plain"`
+	SourceID   int32    `avro:"source_id" parquet:"source_id,dict"`
+	BinLUTs    bool     `avro:"bin_luts" parquet:"bin_luts"`
+}
+
+// record is a row as it is read from a file. Its tags define the Parquet schema, which has the
+// same columns as the Avro schema. They use only encodings that every engine reads.
 type record struct {
 	Op          string         `avro:"op" parquet:"op,dict"`
 	Mode        *string        `avro:"mode" parquet:"mode,optional,dict"`
@@ -29,6 +44,13 @@ type record struct {
 	SourceID    int32          `avro:"source_id" parquet:"source_id,dict"`
 	BinLUTs     bool           `avro:"bin_luts" parquet:"bin_luts"`
 	Bins        map[string]bin `avro:"bins" parquet:"bins" parquet-key:",dict"`
+}
+
+// metadata returns the record without user key and bins.
+func (r *record) metadata() *metadata {
+	return &metadata{
+		r.Op, r.Mode, r.Namespace, r.Set, r.Digest, r.Generation, r.LUT, r.Expires, r.Expiry, r.SourceID, r.BinLUTs,
+	}
 }
 
 type recordKey struct {
@@ -56,6 +78,21 @@ type bin struct {
 
 // change returns the record's change, which owns its bytes.
 func (r *record) change() (change.Change, error) {
+	c, err := r.metadata().change()
+	if err != nil {
+		return change.Change{}, err
+	}
+	if r.Key != nil {
+		b := bin{Type: r.Key.Type, Particle: r.Key.Particle, Int: r.Key.Int, Float: r.Key.Float, String: r.Key.String, Bytes: r.Key.Bytes}
+		if c.Key, err = b.value(); err != nil {
+			return change.Change{}, fmt.Errorf("its key: %w", err)
+		}
+	}
+	return c, r.addBins(&c)
+}
+
+// change returns the change without user key and bins.
+func (r *metadata) change() (change.Change, error) {
 	c := change.Change{
 		Namespace: r.Namespace, Set: or(r.Set, ""), Digest: r.Digest,
 		Generation: uint32(or(r.Generation, 0)), LUT: or(r.LUT, 0), Expiry: r.expiry(),
@@ -74,21 +111,11 @@ func (r *record) change() (change.Change, error) {
 		return change.Change{}, errors.New("its mode is neither replace nor update")
 	}
 	c.Mode = change.Mode(mode)
-	if r.Key != nil {
-		var err error
-		b := bin{Type: r.Key.Type, Particle: r.Key.Particle, Int: r.Key.Int, Float: r.Key.Float, String: r.Key.String, Bytes: r.Key.Bytes}
-		if c.Key, err = b.value(); err != nil {
-			return change.Change{}, fmt.Errorf("its key: %w", err)
-		}
-	}
-	if err := c.CheckTimes(); err != nil {
-		return change.Change{}, err
-	}
-	return c, r.addBins(&c)
+	return c, c.CheckTimes()
 }
 
 // expiry returns the expiry of a write, in Unix seconds.
-func (r *record) expiry() int64 {
+func (r *metadata) expiry() int64 {
 	switch {
 	case r.Expires == nil:
 		return change.ExpiryUnknown

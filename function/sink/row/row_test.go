@@ -24,14 +24,20 @@ type file struct {
 	codecs []string
 	write  func([]row.Row, string) ([]byte, error)
 	read   func([]byte) iter.Seq2[change.Change, error]
+
+	metadata func([]byte) iter.Seq2[change.Change, error]
 }
 
 var files = []file{
 	{"avro", []string{"null", "deflate", "snappy", "zstandard"}, row.AvroFile, func(b []byte) iter.Seq2[change.Change, error] {
 		return row.ReadAvro(bytes.NewReader(b))
+	}, func(b []byte) iter.Seq2[change.Change, error] {
+		return row.ReadAvroMetadata(bytes.NewReader(b))
 	}},
 	{"parquet", []string{"none", "snappy", "gzip", "zstd"}, row.ParquetFile, func(b []byte) iter.Seq2[change.Change, error] {
 		return row.ReadParquet(bytes.NewReader(b), int64(len(b)))
+	}, func(b []byte) iter.Seq2[change.Change, error] {
+		return row.ReadParquetMetadata(bytes.NewReader(b), int64(len(b)))
 	}},
 }
 

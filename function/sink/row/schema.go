@@ -5,6 +5,7 @@ import (
 	_ "embed" // the schema
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 )
 
@@ -43,4 +44,23 @@ func checkVersion(version string) error {
 		return fmt.Errorf("its schema has version %d, this release reads up to %d; use a newer one", v, Version)
 	}
 	return nil
+}
+
+// withoutFields returns the schema of a record without the fields of these names.
+func withoutFields(schema string, names ...string) string {
+	var record map[string]any
+	if err := json.Unmarshal([]byte(schema), &record); err != nil {
+		panic("row: the schema is not JSON: " + err.Error())
+	}
+	fields, _ := record["fields"].([]any)
+	record["fields"] = slices.DeleteFunc(fields, func(f any) bool {
+		field, _ := f.(map[string]any)
+		name, _ := field["name"].(string)
+		return slices.Contains(names, name)
+	})
+	text, err := json.Marshal(record)
+	if err != nil {
+		panic("row: " + err.Error())
+	}
+	return string(text)
 }
