@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/aerosink/aerosink/function/replay/objects"
 )
 
 // checkpoint is the progress of a replay, which is kept in a file. All objects whose names sort
@@ -64,33 +66,33 @@ func fingerprint(o Options) string {
 }
 
 // filter returns f with the times of the first run.
-func (c *checkpoint) filter(f Filter) Filter {
+func (c *checkpoint) filter(f objects.Filter) objects.Filter {
 	f.Since, f.Until = c.Since, c.Until
 	return f
 }
 
 // passed reports whether o was done by an earlier run.
-func (c *checkpoint) passed(o object) bool {
-	return o.name < c.Object || o.name == c.Object && o.version == c.Version && c.Whole
+func (c *checkpoint) passed(o objects.Object) bool {
+	return o.Name < c.Object || o.Name == c.Object && o.Version == c.Version && c.Whole
 }
 
 // chunksOf returns how many chunks of o are done: none if o has changed.
-func (c *checkpoint) chunksOf(o object) int {
-	if o.name == c.Object && o.version == c.Version {
+func (c *checkpoint) chunksOf(o objects.Object) int {
+	if o.Name == c.Object && o.Version == c.Version {
 		return c.Chunk
 	}
 	return 0
 }
 
 // next saves that the first n chunks of o are done.
-func (c *checkpoint) next(o object, n int, sum Summary) error {
-	c.Object, c.Version, c.Chunk, c.Whole, c.Summary = o.name, o.version, n, false, sum
+func (c *checkpoint) next(o objects.Object, n int, sum Summary) error {
+	c.Object, c.Version, c.Chunk, c.Whole, c.Summary = o.Name, o.Version, n, false, sum
 	return c.write()
 }
 
 // done saves that o is done.
-func (c *checkpoint) done(o object, sum Summary) error {
-	c.Object, c.Version, c.Whole, c.Summary = o.name, o.version, true, sum
+func (c *checkpoint) done(o objects.Object, sum Summary) error {
+	c.Object, c.Version, c.Whole, c.Summary = o.Name, o.Version, true, sum
 	return c.write()
 }
 

@@ -15,6 +15,7 @@ import (
 	"github.com/aerosink/aerosink/connector/format/formats"
 	jsonformat "github.com/aerosink/aerosink/connector/format/json"
 	"github.com/aerosink/aerosink/connector/report"
+	"github.com/aerosink/aerosink/function/replay/retry"
 	"github.com/aerosink/aerosink/function/sink"
 )
 
@@ -127,7 +128,7 @@ const maxResponse = 1 << 20
 func readResponse(resp *http.Response, body []byte, verdicts sink.Verdicts) error {
 	err := fmt.Errorf("the destination answers %s", resp.Status)
 	if wait := report.RetryAfter(resp.Header.Get("Retry-After"), time.Now(), maxWait); wait > 0 {
-		err = &retryAfterError{err, wait}
+		err = &retry.AfterError{Err: err, Wait: wait}
 	}
 	if report.IsPermanent(resp.StatusCode) {
 		return change.Permanent(err)

@@ -7,7 +7,7 @@ import (
 
 	"github.com/aerosink/aerosink/connector/change"
 	"github.com/aerosink/aerosink/connector/format"
-	"github.com/aerosink/aerosink/function/replay"
+	"github.com/aerosink/aerosink/function/replay/objects"
 )
 
 func at(text string) time.Time {
@@ -30,21 +30,21 @@ func TestFilter(t *testing.T) {
 	from := store(t, map[string][]byte{"a.ndjson": append(text, "nothing\n"...)})
 	hour := at("2026-11-22T12:34:56Z")
 	for name, tt := range map[string]struct {
-		filter                       replay.Filter
+		filter                       objects.Filter
 		changes, leftOut, unreadable int
 	}{
-		"all":               {replay.Filter{}, 5, 0, 2},
-		"namespace":         {replay.Filter{Namespaces: []string{"users"}}, 1, 4, 2},
-		"namespaces":        {replay.Filter{Namespaces: []string{"users", "shop"}}, 5, 0, 2},
-		"set":               {replay.Filter{Sets: []string{"orders"}}, 4, 1, 2},
-		"no set":            {replay.Filter{Sets: []string{""}}, 1, 4, 2},
-		"since":             {replay.Filter{Since: hour}, 4, 1, 2},
-		"since the letters": {replay.Filter{Since: received}, 1, 4, 2},
-		"after the letters": {replay.Filter{Since: received.Add(1)}, 0, 6, 1},
-		"until":             {replay.Filter{Until: received}, 3, 3, 1},
-		"until the first":   {replay.Filter{Until: time.UnixMilli(changes[0].LUT)}, 0, 6, 1},
-		"from to":           {replay.Filter{Since: time.UnixMilli(changes[1].LUT), Until: time.UnixMilli(changes[2].LUT)}, 1, 5, 1},
-		"together":          {replay.Filter{Since: hour, Until: received, Namespaces: []string{"shop"}, Sets: []string{"orders"}}, 1, 5, 1},
+		"all":               {objects.Filter{}, 5, 0, 2},
+		"namespace":         {objects.Filter{Namespaces: []string{"users"}}, 1, 4, 2},
+		"namespaces":        {objects.Filter{Namespaces: []string{"users", "shop"}}, 5, 0, 2},
+		"set":               {objects.Filter{Sets: []string{"orders"}}, 4, 1, 2},
+		"no set":            {objects.Filter{Sets: []string{""}}, 1, 4, 2},
+		"since":             {objects.Filter{Since: hour}, 4, 1, 2},
+		"since the letters": {objects.Filter{Since: received}, 1, 4, 2},
+		"after the letters": {objects.Filter{Since: received.Add(1)}, 0, 6, 1},
+		"until":             {objects.Filter{Until: received}, 3, 3, 1},
+		"until the first":   {objects.Filter{Until: time.UnixMilli(changes[0].LUT)}, 0, 6, 1},
+		"from to":           {objects.Filter{Since: time.UnixMilli(changes[1].LUT), Until: time.UnixMilli(changes[2].LUT)}, 1, 5, 1},
+		"together":          {objects.Filter{Since: hour, Until: received, Namespaces: []string{"shop"}, Sets: []string{"orders"}}, 1, 5, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			o, out := options(from)
@@ -68,19 +68,19 @@ func TestFilter_paths(t *testing.T) {
 		"namespace=__HIVE_DEFAULT_PARTITION__/set=%zz/dt=tomorrow/hour=x/a.ndjson": text,
 		"a.ndjson": text,
 	})
-	wide := replay.Filter{Since: at("2026-11-22T00:00:00Z"), Until: at("2026-11-23T00:00:00Z")}
+	wide := objects.Filter{Since: at("2026-11-22T00:00:00Z"), Until: at("2026-11-23T00:00:00Z")}
 	for name, tt := range map[string]struct {
-		filter  replay.Filter
+		filter  objects.Filter
 		objects int
 	}{
-		"all":           {replay.Filter{}, 5},
-		"namespace":     {replay.Filter{Namespaces: []string{"users"}}, 2},
-		"set":           {replay.Filter{Sets: []string{"a b"}}, 3},
+		"all":           {objects.Filter{}, 5},
+		"namespace":     {objects.Filter{Namespaces: []string{"users"}}, 2},
+		"set":           {objects.Filter{Sets: []string{"a b"}}, 3},
 		"day":           {wide, 4},
-		"next day":      {replay.Filter{Since: at("2026-11-23T00:00:00Z")}, 3},
-		"hour":          {replay.Filter{Since: at("2026-11-22T12:59:59Z"), Until: at("2026-11-22T13:00:00Z")}, 3},
-		"a moment more": {replay.Filter{Since: at("2026-11-22T12:59:59Z"), Until: at("2026-11-22T13:00:00.001Z")}, 4},
-		"long ago":      {replay.Filter{Until: at("2026-11-22T00:00:00Z")}, 2},
+		"next day":      {objects.Filter{Since: at("2026-11-23T00:00:00Z")}, 3},
+		"hour":          {objects.Filter{Since: at("2026-11-22T12:59:59Z"), Until: at("2026-11-22T13:00:00Z")}, 3},
+		"a moment more": {objects.Filter{Since: at("2026-11-22T12:59:59Z"), Until: at("2026-11-22T13:00:00.001Z")}, 4},
+		"long ago":      {objects.Filter{Until: at("2026-11-22T00:00:00Z")}, 2},
 	} {
 		t.Run(name, func(t *testing.T) {
 			o, _ := options(from)
@@ -104,14 +104,14 @@ func TestFilter_otherTemplates(t *testing.T) {
 	}
 	from := filepath.Join(store(t, files), "dt=2020-01-01", "namespace=prod", "set=all")
 	for name, tt := range map[string]struct {
-		filter  replay.Filter
+		filter  objects.Filter
 		objects int
 	}{
-		"set":       {replay.Filter{Sets: []string{"orders"}}, 4},
-		"no set":    {replay.Filter{Sets: []string{""}}, 4},
-		"namespace": {replay.Filter{Namespaces: []string{"shop"}}, 5},
-		"time":      {replay.Filter{Since: at("2026-11-22T12:00:00Z")}, 5},
-		"nothing":   {replay.Filter{Sets: []string{"x"}, Namespaces: []string{"y"}}, 2},
+		"set":       {objects.Filter{Sets: []string{"orders"}}, 4},
+		"no set":    {objects.Filter{Sets: []string{""}}, 4},
+		"namespace": {objects.Filter{Namespaces: []string{"shop"}}, 5},
+		"time":      {objects.Filter{Since: at("2026-11-22T12:00:00Z")}, 5},
+		"nothing":   {objects.Filter{Sets: []string{"x"}, Namespaces: []string{"y"}}, 2},
 	} {
 		t.Run(name, func(t *testing.T) {
 			o, _ := options(from)

@@ -21,13 +21,14 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/aerosink/aerosink/connector/format/formats"
+	"github.com/aerosink/aerosink/function/replay/objects"
 	"github.com/aerosink/aerosink/function/sink"
 )
 
 // Options says what to replay, and where to.
 type Options struct {
 	From   string // gs://BUCKET/PREFIX, or the path of a directory or file
-	Filter Filter
+	Filter objects.Filter
 
 	// To lists the sinks. Each gets all changes. Without sinks the changes are only read
 	// and counted. Run opens and closes the sinks.
@@ -60,17 +61,17 @@ func Run(ctx context.Context, o Options) (Summary, error) {
 	if err != nil {
 		return Summary{}, fmt.Errorf("replay: %w", err)
 	}
-	source, err := openSource(ctx, o.From)
+	source, err := objects.Open(ctx, o.From)
 	if err != nil {
 		return Summary{}, fmt.Errorf("replay: %w", err)
 	}
-	defer source.close()
+	defer source.Close()
 	p := &progress{out: o.Out, terminal: o.Terminal, begun: time.Now(), sum: checkpoint.Summary}
 	r := &run{
 		source:     source,
 		filter:     checkpoint.filter(o.Filter),
-		decoder:    decoder{o.Parser},
-		storer:     storer{limit: rate.NewLimiter(rate.Inf, chunkChanges), progress: p},
+		decoder:    objects.Decoder{Parser: o.Parser},
+		storer:     storer{limit: rate.NewLimiter(rate.Inf, objects.ChunkChanges), progress: p},
 		progress:   p,
 		checkpoint: checkpoint,
 	}
@@ -81,7 +82,7 @@ func Run(ctx context.Context, o Options) (Summary, error) {
 		}
 		defer func() { _ = s.Close() }() // every Put has returned
 		r.storer.sinks = append(r.storer.sinks, s)
-		r.decoder.parser.Bins = r.decoder.parser.Bins || spec.Bins
+		r.decoder.Parser.Bins = r.decoder.Parser.Bins || spec.Bins
 	}
 	if o.Rate > 0 {
 		r.storer.limit.SetLimit(rate.Limit(o.Rate))

@@ -9,14 +9,16 @@ import (
 
 	"github.com/aerosink/aerosink/connector/change"
 	"github.com/aerosink/aerosink/connector/plural"
+	"github.com/aerosink/aerosink/function/replay/objects"
+	"github.com/aerosink/aerosink/function/replay/retry"
 	"github.com/aerosink/aerosink/function/sink"
 )
 
 // run is a replay in progress.
 type run struct {
-	source     source
-	filter     Filter
-	decoder    decoder
+	source     objects.Source
+	filter     objects.Filter
+	decoder    objects.Decoder
 	storer     storer
 	progress   *progress
 	checkpoint *checkpoint
@@ -34,12 +36,12 @@ func (r *run) all(ctx context.Context) error {
 
 // measure counts the objects to read and their bytes.
 func (r *run) measure(ctx context.Context) error {
-	for o, err := range r.source.list(ctx) {
+	for o, err := range r.source.List(ctx) {
 		if err != nil {
 			return err
 		}
 		if r.wants(o) {
-			r.progress.total += o.size
+			r.progress.total += o.Size
 			r.progress.objects++
 		}
 	}
@@ -50,16 +52,16 @@ func (r *run) measure(ctx context.Context) error {
 }
 
 // wants reports whether o may hold changes that are still to be replayed.
-func (r *run) wants(o object) bool {
-	return kindOf(o.name) != "" && r.filter.mayHold(o.relative) && !r.checkpoint.passed(o)
+func (r *run) wants(o objects.Object) bool {
+	return objects.HoldsChanges(o.Name) && r.filter.MayHold(o.Relative) && !r.checkpoint.passed(o)
 }
 
 func (r *run) objects(ctx context.Context) error {
-	for o, err := range r.source.list(ctx) {
+	for o, err := range r.source.List(ctx) {
 		switch {
 		case err != nil:
 			return err
-		case kindOf(o.name) == "":
+		case !objects.HoldsChanges(o.Name):
 			r.progress.add(Summary{PassedOver: 1})
 			continue
 		case !r.wants(o):
@@ -92,11 +94,11 @@ func (r *run) emptyError(from string) error {
 
 // object replays an object, from the first chunk that the checkpoint does not have. Of a
 // damaged object it replays what can be read. An error ends the replay.
-func (r *run) object(ctx context.Context, o object) error {
+func (r *run) object(ctx context.Context, o objects.Object) error {
 	var file *os.File
 	var release func()
-	err := retry(ctx, r.progress, "read "+o.name, func() (err error) {
-		file, release, err = r.source.fetch(ctx, o)
+	err := retry.Do(ctx, r.progress.printf, "read "+o.Name, func() (err error) {
+		file, release, err = r.source.Fetch(ctx, o)
 		return err
 	})
 	switch {
@@ -110,19 +112,19 @@ func (r *run) object(ctx context.Context, o object) error {
 			return err
 		}
 	}
-	r.progress.add(Summary{Objects: 1, Bytes: o.size})
+	r.progress.add(Summary{Objects: 1, Bytes: o.Size})
 	return nil
 }
 
-func (r *run) damaged(o object, err error) {
-	r.progress.printf("%s: damaged or deleted: %v", o.name, err)
+func (r *run) damaged(o objects.Object, err error) {
+	r.progress.printf("%s: damaged or deleted: %v", o.Name, err)
 	r.progress.add(Summary{Damaged: 1})
 }
 
 // chunks replays the chunks of an object that the checkpoint does not have.
-func (r *run) chunks(ctx context.Context, file *os.File, o object) error {
+func (r *run) chunks(ctx context.Context, file *os.File, o objects.Object) error {
 	n, done := 0, r.checkpoint.chunksOf(o)
-	for chunk, err := range r.decoder.chunks(file, o.name) {
+	for chunk, err := range r.decoder.Chunks(file, o.Name) {
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()
@@ -130,7 +132,7 @@ func (r *run) chunks(ctx context.Context, file *os.File, o object) error {
 			r.damaged(o, err)
 			return nil
 		case err != nil:
-			return fmt.Errorf("read %s: %w", o.name, err)
+			return fmt.Errorf("read %s: %w", o.Name, err)
 		}
 		if n++; n <= done {
 			continue
@@ -149,21 +151,21 @@ func (r *run) chunks(ctx context.Context, file *os.File, o object) error {
 }
 
 // chunk stores the changes of a chunk that the filter takes, and counts them after that.
-func (r *run) chunk(ctx context.Context, o object, chunk []entry) error {
+func (r *run) chunk(ctx context.Context, o objects.Object, chunk []objects.Entry) error {
 	var sum Summary
 	var lines []int
 	var batch sink.Batch
 	for i := range chunk {
-		p, line := &chunk[i].parsed, chunk[i].line
+		p, line := &chunk[i].Parsed, chunk[i].Line
 		switch {
-		case !r.filter.takes(&chunk[i]):
+		case !r.filter.Takes(&chunk[i]):
 			sum.LeftOut++
-		case errors.Is(p.Err, errNoBytes):
+		case errors.Is(p.Err, objects.ErrNoBytes):
 			sum.NoBytes++
-			r.progress.errorf("%s:%d: %v", o.name, line, p.Err)
+			r.progress.errorf("%s:%d: %v", o.Name, line, p.Err)
 		case p.Err != nil:
 			sum.Unreadable++
-			r.progress.errorf("%s:%d: not a change: %v", o.name, line, p.Err)
+			r.progress.errorf("%s:%d: not a change: %v", o.Name, line, p.Err)
 		default:
 			sum.Changes++
 			lines = append(lines, line)
@@ -177,7 +179,7 @@ func (r *run) chunk(ctx context.Context, o object, chunk []entry) error {
 	for i, verdict := range verdicts {
 		if verdict != nil {
 			sum.Refused++
-			r.progress.errorf("%s:%d: refused: %v", o.name, lines[i], verdict)
+			r.progress.errorf("%s:%d: refused: %v", o.Name, lines[i], verdict)
 		}
 	}
 	r.progress.add(sum)

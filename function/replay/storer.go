@@ -8,13 +8,15 @@ import (
 
 	"github.com/aerosink/aerosink/connector/change"
 	"github.com/aerosink/aerosink/connector/format"
+	"github.com/aerosink/aerosink/function/replay/objects"
+	"github.com/aerosink/aerosink/function/replay/retry"
 	"github.com/aerosink/aerosink/function/sink"
 )
 
 // storer stores chunks.
 type storer struct {
 	sinks    []sink.Sink
-	limit    *rate.Limiter // of changes; its burst is chunkChanges
+	limit    *rate.Limiter // of changes; its burst is objects.ChunkChanges
 	progress *progress
 }
 
@@ -24,8 +26,8 @@ func (s *storer) store(ctx context.Context, b sink.Batch) (sink.Verdicts, error)
 	if len(s.sinks) == 0 || len(b.Changes) == 0 {
 		return nil, nil
 	}
-	for left := len(b.Changes); left > 0; left -= chunkChanges { // a dead letter may hold more than a chunk
-		if err := s.limit.WaitN(ctx, min(left, chunkChanges)); err != nil {
+	for left := len(b.Changes); left > 0; left -= objects.ChunkChanges { // a dead letter may hold more than a chunk
+		if err := s.limit.WaitN(ctx, min(left, objects.ChunkChanges)); err != nil {
 			return nil, err
 		}
 	}
@@ -57,7 +59,7 @@ func (s *storer) put(ctx context.Context, to sink.Sink, b sink.Batch) (refused s
 	for i := range left {
 		left[i] = i
 	}
-	err = retry(ctx, s.progress, "store changes", func() error {
+	err = retry.Do(ctx, s.progress.printf, "store changes", func() error {
 		part := b
 		part.Changes = make([]format.Parsed, len(left))
 		for i, at := range left {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/aerosink/aerosink/connector/cli"
 	"github.com/aerosink/aerosink/function/replay"
+	"github.com/aerosink/aerosink/function/replay/objects"
 	"github.com/aerosink/aerosink/function/sink"
 )
 
@@ -24,7 +25,7 @@ const replayTimeout = time.Minute
 type replayOptions struct {
 	to, tokenFile, checkpoint string
 
-	filter replay.Filter
+	filter objects.Filter
 	rate   float64
 	dryRun bool
 

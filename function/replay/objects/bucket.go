@@ -1,4 +1,4 @@
-package replay
+package objects
 
 import (
 	"context"
@@ -37,13 +37,15 @@ func openBucket(ctx context.Context, name, prefix string) (*bucket, error) {
 	return &bucket{client, client.Bucket(name), prefix}, nil
 }
 
-func (b *bucket) close() { _ = b.client.Close() } // it only reads
+// Close implements [Source].
+func (b *bucket) Close() { _ = b.client.Close() } // it only reads
 
-func (b *bucket) list(ctx context.Context) iter.Seq2[object, error] {
-	return func(yield func(object, error) bool) {
+// List implements [Source].
+func (b *bucket) List(ctx context.Context) iter.Seq2[Object, error] {
+	return func(yield func(Object, error) bool) {
 		query := &storage.Query{Prefix: b.prefix}
-		if err := query.SetAttrSelection([]string{"Name", "Generation", "Size"}); err != nil {
-			panic("replay: " + err.Error())
+		if err := query.SetAttrSelection([]string{"Name", "Generation", "Size", "Created"}); err != nil {
+			panic("objects: " + err.Error())
 		}
 		for it := b.handle.Objects(ctx, query); ; {
 			attrs, err := it.Next()
@@ -51,23 +53,23 @@ func (b *bucket) list(ctx context.Context) iter.Seq2[object, error] {
 				return
 			}
 			if err != nil {
-				yield(object{}, fmt.Errorf("list objects of gs://%s/%s: %w", b.handle.BucketName(), b.prefix, err))
+				yield(Object{}, fmt.Errorf("list objects of gs://%s/%s: %w", b.handle.BucketName(), b.prefix, err))
 				return
 			}
 			relative, ok := strings.CutPrefix(attrs.Name, strings.TrimSuffix(b.prefix, "/"))
 			if !ok || b.prefix != "" && relative != "" && relative[0] != '/' {
 				continue
 			}
-			if !yield(object{attrs.Name, strconv.FormatInt(attrs.Generation, 10), attrs.Size, relative}, nil) {
+			if !yield(Object{attrs.Name, strconv.FormatInt(attrs.Generation, 10), attrs.Size, relative, attrs.Created}, nil) {
 				return
 			}
 		}
 	}
 }
 
-// fetch copies the object into a temporary file: its checksum is verified before the first
+// Fetch implements [Source]. It copies the object into a temporary file: its checksum is verified before the first
 // change is sent, and Parquet is read from the end.
-func (b *bucket) fetch(ctx context.Context, o object) (_ *os.File, _ func(), err error) {
+func (b *bucket) Fetch(ctx context.Context, o Object) (_ *os.File, _ func(), err error) {
 	file, err := os.CreateTemp("", "replay-*")
 	if err != nil {
 		return nil, nil, fmt.Errorf("create a temporary file: %w; set TMPDIR to a directory with space for the largest object", err)
@@ -81,11 +83,11 @@ func (b *bucket) fetch(ctx context.Context, o object) (_ *os.File, _ func(), err
 			release()
 		}
 	}()
-	generation, err := strconv.ParseInt(o.version, 10, 64)
+	generation, err := strconv.ParseInt(o.Version, 10, 64)
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := b.copy(ctx, file, b.handle.Object(o.name).Generation(generation)); err != nil {
+	if err := b.copy(ctx, file, b.handle.Object(o.Name).Generation(generation)); err != nil {
 		return nil, nil, err
 	}
 	_, err = file.Seek(0, io.SeekStart)

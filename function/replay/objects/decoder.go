@@ -1,4 +1,4 @@
-package replay
+package objects
 
 import (
 	"bufio"
@@ -22,20 +22,21 @@ import (
 	"github.com/aerosink/aerosink/function/sink/row"
 )
 
-// Bounds of a chunk: changes or lines, and bytes. The last line may exceed the bytes.
-const (
-	chunkChanges = 1000
-	chunkBytes   = 8 << 20
-)
+// ChunkChanges bounds a chunk: the changes of a file with rows, or the lines. A line may be a
+// dead letter with several changes.
+const ChunkChanges = 1000
+
+// chunkBytes bounds a chunk, in bytes. The last line may exceed it.
+const chunkBytes = 8 << 20
 
 // maxLine bounds a line, in bytes. A dead letter may hold the body of a request in Base64.
 const maxLine = 128 << 20
 
-// entry is a change, or why there is none, and where it is in the object.
-type entry struct {
-	parsed   format.Parsed
-	line     int       // or row; from 1
-	received time.Time // of a dead letter; else zero
+// Entry is a change, or why there is none, and where it is in the object.
+type Entry struct {
+	Parsed   format.Parsed
+	Line     int       // or row; from 1. A dead letter may have several changes in one line
+	Received time.Time // of a dead letter; else zero
 }
 
 // line is a line that is not blank.
@@ -44,26 +45,50 @@ type line struct {
 	text   []byte
 }
 
-// decoder decodes objects.
-type decoder struct{ parser formats.Parser }
+// Want says what a [Decoder] reads of each change.
+type Want uint8
 
-// chunks yields the content of an object in chunks. The same content always has the same
-// chunks. An error ends the sequence; it is permanent if the object is damaged.
-func (d *decoder) chunks(file *os.File, name string) iter.Seq2[[]entry, error] {
+const (
+	WantData     Want = iota // everything, and the bytes of the change in a text format or as they came
+	WantBins                 // everything; a change of a file with rows has no Data
+	WantMetadata             // no bins; a change of a file with rows has neither Data nor user key
+)
+
+// Decoder decodes objects.
+type Decoder struct {
+	// Parser reads the JSON of archives and the messages of dead letters. With WantData its
+	// Bins say whether the bins of JSON are read.
+	Parser formats.Parser
+
+	Want Want
+}
+
+// Chunks yields the content of an object in chunks. The same content always has the same
+// changes, and with the same Want the same chunks. An error ends the sequence; it is
+// permanent if the object is damaged.
+func (d *Decoder) Chunks(file *os.File, name string) iter.Seq2[[]Entry, error] {
 	switch kindOf(name) {
 	case kindAvro:
-		return rowChunks(row.ReadAvro(bufio.NewReaderSize(file, 1<<20)))
+		read := row.ReadAvro
+		if d.Want == WantMetadata {
+			read = row.ReadAvroMetadata
+		}
+		return d.rowChunks(read(bufio.NewReaderSize(file, 1<<20)))
 	case kindParquet:
-		return func(yield func([]entry, error) bool) {
+		read := row.ReadParquet
+		if d.Want == WantMetadata {
+			read = row.ReadParquetMetadata
+		}
+		return func(yield func([]Entry, error) bool) {
 			info, err := file.Stat()
 			if err != nil {
 				yield(nil, err)
 				return
 			}
-			rowChunks(row.ReadParquet(file, info.Size()))(yield)
+			d.rowChunks(read(file, info.Size()))(yield)
 		}
 	}
-	return func(yield func([]entry, error) bool) {
+	return func(yield func([]Entry, error) bool) {
 		text, release, err := decompress(file, name)
 		if err != nil {
 			yield(nil, err)
@@ -74,12 +99,12 @@ func (d *decoder) chunks(file *os.File, name string) iter.Seq2[[]entry, error] {
 	}
 }
 
-// rowChunks splits rows into chunks. A change gets its bytes in JSON, or in MessagePack if
-// JSON cannot express it. XDR is not used because it has the expiry in seconds from now, so
-// the bytes would differ each time.
-func rowChunks(changes iter.Seq2[change.Change, error]) iter.Seq2[[]entry, error] {
-	return func(yield func([]entry, error) bool) {
-		var chunk []entry
+// rowChunks splits rows into chunks. If its bytes are wanted, a change gets them in JSON, or
+// in MessagePack if JSON cannot express it. XDR is not used because it has the expiry in
+// seconds from now, so the bytes would differ each time.
+func (d *Decoder) rowChunks(changes iter.Seq2[change.Change, error]) iter.Seq2[[]Entry, error] {
+	return func(yield func([]Entry, error) bool) {
+		var chunk []Entry
 		line, size := 0, 0
 		for c, err := range changes {
 			if err != nil {
@@ -87,10 +112,17 @@ func rowChunks(changes iter.Seq2[change.Change, error]) iter.Seq2[[]entry, error
 				return
 			}
 			line++
-			e := entry{line: line, parsed: format.Parsed{Change: c}}
-			e.parsed.Data, e.parsed.Format, e.parsed.Err = encode(&c)
-			chunk, size = append(chunk, e), size+len(e.parsed.Data)
-			if len(chunk) == chunkChanges || size >= chunkBytes {
+			e := Entry{Line: line, Parsed: format.Parsed{Change: c}}
+			switch d.Want {
+			case WantData:
+				e.Parsed.Data, e.Parsed.Format, e.Parsed.Err = encode(&c)
+				size += len(e.Parsed.Data)
+			case WantBins:
+				size += BinBytes(&c)
+			case WantMetadata:
+			}
+			chunk = append(chunk, e)
+			if len(chunk) == ChunkChanges || size >= chunkBytes {
 				if !yield(chunk, nil) {
 					return
 				}
@@ -101,6 +133,16 @@ func rowChunks(changes iter.Seq2[change.Change, error]) iter.Seq2[[]entry, error
 			yield(chunk, nil)
 		}
 	}
+}
+
+// BinBytes returns how many bytes the names and values of the bins take.
+func BinBytes(c *change.Change) int {
+	const number = 8
+	n := 0
+	for i := range c.Bins {
+		n += len(c.Bins[i].Name) + max(len(c.Bins[i].Value.Bytes()), number)
+	}
+	return n
 }
 
 // encode returns the bytes of c and the name of their format.
@@ -114,13 +156,13 @@ func encode(c *change.Change) ([]byte, string, error) {
 }
 
 // lineChunks splits lines into chunks.
-func (d *decoder) lineChunks(text io.Reader, yield func([]entry, error) bool) {
+func (d *Decoder) lineChunks(text io.Reader, yield func([]Entry, error) bool) {
 	buffered := bufio.NewReaderSize(text, 1<<16)
 	number := 0
 	for {
 		lines, size := []line(nil), 0
 		var err error
-		for len(lines) < chunkChanges && size < chunkBytes && err == nil {
+		for len(lines) < ChunkChanges && size < chunkBytes && err == nil {
 			var l []byte
 			if l, err = readLine(buffered); err == nil {
 				number++
@@ -140,8 +182,8 @@ func (d *decoder) lineChunks(text io.Reader, yield func([]entry, error) bool) {
 }
 
 // parse parses lines. Each is a change in JSON or flat JSON, or a dead letter.
-func (d *decoder) parse(lines []line) []entry {
-	entries := make([]entry, 0, len(lines))
+func (d *Decoder) parse(lines []line) []Entry {
+	entries := make([]Entry, 0, len(lines))
 	for len(lines) > 0 {
 		n := 0
 		for n < len(lines) && !d.isDeadLetter(lines[n].text) {
@@ -157,7 +199,7 @@ func (d *decoder) parse(lines []line) []entry {
 }
 
 // changes parses lines of changes: as one body or, if that fails, one by one.
-func (d *decoder) changes(entries []entry, lines []line) []entry {
+func (d *Decoder) changes(entries []Entry, lines []line) []Entry {
 	var body []byte
 	for _, l := range lines {
 		body = append(append(body, l.text...), '\n')
@@ -165,12 +207,12 @@ func (d *decoder) changes(entries []entry, lines []line) []entry {
 	parsed, err := d.parserAt(time.Time{}).Parse(format.MediaNDJSON, body)
 	if err == nil && len(parsed) == len(lines) {
 		for i, p := range parsed {
-			entries = append(entries, entry{parsed: p, line: lines[i].number})
+			entries = append(entries, Entry{Parsed: p, Line: lines[i].number})
 		}
 		return entries
 	}
 	if len(lines) == 1 {
-		return append(entries, entry{parsed: format.Parsed{Data: lines[0].text, Err: err}, line: lines[0].number})
+		return append(entries, Entry{Parsed: format.Parsed{Data: lines[0].text, Err: err}, Line: lines[0].number})
 	}
 	for i := range lines {
 		entries = d.changes(entries, lines[i:i+1])
@@ -179,8 +221,15 @@ func (d *decoder) changes(entries []entry, lines []line) []entry {
 }
 
 // parserAt returns the parser for data that was received at that time; zero means now.
-func (d *decoder) parserAt(received time.Time) formats.Parser {
-	p := d.parser
+func (d *Decoder) parserAt(received time.Time) formats.Parser {
+	p := d.Parser
+	switch d.Want {
+	case WantBins:
+		p.Bins = true
+	case WantMetadata:
+		p.Bins = false
+	case WantData:
+	}
 	p.Limits = format.Limits{Inflated: maxLine, Depth: change.MaxDepth} // accept whatever was accepted before
 	if !received.IsZero() {
 		p.Now = func() time.Time { return received }
@@ -190,7 +239,7 @@ func (d *decoder) parserAt(received time.Time) formats.Parser {
 
 // isDeadLetter reports whether the line is a dead letter: it has the members of one, and
 // neither the metadata of flat JSON nor the key of JSON.
-func (d *decoder) isDeadLetter(text []byte) bool {
+func (d *Decoder) isDeadLetter(text []byte) bool {
 	if !bytes.HasPrefix(text, []byte(`{"time":"`)) {
 		return false
 	}
@@ -200,12 +249,12 @@ func (d *decoder) isDeadLetter(text []byte) bool {
 	}
 	_, message := members["message"]
 	_, reason := members["reason"]
-	metadata, key := members[d.parser.MetadataKey], members["key"]
+	metadata, key := members[d.Parser.MetadataKey], members["key"]
 	return message && reason && !bytes.HasPrefix(metadata, []byte{'{'}) && !bytes.HasPrefix(key, []byte{'['})
 }
 
 // deadLetter parses the message of a dead letter, which may be the body of a request.
-func (d *decoder) deadLetter(entries []entry, l line) []entry {
+func (d *Decoder) deadLetter(entries []Entry, l line) []Entry {
 	letter, err := deadletter.ParseLine(l.text)
 	var parsed []format.Parsed
 	if err == nil {
@@ -215,13 +264,13 @@ func (d *decoder) deadLetter(entries []entry, l line) []entry {
 		parsed = []format.Parsed{{Data: letter.Message, Err: err, Change: named(&letter)}}
 	}
 	for _, p := range parsed {
-		entries = append(entries, entry{parsed: p, line: l.number, received: letter.Time})
+		entries = append(entries, Entry{Parsed: p, Line: l.number, Received: letter.Time})
 	}
 	return entries
 }
 
-// message parses the message of a dead letter. The error wraps errNoBytes if it has none.
-func (d *decoder) message(l *deadletter.Letter) ([]format.Parsed, error) {
+// message parses the message of a dead letter. The error wraps ErrNoBytes if it has none.
+func (d *Decoder) message(l *deadletter.Letter) ([]format.Parsed, error) {
 	if l.Size > 0 && len(l.Message) == 0 {
 		return nil, withoutBytes(l)
 	}
@@ -233,14 +282,14 @@ func (d *decoder) message(l *deadletter.Letter) ([]format.Parsed, error) {
 	return parsed, err
 }
 
-// errNoBytes is the error of a dead letter whose message was too large to be kept.
-var errNoBytes = errors.New("dead letter without bytes")
+// ErrNoBytes is wrapped by the error of a dead letter whose message was too large to be kept.
+var ErrNoBytes = errors.New("dead letter without bytes")
 
 // withoutBytes returns the error of such a dead letter. It names the record, so that somebody
 // can look after it.
 func withoutBytes(l *deadletter.Letter) error {
 	return fmt.Errorf("%w: a message of %d bytes was too large for the connector; write the record again once service.max-message-bytes allows it: namespace %q, set %q, digest %s",
-		errNoBytes, l.Size, l.Namespace, l.Set, base64.StdEncoding.EncodeToString(l.Digest))
+		ErrNoBytes, l.Size, l.Namespace, l.Set, base64.StdEncoding.EncodeToString(l.Digest))
 }
 
 // named returns a change with what a dead letter says of it, for filters.

@@ -1,4 +1,4 @@
-package replay
+package objects
 
 import (
 	"cmp"
@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// Filter selects the changes to replay. The zero Filter selects all.
+// Filter selects changes. The zero Filter selects all.
 type Filter struct {
 	// Since and Until bound the last update time, or the time when a dead letter was
 	// stored: Since is included, Until is not, zero is no bound. If one is set, changes
@@ -19,28 +19,28 @@ type Filter struct {
 	Sets       []string // empty: all; "" selects records in no set
 }
 
-// takes reports whether e is to be replayed. An entry without a change has a time only if it
+// Takes reports whether e is to be replayed. An entry without a change has a time only if it
 // is a dead letter, and names only if that has them.
-func (f *Filter) takes(e *entry) bool {
-	if e.parsed.Err != nil && e.parsed.Change.Namespace == "" {
-		return e.received.IsZero() || f.takesTime(e)
+func (f *Filter) Takes(e *Entry) bool {
+	if e.Parsed.Err != nil && e.Parsed.Change.Namespace == "" {
+		return e.Received.IsZero() || f.takesTime(e)
 	}
-	c := &e.parsed.Change
+	c := &e.Parsed.Change
 	return (len(f.Namespaces) == 0 || slices.Contains(f.Namespaces, c.Namespace)) &&
 		(len(f.Sets) == 0 || slices.Contains(f.Sets, c.Set)) &&
 		f.takesTime(e)
 }
 
-func (f *Filter) takesTime(e *entry) bool {
+func (f *Filter) takesTime(e *Entry) bool {
 	if f.Since.IsZero() && f.Until.IsZero() {
 		return true
 	}
-	at := e.received
+	at := e.Received
 	if at.IsZero() {
-		if e.parsed.Change.LUT == 0 {
+		if e.Parsed.Change.LUT == 0 {
 			return false
 		}
-		at = time.UnixMilli(e.parsed.Change.LUT)
+		at = time.UnixMilli(e.Parsed.Change.LUT)
 	}
 	return f.overlaps(at, at)
 }
@@ -53,10 +53,10 @@ func (f *Filter) overlaps(first, last time.Time) bool {
 // none stands in a path for a value that a change or a dead letter does not have.
 const none = "__HIVE_DEFAULT_PARTITION__"
 
-// mayHold reports whether the object of that name may hold changes that the filter takes.
+// MayHold reports whether the object of that name may hold changes that the filter takes.
 // It reads namespace=, set=, dt= and hour= in the path. A value may hold more than a name,
 // as in set={set}-{shard:16}. The name is relative to the path that was asked for.
-func (f *Filter) mayHold(name string) bool {
+func (f *Filter) MayHold(name string) bool {
 	var day, hour string
 	for part := range strings.SplitSeq(name, "/") {
 		key, value, ok := strings.Cut(part, "=")

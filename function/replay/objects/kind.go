@@ -1,4 +1,4 @@
-package replay
+package objects
 
 import (
 	"path"
@@ -11,6 +11,9 @@ const (
 	kindAvro    = ".avro"
 	kindParquet = ".parquet"
 )
+
+// HoldsChanges reports whether the object of that name is of a kind that holds changes.
+func HoldsChanges(name string) bool { return kindOf(name) != "" }
 
 // kindOf returns the kind of the object of that name, or "" if it holds no changes.
 func kindOf(name string) string {

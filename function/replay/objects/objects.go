@@ -1,43 +1,50 @@
-package replay
+// Package objects reads the objects of an archive, or of dead letters, in Cloud Storage or in
+// a directory. What comes in is the name of a folder, what goes out are changes:
+//
+//  1. [Open] opens a [Source], which lists objects by name;
+//  2. a [Filter] rules out objects by their path;
+//  3. the Source fetches an object;
+//  4. a [Decoder] decodes it in chunks of entries, each with a change or the reason why there
+//     is none;
+//  5. the Filter selects entries.
+package objects
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 	"iter"
 	"net/url"
 	"os"
-	"path/filepath"
-	"slices"
 	"strings"
 	"time"
-
-	"github.com/aerosink/aerosink/connector/change"
 )
 
-// object is an object of a bucket, or a file.
-type object struct {
-	name     string // or the path of a file
-	version  string // changes with the content
-	size     int64  // in bytes
-	relative string // the name without the prefix that was asked for
+// Object is an object of a bucket, or a file.
+type Object struct {
+	Name     string    // or the path of a file
+	Version  string    // changes with the content
+	Size     int64     // in bytes
+	Relative string    // the name without the prefix that was asked for
+	Created  time.Time // when the object was written; of a file, its modification time
 }
 
-// source is where objects are read from.
-type source interface {
-	// list yields the objects, sorted by name. An error ends the sequence.
-	list(ctx context.Context) iter.Seq2[object, error]
+// Source is where objects are read from. Its methods may be called by several goroutines at
+// once.
+type Source interface {
+	// List yields the objects, sorted by name. An error ends the sequence.
+	List(ctx context.Context) iter.Seq2[Object, error]
 
-	// fetch returns the content as a file. The caller calls release at the end. The error
-	// is permanent if the object is gone or damaged.
-	fetch(ctx context.Context, o object) (file *os.File, release func(), err error)
+	// Fetch returns the content as a file. The caller calls release at the end. The error
+	// is permanent if the object is gone, has changed since it was listed, or is damaged.
+	Fetch(ctx context.Context, o Object) (file *os.File, release func(), err error)
 
-	close()
+	// Close closes the source. Nothing may be read from it any more.
+	Close()
 }
 
-// openSource returns the source that from names.
-func openSource(ctx context.Context, from string) (source, error) {
+// Open opens the source that from names: gs://BUCKET/PREFIX, or the path of a directory or
+// of a file.
+func Open(ctx context.Context, from string) (Source, error) {
 	if strings.HasPrefix(from, "gs:") {
 		u, err := url.Parse(from)
 		if err != nil || u.Host == "" || u.RawQuery != "" {
@@ -50,44 +57,3 @@ func openSource(ctx context.Context, from string) (source, error) {
 	}
 	return directory(from), nil
 }
-
-// directory is the path of a directory, or of one file.
-type directory string
-
-func (d directory) list(context.Context) iter.Seq2[object, error] {
-	return func(yield func(object, error) bool) {
-		var objects []object
-		top := filepath.Clean(string(d))
-		err := filepath.WalkDir(string(d), func(path string, entry fs.DirEntry, err error) error {
-			if err != nil || !entry.Type().IsRegular() {
-				return err
-			}
-			info, err := entry.Info()
-			if err == nil {
-				version := fmt.Sprintf("%d bytes of %s", info.Size(), info.ModTime().UTC().Format(time.RFC3339Nano))
-				objects = append(objects, object{path, version, info.Size(), strings.TrimPrefix(path, top)})
-			}
-			return err
-		})
-		if err != nil {
-			yield(object{}, fmt.Errorf("list files: %w", err))
-			return
-		}
-		slices.SortFunc(objects, func(a, b object) int { return strings.Compare(a.name, b.name) })
-		for _, o := range objects {
-			if !yield(o, nil) {
-				return
-			}
-		}
-	}
-}
-
-func (directory) fetch(_ context.Context, o object) (*os.File, func(), error) {
-	file, err := os.Open(o.name)
-	if errors.Is(err, fs.ErrNotExist) {
-		err = change.Permanent(err)
-	}
-	return file, func() { _ = file.Close() }, err // it was only read
-}
-
-func (directory) close() {}

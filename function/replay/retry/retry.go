@@ -1,4 +1,5 @@
-package replay
+// Package retry repeats what a temporary error has stopped.
+package retry
 
 import (
 	"context"
@@ -14,10 +15,10 @@ const (
 	maxPause = 30 * time.Second
 )
 
-// retry calls f until it returns nil or a permanent error, with growing pauses in between.
-// It prints each temporary error, with what was being done. When ctx is done, it returns
-// the error of ctx.
-func retry(ctx context.Context, p *progress, what string, f func() error) error {
+// Do calls f until it returns nil or a permanent error, with growing pauses in between.
+// It passes each temporary error to printf, with what was being done. When ctx is done, it
+// returns the error of ctx.
+func Do(ctx context.Context, printf func(line string, args ...any), what string, f func() error) error {
 	for pause := minPause; ; pause = min(2*pause, maxPause) {
 		err := f()
 		if err == nil || change.IsPermanent(err) {
@@ -27,10 +28,10 @@ func retry(ctx context.Context, p *progress, what string, f func() error) error 
 			return ctx.Err()
 		}
 		wait := pause
-		if asked := (*retryAfterError)(nil); errors.As(err, &asked) {
-			wait = max(wait, asked.wait)
+		if asked := (*AfterError)(nil); errors.As(err, &asked) {
+			wait = max(wait, asked.Wait)
 		}
-		p.printf("%s: retrying in %s: %v", what, wait, err)
+		printf("%s: retrying in %s: %v", what, wait, err)
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
@@ -39,11 +40,14 @@ func retry(ctx context.Context, p *progress, what string, f func() error) error 
 	}
 }
 
-// retryAfterError is the error of a destination that says when to retry.
-type retryAfterError struct {
-	error
-	wait time.Duration
+// AfterError is the error of a destination that says when to retry.
+type AfterError struct {
+	Err  error
+	Wait time.Duration // at least
 }
 
+// Error implements error.
+func (e *AfterError) Error() string { return e.Err.Error() }
+
 // Unwrap returns the error without the time.
-func (e *retryAfterError) Unwrap() error { return e.error }
+func (e *AfterError) Unwrap() error { return e.Err }
