@@ -1,0 +1,167 @@
+package newest
+
+import (
+	"bufio"
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"slices"
+
+	"github.com/aerosink/aerosink/connector/change"
+	"github.com/aerosink/aerosink/function/replay/objects"
+	"github.com/aerosink/aerosink/function/replay/spill"
+)
+
+// Index has the changes of an archive by record. Close it at the end.
+type Index struct {
+	objects []object
+	names   names
+	spill   *spill.File
+	counts  Counts
+	order   []uint32 // by object number: its place in the order in which objects were written
+}
+
+// object is an object that was read.
+type object struct {
+	objects.Object
+	entries int // changes and lines that are not changes
+}
+
+// rank sets x.order.
+func (x *Index) rank() {
+	byTime := make([]uint32, len(x.objects))
+	for i := range byTime {
+		byTime[i] = uint32(i) //nolint:gosec // the list is in memory
+	}
+	slices.SortStableFunc(byTime, func(a, b uint32) int { return x.objects[a].Created.Compare(x.objects[b].Created) })
+	x.order = make([]uint32, len(x.objects))
+	for place, number := range byTime {
+		x.order[number] = uint32(place) //nolint:gosec // the list is in memory
+	}
+}
+
+// Counts returns what the index was made of.
+func (x *Index) Counts() Counts { return x.counts }
+
+// Disk returns how many bytes of temporary files the index takes.
+func (x *Index) Disk() int64 { return x.spill.Disk() }
+
+// Namespaces returns the namespaces that changes of the index are in, sorted.
+func (x *Index) Namespaces() []string {
+	var all []string
+	for _, n := range x.names.list {
+		all = append(all, n.namespace)
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// Close removes the temporary file.
+func (x *Index) Close() error { return x.spill.Close() }
+
+// bucketOf returns the bucket of a record.
+func bucketOf(d *change.Digest) int { return d.Partition() * buckets / change.Partitions }
+
+// add adds an entry.
+func (x *Index) add(e *entry) error {
+	var b [entryBytes]byte
+	return x.spill.Append(bucketOf(&e.digest), e.append(b[:0]))
+}
+
+// compactAt is how many entries are sorted and reduced at once, at least.
+const compactAt = 1 << 18
+
+// chains yields the chain of each record, sorted by partition ascending, digest descending,
+// and namespace. A chain is valid until the next one. Memory holds one bucket, reduced to its
+// chains.
+func (x *Index) chains() iter.Seq2[chain, error] {
+	return func(yield func(chain, error) bool) {
+		var entries []entry
+		for bucket := range x.spill.Buckets() {
+			var err error
+			if entries, err = x.load(entries[:0], bucket); err != nil {
+				yield(nil, err)
+				return
+			}
+			for c := range x.reduce(entries) {
+				if !yield(c, nil) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// load appends the entries of a bucket. If they are many, it drops those that are not in a
+// chain.
+func (x *Index) load(entries []entry, bucket int) ([]entry, error) {
+	text := bufio.NewReader(x.spill.Reader(bucket))
+	limit := compactAt
+	for {
+		var b [entryBytes]byte
+		if _, err := io.ReadFull(text, b[:]); errors.Is(err, io.EOF) {
+			return entries, nil
+		} else if err != nil {
+			return nil, fmt.Errorf("read a temporary file: %w", err)
+		}
+		entries = append(entries, parseEntry(b[:]))
+		if len(entries) < limit {
+			continue
+		}
+		kept := entries[:0]
+		for c := range x.reduce(entries) {
+			kept = append(kept, c...)
+		}
+		entries = kept
+		limit = max(compactAt, 2*len(entries))
+	}
+}
+
+// reduce sorts entries and yields the chain of each record. A chain has its own memory, which
+// is valid until the next one.
+func (x *Index) reduce(entries []entry) iter.Seq[chain] {
+	return func(yield func(chain) bool) {
+		slices.SortFunc(entries, x.compare)
+		var c chain
+		for i := range entries {
+			if i > 0 && !x.sameRecord(&entries[i-1], &entries[i]) {
+				if !yield(c) {
+					return
+				}
+				c = c[:0]
+			}
+			c = c.add(entries[i])
+		}
+		if len(c) > 0 {
+			yield(c)
+		}
+	}
+}
+
+// compare orders entries by record, then by last update time, then by their way into the
+// archive.
+func (x *Index) compare(a, b entry) int {
+	if c := compareRecords(&a.digest, &b.digest); c != 0 {
+		return c
+	}
+	if a.name != b.name {
+		if c := cmp.Compare(x.namespace(&a), x.namespace(&b)); c != 0 {
+			return c
+		}
+	}
+	if c := cmp.Compare(a.lut, b.lut); c != 0 {
+		return c
+	}
+	if c := cmp.Compare(x.order[a.object], x.order[b.object]); c != 0 {
+		return c
+	}
+	return cmp.Compare(a.ordinal, b.ordinal)
+}
+
+func (x *Index) namespace(e *entry) string { return x.names.list[e.name].namespace }
+
+func (x *Index) sameRecord(a, b *entry) bool {
+	return a.digest == b.digest && (a.name == b.name || x.namespace(a) == x.namespace(b))
+}
