@@ -28,9 +28,13 @@ func order(record, i int) change.Change {
 func BenchmarkIndex(b *testing.B) {
 	const objects, size = 20, 10_000
 	for name, write := range map[string]func(t rapid.TB, changes ...change.Change) []byte{
-		"ndjson":  lines,
-		"avro":    func(t rapid.TB, changes ...change.Change) []byte { return rowFile(t, row.AvroFile, "snappy", changes...) },
-		"parquet": func(t rapid.TB, changes ...change.Change) []byte { return rowFile(t, row.ParquetFile, "zstd", changes...) },
+		"ndjson": lines,
+		"avro": func(t rapid.TB, changes ...change.Change) []byte {
+			return rowFile(t, row.AvroFile, "snappy", changes...)
+		},
+		"parquet": func(t rapid.TB, changes ...change.Change) []byte {
+			return rowFile(t, row.ParquetFile, "zstd", changes...)
+		},
 	} {
 		b.Run(name, func(b *testing.B) {
 			a := newArchive(b, b.TempDir())

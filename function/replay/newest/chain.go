@@ -6,6 +6,16 @@ import "slices"
 // newest: a base and the updates after it, or only updates if the archive has no base.
 type chain []entry
 
+// of returns the chain of a record's changes, which are in the order of Index.compare. It uses
+// the memory of c.
+func (c chain) of(changes []entry) chain {
+	c = c[:0]
+	for i := range changes {
+		c = c.add(changes[i])
+	}
+	return c
+}
+
 // add adds a change to the chain of its record. Changes must come by LUT and, of those with
 // the same LUT, in the order in which they reached the archive.
 // Only the first change of a chain is a base.
@@ -17,10 +27,11 @@ type chain []entry
 func (c chain) add(e entry) chain {
 	at := len(c)
 	for at > 0 && c[at-1].lut == e.lut && c[at-1].version().Supersedes(e.version()) {
-		if c[at-1].version() == e.version() {
-			return c // a repeat
-		}
 		at--
+		if c[at].version() == e.version() {
+			c[at] = e // a repeat
+			return c
+		}
 	}
 	switch {
 	case at < len(c) && c[at].isBase():

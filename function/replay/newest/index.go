@@ -20,7 +20,8 @@ type Index struct {
 	names   names
 	spill   *spill.File
 	counts  Counts
-	order   []uint32 // by object number: its place in the order in which objects were written
+	mode    change.Mode // of writes whose mode is unknown
+	order   []uint32    // by object number: its place in the order in which objects were written
 }
 
 // object is an object that was read.
@@ -70,23 +71,23 @@ func (x *Index) add(e *entry) error {
 	return x.spill.Append(bucketOf(&e.digest), e.append(b[:0]))
 }
 
-// compactAt is how many entries are sorted and reduced at once, at least.
-const compactAt = 1 << 18
+// compactAt is the least number of entries that are compacted.
+var compactAt = 1 << 18
 
 // chains yields the chain of each record, sorted by partition ascending, digest descending,
-// and namespace. A chain is valid until the next one. Memory holds one bucket, reduced to its
-// chains.
+// and namespace. A chain is valid until the next one. Memory holds one bucket, compacted.
 func (x *Index) chains() iter.Seq2[chain, error] {
 	return func(yield func(chain, error) bool) {
 		var entries []entry
+		var c chain
 		for bucket := range x.spill.Buckets() {
 			var err error
 			if entries, err = x.load(entries[:0], bucket); err != nil {
 				yield(nil, err)
 				return
 			}
-			for c := range x.reduce(entries) {
-				if !yield(c, nil) {
+			for changes := range x.records(entries) {
+				if c = c.of(changes); !yield(c, nil) {
 					return
 				}
 			}
@@ -94,8 +95,7 @@ func (x *Index) chains() iter.Seq2[chain, error] {
 	}
 }
 
-// load appends the entries of a bucket. If they are many, it drops those that are not in a
-// chain.
+// load appends the entries of a bucket. If they are many, it compacts them meanwhile.
 func (x *Index) load(entries []entry, bucket int) ([]entry, error) {
 	text := bufio.NewReader(x.spill.Reader(bucket))
 	limit := compactAt
@@ -107,35 +107,43 @@ func (x *Index) load(entries []entry, bucket int) ([]entry, error) {
 			return nil, fmt.Errorf("read a temporary file: %w", err)
 		}
 		entries = append(entries, parseEntry(b[:]))
-		if len(entries) < limit {
-			continue
+		if len(entries) >= limit {
+			entries = x.compact(entries)
+			limit = max(compactAt, 2*len(entries))
 		}
-		kept := entries[:0]
-		for c := range x.reduce(entries) {
-			kept = append(kept, c...)
-		}
-		entries = kept
-		limit = max(compactAt, 2*len(entries))
 	}
 }
 
-// reduce sorts entries and yields the chain of each record. A chain has its own memory, which
-// is valid until the next one.
-func (x *Index) reduce(entries []entry) iter.Seq[chain] {
-	return func(yield func(chain) bool) {
-		slices.SortFunc(entries, x.compare)
-		var c chain
-		for i := range entries {
-			if i > 0 && !x.sameRecord(&entries[i-1], &entries[i]) {
-				if !yield(c) {
-					return
-				}
-				c = c[:0]
-			}
-			c = c.add(entries[i])
+// compact drops the changes of each record that are older than a base, by their last update
+// time. Whatever is added, they would not become part of a chain.
+func (x *Index) compact(entries []entry) []entry {
+	kept := entries[:0] // behind what is read
+	var c chain
+	for changes := range x.records(entries) {
+		c = c.of(changes)
+		if c[0].isBase() {
+			base := c[0].lut
+			changes = changes[slices.IndexFunc(changes, func(e entry) bool { return e.lut == base }):]
 		}
-		if len(c) > 0 {
-			yield(c)
+		kept = append(kept, changes...)
+	}
+	return kept
+}
+
+// records sorts entries, and yields the changes of each record in the order of compare. The
+// caller may overwrite what was yielded.
+func (x *Index) records(entries []entry) iter.Seq[[]entry] {
+	return func(yield func([]entry) bool) {
+		slices.SortFunc(entries, x.compare)
+		for first := 0; first < len(entries); {
+			end := first + 1
+			for end < len(entries) && x.sameRecord(&entries[first], &entries[end]) {
+				end++
+			}
+			if !yield(entries[first:end]) {
+				return
+			}
+			first = end
 		}
 	}
 }

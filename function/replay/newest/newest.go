@@ -69,7 +69,7 @@ func Read(ctx context.Context, o Options) (*Index, error) {
 	if o.Mode == change.ModeUnknown {
 		o.Mode = change.Replace
 	}
-	x := &Index{spill: spill.New(buckets)}
+	x := &Index{spill: spill.New(buckets), mode: o.Mode}
 	for listed, err := range o.Source.List(ctx) {
 		switch {
 		case err != nil:

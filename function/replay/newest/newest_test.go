@@ -187,6 +187,7 @@ func TestIndex_newestOfHistory(t *testing.T) {
 		}
 		x, _ := a.read(newest.Options{Filter: objects.Filter{Until: time.UnixMilli(until)}})
 		defer closed(t, x)
+		defer newest.CompactAt(rapid.SampledFrom([]int{2, 1000}).Draw(t, "compact at"))()
 		got := records(t, x, "shop")
 		if !slices.IsSortedFunc(got, func(a, b newest.Record) int {
 			return cmp.Or(a.Digest.Partition()-b.Digest.Partition(), strings.Compare(string(b.Digest[:]), string(a.Digest[:])))

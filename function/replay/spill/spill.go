@@ -16,6 +16,7 @@ const blockBytes = 16 << 10
 type File struct {
 	buckets []bucket
 	file    *os.File // nil until the first block is written
+	remove  func()   // of file
 	blocks  int64    // in file
 }
 
@@ -49,7 +50,8 @@ func (f *File) Append(number int, b []byte) error {
 // write writes the block that is in memory.
 func (f *File) write(from *bucket) error {
 	if f.file == nil {
-		if err := f.create(); err != nil {
+		var err error
+		if f.file, f.remove, err = createTemp(); err != nil {
 			return temporary(err)
 		}
 	}
@@ -62,17 +64,17 @@ func (f *File) write(from *bucket) error {
 	return nil
 }
 
-// createTemp creates a temporary file.
-var createTemp = func() (*os.File, error) { return os.CreateTemp("", "aerosink-*") }
-
-// create creates the file. Where the system allows it, the file loses its name at once, so
-// that nothing of it is left behind when the process is killed.
-func (f *File) create() (err error) {
-	if f.file, err = createTemp(); err != nil {
-		return err
+// createTemp creates a temporary file. Where the system allows it, the file loses its name at
+// once, so that nothing of it is left behind when the process is killed. Elsewhere remove
+// removes it, once it is closed.
+var createTemp = func() (file *os.File, remove func(), err error) {
+	if file, err = os.CreateTemp("", "aerosink-*"); err != nil {
+		return nil, nil, err
 	}
-	_ = os.Remove(f.file.Name()) // Close tries again
-	return nil
+	if os.Remove(file.Name()) == nil {
+		return file, func() {}, nil
+	}
+	return file, func() { _ = os.Remove(file.Name()) }, nil // the system removes it some day
 }
 
 // temporary returns the error of a temporary file.
@@ -105,9 +107,8 @@ func (f *File) Close() error {
 	if f.file == nil {
 		return nil
 	}
-	name := f.file.Name()
 	err := f.file.Close()
-	_ = os.Remove(name) // it has usually lost its name already
+	f.remove()
 	f.file, f.buckets = nil, nil
 	return err
 }
