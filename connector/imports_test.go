@@ -56,7 +56,7 @@ var importRules = map[string]struct {
 	"function/google":               {"connector/credentials function/sink function/sink/aerospike function/sink/archive/gcs function/sink/pubsub", "net/http"},
 	"function/intake":               {"connector/plural function/problem", "cloud.google.com"},
 	"function/problem":              {"connector/report", "cloud.google.com"},
-	"function/replay":               {"connector/change connector/credentials connector/deadletter connector/format connector/format/formats connector/format/json connector/format/msgpack connector/plural connector/report function/replay/objects function/replay/retry function/sink function/sink/row", ""},
+	"function/replay":               {"connector/change connector/credentials connector/deadletter connector/format connector/format/formats connector/format/json connector/format/msgpack connector/plural connector/report function/replay/newest function/replay/objects function/replay/retry function/sink function/sink/row", ""},
 	"function/replay/newest":        {"connector/change connector/format/formats function/replay/objects function/replay/retry function/replay/spill", "net net/http log log/slog cloud.google.com"},
 	"function/replay/objects":       {"connector/change connector/credentials connector/deadletter connector/format connector/format/formats connector/format/json connector/format/msgpack function/sink/row", "log log/slog net/http"},
 	"function/replay/retry":         {"connector/change", "log log/slog net net/http"},

@@ -23,7 +23,13 @@ type checkpoint struct {
 	Chunk        int  // chunks of Object that are done
 	Whole        bool // Object is done
 
-	Summary Summary // so far
+	Summary Summary // so far; of a restore, without what its index counts
+
+	// Of a restore: how many buckets of joined updates are done, which objects it is made
+	// from, and when the last of them was written.
+	Folded  int       `json:",omitzero"`
+	Listing string    `json:",omitzero"`
+	Horizon time.Time `json:",omitzero"`
 
 	path string // "" keeps no file
 }
@@ -93,6 +99,13 @@ func (c *checkpoint) next(o objects.Object, n int, sum Summary) error {
 // done saves that o is done.
 func (c *checkpoint) done(o objects.Object, sum Summary) error {
 	c.Object, c.Version, c.Whole, c.Summary = o.Name, o.Version, true, sum
+	return c.write()
+}
+
+// forget makes the restore begin anew, with the objects of that listing.
+func (c *checkpoint) forget(listing string, horizon time.Time) error {
+	c.Object, c.Version, c.Chunk, c.Whole, c.Summary, c.Folded = "", "", 0, false, Summary{}, 0
+	c.Listing, c.Horizon = listing, horizon
 	return c.write()
 }
 

@@ -21,6 +21,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/aerosink/aerosink/connector/format/formats"
+	"github.com/aerosink/aerosink/connector/plural"
 	"github.com/aerosink/aerosink/function/replay/objects"
 	"github.com/aerosink/aerosink/function/sink"
 )
@@ -37,6 +38,10 @@ type Options struct {
 	// Parser reads the JSON of archives and the messages of dead letters. Run sets its
 	// Bins if a sink needs bins.
 	Parser formats.Parser
+
+	// Restore, unless nil, makes it a restore: only the newest version of each record is
+	// stored, up to Filter.Until.
+	Restore *Restore
 
 	Rate float64 // most changes per second, in bursts of a chunk; 0 is no limit
 
@@ -87,7 +92,13 @@ func Run(ctx context.Context, o Options) (Summary, error) {
 	if o.Rate > 0 {
 		r.storer.limit.SetLimit(rate.Limit(o.Rate))
 	}
-	err = r.all(ctx)
+	if o.Restore != nil {
+		restore := &restore{options: o, source: source, filter: r.filter, progress: p, checkpoint: checkpoint, storer: r.storer}
+		err = restore.run(ctx)
+		r.ruledOut = restore.ruledOut
+	} else {
+		err = r.all(ctx)
+	}
 	switch {
 	case ctx.Err() != nil && o.Checkpoint != "":
 		return p.summary(), fmt.Errorf("replay: interrupted; run it with the same arguments to continue from %s", o.Checkpoint)
@@ -97,8 +108,12 @@ func Run(ctx context.Context, o Options) (Summary, error) {
 		return p.summary(), fmt.Errorf("replay: %w", err)
 	}
 	err = checkpoint.remove()
-	if s := p.summary(); s.Objects == 0 && !o.AllowEmpty {
+	switch s := p.summary(); {
+	case o.AllowEmpty:
+	case s.Objects == 0:
 		err = errors.Join(err, r.emptyError(o.From))
+	case o.Restore != nil && s.Changes == 0:
+		err = errors.Join(err, fmt.Errorf("replay: the filter selects none of the changes in %s (%s); check the namespace, or allow that with -allow-empty", o.From, plural.Of(s.LeftOut, "change")))
 	}
 	return p.summary(), err
 }

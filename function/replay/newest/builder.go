@@ -46,6 +46,7 @@ func (b *builder) read(ctx context.Context, number int) error {
 }
 
 func (b *builder) damaged(o *object, err error) {
+	o.damaged = true
 	b.Printf("%s: damaged or deleted: %v", o.Name, err)
 	b.count(Counts{Damaged: 1})
 }
@@ -98,6 +99,9 @@ func (b *builder) chunk(number int, chunk []objects.Entry) error {
 			b.Errorf("%s:%d: not a change: %v", o.Name, e.Line, e.Parsed.Err)
 		default:
 			taken = append(taken, i)
+			if !e.Received.IsZero() {
+				c.DeadLetters++
+			}
 		}
 	}
 	c.Changes = len(taken)

@@ -28,6 +28,7 @@ type Index struct {
 type object struct {
 	objects.Object
 	entries int // changes and lines that are not changes
+	damaged bool
 }
 
 // rank sets x.order.

@@ -31,8 +31,8 @@ type Plan struct {
 // PlannedObject says which changes of an object are needed.
 type PlannedObject struct {
 	objects.Object
-	Number  int // in Plan.Objects
 	Entries int // changes, and lines that are not changes, that were read
+	Damaged bool
 	Alone   int // changes that are needed alone
 	Parts   int // changes that are needed together with others
 
@@ -69,7 +69,7 @@ func (o *PlannedObject) set(ordinal int, n Need) {
 func (x *Index) Plan() (*Plan, error) {
 	p := &Plan{index: x, Objects: make([]PlannedObject, len(x.objects))}
 	for i, o := range x.objects {
-		p.Objects[i] = PlannedObject{Object: o.Object, Number: i, Entries: o.entries}
+		p.Objects[i] = PlannedObject{Object: o.Object, Entries: o.entries, Damaged: o.damaged}
 	}
 	for c, err := range x.chains() {
 		if err != nil {

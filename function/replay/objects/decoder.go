@@ -26,8 +26,8 @@ import (
 // dead letter with several changes.
 const ChunkChanges = 1000
 
-// chunkBytes bounds a chunk, in bytes. The last line may exceed it.
-const chunkBytes = 8 << 20
+// ChunkBytes bounds a chunk, in bytes. The last line may exceed it.
+const ChunkBytes = 8 << 20
 
 // maxLine bounds a line, in bytes. A dead letter may hold the body of a request in Base64.
 const maxLine = 128 << 20
@@ -122,7 +122,7 @@ func (d *Decoder) rowChunks(changes iter.Seq2[change.Change, error]) iter.Seq2[[
 			case WantMetadata:
 			}
 			chunk = append(chunk, e)
-			if len(chunk) == ChunkChanges || size >= chunkBytes {
+			if len(chunk) == ChunkChanges || size >= ChunkBytes {
 				if !yield(chunk, nil) {
 					return
 				}
@@ -162,7 +162,7 @@ func (d *Decoder) lineChunks(text io.Reader, yield func([]Entry, error) bool) {
 	for {
 		lines, size := []line(nil), 0
 		var err error
-		for len(lines) < ChunkChanges && size < chunkBytes && err == nil {
+		for len(lines) < ChunkChanges && size < ChunkBytes && err == nil {
 			var l []byte
 			if l, err = readLine(buffered); err == nil {
 				number++
