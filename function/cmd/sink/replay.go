@@ -54,7 +54,12 @@ func (o *replayOptions) run(ctx context.Context, from string, getenv func(string
 	}
 	summary, err := replay.Run(ctx, options)
 	verb := "replayed"
-	if o.dryRun {
+	switch restored := options.Restore != nil; {
+	case restored && o.dryRun:
+		verb = "would restore"
+	case restored:
+		verb = "restored"
+	case o.dryRun:
 		verb = "found"
 	}
 	_, written := fmt.Fprintf(streams.Stdout, "%s: %s\n", verb, summary)
@@ -63,6 +68,10 @@ func (o *replayOptions) run(ctx context.Context, from string, getenv func(string
 
 // options returns the options of the replay.
 func (o *replayOptions) options(from string, getenv func(string) string, streams cli.Streams) (replay.Options, error) {
+	restore, err := o.restoring()
+	if err != nil {
+		return replay.Options{}, err
+	}
 	destinations, sinks, err := o.targets(from, getenv)
 	if err != nil {
 		return replay.Options{}, err
@@ -79,7 +88,7 @@ func (o *replayOptions) options(from string, getenv func(string) string, streams
 		to = append(to, c.Sinks...)
 	}
 	return replay.Options{
-		From: from, Filter: o.filter, To: to, Parser: c.Parser, Rate: o.rate, Checkpoint: o.checkpoint, AllowEmpty: o.allowEmpty,
+		From: from, Filter: o.filter, To: to, Parser: c.Parser, Restore: restore, Rate: o.rate, Checkpoint: o.checkpoint, AllowEmpty: o.allowEmpty,
 		Out: streams.Stderr, Terminal: cli.IsTerminal(streams.Stderr),
 	}, nil
 }
@@ -173,13 +182,12 @@ func pastTime(to *time.Time, now time.Time) func(string) error {
 			*to = now.Add(-ago)
 			return nil
 		}
-		if *to, err = time.Parse(time.DateOnly, text); err != nil {
-			*to, err = time.Parse(time.RFC3339, text)
+		for _, layout := range []string{time.RFC3339, "2006-01-02T15:04Z07:00", time.DateOnly} {
+			if *to, err = time.Parse(layout, text); err == nil {
+				return nil
+			}
 		}
-		if err != nil {
-			return errors.New("want 2026-11-22T12:00:00Z, 2026-11-22 or 36h")
-		}
-		return nil
+		return errors.New("want 2026-11-22T12:00:00Z, 2026-11-22T12:00Z, 2026-11-22 or 36h")
 	}
 }
 

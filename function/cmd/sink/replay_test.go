@@ -134,7 +134,7 @@ func TestReplay_flags(t *testing.T) {
 		"allowed empty": {[]string{empty, "-dry-run", "-allow-empty"}, "found: 0 objects, 0 changes\n", ""},
 		"from":          {nil, "", "sink replay: missing FROM; run"},
 		"two":           {[]string{folder, folder}, "", "sink replay: unexpected argument "},
-		"time":          {[]string{folder, "-since", "yesterday"}, "", "want 2026-11-22T12:00:00Z, 2026-11-22 or 36h"},
+		"time":          {[]string{folder, "-since", "yesterday"}, "", "want 2026-11-22T12:00:00Z, 2026-11-22T12:00Z, 2026-11-22 or 36h"},
 		"nowhere":       {[]string{folder}, "", "no sinks: set SINKS, or name them with -to"},
 		"unknown sink":  {[]string{folder, "-to", "ftp://x"}, "", "unknown kind of sink"},
 		"flag":          {[]string{folder, "-y"}, "", "sink replay: unknown flag -y; run "},
