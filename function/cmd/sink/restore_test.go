@@ -2,13 +2,19 @@ package main
 
 import (
 	"context"
+	"encoding/binary"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"net"
 	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -31,8 +37,10 @@ import (
 	"github.com/aerosink/aerosink/connector/xdr/xdrtest"
 	"github.com/aerosink/aerosink/function"
 	"github.com/aerosink/aerosink/function/google"
+	"github.com/aerosink/aerosink/function/replay"
 	"github.com/aerosink/aerosink/function/settings"
 	"github.com/aerosink/aerosink/function/sink"
+	"github.com/aerosink/aerosink/function/sink/row"
 	"github.com/aerosink/aerosink/function/sink/sinktest"
 )
 
@@ -261,7 +269,9 @@ func TestRestore_anyTime(t *testing.T) {
 			for i := range times {
 				var running sync.WaitGroup
 				for j := range clients {
-					running.Go(func() { operate(t, c, rand.New(rand.NewPCG(uint64(i), uint64(j))), operations, name != "gzipped lines, flat") })
+					running.Go(func() {
+						operate(t, c, rand.New(rand.NewPCG(uint64(i), uint64(j))), operations, name != "gzipped lines, flat")
+					})
 				}
 				running.Wait()
 				s, until := p.snapshot(t)
@@ -278,5 +288,245 @@ func TestRestore_anyTime(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// writeRows writes an archive in Avro of n records with two versions each, in files of 1,000
+// changes, and returns its folder.
+func writeRows(t *testing.T, n int) (folder string) {
+	t.Helper()
+	folder = t.TempDir()
+	var rows []row.Row
+	for i := range 2 * n {
+		c := change.Change{
+			Namespace: "shop", Set: "a/b\x00é=\n", Generation: uint32(1 + i/n), LUT: 1764000000000 + int64(i), Mode: change.Replace,
+			Bins: []change.Bin{{Name: "n", Value: change.IntegerValue(int64(i))}},
+		}
+		binary.LittleEndian.PutUint32(c.Digest[:], uint32(i%n)*0x9e3779b1)
+		c.Key = []change.Value{
+			change.IntegerValue(int64(i % n)), change.StringValue([]byte{'k', 0xff, byte(i % n)}), change.BytesValue(change.KindBlob, []byte{0, byte(i % n)}), {},
+		}[i%n%4]
+		r, err := row.Of(&format.Parsed{Change: c})
+		if err != nil {
+			t.Fatal(err)
+		}
+		rows = append(rows, r)
+	}
+	for part := range slices.Chunk(rows, 1000) {
+		content, err := row.AvroFile(part, "null")
+		if err != nil {
+			t.Fatal(err)
+		}
+		files, err := os.ReadDir(folder)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(folder, fmt.Sprintf("%03d.avro", len(files))), content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return folder
+}
+
+// checkRows checks that a namespace has the second version of each record of writeRows.
+func checkRows(t *testing.T, n *devnode.Node, namespace string, want int) {
+	t.Helper()
+	got := 0
+	for partition := range change.Partitions {
+		for _, c := range n.Source().Scan(nil, namespace, partition, nil, 1<<20) {
+			got++
+			i := c.Bins[0].Value.Integer()
+			if len(c.Bins) != 1 || i < int64(want) || i >= 2*int64(want) || c.Set != "a/b\x00é=\n" || (c.Key.Kind() == change.KindNil) != (i%int64(want)%4 == 3) {
+				t.Fatalf("%s", changetest.Describe(c))
+			}
+		}
+	}
+	if got != want {
+		t.Errorf("%d records, want %d", got, want)
+	}
+}
+
+// A restore that is killed continues from its checkpoint, without what it has written already.
+// A second restore changes nothing.
+func TestRestore_killed(t *testing.T) {
+	const n, batches = 20_000, 60
+	folder := writeRows(t, n)
+	var requests, rows atomic.Int64
+	reached := make(chan struct{})
+	var killed atomic.Bool
+	node := emptyNode(t, devnode.Config{Namespaces: []string{"again"}, Fault: func(c devnode.Command) devnode.Fault {
+		if c.Kind != devnode.Batch {
+			return devnode.Fault{}
+		}
+		rows.Add(int64(c.Rows))
+		if requests.Add(1) == batches {
+			close(reached)
+		}
+		if requests.Load() > batches && !killed.Load() {
+			return devnode.Fault{DropBefore: true} // so that it does not end before it is killed
+		}
+		return devnode.Fault{}
+	}})
+	checkpoint := filepath.Join(t.TempDir(), "checkpoint")
+	arguments := []string{"replay", folder, "-namespace", "shop", "-to", "aerospike://" + node.Addr() + "/again?mode=records", "-checkpoint", checkpoint}
+	first := changetest.Command(t, arguments...)
+	if err := first.Start(); err != nil {
+		t.Fatal(err)
+	}
+	<-reached
+	waitForCheckpoint(t, checkpoint)
+	if err := first.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = first.Wait() // it was killed
+	killed.Store(true)
+	before := rows.Swap(0)
+	out, log, err := sinkCommand(t, nil, arguments...)
+	want := fmt.Sprintf("restored: %d objects, %d changes, %d records (", 2*n/1000, 2*n, n)
+	if err != nil || !strings.HasPrefix(out, want) || !strings.Contains(log, "continuing after ") {
+		t.Errorf("%q, %q, error %v; want %q", out, log, err, want)
+	}
+	checkRows(t, node, "again", n)
+	if after := rows.Load(); after > n-1000 {
+		t.Errorf("%d records before it was killed, %d after: it began anew", before, after)
+	}
+	if _, err := os.Stat(checkpoint); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the checkpoint still exists: %v", err)
+	}
+	if _, log, err := sinkCommand(t, nil, arguments...); err != nil {
+		t.Errorf("%q, error %v", log, err)
+	}
+	checkRows(t, node, "again", n)
+}
+
+// waitForCheckpoint waits until a checkpoint says that records were written.
+func waitForCheckpoint(t *testing.T, path string) {
+	t.Helper()
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+		text, err := os.ReadFile(path)
+		if err == nil && strings.Contains(string(text), `"Records": `) && !strings.Contains(string(text), `"Records": 0,`) {
+			return
+		}
+	}
+	t.Fatal("no progress in the checkpoint")
+}
+
+// A node that goes away in the middle is waited for, and nothing is lost or doubled.
+func TestRestore_nodeAway(t *testing.T) {
+	const n = 3000
+	folder := writeRows(t, n)
+	var requests atomic.Int64
+	node := emptyNode(t, devnode.Config{Namespaces: []string{"shop"}, Fault: func(c devnode.Command) devnode.Fault {
+		if c.Kind != devnode.Batch {
+			return devnode.Fault{}
+		}
+		switch i := requests.Add(1); {
+		case i >= 5 && i < 10:
+			return devnode.Fault{DropBefore: true}
+		case i >= 10 && i < 15:
+			return devnode.Fault{DropAfter: true}
+		case i >= 15 && i < 17:
+			return devnode.Fault{Code: 18}
+		}
+		return devnode.Fault{}
+	}})
+	out, log, err := sinkCommand(t, nil, "replay", folder, "-to", "aerospike://"+node.Addr()+"/shop?mode=records")
+	if err != nil || !strings.Contains(log, "store changes: retrying in 500ms: ") {
+		t.Errorf("%q, %q, error %v", out, log, err)
+	}
+	checkRows(t, node, "shop", n)
+}
+
+// A dry run says what would be written, and writes nothing.
+func TestRestore_dryRun(t *testing.T) {
+	folder := writeRows(t, 1000)
+	node := emptyNode(t, devnode.Config{Namespaces: []string{"shop"}})
+	out, log, err := sinkCommand(t, nil, "replay", folder, "-dry-run", "-to", "aerospike://"+node.Addr()+"/shop?mode=records")
+	if want := "would restore: 2 objects, 2000 changes, 1000 records (9000 bytes), 0 deletes\n"; err != nil || out != want {
+		t.Errorf("%q, %q, error %v; want %q", out, log, err, want)
+	}
+	checkRows(t, node, "shop", 0)
+}
+
+// What a restore is refused for.
+func TestRestore_refused(t *testing.T) {
+	folder := writeRows(t, 10)
+	node := emptyNode(t, devnode.Config{Namespaces: []string{"shop", "other"}})
+	shipped := emptyNode(t, devnode.Config{Namespaces: []string{"shop"}, Source: &xdrtest.Source{Address: "127.0.0.1:1"}})
+	to := "aerospike://" + node.Addr()
+	for name, tt := range map[string]struct {
+		args []string
+		err  string
+	}{
+		"another sink":     {[]string{"-to", to + "/shop?mode=records,log:"}, "records are restored into one sink; name only aerospike://"},
+		"two namespaces":   {[]string{"-namespace", "shop", "-namespace", "other", "-to", to + "/shop?mode=records"}, "records are restored from one namespace"},
+		"from":             {[]string{"-namespace", "shop", "-to", to + "/shop?mode=records&from=users"}, "-namespace shop differs from from=users in the URL"},
+		"other namespace":  {[]string{"-to", to + "/other?mode=records"}, "the filter selects none of the changes in " + folder},
+		"unknown":          {[]string{"-namespace", "shop", "-to", to + "/nothing?mode=records"}, "has no namespace nothing"},
+		"a set":            {[]string{"-to", to + "/shop/orders?mode=records"}, "mode=records keeps the set of each record"},
+		"until":            {[]string{"-until", "2026-11-01T12:00", "-to", to + "/shop?mode=records"}, "want 2026-11-22T12:00:00Z, 2026-11-22T12:00Z, 2026-11-22 or 36h"},
+		"shipped to us":    {[]string{"-to", "aerospike://" + shipped.Addr() + "/shop?mode=records"}, "loop=allow"},
+		"nothing before":   {[]string{"-until", "2020-01-01T12:00Z", "-to", to + "/shop?mode=records"}, "the filter selects none of the changes"},
+		"no such mode":     {[]string{"-to", to + "/shop?mode=recods"}, "invalid mode=recods"},
+		"unknown argument": {[]string{"-to", to + "/shop?mode=records&verions=none"}, "verions"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			out, log, err := sinkCommand(t, nil, append([]string{"replay", folder}, tt.args...)...)
+			if err == nil || !strings.Contains(err.Error(), tt.err) {
+				t.Errorf("%q, %q, error %v; want %q", out, log, err, tt.err)
+			}
+		})
+	}
+	checkRows(t, node, "shop", 0)
+}
+
+// The URL of the sink says how records are restored.
+func TestRestore_url(t *testing.T) {
+	const until = "2026-11-01T12:00Z"
+	for url, want := range map[string]struct {
+		to        string
+		restore   *replay.Restore
+		namespace []string
+	}{
+		"aerospike://h/shop?mode=records":           {"aerospike://h/shop?from=shop&mode=records&versions=none", &replay.Restore{Mode: change.Replace}, []string{"shop"}},
+		"aerospike://a:1,[::1]:2/x?mode=records":    {"aerospike://a:1,[::1]:2/x?from=x&mode=records&versions=none", &replay.Restore{Mode: change.Replace}, []string{"x"}},
+		"aerospike://h/x?mode=records&from=y":       {"aerospike://h/x?from=y&mode=records&versions=none", &replay.Restore{Mode: change.Replace}, []string{"y"}},
+		"aerospike://h/x?mode=records&versions=v":   {"aerospike://h/x?from=x&mode=records&versions=v", &replay.Restore{Mode: change.Replace, DeadLetters: true}, []string{"x"}},
+		"aerospike://h/x?mode=records&write=update": {"aerospike://h/x?from=x&mode=records&versions=none&write=update", &replay.Restore{Mode: change.Update}, []string{"x"}},
+		"aerospike://h/x?mode=records&ttl=never":    {"aerospike://h/x?from=x&mode=records&ttl=never&versions=none", &replay.Restore{Mode: change.Replace, OwnTTL: true}, []string{"x"}},
+		"aerospike://h/x/s?mode=raw":                {"aerospike://h/x/s?mode=raw", nil, nil},
+		"log:":                                      {"log:", nil, nil},
+		"":                                          {"", nil, nil},
+	} {
+		o := replayOptions{to: url}
+		if err := pastTime(&o.filter.Until, time.Now())(until); err != nil || !o.filter.Until.Equal(time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)) {
+			t.Errorf("%s is %s, error %v", until, o.filter.Until, err)
+		}
+		got, err := o.restoring()
+		if err != nil {
+			t.Errorf("%s: %v", url, err)
+		}
+		if diff := cmp.Diff(want.restore, got); diff != "" || o.to != want.to || !slices.Equal(o.filter.Namespaces, want.namespace) {
+			t.Errorf("%s: %s, namespaces %q; want %s, %q (-want +got):\n%s", url, o.to, o.filter.Namespaces, want.to, want.namespace, diff)
+		}
+	}
+}
+
+// A sink of the variable SINKS gets all changes, since nobody has asked for a restore.
+func TestRestore_notFromVariable(t *testing.T) {
+	folder := writeRows(t, 10)
+	node := emptyNode(t, devnode.Config{Namespaces: []string{"shop"}})
+	out, log, err := sinkCommand(t, map[string]string{"SINKS": "aerospike://" + node.Addr() + "/shop?mode=records"}, "replay", folder)
+	if err != nil || out != "replayed: 1 object, 20 changes\n" {
+		t.Errorf("%q, %q, error %v", out, log, err)
+	}
+	sets := map[string]int{}
+	for partition := range change.Partitions {
+		for _, c := range node.Source().Scan(nil, "shop", partition, nil, 1<<20) {
+			sets[c.Set]++
+		}
+	}
+	if diff := cmp.Diff(map[string]int{"a/b\x00é=\n": 10, "aerosink-versions": 10}, sets); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
