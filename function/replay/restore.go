@@ -132,7 +132,7 @@ func (r *restore) resume() error {
 	var horizon time.Time
 	for i := range r.plan.Objects {
 		o := &r.plan.Objects[i]
-		fmt.Fprintf(listing, "%q %q\n", o.Name, o.Version)
+		_, _ = fmt.Fprintf(listing, "%q %q\n", o.Name, o.Version) // a hash never fails
 		if o.Created.After(horizon) {
 			horizon = o.Created
 		}

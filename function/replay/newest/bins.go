@@ -57,7 +57,7 @@ func appendValue(dst []byte, v change.Value) []byte {
 	case change.KindNil:
 		return dst
 	case change.KindInteger, change.KindBool:
-		return binary.LittleEndian.AppendUint64(dst, uint64(v.Integer())) //nolint:gosec // the bits
+		return binary.LittleEndian.AppendUint64(dst, uint64(v.Integer()))
 	case change.KindUnsigned:
 		return binary.LittleEndian.AppendUint64(dst, v.Unsigned())
 	case change.KindDouble:
@@ -106,7 +106,7 @@ func number(k change.Kind, bits uint64) change.Value {
 	case change.KindDouble:
 		return change.DoubleValue(math.Float64frombits(bits))
 	}
-	return change.IntegerValue(int64(bits)) //nolint:gosec // the bits
+	return change.IntegerValue(int64(bits))
 }
 
 // bytesValue returns a value of any other kind.
@@ -136,5 +136,5 @@ func parseBytes(b []byte) (text, rest []byte, err error) {
 	if size <= 0 || n > uint64(len(b)-size) {
 		return nil, nil, errParts
 	}
-	return b[size : size+int(n)], b[size+int(n):], nil //nolint:gosec // not longer than b
+	return b[size : size+int(n)], b[size+int(n):], nil
 }

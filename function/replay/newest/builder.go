@@ -132,7 +132,7 @@ func byLUT(e *objects.Entry) *objects.Entry {
 func (b *builder) add(number, ordinal int, c *change.Change) error {
 	e := entry{
 		digest: c.Digest, name: b.index.names.number(c.Namespace, c.Set), lut: c.LUT, expiry: c.Expiry, generation: c.Generation,
-		object: uint32(number), ordinal: uint32(ordinal), op: c.Op, mode: c.Mode, //nolint:gosec // both are in memory or in a file
+		object: uint32(number), ordinal: uint32(ordinal), op: c.Op, mode: c.Mode,
 	}
 	if c.Op == change.Write && c.Mode == change.ModeUnknown {
 		e.mode = b.Mode

@@ -35,9 +35,9 @@ const (
 func (e *entry) append(dst []byte) []byte {
 	dst = append(dst, e.digest[:]...)
 	dst = binary.LittleEndian.AppendUint32(dst, e.name)
-	dst = binary.LittleEndian.AppendUint64(dst, uint64(e.lut)) //nolint:gosec // CheckTimes has refused negative times
+	dst = binary.LittleEndian.AppendUint64(dst, uint64(e.lut)) // CheckTimes has refused negative times
 	dst = dst[:len(dst)-8+lutBytes]
-	dst = binary.LittleEndian.AppendUint64(dst, uint64(e.expiry-change.ExpiryUnknown)) //nolint:gosec // not below 0
+	dst = binary.LittleEndian.AppendUint64(dst, uint64(e.expiry-change.ExpiryUnknown))
 	dst = dst[:len(dst)-8+expiryBytes]
 	dst = binary.LittleEndian.AppendUint32(dst, e.generation)
 	dst = binary.LittleEndian.AppendUint32(dst, e.object)
@@ -50,10 +50,10 @@ func parseEntry(b []byte) entry {
 	var wide [8]byte
 	e := entry{digest: change.Digest(b), name: binary.LittleEndian.Uint32(b[20:])}
 	copy(wide[:lutBytes], b[24:])
-	e.lut = int64(binary.LittleEndian.Uint64(wide[:])) //nolint:gosec // it has 48 bits
+	e.lut = int64(binary.LittleEndian.Uint64(wide[:]))
 	clear(wide[:])
 	copy(wide[:expiryBytes], b[30:])
-	e.expiry = int64(binary.LittleEndian.Uint64(wide[:])) + change.ExpiryUnknown //nolint:gosec // it has 40 bits
+	e.expiry = int64(binary.LittleEndian.Uint64(wide[:])) + change.ExpiryUnknown
 	e.generation = binary.LittleEndian.Uint32(b[35:])
 	e.object = binary.LittleEndian.Uint32(b[39:])
 	e.ordinal = binary.LittleEndian.Uint32(b[43:])

@@ -45,16 +45,16 @@ const partHeader = entryBytes + 1 + 4 + 4
 func (f *Folder) Add(object, ordinal, line int, need Need, c *change.Change) error {
 	e := entry{
 		digest: c.Digest, name: f.index.names.number(c.Namespace, c.Set), lut: c.LUT, expiry: c.Expiry, generation: c.Generation,
-		object: uint32(object), ordinal: uint32(ordinal), op: c.Op, mode: c.Mode, //nolint:gosec // they are those of the index
+		object: uint32(object), ordinal: uint32(ordinal), op: c.Op, mode: c.Mode,
 	}
 	if e.mode == change.ModeUnknown {
 		e.mode = f.index.mode
 	}
 	b := append(e.append(f.buf[:0]), byte(need))
-	b = binary.LittleEndian.AppendUint32(b, uint32(line)) //nolint:gosec // not below 0
+	b = binary.LittleEndian.AppendUint32(b, uint32(line))
 	b = append(b, 0, 0, 0, 0)
 	b = appendBins(b, c)
-	binary.LittleEndian.PutUint32(b[partHeader-4:], uint32(len(b)-partHeader)) //nolint:gosec // a record has a few megabytes
+	binary.LittleEndian.PutUint32(b[partHeader-4:], uint32(len(b)-partHeader))
 	f.buf = b
 	return f.spill.Append(bucketOf(&c.Digest), b)
 }

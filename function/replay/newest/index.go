@@ -35,12 +35,12 @@ type object struct {
 func (x *Index) rank() {
 	byTime := make([]uint32, len(x.objects))
 	for i := range byTime {
-		byTime[i] = uint32(i) //nolint:gosec // the list is in memory
+		byTime[i] = uint32(i)
 	}
 	slices.SortStableFunc(byTime, func(a, b uint32) int { return x.objects[a].Created.Compare(x.objects[b].Created) })
 	x.order = make([]uint32, len(x.objects))
 	for place, number := range byTime {
-		x.order[number] = uint32(place) //nolint:gosec // the list is in memory
+		x.order[number] = uint32(place)
 	}
 }
 

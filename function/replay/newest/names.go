@@ -21,7 +21,7 @@ func (n *names) number(namespace, set string) uint32 {
 		if n.numbers == nil {
 			n.numbers = map[name]uint32{}
 		}
-		number = uint32(len(n.list)) //nolint:gosec // each takes more than a byte of memory
+		number = uint32(len(n.list))
 		n.numbers[wanted] = number
 		n.list = append(n.list, wanted)
 	}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -34,6 +35,21 @@ type archive struct {
 	t      rapid.TB
 	folder string
 	files  int
+}
+
+// newFolders returns a function that makes another folder each time.
+func newFolders(t *testing.T) func(t rapid.TB) string {
+	t.Helper()
+	top, n := t.TempDir(), 0
+	return func(t rapid.TB) string {
+		t.Helper()
+		n++
+		folder := filepath.Join(top, strconv.Itoa(n))
+		if err := os.Mkdir(folder, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		return folder
+	}
 }
 
 func newArchive(t rapid.TB, folder string) *archive { return &archive{t: t, folder: folder} }
@@ -152,13 +168,9 @@ func history(t *rapid.T, namespace string, d change.Digest) []change.Change {
 // objects are, and however often changes come again at once. Records are sorted as a scan
 // returns them.
 func TestIndex_newestOfHistory(t *testing.T) {
+	folders := newFolders(t)
 	rapid.Check(t, func(t *rapid.T) {
-		folder, err := os.MkdirTemp("", "newest")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer os.RemoveAll(folder)
-		a := newArchive(t, folder)
+		a := newArchive(t, folders(t))
 		var shipped []change.Change
 		want := map[change.Digest]change.Change{}
 		until := int64(begin + rapid.IntRange(1, 10).Draw(t, "until"))

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"os"
 	"slices"
 	"testing"
 	"time"
@@ -128,13 +127,9 @@ func partial(t *rapid.T, versions []change.Change) (changes []change.Change, sta
 // Bins that were shipped in parts are joined to the record as it was at any time, from objects
 // in any order, and each record comes once.
 func TestPlan_partialUpdates(t *testing.T) {
+	folders := newFolders(t)
 	rapid.Check(t, func(t *rapid.T) {
-		folder, err := os.MkdirTemp("", "newest")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer os.RemoveAll(folder)
-		a := newArchive(t, folder)
+		a := newArchive(t, folders(t))
 		until := int64(begin + rapid.IntRange(1, 10).Draw(t, "until"))
 		want := map[change.Digest]map[string]int64{}
 		var shipped []change.Change
@@ -271,18 +266,14 @@ func TestPlan_unknownMode(t *testing.T) {
 
 // Values pass through the temporary file without loss.
 func TestFolder_values(t *testing.T) {
+	folders := newFolders(t)
 	rapid.Check(t, func(t *rapid.T) {
 		c := changetest.Arbitrary{}.Change(t)
 		c.Op, c.Mode, c.Generation, c.SourceID, c.BinLUTs = change.Write, change.Update, 2, 0, false
 		for i := range c.Bins {
 			c.Bins[i].LUT, c.Bins[i].SourceID = 0, 0
 		}
-		folder, err := os.MkdirTemp("", "newest")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer os.RemoveAll(folder)
-		a := newArchive(t, folder)
+		a := newArchive(t, folders(t))
 		a.add("a.avro", rowFile(t, row.AvroFile, "null", c))
 		x, _ := a.read(newest.Options{})
 		defer closed(t, x)

@@ -58,7 +58,7 @@ func (f *File) write(from *bucket) error {
 	if _, err := f.file.WriteAt(from.last, f.blocks*blockBytes); err != nil {
 		return temporary(err)
 	}
-	from.blocks = append(from.blocks, uint32(f.blocks)) //nolint:gosec // 2^32 blocks are 64 TiB
+	from.blocks = append(from.blocks, uint32(f.blocks)) // 2^32 blocks are 64 TiB
 	from.last = from.last[:0]
 	f.blocks++
 	return nil
