@@ -45,8 +45,8 @@ func (b *builder) read(ctx context.Context, number int) error {
 	return nil
 }
 
-func (b *builder) damaged(o *object, err error) {
-	o.damaged = true
+func (b *builder) damaged(o *PlannedObject, err error) {
+	o.Damaged = true
 	b.Printf("%s: damaged or deleted: %v", o.Name, err)
 	b.count(Counts{Damaged: 1})
 }
@@ -109,11 +109,11 @@ func (b *builder) chunk(number int, chunk []objects.Entry) error {
 	defer b.mu.Unlock()
 	b.index.counts = b.index.counts.plus(c)
 	for _, i := range taken {
-		if err := b.add(number, o.entries+i, &chunk[i].Parsed.Change); err != nil {
+		if err := b.add(number, o.Entries+i, &chunk[i].Parsed.Change); err != nil {
 			return err
 		}
 	}
-	o.entries += len(chunk)
+	o.Entries += len(chunk)
 	return nil
 }
 

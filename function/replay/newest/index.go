@@ -10,25 +10,17 @@ import (
 	"slices"
 
 	"github.com/aerosink/aerosink/connector/change"
-	"github.com/aerosink/aerosink/function/replay/objects"
 	"github.com/aerosink/aerosink/function/replay/spill"
 )
 
 // Index has the changes of an archive by record. Close it at the end.
 type Index struct {
-	objects []object
+	objects []PlannedObject
 	names   names
 	spill   *spill.File
 	counts  Counts
 	mode    change.Mode // of writes whose mode is unknown
 	order   []uint32    // by object number: its place in the order in which objects were written
-}
-
-// object is an object that was read.
-type object struct {
-	objects.Object
-	entries int // changes and lines that are not changes
-	damaged bool
 }
 
 // rank sets x.order.

@@ -13,8 +13,8 @@
 // Dead letters count as changes: they were shipped, though they were not stored.
 //
 // Memory: up to 16 MiB of buckets that are not on disk, a thousandth of the entries, the names
-// of namespaces and sets, and the list of objects. Of records that were written very often,
-// only the changes of their chain stay in memory.
+// of namespaces and sets, and the list of objects with about 300 bytes for each. Of records
+// that were written very often, only the changes of their chain stay in memory.
 package newest
 
 import (
@@ -79,7 +79,7 @@ func Read(ctx context.Context, o Options) (*Index, error) {
 		case !o.Filter.MayHold(listed.Relative) || o.Wants != nil && !o.Wants(listed):
 			x.counts.RuledOut++
 		default:
-			x.objects = append(x.objects, object{Object: listed})
+			x.objects = append(x.objects, PlannedObject{Object: listed})
 		}
 	}
 	x.rank()

@@ -18,7 +18,7 @@ const (
 // Plan says which changes of the archive the newest states of its records are made of. It
 // takes 2 bits of memory for each change that was read.
 type Plan struct {
-	Objects []PlannedObject // all that were read, sorted by name
+	Objects []PlannedObject // all that were read, sorted by name; those of the index
 
 	Records int // whose newest state is not a delete
 	Deletes int // records whose newest state is a delete
@@ -28,13 +28,13 @@ type Plan struct {
 	index *Index
 }
 
-// PlannedObject says which changes of an object are needed.
+// PlannedObject is an object of the index, and says which of its changes are needed.
 type PlannedObject struct {
 	objects.Object
-	Entries int // changes, and lines that are not changes, that were read
-	Damaged bool
-	Alone   int // changes that are needed alone
-	Parts   int // changes that are needed together with others
+	Entries int  // changes, and lines that are not changes, that were read
+	Damaged bool // not everything could be read
+	Alone   int  // changes that are needed alone
+	Parts   int  // changes that are needed together with others
 
 	needs []uint64 // 2 bits for each entry; nil if none is needed
 }
@@ -65,11 +65,13 @@ func (o *PlannedObject) set(ordinal int, n Need) {
 	}
 }
 
-// Plan returns the plan of the newest states.
+// Plan returns the plan of the newest states. There is one plan of an index: another call
+// makes it again.
 func (x *Index) Plan() (*Plan, error) {
-	p := &Plan{index: x, Objects: make([]PlannedObject, len(x.objects))}
-	for i, o := range x.objects {
-		p.Objects[i] = PlannedObject{Object: o.Object, Entries: o.entries, Damaged: o.damaged}
+	p := &Plan{index: x, Objects: x.objects}
+	for i := range p.Objects {
+		o := &p.Objects[i]
+		o.Alone, o.Parts, o.needs = 0, 0, nil
 	}
 	for c, err := range x.chains() {
 		if err != nil {
