@@ -7,6 +7,13 @@
 // filter does not want, puts the rest into all sinks, retries what failed, and writes a
 // checkpoint. Changes keep the order that they have in an object.
 //
+// A restore, see [Restore], stores only the newest version of each record up to a time:
+//
+//  1. package newest makes an index of the metadata of all changes, and from it a plan of the
+//     changes that are needed;
+//  2. these are read, a few objects ahead, and put in batches, several at once;
+//  3. bins that were shipped in parts are joined by package newest, and put last.
+//
 // A replay may be repeated. Chunks depend only on the content of the object, so an archive
 // that derives its object names from their content does not change.
 package replay

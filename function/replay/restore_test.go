@@ -10,10 +10,12 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -623,4 +625,30 @@ func TestRestore_noTemporaryDirectory(t *testing.T) {
 	if _, err := runOnce(t, o); err == nil || !strings.Contains(err.Error(), "write a temporary file: ") || !strings.Contains(err.Error(), "set TMPDIR") || len(d.records) != 0 {
 		t.Errorf("error %v, %d records", err, len(d.records))
 	}
+}
+
+// A restore keeps to the rate, and says how many records are left and for how long.
+func TestRestore_progress(t *testing.T) {
+	from := store(t, map[string][]byte{"a.avro": archives[".avro"](t, orders(5000))})
+	synctest.Test(t, func(t *testing.T) {
+		begun := time.Now()
+		d := newDatabase()
+		o, out := restoreOptions(from, 0, d.spec())
+		o.Rate = 103 // so that no batch ends at the same instant as a line of progress
+		if _, err := replay.Run(t.Context(), o); err != nil {
+			t.Error(err)
+		}
+		if taken := time.Since(begun).Round(time.Second); taken != 39*time.Second {
+			t.Errorf("it took %s", taken)
+		}
+		printed := strings.Split(strings.TrimSpace(out.String()), "\n")
+		for _, line := range printed { // batches may keep to the rate in another order than they are counted
+			if !regexp.MustCompile(`^(0 of 5000 records, 0/s|[1-4]000 of 5000 records, \d+/s, (\dm)?\d+s left)$`).MatchString(line) {
+				t.Errorf("progress %q", line)
+			}
+		}
+		if len(printed) != 3 {
+			t.Errorf("%d lines of progress, want one every 10 s:\n%s", len(printed), out)
+		}
+	})
 }

@@ -64,9 +64,12 @@ func program(getenv func(string) string, environ []string) *cli.Program {
 				Name: "replay", Args: "FROM",
 				Summary: "read an archive or dead letters back, and store the changes again",
 				Details: "FROM is gs://BUCKET/PREFIX or the path of a folder or file. All formats of archives and dead letters\n" +
-					"are read. Changes go to the sinks of the environment, or to those of -to.",
-				Examples: "sink replay gs://shop-archive/changes -to pubsub://shop/changes -since 36h\nsink replay gs://shop-dead/letters -dry-run",
-				Flags:    func(f *flag.FlagSet) { replayed.flags(f, time.Now()) },
+					"are read. Changes go to the sinks of the environment, or to those of -to.\n" +
+					"With -to 'aerospike://HOST/NAMESPACE?mode=records' it restores: it writes only the newest version\n" +
+					"of each record before -until, and deletes what was deleted then.",
+				Examples: "sink replay gs://shop-archive/changes -to pubsub://shop/changes -since 36h\nsink replay gs://shop-dead/letters -dry-run\n" +
+					"sink replay gs://shop-archive/changes -until 2026-11-01 -to 'aerospike://db/shop?mode=records'",
+				Flags: func(f *flag.FlagSet) { replayed.flags(f, time.Now()) },
 				Run: func(ctx context.Context, streams cli.Streams, args []string) error {
 					return replayed.run(ctx, args[0], getenv, streams)
 				},
