@@ -338,3 +338,27 @@ func TestRead_interrupted(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 }
+
+// The largest and smallest values of a change pass through the index.
+func TestIndex_extremes(t *testing.T) {
+	for i, want := range []newest.Record{
+		{Version: change.Version{LUT: change.EndOfTime, Generation: 1<<32 - 1, Op: change.DurableDelete}},
+		{Version: change.Version{LUT: change.EndOfTime, Generation: 1<<32 - 1}, Expiry: change.EndOfTime / 1000},
+		{Version: change.Version{LUT: 1, Generation: 1}, Expiry: change.ExpiryUnknown},
+		{},
+	} {
+		want.Namespace, want.Set, want.Digest = "é\x01", strings.Repeat("s", 63), change.Digest{0xff, 0xff, 19: 0xff}
+		c := change.Change{
+			Namespace: want.Namespace, Set: want.Set, Digest: want.Digest,
+			Op: want.Version.Op, LUT: want.Version.LUT, Generation: want.Version.Generation, Expiry: want.Expiry,
+		}
+		a := newArchive(t, t.TempDir())
+		a.add("a.avro", rowFile(t, row.AvroFile, "null", c))
+		want.Object, want.Position = filepath.Join(a.folder, "a.avro"), 1
+		x, _ := a.read(newest.Options{})
+		if diff := gocmp.Diff([]newest.Record{want}, records(t, x, want.Namespace)); diff != "" {
+			t.Errorf("%d (-want +got):\n%s", i, diff)
+		}
+		closed(t, x)
+	}
+}
