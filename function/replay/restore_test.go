@@ -307,6 +307,36 @@ func TestRestore_interrupted(t *testing.T) {
 	}
 }
 
+// A restore that is interrupted within a bucket of joined updates does that bucket again, and
+// counts each record once.
+func TestRestore_interruptedInBucket(t *testing.T) {
+	changes := orders(6000)
+	for i := range changes {
+		changes[i].Digest = change.Digest{0, 0, byte(i / 2), byte(i / 2 >> 8)} // in one partition
+		changes[i].Generation, changes[i].Mode = uint32(1+i%2), change.Update
+	}
+	from := store(t, map[string][]byte{"a.avro": archives[".avro"](t, changes)})
+	for stop := 1; stop <= 3; stop++ {
+		d := newDatabase()
+		o, out := restoreOptions(from, 0, d.spec())
+		o.Checkpoint = filepath.Join(t.TempDir(), "checkpoint")
+		ctx, cancel := context.WithCancel(t.Context())
+		d.before = func(put int) error {
+			if put == stop {
+				cancel()
+			}
+			return nil
+		}
+		if _, err := replay.Run(ctx, o); err == nil {
+			t.Fatal("it was not interrupted")
+		}
+		d.before = nil
+		if s := run(t, o); s.Records != 3000 || len(d.records) != 3000 {
+			t.Errorf("batch %d: %s; %d records\n%s", stop, s, len(d.records), out)
+		}
+	}
+}
+
 // A restore that continues leaves out objects that were written since it began. If one that it
 // began with has changed, it begins anew.
 func TestRestore_archiveChanges(t *testing.T) {
@@ -386,7 +416,12 @@ func TestRestore_incomplete(t *testing.T) {
 		err     string
 	}{
 		"cut off": {func(files map[string][]byte) { files["b.avro"] = files["b.avro"][:len(files["b.avro"])-20] }, 20, "b.avro: damaged or deleted: ", "1 damaged object"},
-		"line":    {func(files map[string][]byte) { files["a.ndjson"] = append(files["a.ndjson"], "x\n"...) }, 30, "a.ndjson:11: not a change: ", "1 unreadable line"},
+		"checksum": {func(files map[string][]byte) {
+			zipped := archives[".ndjson.gz"](t, changes[10:20])
+			files["b.ndjson.gz"] = zipped[:len(zipped)-4] // all lines can be read
+			delete(files, "b.avro")
+		}, 30, "b.ndjson.gz: damaged or deleted: ", "1 damaged object"},
+		"line": {func(files map[string][]byte) { files["a.ndjson"] = append(files["a.ndjson"], "x\n"...) }, 30, "a.ndjson:11: not a change: ", "1 unreadable line"},
 		"bins": {func(files map[string][]byte) {
 			files["a.ndjson"] = bytes.Replace(files["a.ndjson"], []byte(`"type":"int","value":0`), []byte(`"type":"int","value":"x"`), 1)
 		}, 29, "a.ndjson:1: not a change: ", "1 unreadable line"},
@@ -416,6 +451,13 @@ func TestRestore_betweenPasses(t *testing.T) {
 	for name, alter := range map[string]func(path string) error{
 		"deleted": os.Remove,
 		"altered": func(path string) error { return os.WriteFile(path, nil, 0o600) },
+		"altered, with the same size and time": func(path string) error {
+			info, err := os.Stat(path)
+			if err != nil {
+				return err
+			}
+			return errors.Join(os.WriteFile(path, bytes.Repeat([]byte("\n"), int(info.Size())), 0o600), os.Chtimes(path, time.Time{}, info.ModTime()))
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			const files = 12 // the last is not read ahead before the first is written
