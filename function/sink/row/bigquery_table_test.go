@@ -122,7 +122,7 @@ func (c column) value(field any) (any, bool) {
 		decoder := json.NewDecoder(strings.NewReader(text))
 		decoder.UseNumber()
 		err := decoder.Decode(&value)
-		return value, isText && err == nil
+		return doublesByValue(value), isText && err == nil
 	case "BOOLEAN":
 		b, ok := field.(bool)
 		return b, ok
@@ -132,6 +132,26 @@ func (c column) value(field any) (any, bool) {
 		return i, ok && err == nil
 	}
 	return nil, false
+}
+
+// doublesByValue replaces the doubles in a value of JSON by their shortest text, since BigQuery
+// and Go may print the same double with different last digits.
+func doublesByValue(value any) any {
+	switch v := value.(type) {
+	case []any:
+		for i, element := range v {
+			v[i] = doublesByValue(element)
+		}
+	case map[string]any:
+		for name, member := range v {
+			v[name] = doublesByValue(member)
+		}
+	case json.Number:
+		if f, err := v.Float64(); err == nil && strings.ContainsAny(v.String(), ".eE") {
+			return json.Number(strconv.FormatFloat(f, 'g', -1, 64))
+		}
+	}
+	return value
 }
 
 var sequenceNumber = regexp.MustCompile(`^[0-9a-fA-F]{1,16}(/[0-9a-fA-F]{1,16}){0,3}$`)

@@ -127,6 +127,9 @@ func TestAppendBigQuery_tableMatchesDatabase(t *testing.T) {
 		for range rapid.IntRange(1, 3).Draw(t, "records") {
 			var digest change.Digest
 			copy(digest[:], rapid.SliceOfN(rapid.Byte(), 20, 20).Draw(t, "digest"))
+			if _, drawn := records[digest]; drawn {
+				continue
+			}
 			for _, c := range history(t, digest) {
 				changes = append(changes, c)
 				records[digest] = c
