@@ -5,7 +5,8 @@
 // [Program.Main] runs a program in these steps: split the arguments into flags and
 // words, print help or the version if asked for, find the command, parse its flags,
 // and run it. Flags may stand before, between or after words. The exit status is 0,
-// 1 for a failure, or 2 for a command line that was not understood.
+// 1 for a failure, or 2 for a command line that was not understood. A command may have
+// more, see [WithStatus].
 package cli
 
 import (
@@ -60,20 +61,42 @@ type usageError struct{ error }
 // written. The program exits with status 2.
 func Usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
 
+// statusError is an error with an exit status of its own.
+type statusError struct {
+	error
+	status int
+}
+
+// Unwrap returns the error without the status.
+func (e statusError) Unwrap() error { return e.error }
+
+// WithStatus returns err, with which the program exits with that status instead of 1.
+func WithStatus(err error, status int) error { return statusError{err, status} }
+
+// status returns the exit status for err.
+func status(err error) int {
+	var own statusError
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, new(usageError)):
+		return 2
+	case errors.As(err, &own):
+		return own.status
+	}
+	return 1
+}
+
 // Main runs the program with the arguments of the process, and exits. SIGINT and
 // SIGTERM end the command's context; a second one kills the process.
 func (p *Program) Main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop)
 	err := p.Run(ctx, os.Args[1:], Streams{os.Stdout, os.Stderr})
-	if err == nil {
-		os.Exit(0)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
 	}
-	fmt.Fprintln(os.Stderr, err)
-	if errors.As(err, new(usageError)) {
-		os.Exit(2)
-	}
-	os.Exit(1)
+	os.Exit(status(err))
 }
 
 // Run runs the command that args name. Errors begin with the names of the program and
