@@ -39,7 +39,7 @@ func (o *replayOptions) flags(f *flag.FlagSet, now time.Time) {
 	f.Func("until", "only changes made before this `TIME`", pastTime(&o.filter.Until, now))
 	f.Func("namespace", "only changes in this `NAMESPACE`; may be repeated", appendTo(&o.filter.Namespaces))
 	f.Func("set", "only changes in this `SET`; may be repeated; -set= selects records in no set", appendTo(&o.filter.Sets))
-	f.Func("rate", "store at most `N` changes per second; 0 is no limit (default 0)", o.setRate)
+	f.Func("rate", "store at most `N` changes per second; 0 is no limit (default 0)", parseRate(&o.rate))
 	f.BoolVar(&o.dryRun, "dry-run", false, "read and count the changes, store nothing")
 	f.BoolVar(&o.allowEmpty, "allow-empty", false, "succeed even if there is nothing to read")
 	f.StringVar(&o.checkpoint, "checkpoint", "", "keep the progress in `FILE`; after an interruption, the same command continues from there")
@@ -191,11 +191,14 @@ func pastTime(to *time.Time, now time.Time) func(string) error {
 	}
 }
 
-func (o *replayOptions) setRate(text string) (err error) {
-	if o.rate, err = strconv.ParseFloat(text, 64); err != nil || !(o.rate >= 0) {
-		return errors.New("want the changes per second, such as 500 or 0.5")
+// parseRate returns the parser of a number per second.
+func parseRate(to *float64) func(string) error {
+	return func(text string) (err error) {
+		if *to, err = strconv.ParseFloat(text, 64); err != nil || !(*to >= 0) {
+			return errors.New("want a number per second, such as 500 or 0.5")
+		}
+		return nil
 	}
-	return nil
 }
 
 func appendTo(to *[]string) func(string) error {
