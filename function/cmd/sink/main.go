@@ -1,6 +1,7 @@
 // Command sink serves the function on its own, as on Cloud Run: it receives changes
 // over HTTP and stores them in Pub/Sub and Cloud Storage. It also reads stored changes
-// back. Environment variables configure it. Run "sink help" for the commands.
+// back, and compares them with the database. Environment variables configure it. Run
+// "sink help" for the commands.
 package main
 
 import (
@@ -25,6 +26,7 @@ func main() { program(os.Getenv, os.Environ()).Main() }
 func program(getenv func(string) string, environ []string) *cli.Program {
 	var connect bool
 	var replayed replayOptions
+	var audited auditOptions
 	var key keyOptions
 	return &cli.Program{
 		Name:    "sink",
@@ -72,6 +74,19 @@ func program(getenv func(string) string, environ []string) *cli.Program {
 				Flags: func(f *flag.FlagSet) { replayed.flags(f, time.Now()) },
 				Run: func(ctx context.Context, streams cli.Streams, args []string) error {
 					return replayed.run(ctx, args[0], getenv, streams)
+				},
+			},
+			{
+				Name: "audit", Args: "FROM",
+				Summary: "compare an archive with the database, and print what is missing or stale in it",
+				Details: "FROM is gs://BUCKET/PREFIX, the path of a folder or file, or the aerospike: URL of a fence. The\n" +
+					"database is scanned for the metadata of its records, without bins.\n" +
+					"The exit status is 0 if everything is there, 1 if not, 3 if the audit could not compare everything.",
+				Examples: "sink audit gs://shop-archive/changes -against aerospike://db:3000/shop\n" +
+					"sink audit gs://shop-archive/changes -against aerospike://db:3000/shop/orders -repair print",
+				Flags: func(f *flag.FlagSet) { audited.flags(f, time.Now()) },
+				Run: func(ctx context.Context, streams cli.Streams, args []string) error {
+					return audited.run(ctx, args[0], getenv, streams)
 				},
 			},
 			{
