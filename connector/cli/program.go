@@ -38,7 +38,7 @@ type Program struct {
 type Command struct {
 	Name     string // "" for a default command without a name
 	Default  bool   // runs when no command is named
-	Args     string // names of its arguments, as in "SET KEY"; all are required
+	Args     string // names of its arguments, as in "SET KEY" or "FILE..."; see checkArgs
 	Summary  string // one line, in lower case
 	Details  string // lines of its help, after the summary
 	Examples string // command lines, one a line
@@ -191,18 +191,20 @@ func (p *Program) unknownFlag(c Command, name string) error {
 	return Usagef("unknown flag -%s%s", name, didYouMean(near))
 }
 
-// checkArgs checks that a command gets as many arguments as it takes.
+// checkArgs checks that a command gets as many arguments as it takes: one for each name,
+// none or one for the last if it begins with "[", and one or more for the last if it ends
+// in "...".
 func (p *Program) checkArgs(c Command, args []string) error {
 	names := strings.Fields(c.Args)
-	if len(args) > len(names) {
+	if len(args) > len(names) && !strings.HasSuffix(c.Args, "...") {
 		extra, near := args[len(names)], ""
 		if c.PathAs != "" && isPath(extra) {
 			near = strings.Join(slices.DeleteFunc([]string{p.Name, c.Name, c.PathAs, extra}, func(s string) bool { return s == "" }), " ")
 		}
 		return Usagef("unexpected argument %q%s", extra, didYouMean(near))
 	}
-	if missing := names[len(args):]; len(missing) > 0 && !strings.HasPrefix(missing[0], "[") {
-		return Usagef("missing %s", strings.Join(missing, " and "))
+	if missing := names[min(len(args), len(names)):]; len(missing) > 0 && !strings.HasPrefix(missing[0], "[") {
+		return Usagef("missing %s", strings.TrimSuffix(strings.Join(missing, " and "), "..."))
 	}
 	return nil
 }

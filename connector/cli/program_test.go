@@ -33,6 +33,7 @@ func program() *cli.Program {
 				f.IntVar(&n, "rate", 0, "at most `N` per second")
 				f.BoolVar(&dry, "dry-run", false, "store nothing")
 			}},
+			{Name: "join", Args: "INTO FILE...", Summary: "join", Examples: "prog join a b c", Run: show("join")},
 			{Name: "fail", Summary: "fail", Examples: "prog fail", Run: func(context.Context, cli.Streams, []string) error { return errors.New("it failed") }},
 			{Name: "misuse", Summary: "misuse", Examples: "prog misuse", Run: func(context.Context, cli.Streams, []string) error { return cli.Usagef("pick one") }},
 		},
@@ -66,6 +67,8 @@ func TestProgram_Run(t *testing.T) {
 		"replay -dry-run=false -rate -1 a -2": `replay config=default.yml n=-1 dry=false ["a" "-2"]`,
 		"replay -dry-run -- a -b":             `replay config=default.yml n=0 dry=true ["a" "-b"]`,
 		`replay "" -`:                         `replay config=default.yml n=0 dry=false ["" "-"]`,
+		"join a b":                            `join config=default.yml n=0 dry=false ["a" "b"]`,
+		"join a b c=1 d.txt":                  `join config=default.yml n=0 dry=false ["a" "b" "c=1" "d.txt"]`,
 		"replay a help":                       `replay config=default.yml n=0 dry=false ["a" "help"]`,
 	} {
 		if got, err := run(t, args); err != nil || got != want {
@@ -96,6 +99,8 @@ func TestProgram_Run_errors(t *testing.T) {
 		"replay":               `prog replay: missing FROM and TO; run "prog help replay"`,
 		"replay a":             `prog replay: missing TO; run "prog help replay"`,
 		"replay a b c":         `prog replay: unexpected argument "c"; run "prog help replay"`,
+		"join":                 `prog join: missing INTO and FILE; run "prog help join"`,
+		"join a":               `prog join: missing FILE; run "prog help join"`,
 		"replay a b -config c": `prog replay: -config is a flag of "prog"; run "prog help replay"`,
 	} {
 		if out, err := run(t, args); err == nil || err.Error() != want || out != "" {
@@ -112,6 +117,7 @@ Usage:
   prog check [-config FILE]  check
   prog replay [-dry-run] [-rate N] FROM TO
                              replay
+  prog join INTO FILE...     join
   prog fail                  fail
   prog misuse                misuse
   prog version               print the version
