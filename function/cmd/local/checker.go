@@ -19,6 +19,7 @@ import (
 // checker has the changes that were sent, and checks those that come out.
 type checker struct {
 	format     format.Format
+	shards     int
 	begin, end time.Time
 
 	entries []*entry
@@ -45,12 +46,8 @@ type identity struct {
 
 func identify(c *change.Change) identity { return identity{c.Digest, c.Op, c.Generation, c.LUT} }
 
-func newChecker(frames []xdr.Frame, formatName string) (*checker, error) {
-	f, err := formatOf(formatName)
-	if err != nil {
-		return nil, err
-	}
-	k := &checker{format: f, begin: time.Now(), of: map[identity][]*entry{}}
+func newChecker(frames []xdr.Frame, f format.Format, shards int) (*checker, error) {
+	k := &checker{format: f, shards: shards, begin: time.Now(), of: map[identity][]*entry{}}
 	d := xdr.NewDecoder(xdr.MaxSize, func() time.Time { return k.begin })
 	entered := map[string]bool{}
 	for i, frame := range frames {
@@ -86,7 +83,7 @@ func (k *checker) checkMessage(m *pubsubpb.PubsubMessage) error {
 			return fmt.Errorf("message %s from Pub/Sub: attribute %s is %q, want %q", m.MessageId, name, got, want)
 		}
 	}
-	if want := strconv.Itoa(e.change.Digest.Partition() % shards); m.OrderingKey != want {
+	if want := strconv.Itoa(e.change.Digest.Partition() % k.shards); m.OrderingKey != want {
 		return fmt.Errorf("message %s from Pub/Sub: ordering key %q, want %q", m.MessageId, m.OrderingKey, want)
 	}
 	if !e.published {

@@ -5,7 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
+	"net/url"
 	"os"
+	"strconv"
 	"strings"
 
 	"cloud.google.com/go/pubsub/v2"
@@ -18,74 +21,137 @@ import (
 
 // Names in the embedded cloud.
 const (
-	projectName      = "aerosink-local"
-	topicName        = "projects/" + projectName + "/topics/changes"
-	subscriptionName = "projects/" + projectName + "/subscriptions/local"
-	bucketName       = "archive"
-	prefix           = "changes"
+	projectName = "aerosink-local"
+	topicID     = "changes"
+	topicName   = "projects/" + projectName + "/topics/" + topicID
+	bucketName  = "archive"
+	prefix      = "changes"
+
+	// noticesID is the topic of Cloud Storage's notifications about new objects
+	// (https://cloud.google.com/storage/docs/pubsub-notifications).
+	noticesID = "object-notifications"
 )
 
-// cloud is an emulator of Pub/Sub and one of Cloud Storage, with a topic, a
-// subscription and a bucket. Each listens on loopback.
+// cloud is an emulator of Pub/Sub and one of Cloud Storage, with the topics and buckets of
+// the function's sinks. Each listens on loopback.
 type cloud struct {
 	pubsub        *pstest.Server
 	pubsubClient  *pubsub.Client
 	storage       *fakestorage.Server
 	storageClient *storage.Client
-	folder        string // of the bucket's objects
-	pulled        int    // messages since the last clear
+	folder        string          // of the buckets' objects
+	changes       []*subscription // to the topics of the sinks
+	notices       *subscription   // to the topic of notifications
+	topics        []string
+	buckets       []string
 	closers       []func() error
 }
 
 // openCloud starts the emulators, and sets the variables that direct Google's clients in
-// this process to them. Objects are kept in folder, or in a temporary one if it is "".
-func openCloud(ctx context.Context, folder string) (c *cloud, err error) {
-	c = &cloud{folder: folder}
+// this process to them.
+func openCloud(ctx context.Context, o *options) (c *cloud, err error) {
+	c = &cloud{folder: o.folder}
 	defer func() {
 		if err != nil {
 			err = errors.Join(fmt.Errorf("start the embedded cloud: %w", err), c.close())
 		}
 	}()
-	if folder == "" {
+	if c.folder == "" {
 		if c.folder, err = os.MkdirTemp("", "aerosink-"); err != nil {
 			return c, err
 		}
 		c.closers = append(c.closers, func() error { return os.RemoveAll(c.folder) })
 	}
-	if err := c.openPubSub(ctx); err != nil {
+	c.topics, c.buckets = o.topicsAndBuckets()
+	if err := c.openPubSub(ctx, o.port(4)); err != nil {
 		return c, err
 	}
-	return c, c.openStorage(ctx)
+	return c, c.openStorage(ctx, o.port(5))
 }
 
-func (c *cloud) openPubSub(ctx context.Context) error {
-	c.pubsub = pstest.NewServerWithAddress("127.0.0.1:0")
+// topicsAndBuckets returns the names of the topics and of the buckets in the sinks.
+func (o *options) topicsAndBuckets() (topics, buckets []string) {
+	for _, s := range o.specs {
+		u, err := url.Parse(s.URL)
+		switch {
+		case err != nil: // of another kind of sink, which has its own form
+		case u.Scheme == "pubsub":
+			topics = append(topics, "projects/"+u.Host+"/topics/"+strings.Trim(u.Path, "/"))
+		case u.Scheme == "gs":
+			buckets = append(buckets, u.Host)
+		}
+	}
+	return topics, buckets
+}
+
+func (c *cloud) openPubSub(ctx context.Context, address string) (err error) {
+	if c.pubsub, err = startPubSub(ctx, address); err != nil {
+		return err
+	}
 	c.closers = append(c.closers, c.pubsub.Close)
 	if err := os.Setenv("PUBSUB_EMULATOR_HOST", c.pubsub.Addr); err != nil {
 		return err
 	}
-	var err error
 	if c.pubsubClient, err = pubsub.NewClient(ctx, projectName); err != nil {
 		return err
 	}
 	c.closers = append(c.closers, c.pubsubClient.Close)
-	if _, err = c.pubsubClient.TopicAdminClient.CreateTopic(ctx, &pubsubpb.Topic{Name: topicName}); err != nil {
-		return err
+	for _, topic := range c.topics {
+		s, err := c.subscribe(ctx, topic)
+		if err != nil {
+			return err
+		}
+		c.changes = append(c.changes, s)
 	}
-	_, err = c.pubsubClient.SubscriptionAdminClient.CreateSubscription(ctx, &pubsubpb.Subscription{
-		Name: subscriptionName, Topic: topicName, EnableMessageOrdering: true,
-	})
+	c.notices, err = c.subscribe(ctx, "projects/"+projectName+"/topics/"+noticesID)
 	return err
 }
 
-func (c *cloud) openStorage(ctx context.Context) error {
-	var err error
-	c.storage, err = fakestorage.NewServerWithOptions(fakestorage.Options{Scheme: "http", Host: "127.0.0.1", StorageRoot: c.folder, Writer: io.Discard})
+// startPubSub starts the emulator of Pub/Sub. It panics where it cannot listen, so that is
+// found out first.
+func startPubSub(ctx context.Context, address string) (*pstest.Server, error) {
+	l, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
+	if err != nil {
+		return nil, listenError("Pub/Sub", address, "-ports", err)
+	}
+	if err := l.Close(); err != nil {
+		return nil, err
+	}
+	return pstest.NewServerWithAddress(address), nil
+}
+
+// subscribe creates a topic and a subscription to it.
+func (c *cloud) subscribe(ctx context.Context, topic string) (*subscription, error) {
+	if _, err := c.pubsubClient.TopicAdminClient.CreateTopic(ctx, &pubsubpb.Topic{Name: topic}); err != nil {
+		return nil, fmt.Errorf("create topic %s: %w", topic, err)
+	}
+	s := &subscription{client: c.pubsubClient, name: strings.Replace(topic, "/topics/", "/subscriptions/local-", 1)}
+	_, err := c.pubsubClient.SubscriptionAdminClient.CreateSubscription(ctx, &pubsubpb.Subscription{
+		Name: s.name, Topic: topic, EnableMessageOrdering: true,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("create subscription %s: %w", s.name, err)
+	}
+	return s, nil
+}
+
+func (c *cloud) openStorage(ctx context.Context, address string) error {
+	host, port, err := splitAddress(address)
 	if err != nil {
 		return err
 	}
+	notices := fakestorage.EventManagerOptions{ProjectID: projectName, TopicName: noticesID}
+	notices.NotifyOn.Finalize = true
+	c.storage, err = fakestorage.NewServerWithOptions(fakestorage.Options{
+		Scheme: "http", Host: host, Port: port, StorageRoot: c.folder, Writer: io.Discard, EventOptions: notices,
+	})
+	if err != nil {
+		return listenError("Cloud Storage", address, "-ports", err)
+	}
 	c.closers = append(c.closers, func() error { c.storage.Stop(); return nil })
-	c.storage.CreateBucketWithOpts(fakestorage.CreateBucketOpts{Name: bucketName})
+	for _, bucket := range c.buckets {
+		c.storage.CreateBucketWithOpts(fakestorage.CreateBucketOpts{Name: bucket})
+	}
 	if err := os.Setenv("STORAGE_EMULATOR_HOST", strings.TrimPrefix(c.storage.URL(), "http://")); err != nil {
 		return err
 	}
@@ -96,31 +162,30 @@ func (c *cloud) openStorage(ctx context.Context) error {
 	return nil
 }
 
-// pull waits for messages of the subscription, and returns them. There may be none.
-func (c *cloud) pull(ctx context.Context) ([]*pubsubpb.PubsubMessage, error) {
-	const most = 1000
-	got, err := c.pubsubClient.SubscriptionAdminClient.Pull(ctx, &pubsubpb.PullRequest{Subscription: subscriptionName, MaxMessages: most})
-	if err != nil || len(got.ReceivedMessages) == 0 {
-		return nil, err
+// splitAddress splits HOST:PORT.
+func splitAddress(address string) (host string, port uint16, err error) {
+	host, text, err := net.SplitHostPort(address)
+	if err != nil {
+		return "", 0, err
 	}
-	var messages []*pubsubpb.PubsubMessage
-	var acks []string
-	for _, m := range got.ReceivedMessages {
-		messages = append(messages, m.Message)
-		acks = append(acks, m.AckId)
-	}
-	c.pulled += len(messages)
-	return messages, c.pubsubClient.SubscriptionAdminClient.Acknowledge(ctx, &pubsubpb.AcknowledgeRequest{Subscription: subscriptionName, AckIds: acks})
+	number, err := strconv.ParseUint(text, 10, 16)
+	return host, uint16(number), err
 }
 
-// clear frees the memory of the messages that were pulled. The emulator keeps all of
-// them, and would grow for as long as a database ships to it.
-func (c *cloud) clear() {
-	const enough = 100_000
-	if c.pulled > enough {
-		c.pubsub.ClearMessages()
-		c.pulled = 0
+// manyMessages is how many messages the emulator of Pub/Sub keeps.
+const manyMessages = 100_000
+
+// forget frees the memory of messages once at least most have been shown. The emulator keeps
+// all of them, and would grow for as long as a database ships to it. It returns how many
+// messages are gone that were not shown, because they came faster than the emulator
+// delivers, and whether it freed anything.
+func (c *cloud) forget(shown, most int) (missed int, freed bool) {
+	if shown < most {
+		return 0, false
 	}
+	missed = max(len(c.pubsub.Messages())-shown, 0)
+	c.pubsub.ClearMessages()
+	return missed, true
 }
 
 // object is an object in the bucket.
@@ -129,7 +194,7 @@ type object struct {
 	text string
 }
 
-// objects returns the objects in the bucket.
+// objects returns the objects in the bucket of the default sinks.
 func (c *cloud) objects(ctx context.Context) ([]object, error) {
 	var objects []object
 	b := c.storageClient.Bucket(bucketName)

@@ -17,6 +17,7 @@ import (
 
 	"github.com/aerosink/aerosink/connector/change/changetest"
 	"github.com/aerosink/aerosink/connector/cli"
+	"github.com/aerosink/aerosink/connector/format/json"
 	"github.com/aerosink/aerosink/connector/xdr"
 	"github.com/aerosink/aerosink/connector/xdr/xdrtest"
 )
@@ -97,8 +98,14 @@ func TestProgram_errors(t *testing.T) {
 		{"-xdr /nonexistent", "open /nonexistent: no such file"},
 		{"-xdr " + empty, "empty: the file has no messages"},
 		{"-xdr " + odd, "line 1: unexpected EOF"},
-		{"-format csv", `-format: unknown format "csv": want json or flat-json`},
-		{"-listen nowhere", "listen on nowhere"},
+		{"-format csv", `-format: unknown format "csv": want json, flat-json, message-pack or xdr`},
+		{"-format xdr", "-once checks changes in json and flat-json; leave out -format xdr"},
+		{"-archive parquet", "-once checks messages of a shard and objects in NDJSON; leave out -sinks, -data, -archive"},
+		{"-sinks log:", "-once checks messages of a shard"},
+		{"-ordering 0", "-once checks messages of a shard"},
+		{"-fence memory", "-once checks messages of a shard"},
+		{"-o table", `-o: unknown form "table": want text, line or json`},
+		{"-listen nowhere", "listen on nowhere for XDR: "},
 	} {
 		err := run(t.Context(), append(strings.Fields(tt.args), "-once"), io.Discard, io.Discard)
 		if err == nil || !strings.Contains(err.Error(), tt.err) {
@@ -113,7 +120,7 @@ func TestFollow(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	var out changetest.Output
 	ended := make(chan error, 1)
-	go func() { ended <- run(ctx, nil, &out, io.Discard) }()
+	go func() { ended <- run(ctx, []string{"-play", "-node", "127.0.0.1:0"}, &out, io.Discard) }()
 	out.Find(t, `   9  `)
 
 	xdrAddress := out.Find(t, `connector +(\S+)`)
@@ -133,7 +140,7 @@ func TestFollow(t *testing.T) {
 
 	for url, want := range map[string]string{
 		out.Find(t, `curl (\S+)`):                "namespace=mine",
-		out.Find(t, `metrics at (\S+)`):          `aerospike_esp_outbound_requests{cluster_name="local",status="success"} 10`,
+		out.Find(t, `metrics at\s+(\S+)`):        `aerospike_esp_outbound_requests{cluster_name="local",status="success"} 10`,
 		out.Find(t, `function +(http\S+)`) + "/": "",
 	} {
 		resp, err := http.Get(url)
@@ -146,7 +153,7 @@ func TestFollow(t *testing.T) {
 			t.Errorf("%s: status %d: %s", url, resp.StatusCode, text)
 		}
 	}
-	folder := out.Find(t, `in (/\S+)`)
+	folder := out.Find(t, `objects are in\s+(/\S+)`)
 	cancel()
 	if err := <-ended; err != nil {
 		t.Error(err)
@@ -181,7 +188,7 @@ func TestFollow_nodeAddress(t *testing.T) {
 			ctx, stop := context.WithCancel(t.Context())
 			var out changetest.Output
 			ended := make(chan error, 1)
-			go func() { ended <- run(ctx, []string{"-listen", tt.listen}, &out, io.Discard) }()
+			go func() { ended <- run(ctx, []string{"-node", "127.0.0.1:0", "-listen", tt.listen}, &out, io.Discard) }()
 			_, port, err := net.SplitHostPort(out.Find(t, `connector +(\S+)`))
 			if err != nil {
 				t.Fatal(err)
@@ -190,7 +197,7 @@ func TestFollow_nodeAddress(t *testing.T) {
 			if got := out.Find(t, `node-address-port=(\S+);action=add`); got != address {
 				t.Errorf("node-address-port=%s, want %s", got, address)
 			}
-			if want := "connect to " + address + " " + tt.hint + ":\n"; !strings.Contains(out.String(), want) {
+			if want := "connect to " + address + " " + tt.hint + ":"; !strings.Contains(strings.Join(strings.Fields(out.String()), " "), want) {
 				t.Errorf("no %q in:\n%s", want, out.String())
 			}
 			stop()
@@ -214,7 +221,7 @@ func TestFollow_storageCommands(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	var out changetest.Output
 	ended := make(chan error, 1)
-	go func() { ended <- run(ctx, nil, &out, io.Discard) }()
+	go func() { ended <- run(ctx, []string{"-play", "-node", "127.0.0.1:0"}, &out, io.Discard) }()
 	out.Find(t, `   9  `)
 	t.Setenv("CLOUDSDK_CONFIG", t.TempDir()) // of somebody who has not logged in
 	for _, tt := range []struct{ program, want string }{
@@ -245,7 +252,7 @@ func TestChecker(t *testing.T) {
 		t.Fatal(err)
 	}
 	fresh := func() (*checker, []byte) {
-		l, err := newChecker(frames, "json")
+		l, err := newChecker(frames, json.Format{StringifyMapKeys: true}, defaultShards)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -302,7 +309,7 @@ func TestProgram_exitStatus(t *testing.T) {
 		t.Errorf("%v\n%s", err, out)
 	}
 	var screen changetest.Output
-	process := changetest.Command(t)
+	process := changetest.Command(t, "-play", "-node", "127.0.0.1:0")
 	process.Stdout = &screen
 	if err := process.Start(); err != nil {
 		t.Fatal(err)

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -11,20 +10,15 @@ import (
 	"net/url"
 	"time"
 
-	"github.com/aerosink/aerosink/connector/deliver/post"
-
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/aerosink/aerosink/connector"
-	"github.com/aerosink/aerosink/connector/cli"
 	"github.com/aerosink/aerosink/connector/deliver"
+	"github.com/aerosink/aerosink/connector/deliver/post"
 	"github.com/aerosink/aerosink/connector/format"
-	"github.com/aerosink/aerosink/connector/format/json"
 	"github.com/aerosink/aerosink/connector/route"
 	"github.com/aerosink/aerosink/connector/xdr"
 	"github.com/aerosink/aerosink/function"
-	"github.com/aerosink/aerosink/function/google"
-	"github.com/aerosink/aerosink/function/settings"
 	"github.com/aerosink/aerosink/function/sink"
 )
 
@@ -39,55 +33,69 @@ type pipeline struct {
 	connectorEnd, functionEnd   chan error
 }
 
-// The settings of the function.
-const (
-	shards      = 256
-	metadataKey = "metadata"
-)
-
-var sinks = fmt.Sprintf("pubsub://%s/changes?ordering=%d,gs://%s/%s", projectName, shards, bucketName, prefix)
-
-// startPipeline starts the function and the connector.
-func startPipeline(ctx context.Context, o *options, stderr io.Writer) (*pipeline, error) {
-	f, err := formatOf(o.format)
-	if err != nil {
-		return nil, err
-	}
+// openPipeline opens the ports of the function and the connector, so that their addresses
+// are known.
+func openPipeline(ctx context.Context, o *options) (*pipeline, error) {
 	p := &pipeline{connectorEnd: make(chan error, 1), functionEnd: make(chan error, 1)}
-	for l, address := range map[*net.Listener]string{&p.xdr: o.address, &p.manage: "127.0.0.1:0", &p.function: "127.0.0.1:0"} {
-		if *l, err = new(net.ListenConfig).Listen(ctx, "tcp", address); err != nil {
-			return nil, fmt.Errorf("listen on %s: %w", address, err)
-		}
-	}
-	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	if err := p.startFunction(log); err != nil {
-		return nil, err
-	}
-	p.startConnector(f, log)
-	return p, nil
+	return p, p.listen(ctx, o)
 }
 
-// formatOf returns the format of -format.
-func formatOf(name string) (format.Format, error) {
-	switch name {
-	case "json":
-		return json.Format{StringifyMapKeys: true}, nil
-	case "flat-json":
-		return json.Flat{MetadataKey: metadataKey, StringifyMapKeys: true}, nil
+// start starts the function and the connector.
+func (p *pipeline) start(o *options, stderr io.Writer) error {
+	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	if err := p.startFunction(o, log); err != nil {
+		return err
 	}
-	return nil, cli.Usagef("-format: unknown format %q: want json or flat-json", name)
+	p.startConnector(o.format, log)
+	return nil
+}
+
+func (p *pipeline) listen(ctx context.Context, o *options) error {
+	flag := "-ports"
+	if o.listen != "" {
+		flag = "-listen"
+	} else if o.ports == 0 {
+		flag = "-listen or -ports"
+	}
+	for _, l := range []struct {
+		listener          *net.Listener
+		of, address, flag string
+	}{
+		{&p.xdr, "XDR", o.xdrAddress(), flag},
+		{&p.manage, "the connector's metrics", o.port(2), "-ports"},
+		{&p.function, "the function", o.port(3), "-ports"},
+	} {
+		var err error
+		if *l.listener, err = new(net.ListenConfig).Listen(ctx, "tcp", l.address); err != nil {
+			return listenError(l.of, l.address, l.flag, err)
+		}
+	}
+	return nil
+}
+
+// closeListeners closes the ports that are open.
+func (p *pipeline) closeListeners() error {
+	var errs []error
+	for _, l := range []net.Listener{p.xdr, p.manage, p.function} {
+		if l != nil {
+			errs = append(errs, l.Close())
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // startFunction starts the function. It has its own context, because it ends after the
 // connector.
-func (p *pipeline) startFunction(log *slog.Logger) error {
-	environment := map[string]string{"SINKS": sinks}
-	e := settings.Environment{Getenv: func(name string) string { return environment[name] }, Sinks: google.Sinks()}
+func (p *pipeline) startFunction(o *options, log *slog.Logger) error {
+	e := o.functionEnvironment()
 	c, err := e.Parse(sink.Options{})
 	if err != nil {
 		return err
 	}
 	p.receiver = function.New(e, log)
+	if err := p.receiver.Open(); err != nil {
+		return errors.Join(err, p.receiver.Close())
+	}
 	var ctx context.Context
 	ctx, p.stopFunction = context.WithCancel(context.Background())
 	go func() { p.functionEnd <- function.Serve(ctx, p.function, p.receiver, c.Limits, log) }()
@@ -129,8 +137,12 @@ func ignoreClosed(err error) error {
 	return err
 }
 
-// stop stops the connector and then the function. Each drains first.
+// stop stops the connector and then the function, as far as they were started. Each drains
+// first.
 func (p *pipeline) stop() error {
+	if p.stopConnector == nil {
+		return p.closeListeners()
+	}
 	p.stopConnector()
 	err := <-p.connectorEnd
 	drained, cancel := context.WithTimeout(context.Background(), time.Second)

@@ -1,0 +1,52 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/aerosink/aerosink/connector/xdr"
+	"github.com/aerosink/aerosink/connector/xdr/xdrtest"
+	"github.com/aerosink/aerosink/testdata"
+)
+
+// messages returns the messages in a file, or the captures if file is "".
+func messages(file string) ([]xdr.Frame, error) {
+	if file == "" {
+		return captures()
+	}
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }() // nothing was written to it
+	frames, err := xdrtest.ReadFrames(f)
+	if err == nil && len(frames) == 0 {
+		err = errors.New("the file has no messages")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", file, err)
+	}
+	return frames, nil
+}
+
+// captures returns the messages in testdata that were captured from a database.
+func captures() ([]xdr.Frame, error) {
+	vectors, err := xdrtest.ReadVectors(bytes.NewReader(testdata.XDR))
+	if err != nil {
+		return nil, err
+	}
+	var frames []xdr.Frame
+	for _, v := range vectors {
+		if !v.Captured() {
+			continue
+		}
+		b, err := v.Bytes()
+		if err != nil {
+			return nil, err
+		}
+		frames = append(frames, b)
+	}
+	return frames, nil
+}
