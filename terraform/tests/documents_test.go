@@ -88,10 +88,15 @@ func blocks(t *testing.T, path, text string) (found []block) {
 // TestDocuments_blocks requires every block of commands to be run by
 // TestDocuments_commands or to have a marker that says what it needs.
 func TestDocuments_blocks(t *testing.T) {
-	languages := []string{"console", "sh", "yaml", "json", "sql", "hcl", "text"}
+	languages := []string{"console", "sh", "yaml", "json", "sql", "hcl", "text", "go", "js"}
 	for _, path := range documents(t) {
 		for _, b := range blocks(t, path, read(t, path)) {
+			file, isPart := strings.CutPrefix(b.marker, "part of: ")
 			switch {
+			case isPart:
+				checkPart(t, path, b, file)
+			case b.language == "go" || b.language == "js":
+				t.Errorf("%s:%d: name the file that has this code, which a test runs: <!-- part of: FILE -->", path, b.line)
 			case !slices.Contains(languages, b.language):
 				t.Errorf("%s:%d: language %q; known are %s", path, b.line, b.language, strings.Join(languages, ", "))
 			case strings.HasPrefix(b.marker, "file: "), b.marker == "", b.marker == keepsRunning, b.marker == serverOutput:
@@ -104,6 +109,21 @@ func TestDocuments_blocks(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// checkPart requires the lines of a block, without their comments, to be in a file, in that
+// order.
+func checkPart(t *testing.T, path string, b block, file string) {
+	t.Helper()
+	rest := read(t, "../"+file)
+	for line := range strings.Lines(b.text) {
+		code, _, _ := strings.Cut(line, " // ")
+		_, after, ok := strings.Cut(rest, strings.TrimSpace(code))
+		if !ok {
+			t.Errorf("%s:%d: %s does not have the line %s", path, b.line, file, line)
+		}
+		rest = after
 	}
 }
 
@@ -190,7 +210,7 @@ type terminal struct {
 
 func newTerminal(t *testing.T, dir string) *terminal {
 	term := &terminal{t: t, dir: dir}
-	for _, port := range []string{"8080", "8081", "8901", "8902"} {
+	for _, port := range []string{"3000", "8080", "8081", "8901", "8902"} {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
 			t.Fatal(err)
@@ -261,7 +281,7 @@ func (term *terminal) play(run []block) {
 func (term *terminal) start(b block, s step) {
 	term.stop()
 	server := term.bash("exec " + execCommand(s.command))
-	server.Env = append(server.Env, "PORT="+term.ports[1])
+	server.Env = append(server.Env, "PORT="+term.port("8080"))
 	out := &output{}
 	server.Stdout, server.Stderr = out, out
 	if err := server.Start(); err != nil {
@@ -323,8 +343,17 @@ func execCommand(command string) string {
 	return "env " + m[1] + m[2]
 }
 
-// withRealPorts replaces the document's ports in text by the free ones.
-func (term *terminal) withRealPorts(text string) string { return replaceNumbers(text, term.ports) }
+// withRealPorts replaces the document's ports in text by the free ones. The local pipeline is
+// told of the node's, which the document leaves to the default.
+func (term *terminal) withRealPorts(text string) string {
+	text = strings.ReplaceAll(text, "./function/cmd/local", "./function/cmd/local -node 127.0.0.1:3000")
+	return replaceNumbers(text, term.ports)
+}
+
+// port returns the free port that stands for a port of the document.
+func (term *terminal) port(documents string) string {
+	return term.ports[slices.Index(term.ports, documents)+1]
+}
 
 // withDocumentPorts replaces the free ports in text by the document's.
 func (term *terminal) withDocumentPorts(text string) string {
