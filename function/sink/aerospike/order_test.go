@@ -7,7 +7,9 @@ import (
 	"math/rand/v2"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	as "github.com/aerospike/aerospike-client-go/v7"
 	"pgregory.net/rapid"
@@ -253,6 +255,59 @@ func TestRecords_concurrentProcesses(t *testing.T) {
 			t.Errorf("record %s is %v, want %s of version %d", d, r, want.Op, want.Generation)
 		}
 	}
+}
+
+// Two sinks get all changes of a record at the same time, in any order, while connections
+// break before or after a command was carried out. Each change comes again until it has its
+// verdict; then each bin has its newest value.
+func TestRecords_failingConnections(t *testing.T) {
+	var failing atomic.Bool
+	n := node(t, devnode.Config{Now: clock(), Fault: func(c devnode.Command) (f devnode.Fault) {
+		if c.Kind != devnode.Info && failing.Load() {
+			switch rand.IntN(40) { // the client gives a node up for a second after 100 errors
+			case 0:
+				f.DropBefore = true
+			case 1:
+				f.DropAfter = true
+			}
+		}
+		return f
+	}})
+	sinks := []sink.Sink{open(t, n, "/test?mode=records", sink.Options{}), open(t, n, "/test?mode=records", sink.Options{})}
+	c := dial(t, n)
+	count := 0
+	rapid.Check(t, func(t *rapid.T) {
+		count++
+		changes, want := history(t, change.Digest{byte(count), byte(count >> 8), 6}, 6)
+		orders := [2][]change.Change{rapid.Permutation(changes).Draw(t, "one"), rapid.Permutation(changes).Draw(t, "other")}
+		failing.Store(true)
+		var group sync.WaitGroup
+		var left atomic.Int32
+		for i, s := range sinks {
+			group.Go(func() {
+				for _, c := range orders[i] {
+					for began := time.Now(); ; {
+						verdicts := s.Put(context.Background(), batch(c))
+						if verdicts == nil || verdicts[0] == nil {
+							break
+						}
+						if time.Since(began) > time.Minute || change.IsPermanent(verdicts[0]) {
+							left.Add(1)
+							return
+						}
+					}
+				}
+			})
+		}
+		group.Wait()
+		failing.Store(false)
+		if left.Load() > 0 {
+			t.Fatal("a change was not stored in the end")
+		}
+		if has := binsOf(t, c, changes[0].Digest); !maps.Equal(has, want) {
+			t.Fatalf("the record is %v, want %v", has, want)
+		}
+	})
 }
 
 // Updates of some bins and changes of whole records may come in any order and several times:

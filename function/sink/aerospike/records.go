@@ -46,8 +46,23 @@ import (
 // change does so too, if the process ends before. For a delete of an absent target step 3
 // is to read once more that it is absent: what is created later is seen in step 4.
 //
-// It holds as long as only sinks with the same set of versions write to the targets, and the
-// clock of a server does not go back between steps 1 and 3.
+// # Updates of some bins
+//
+// A late update cannot be dropped, since a newer one need not have its bins. So the state
+// (applied) also has the version of each bin that was updated after the base, the last
+// version with all bins. In step 2 an update is merged with what is stored, which is then
+// written if it has not changed; in step 3 only bins without a newer value are written. A
+// change of the whole record that comes after newer updates becomes their base, and is merged
+// in the same way.
+//
+// If updates have deleted the last bin, the target is absent though the base is not a delete.
+// The state is marked once that is so, since stale changes have to know that what they find
+// in the target is not of the base.
+//
+// # Assumptions
+//
+// Only sinks with the same set of versions write to the targets, and the clock of a server
+// does not go back between steps 1 and 3.
 type records struct {
 	config
 	recordsConfig
