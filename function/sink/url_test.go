@@ -3,6 +3,7 @@ package sink_test
 import (
 	"net/url"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/aerosink/aerosink/function/sink"
@@ -80,4 +81,24 @@ func TestSplitURLs(t *testing.T) {
 	for range sink.SplitURLs("log:,log:") {
 		break
 	}
+}
+
+// Splitting loses nothing but commas and space, and no text makes it or parsing panic.
+func FuzzSplitURLs(f *testing.F) {
+	for _, list := range []string{"aerospike://a:3000,b:3000/n/s?mode=raw,log:", "gs://b,pubsub://p/t", "aerospike://[::1]:3000,[::2]/n", ",,", "a://b,c@d"} {
+		f.Add(list)
+	}
+	bare := strings.NewReplacer(",", "")
+	f.Fuzz(func(t *testing.T, list string) {
+		joined := ""
+		for text := range sink.SplitURLs(list) {
+			joined += text
+			if u, err := sink.ParseURL(text); err == nil && u.User == nil && strings.Contains(u.Host, "@") {
+				t.Errorf("%q has a user that is not seen", text)
+			}
+		}
+		if got, want := strings.Join(strings.Fields(bare.Replace(joined)), ""), strings.Join(strings.Fields(bare.Replace(list)), ""); got != want {
+			t.Errorf("%q became %q", list, joined)
+		}
+	})
 }

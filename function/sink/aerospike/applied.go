@@ -13,9 +13,10 @@ import (
 
 // The bins of the record that holds what was applied to a record.
 const (
-	binNewest = "v" // a state
-	binBase   = "b" // a state, 0 if there is none; absent if it is the newest
-	binBins   = "u" // a blob; absent if there is none
+	binNewest  = "v" // a state
+	binBase    = "b" // a state, 0 if there is none; absent if it is the newest
+	binBins    = "u" // a blob; absent if there is none
+	binEmptied = "e" // 1, or absent
 )
 
 // applied says which versions of a record were applied to the target.
@@ -23,9 +24,12 @@ type applied struct {
 	newest state
 
 	// base is the newest version with all bins of the record, or a delete; 0 if there is
-	// none. Whatever is older is in it. It is marked as a delete too once updates have
-	// deleted all bins, so that the target is absent.
+	// none. Whatever is older is in it.
 	base state
+
+	// emptied says that nothing is left of the base, because updates have deleted all bins
+	// and the target was absent then.
+	emptied bool
 
 	// bins has the newest version of each bin that an update after the base wrote, as that of
 	// a delete if it deleted the bin.
@@ -46,6 +50,7 @@ func appliedIn(r *as.Record, set string) (_ applied, generation uint32, err erro
 	if base, ok := r.Bins[binBase].(int); ok {
 		a.base = state(base)
 	}
+	_, a.emptied = r.Bins[binEmptied]
 	blob, _ := r.Bins[binBins].([]byte)
 	a.bins = make(map[string]state)
 	for len(blob) > 0 {
@@ -65,6 +70,9 @@ func (a *applied) ops() []*as.Operation {
 	ops := []*as.Operation{as.PutOp(as.NewBin(binNewest, int64(a.newest)))}
 	if a.base != a.newest {
 		ops = append(ops, as.PutOp(as.NewBin(binBase, int64(a.base))))
+	}
+	if a.emptied {
+		ops = append(ops, as.PutOp(as.NewBin(binEmptied, 1)))
 	}
 	if len(a.bins) == 0 {
 		return ops
@@ -106,7 +114,7 @@ func (a *applied) update(v state, bins []change.Bin) (write []int, newest bool) 
 // rebase makes a change of the whole record, of version v, the base of a, which has newer
 // updates. It returns the indexes of the bins that have no newer value.
 func (a *applied) rebase(v state, bins []change.Bin) (write []int) {
-	a.base = v
+	a.base, a.emptied = v, false
 	maps.DeleteFunc(a.bins, func(_ string, s state) bool { return !(s &^ stateDelete).covers(v &^ stateDelete) })
 	for i := range bins {
 		if _, newer := a.bins[bins[i].Name]; !newer {
@@ -115,6 +123,9 @@ func (a *applied) rebase(v state, bins []change.Bin) (write []int) {
 	}
 	return write
 }
+
+// hasNoBase reports whether the target has nothing of the base.
+func (a *applied) hasNoBase() bool { return a.emptied || a.base&stateDelete != 0 }
 
 // covers reports whether a change of version v may be dropped because s was applied. It is
 // false if v is s, since a change is applied again until it is known to be applied.

@@ -238,14 +238,15 @@ func (a *attempt) readApplied(rows []*row) (read []*row) {
 	return read
 }
 
-// drop ends rows that are stale. If the base is a delete, what the target has of before was
-// left by an older change, and is removed: see records.
+// drop ends rows that are stale. If nothing is left of the base, but the target has bins that
+// no newer update has written, an older change has left them, and they are removed: see
+// records.
 func (a *attempt) drop(rows []*row) {
 	var left, mixed []*row
 	var commands []as.BatchRecordIfc
 	for _, r := range rows {
 		switch {
-		case !r.present || r.applied.base&stateDelete == 0:
+		case !r.present || !r.applied.hasNoBase():
 			a.put.done(r.index, stale)
 		case len(r.applied.bins) > 0:
 			mixed = append(mixed, r)
@@ -356,11 +357,11 @@ func (a *attempt) markEmptied(rows []*row) {
 	var marked []*row
 	var commands []as.BatchRecordIfc
 	for _, r := range rows {
-		if !r.empties() || r.applied.base&stateDelete != 0 {
+		if !r.empties() || r.applied.hasNoBase() {
 			a.put.done(r.index, r.result())
 			continue
 		}
-		r.applied.base |= stateDelete
+		r.applied.emptied = true
 		r.appliedGeneration = r.stateCommand.BatchRec().Record.Generation
 		marked = append(marked, r)
 		commands = append(commands, a.writeApplied(r))
