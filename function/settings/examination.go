@@ -46,7 +46,7 @@ func (x *Examination) effective(v Variable) string {
 			value = fmt.Sprintf("%s (%s)", value, plural.Of(int(n), "byte"))
 		}
 	case sinks:
-		value = strings.Join(strings.FieldsFunc(value, func(r rune) bool { return r == ',' || r == ' ' }), ", ")
+		value = strings.Join(slices.Collect(sink.SplitURLs(value)), ", ")
 	}
 	switch {
 	case value == "":

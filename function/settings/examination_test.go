@@ -112,3 +112,13 @@ func TestConnect_timeout(t *testing.T) {
 		t.Errorf("error %v, want %v", c.Err, context.Canceled)
 	}
 }
+
+// The hosts of a URL stay together when sinks are listed.
+func TestEnvironment_Examine_severalHosts(t *testing.T) {
+	x := environment(env("SINKS", "log: ,aerospike://a:3000,b:3000/shop?mode=records")).Examine(nil)
+	for _, f := range x.Values {
+		if want := "log:, aerospike://a:3000,b:3000/shop?mode=records"; f.Variable == "SINKS" && f.Text != want {
+			t.Errorf("%q, want %q", f.Text, want)
+		}
+	}
+}

@@ -3,6 +3,7 @@ package aerospike
 import (
 	"context"
 	"crypto/tls"
+	"encoding/binary"
 	"errors"
 	"io"
 	"net"
@@ -132,7 +133,8 @@ func TestOpen_loginRefused(t *testing.T) {
 	wantError(t, spec(t, "aerospike://"+n.Addr()+"/test?mode=records&user=u&password-file=/nonexistent"), "read the password", "/nonexistent")
 }
 
-// proxy serves TLS before a node, and returns its address.
+// proxy serves TLS before a node, and returns its address. It answers the one question that
+// only the Enterprise Edition does, which has TLS: where the other nodes are.
 func proxy(t *testing.T, n *devnode.Node, config *tls.Config) string {
 	t.Helper()
 	l, err := tls.Listen("tcp", "127.0.0.1:0", config)
@@ -153,16 +155,37 @@ func proxy(t *testing.T, n *devnode.Node, config *tls.Config) string {
 					return
 				}
 				defer inner.Close()
-				go func() {
-					_, _ = io.Copy(inner, conn)
-					_ = inner.Close()
-				}()
-				_, _ = io.Copy(conn, inner)
+				go func() { _, _ = io.Copy(conn, inner) }()
+				for forward(conn, inner) == nil {
+				}
 			}()
 		}
 	}()
 	return l.Addr().String()
 }
+
+// forward forwards a message from a client to a node, or answers it.
+func forward(client, node net.Conn) error {
+	const header, info = 8, 1
+	message := make([]byte, header)
+	if _, err := io.ReadFull(client, message); err != nil {
+		return err
+	}
+	size := binary.BigEndian.Uint64(message) & (1<<48 - 1)
+	message = append(message, make([]byte, size)...)
+	if _, err := io.ReadFull(client, message[header:]); err != nil {
+		return err
+	}
+	if message[1] == info && string(message[header:]) == "peers-tls-std\n" {
+		answer := binary.BigEndian.AppendUint64(nil, 2<<56|info<<48|uint64(len(tlsPeers)))
+		_, err := client.Write(append(answer, tlsPeers...))
+		return err
+	}
+	_, err := node.Write(message)
+	return err
+}
+
+const tlsPeers = "peers-tls-std\t0,4333,[]\n"
 
 func TestOpen_tls(t *testing.T) {
 	n := node(t, devnode.Config{})
