@@ -1,21 +1,23 @@
 package aerospike
 
 import (
+	"encoding/binary"
 	"fmt"
 	"sync"
 	"testing"
 
 	"github.com/aerosink/aerosink/connector/change"
-	"github.com/aerosink/aerosink/connector/devnode"
 	"github.com/aerosink/aerosink/connector/format"
 	"github.com/aerosink/aerosink/function/sink"
 )
 
-// typical returns version v of record i, of about 300 bytes in four bins.
-func typical(b *testing.B, i, v int, mode change.Mode) format.Parsed {
+// typical returns version v of record i of those whose digests end as d, of about 300 bytes in
+// four bins.
+func typical(b *testing.B, d change.Digest, i, v int, mode change.Mode) format.Parsed {
 	b.Helper()
 	c := written(v)
-	c.Digest, c.Mode = change.Digest{byte(i), byte(i >> 8), byte(i >> 16), 1}, mode
+	c.Digest, c.Mode = d, mode
+	binary.LittleEndian.PutUint32(c.Digest[:], uint32(i))
 	c.Key = change.StringValue(fmt.Appendf(nil, "customer-%d", i))
 	var p change.Packer
 	p.Open(change.KindMap, change.KeyOrdered)
@@ -36,20 +38,21 @@ func typical(b *testing.B, i, v int, mode change.Mode) format.Parsed {
 }
 
 // BenchmarkPut stores batches of 500 changes, two at once, in a development node in the same
-// process: the rate is that of both ends together, and of what makes the changes.
+// process: the rate is that of both ends together, and of what makes the changes. With
+// AEROSPIKE_HOST it is another server that stores them.
 func BenchmarkPut(b *testing.B) {
 	for _, bb := range []struct {
 		name, path string
 		mode       change.Mode
 	}{
-		{"raw", "/test/s?mode=raw", change.Replace},
-		{"records", "/test?mode=records", change.Replace},
-		{"updates", "/test?mode=records", change.Update},
+		{"raw", "/test/aerosink-raw?mode=raw", change.Replace},
+		{"records", "/test?mode=records&versions=aerosink-test-versions", change.Replace},
+		{"updates", "/test?mode=records&versions=aerosink-test-versions", change.Update},
 		{"without versions", "/test?mode=records&versions=none", change.Replace},
 	} {
 		for _, records := range []string{"new", "changed"} {
 			b.Run(bb.name+"/"+records, func(b *testing.B) {
-				s := open(b, node(b, devnode.Config{}), bb.path, sink.Options{})
+				s, d := openAt(b, server(b), bb.path, sink.Options{}), fresh()
 				b.ReportAllocs()
 				const size, atOnce = 500, 2
 				var group sync.WaitGroup
@@ -62,7 +65,7 @@ func BenchmarkPut(b *testing.B) {
 								if records == "changed" {
 									record, version = p*size+j, 1+i/size
 								}
-								batch.Changes = append(batch.Changes, typical(b, record, version, bb.mode))
+								batch.Changes = append(batch.Changes, typical(b, d, record, version, bb.mode))
 							}
 							for _, err := range s.Put(b.Context(), batch) {
 								if err != nil {

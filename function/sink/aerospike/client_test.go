@@ -246,7 +246,12 @@ func TestBatch_noAnswer(t *testing.T) {
 
 func connected(t testing.TB, n *devnode.Node) *Client {
 	t.Helper()
-	u, err := sink.ParseURL("aerospike://" + n.Addr() + "/test")
+	return connectedTo(t, n.Addr())
+}
+
+func connectedTo(t testing.TB, address string) *Client {
+	t.Helper()
+	u, err := sink.ParseURL("aerospike://" + address + "/test")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -261,7 +266,7 @@ func connected(t testing.TB, n *devnode.Node) *Client {
 }
 
 func writeOf(c *Client, i byte) *as.BatchWrite {
-	return as.NewBatchWrite(nil, c.cluster.key("s", change.Digest{i}, nil), as.PutOp(as.NewBin("i", int64(i))))
+	return as.NewBatchWrite(nil, c.cluster.key(testSet, change.Digest{i}, nil), as.PutOp(as.NewBin("i", int64(i))))
 }
 
 // One row for which a server ends a batch does not cost the others.

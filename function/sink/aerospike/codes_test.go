@@ -67,7 +67,7 @@ func testCode(t *testing.T, mode string, code types.ResultCode, rows int, perman
 	}
 	n := node(t, devnode.Config{Now: clock(), Fault: func(c devnode.Command) (f devnode.Fault) {
 		switch {
-		case !c.Writes || c.Set != "s" || left.Add(-1) < 0:
+		case !c.Writes || c.Set != testSet && c.Set != "s" || left.Add(-1) < 0:
 		case c.Kind == devnode.Batch:
 			f.Rows = map[int]devnode.Code{0: devnode.Code(code)}
 		default:

@@ -2,6 +2,10 @@ package aerospike
 
 import (
 	"bytes"
+	"encoding/binary"
+	"math/rand/v2"
+	"os"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -33,6 +37,29 @@ func node(t testing.TB, c devnode.Config) *devnode.Node {
 	return n
 }
 
+// server returns the address of the server that AEROSPIKE_HOST names (HOST or HOST:PORT), and
+// else of a development node. The tests that use it write to sets of their own in namespace
+// test, and leave the records there.
+func server(t testing.TB) string {
+	t.Helper()
+	switch address := os.Getenv("AEROSPIKE_HOST"); {
+	case address == "":
+		return node(t, devnode.Config{Now: clock()}).Addr()
+	case strings.Contains(address, ":"):
+		return address
+	default:
+		return address + ":3000"
+	}
+}
+
+// fresh returns a digest that no other call has returned, in this run or in an earlier one at
+// the same server.
+func fresh() (d change.Digest) {
+	binary.BigEndian.PutUint64(d[:], uint64(time.Now().UnixNano()))
+	binary.BigEndian.PutUint64(d[8:], rand.Uint64())
+	return d
+}
+
 // clock is a clock that goes on by a millisecond each time it is read.
 func clock() func() time.Time {
 	var ms atomic.Int64
@@ -45,13 +72,23 @@ var now = time.Now().Truncate(time.Second)
 // open opens a sink at a node. The path is /NAMESPACE with the parameters.
 func open(t testing.TB, n *devnode.Node, path string, o sink.Options) sink.Sink {
 	t.Helper()
-	return sinktest.Open(t, sinktest.Parse(t, Parse, "aerospike://"+n.Addr()+path, o))
+	return openAt(t, n.Addr(), path, o)
+}
+
+func openAt(t testing.TB, address, path string, o sink.Options) sink.Sink {
+	t.Helper()
+	return sinktest.Open(t, sinktest.Parse(t, Parse, "aerospike://"+address+path, o))
 }
 
 // dial returns a client of the node.
 func dial(t testing.TB, n *devnode.Node) *as.Client {
 	t.Helper()
-	hosts, err := as.NewHosts(n.Addr())
+	return dialAt(t, n.Addr())
+}
+
+func dialAt(t testing.TB, address string) *as.Client {
+	t.Helper()
+	hosts, err := as.NewHosts(address)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -85,10 +122,12 @@ func batch(changes ...change.Change) (b sink.Batch) {
 	return b
 }
 
+const testSet = "aerosink-test"
+
 // written returns a write of version v of a record, which replaces it.
 func written(v int) change.Change {
 	return change.Change{
-		Namespace: "test", Set: "s", Digest: change.Digest{1, 2, 3}, Generation: uint32(v), LUT: now.UnixMilli() + int64(v), Mode: change.Replace,
+		Namespace: "test", Set: testSet, Digest: change.Digest{1, 2, 3}, Generation: uint32(v), LUT: now.UnixMilli() + int64(v), Mode: change.Replace,
 		Bins: []change.Bin{{Name: "i", Value: change.IntegerValue(int64(v))}},
 	}
 }

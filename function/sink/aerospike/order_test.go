@@ -80,6 +80,16 @@ func TestRecords_stoppedProcess(t *testing.T) {
 	named := func(v int, name string) change.Change {
 		return set(updated(v, name), func(c *change.Change) { c.Mode = change.Replace })
 	}
+	moved := func(changes []change.Change, d change.Digest) (all []change.Change) {
+		for _, c := range changes {
+			c.Digest = d
+			all = append(all, c)
+		}
+		return all
+	}
+	address := server(t)
+	s := openAt(t, address, "/test?mode=records", sink.Options{}).(*records)
+	c := dialAt(t, address)
 	const afterRead, afterState, afterWrite = 1, 2, 3
 	for _, tt := range []struct {
 		name      string
@@ -107,8 +117,10 @@ func TestRecords_stoppedProcess(t *testing.T) {
 	} {
 		for _, dies := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s/dies %t", tt.name, dies), func(t *testing.T) {
-				n := node(t, devnode.Config{Now: clock()})
-				s := open(t, n, "/test?mode=records", sink.Options{}).(*records)
+				at := fresh()
+				tt := tt
+				tt.before, tt.meanwhile = moved(tt.before, at), moved(tt.meanwhile, at)
+				tt.stopped.Digest = at
 				store(t, s, tt.before...)
 				p := &process{s: s, change: tt.stopped}
 				for range tt.step {
@@ -124,7 +136,11 @@ func TestRecords_stoppedProcess(t *testing.T) {
 					for !p.next(t) { // until it has its verdict
 					}
 				}
-				if got := names(live(n, "test", tt.stopped.Digest)); !slices.Equal(got, tt.want) {
+				var got []string
+				if r := get(t, c, "test", at); r != nil {
+					got = slices.Sorted(maps.Keys(r.Bins))
+				}
+				if !slices.Equal(got, tt.want) {
 					t.Errorf("bins %v, want %v", got, tt.want)
 				}
 			})
@@ -135,13 +151,11 @@ func TestRecords_stoppedProcess(t *testing.T) {
 // Whatever the order in which processes take their steps, and wherever some end, the record
 // has the newest value of each bin once each change has its verdict.
 func TestRecords_anyInterleaving(t *testing.T) {
-	n := node(t, devnode.Config{Now: clock()})
-	s := open(t, n, "/test?mode=records", sink.Options{}).(*records)
-	c := dial(t, n)
-	count := 0
+	address := server(t)
+	s := openAt(t, address, "/test?mode=records", sink.Options{}).(*records)
+	c := dialAt(t, address)
 	rapid.Check(t, func(t *rapid.T) {
-		count++
-		changes, want := history(t, change.Digest{byte(count), byte(count >> 8), 8}, 4)
+		changes, want := history(t, fresh(), 4)
 		var running []*process
 		start := func(c change.Change) { running = append(running, &process{s: s, change: c}) }
 		for _, c := range changes {
@@ -209,7 +223,7 @@ var someBins = rapid.SliceOfNDistinct(rapid.SampledFrom([]string{"a", "b", "c", 
 
 // binsOf returns the bins of a record, none if it is absent.
 func binsOf(t *rapid.T, c *as.Client, d change.Digest) map[string]any {
-	key, err := as.NewKeyWithDigest("test", "s", nil, d[:])
+	key, err := as.NewKeyWithDigest("test", testSet, nil, d[:])
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -226,24 +240,25 @@ func binsOf(t *rapid.T, c *as.Client, d change.Digest) map[string]any {
 // Two sinks, as two processes, get the versions of records in any order and several times.
 // Each record ends as its newest version.
 func TestRecords_concurrentProcesses(t *testing.T) {
-	n := node(t, devnode.Config{})
+	address := server(t)
 	var group sync.WaitGroup
 	var all []change.Change
 	const keys, versions = 20, 30
 	newest := map[change.Digest]change.Change{}
 	for k := range keys {
+		d := fresh()
 		for v := 1; v <= versions; v++ {
 			c := written(v)
 			if (v+k)%5 == 0 {
 				c = removed(v)
 			}
-			c.Digest = change.Digest{byte(k), 7}
+			c.Digest = d
 			all = append(all, c, c)
 			newest[c.Digest] = c
 		}
 	}
 	for p := range 2 {
-		s := open(t, n, "/test?mode=records", sink.Options{})
+		s := openAt(t, address, "/test?mode=records", sink.Options{})
 		for part := range 4 {
 			group.Go(func() {
 				mine := slices.Clone(all)
@@ -256,7 +271,7 @@ func TestRecords_concurrentProcesses(t *testing.T) {
 		}
 	}
 	group.Wait()
-	c := dial(t, n)
+	c := dialAt(t, address)
 	for d, want := range newest {
 		r := get(t, c, "test", d)
 		if gone := want.Op.IsDelete(); gone != (r == nil) || !gone && r.Bins["i"] != int(want.Generation) {
@@ -283,10 +298,8 @@ func TestRecords_failingConnections(t *testing.T) {
 	}})
 	sinks := []sink.Sink{open(t, n, "/test?mode=records", sink.Options{}), open(t, n, "/test?mode=records", sink.Options{})}
 	c := dial(t, n)
-	count := 0
 	rapid.Check(t, func(t *rapid.T) {
-		count++
-		changes, want := history(t, change.Digest{byte(count), byte(count >> 8), 6}, 6)
+		changes, want := history(t, fresh(), 6)
 		orders := [2][]change.Change{rapid.Permutation(changes).Draw(t, "one"), rapid.Permutation(changes).Draw(t, "other")}
 		failing.Store(true)
 		var group sync.WaitGroup
@@ -321,13 +334,11 @@ func TestRecords_failingConnections(t *testing.T) {
 // Updates of some bins and changes of whole records may come in any order and several times:
 // each bin ends with its newest value.
 func TestRecords_updatesInAnyOrder(t *testing.T) {
-	n := node(t, devnode.Config{Now: clock()})
-	s := open(t, n, "/test?mode=records", sink.Options{})
-	c := dial(t, n)
-	count := 0
+	address := server(t)
+	s := openAt(t, address, "/test?mode=records", sink.Options{})
+	c := dialAt(t, address)
 	rapid.Check(t, func(t *rapid.T) {
-		count++
-		changes, want := history(t, change.Digest{byte(count), byte(count >> 8), 9}, 6)
+		changes, want := history(t, fresh(), 6)
 		for _, c := range rapid.Permutation(append(slices.Clone(changes), changes...)).Draw(t, "deliveries") {
 			for _, err := range s.Put(context.Background(), batch(c)) {
 				if err != nil {

@@ -25,7 +25,7 @@ func TestRaw_bins(t *testing.T) {
 	store(t, s, full, bare)
 	version, _ := stateOf(full.Version())
 	want := as.BinMap{
-		"op": "write", "namespace": "test", "set": "s", "generation": 3, "lut": int(full.LUT), "expiry": int(full.Expiry), "format": "json",
+		"op": "write", "namespace": "test", "set": testSet, "generation": 3, "lut": int(full.LUT), "expiry": int(full.Expiry), "format": "json",
 		"data": []byte(`{"msg":"write"}`), "version": int(version),
 	}
 	r := get(t, c, "other", full.Digest)
@@ -133,8 +133,7 @@ func TestRaw_ttl(t *testing.T) {
 // The filter on a server passes exactly what is not superseded, also where generations wrap,
 // last update times are the same, or a generation is unknown.
 func TestStateFilter_asSupersedes(t *testing.T) {
-	n := node(t, devnode.Config{Now: clock()})
-	c := connected(t, n)
+	c := connectedTo(t, server(t))
 	strict, same := newStateFilter("v", false), newStateFilter("v", true)
 	version := rapid.Custom(func(t *rapid.T) change.Version {
 		return change.Version{
@@ -143,14 +142,12 @@ func TestStateFilter_asSupersedes(t *testing.T) {
 			Op:         rapid.SampledFrom([]change.Op{change.Write, change.Delete}).Draw(t, "op"),
 		}
 	})
-	count := 0
 	rapid.Check(t, func(t *rapid.T) {
-		count++
 		stored, next := version.Draw(t, "stored"), version.Draw(t, "next")
 		a, _ := stateOf(stored)
 		b, _ := stateOf(next)
-		for i, f := range []stateFilter{strict, same} {
-			key := c.cluster.key("f", change.Digest{byte(count), byte(count >> 8), byte(i)}, nil)
+		for _, f := range []stateFilter{strict, same} {
+			key := c.cluster.key(testSet, fresh(), nil)
 			write := func(filter *as.Expression, s state) error {
 				return errAt(c.Batch(t.Context(), []as.BatchRecordIfc{as.NewBatchWrite(&as.BatchWritePolicy{FilterExpression: filter}, key, as.PutOp(as.NewBin("v", int64(s))))}), 0)
 			}

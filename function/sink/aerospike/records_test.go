@@ -223,7 +223,7 @@ func TestRecords_otherRecord(t *testing.T) {
 			t.Errorf("set %s, key %s: %v", c.Set, c.Key.Bytes(), err)
 		}
 	}
-	if got := live(n, "test", written(1).Digest); got.Set != "s" || got.Bins[0].Value.Integer() != 1 {
+	if got := live(n, "test", written(1).Digest); got.Set != testSet || got.Bins[0].Value.Integer() != 1 {
 		t.Errorf("the record is %+v", got)
 	}
 }
