@@ -116,8 +116,7 @@ func (a *answer) keyField(key change.Value) {
 	binary.BigEndian.PutUint32(a.buf[start:], uint32(len(a.buf)-start-4))
 }
 
-// bin adds an op with the result of an operation on a bin to the message. A nil value has no
-// bytes.
+// bin adds the result of an operation on a bin to the message. A nil value has no bytes.
 func (a *answer) bin(op byte, name string, v change.Value) {
 	const ops = 20
 	a.count(ops)
@@ -127,6 +126,9 @@ func (a *answer) bin(op byte, name string, v change.Value) {
 	a.buf = xdr.AppendParticle(a.buf, v)
 	binary.BigEndian.PutUint32(a.buf[start:], uint32(len(a.buf)-start-4))
 }
+
+// reset drops the messages that are not sent.
+func (a *answer) reset() { a.buf, a.open = a.buf[:0], false }
 
 // info adds the answer to an info request.
 func (a *answer) info(text string) {

@@ -11,30 +11,36 @@ const (
 	rowInfo4      = 0x10
 )
 
-// batchRespondAll is the flag of a batch that goes on after a row fails.
-const batchRespondAll = 0x04
+// The flags of a batch that say what is answered if a row fails with another code than
+// NotFound and FilteredOut (batch.c, REPORT_*).
+const (
+	batchRespondAll = 0x04 // all rows
+	batchRespondRow = 0x08 // all rows, and the code of the last one that failed
+)
 
 // batchRows reads the rows of a batch.
 type batchRows struct {
-	rest       []byte
-	left       uint32 // rows that are to come
-	respondAll bool
-	index      uint32 // of the row that next returned last
+	rest  []byte
+	flags byte
+	left  uint32 // rows that are to come
+	index uint32 // of the row that next returned last
+	begun bool   // there was a row
 }
 
-// begin reads the header of the batch. It returns the number of rows.
+// begin reads the header of the batch. It returns the number of rows that it says.
 func (b *batchRows) begin() (count int, ok bool) {
-	const header, smallestRow = 5, 4 + digestSize + 1
+	const header = 5
 	if len(b.rest) < header {
 		return 0, false
 	}
-	b.left, b.respondAll = binary.BigEndian.Uint32(b.rest), b.rest[4]&batchRespondAll != 0
+	b.left, b.flags = binary.BigEndian.Uint32(b.rest), b.rest[4]
 	b.rest = b.rest[header:]
-	return int(b.left), uint64(b.left) <= uint64(len(b.rest)/smallestRow)
+	return int(b.left), b.left > 0
 }
 
 // next reads a row into r, which must be the row before. It returns false at the end, and
-// when a row is malformed: then there are rows left.
+// when a row is malformed: then there are rows left. A row with a user key cannot be
+// repeated.
 func (b *batchRows) next(r *request) bool {
 	const head = 4 + digestSize
 	if b.left == 0 || len(b.rest) <= head {
@@ -43,9 +49,15 @@ func (b *batchRows) next(r *request) bool {
 	b.index, r.digest = binary.BigEndian.Uint32(b.rest), b.rest[4:head:head]
 	flags := b.rest[head]
 	b.rest = b.rest[head+1:]
-	if flags&rowRepeat == 0 && !b.parse(flags, r) {
+	switch {
+	case flags&rowRepeat == 0:
+		if !b.parse(flags, r) {
+			return false
+		}
+	case !b.begun || r.key != nil:
 		return false
 	}
+	b.begun = true
 	b.left--
 	return true
 }
@@ -83,31 +95,40 @@ func (b *batchRows) parse(flags byte, r *request) bool {
 
 // batch answers the rows of a batch one after the other. Rows of the map are not carried
 // out.
+//
+// If a row is malformed or its namespace is unknown, those in front of it are carried out, and
+// only a code is answered. If a row fails otherwise, the others are carried out too, and the
+// flags of the batch say whether they are answered. What was sent before stays sent.
 func (c *connection) batch(faults map[int]Code) {
 	rows := batchRows{rest: c.request.batch}
 	filter := c.request.filter
-	if count, ok := rows.begin(); !ok || count == 0 {
+	if _, ok := rows.begin(); !ok || c.filter.compile(filter) != OK {
 		c.answer.last(Parameter)
 		return
 	}
-	code := OK
+	code, malformed := OK, false
 	for rows.next(&c.request) {
-		if code = c.row(&rows, filter, faults); code != OK {
+		if !c.node.hasNamespace(c.request.namespace) {
+			malformed = true
 			break
 		}
+		failed := c.row(&rows, filter, faults)
+		if failed != OK && failed != NotFound && failed != FilteredOut && rows.flags&batchRespondAll == 0 {
+			code = failed
+		}
 	}
-	if code == OK && rows.left > 0 {
+	if malformed = malformed || rows.left > 0; malformed {
 		code = Parameter
+	}
+	if malformed || code != OK && rows.flags&batchRespondRow == 0 {
+		c.answer.reset()
 	}
 	c.answer.last(code)
 }
 
-// row answers a row. The code is not OK if the batch ends with it.
+// row carries out a row and answers it.
 func (c *connection) row(rows *batchRows, filter []byte, faults map[int]Code) Code {
 	r := &c.request
-	if !c.node.hasNamespace(r.namespace) {
-		return Parameter
-	}
 	own := r.filter
 	if own == nil {
 		r.filter = filter
@@ -122,8 +143,5 @@ func (c *connection) row(rows *batchRows, filter []byte, faults map[int]Code) Co
 		code = c.record(rows.index)
 	}
 	r.filter = own
-	if rows.respondAll || code == NotFound || code == FilteredOut {
-		return OK
-	}
 	return code
 }

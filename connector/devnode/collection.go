@@ -298,8 +298,13 @@ func compareNext(a, b []byte) (restA, restB []byte, order int) {
 		default:
 			order = cmp.Compare(va.Unsigned(), vb.Unsigned())
 		}
-	case change.KindDouble:
-		order = cmp.Compare(va.Double(), vb.Double())
+	case change.KindDouble: // a NaN is equal to every number
+		switch x, y := va.Double(), vb.Double(); {
+		case x < y:
+			order = -1
+		case x > y:
+			order = 1
+		}
 	case change.KindList:
 		for range min(na, nb) {
 			if ua.rest, ub.rest, order = compareNext(ua.rest, ub.rest); order != 0 {

@@ -16,9 +16,10 @@ const (
 	protoHeader  = 8
 	protoVersion = 2
 
-	typeInfo     = 1
-	typeSecurity = 2
-	typeMessage  = 3
+	typeInfo       = 1
+	typeSecurity   = 2
+	typeMessage    = 3
+	typeCompressed = 4
 )
 
 const (
@@ -45,7 +46,7 @@ type connection struct {
 
 	request    request // the current request, or the current row of a batch
 	filter     filter
-	filterCode Code // of the filter, if it is malformed
+	filterCode Code // of compiling the filter
 	repacker   repacker
 	answer     answer
 }
@@ -90,6 +91,9 @@ func (c *connection) serveOne() bool {
 		return c.answer.flush() == nil
 	case typeMessage:
 		return c.records(*in)
+	case typeCompressed:
+		c.answer.message(message{code: EnterpriseOnly})
+		return c.answer.flush() == nil
 	}
 	return false
 }
@@ -165,7 +169,7 @@ func (c *connection) info(body []byte) bool {
 func (c *connection) records(body []byte) bool {
 	r := &c.request
 	if code := r.parse(body); code != OK {
-		c.answer.message(message{code: code})
+		c.fail(code)
 		return c.answer.flush() == nil
 	}
 	f, ok := c.fault(r.describe)
@@ -175,7 +179,7 @@ func (c *connection) records(body []byte) bool {
 	switch code := c.check(f); {
 	case code != OK:
 		c.fail(code)
-	case r.batch != nil:
+	case r.isBatch():
 		c.batch(f.Rows)
 	case r.isScan():
 		c.scan()
@@ -191,17 +195,19 @@ func (c *connection) check(f Fault) Code {
 	switch {
 	case f.Code != OK:
 		return f.Code
-	case r.batch != nil:
+	case r.isBatch():
 		return OK
 	case !c.node.hasNamespace(r.namespace):
 		return NoNamespace
+	case r.isScan():
+		return r.checkScan()
 	}
 	return r.check()
 }
 
 // fail answers a request that is not carried out.
 func (c *connection) fail(code Code) {
-	if c.request.batch != nil {
+	if c.request.isBatch() {
 		c.answer.last(code)
 		return
 	}

@@ -316,7 +316,8 @@ func (f *filter) addLeaf(u *unpacker, at, args int) (kind change.Kind, ok bool) 
 	case expKey:
 		v, _, ok := u.next()
 		kind, known := kindOfType(v)
-		return kind, ok && args == 1 && known
+		isKey := kind == change.KindInteger || kind == change.KindString || kind == change.KindBlob
+		return kind, ok && args == 1 && known && isKey
 	case expBin:
 		v, _, ok := u.next()
 		kind, known := kindOfType(v)

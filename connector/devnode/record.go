@@ -20,7 +20,7 @@ func (c *connection) record(index uint32) Code {
 	case !r.isWrite():
 		c.read(&m)
 	case r.info2&info2Delete != 0:
-		c.delete(&m)
+		m.code = c.delete()
 	default:
 		c.write(&m)
 	}
@@ -29,6 +29,15 @@ func (c *connection) record(index uint32) Code {
 }
 
 func (r *request) recordDigest() change.Digest { return change.Digest(r.digest) }
+
+// checkFilter returns the code of the filter for a record. The filter of a request for an
+// absent record is not looked at, even if it is broken.
+func (c *connection) checkFilter(now *change.Change, at time.Time) Code {
+	if c.filterCode != OK {
+		return c.filterCode
+	}
+	return codeIf(!c.filter.matches(now, at), FilteredOut)
+}
 
 // read reads a record and adds what is asked for to the message.
 func (c *connection) read(m *message) {
@@ -39,24 +48,19 @@ func (c *connection) read(m *message) {
 		return
 	}
 	m.generation, m.voidTime = now.Generation, voidTime(now.Expiry)
-	if m.code = codeIf(!r.isSet(now.Set), Parameter); m.code == OK {
-		m.code = c.checkRecord(now, at)
+	if !r.isSet(now.Set) {
+		m.code = Parameter
+		return
 	}
-	if m.code == OK && r.info1&info1NoBins == 0 {
+	if m.code = c.checkFilter(now, at); m.code != OK {
+		return
+	}
+	switch {
+	case !r.isKey(now.Key):
+		m.code = KeyMismatch
+	case r.info1&info1NoBins == 0:
 		m.code = c.readBins(now, at)
 	}
-}
-
-// checkRecord returns the code of a request whose filter or user key does not fit the record.
-// A filter that is malformed is noticed only here: a record that is absent needs none.
-func (c *connection) checkRecord(now *change.Change, at time.Time) Code {
-	switch {
-	case c.filterCode != OK:
-		return c.filterCode
-	case !c.filter.matches(now, at):
-		return FilteredOut
-	}
-	return codeIf(!c.request.isKey(now.Key), KeyMismatch)
 }
 
 // isSet reports whether the record of a read or a delete may be in set. These requests need
@@ -82,37 +86,44 @@ func (c *connection) readBins(now *change.Change, at time.Time) Code {
 	}
 	for i := range r.ops {
 		op := &r.ops[i]
-		if code := op.checkName(); code != OK {
-			return code
+		if len(op.name) > maxBinName {
+			return BinName
 		}
-		v, code := c.readBin(op, now, at)
-		if code != OK {
+		if code := c.readBin(op, now, at); code != OK {
 			return code
-		}
-		if v.Kind() != change.KindNil || r.info2&info2RespondAll != 0 {
-			c.answer.bin(op.code, string(op.name), v)
 		}
 	}
 	return OK
 }
 
-// readBin returns the result of an operation that reads. It is nil if there is none.
-func (c *connection) readBin(op *operation, now *change.Change, at time.Time) (change.Value, Code) {
+// readBin adds the result of an operation that reads to the message.
+func (c *connection) readBin(op *operation, now *change.Change, at time.Time) Code {
 	if len(c.answer.buf)-c.answer.at > maxMessage {
-		return change.Value{}, RecordTooBig
+		return RecordTooBig
 	}
+	r := &c.request
+	var v change.Value
+	always := r.info2&info2RespondAll != 0 // also nil
 	switch op.code {
 	case opRead:
 		if i := findBin(now.Bins, op.name); i >= 0 {
-			return now.Bins[i].Value, OK
+			v = now.Bins[i].Value
 		}
-		return change.Value{}, OK
 	case opExpRead:
-		return c.evaluate(op, now, at)
+		var code Code
+		if v, code = c.evaluate(op, now, at); code != OK {
+			return code
+		}
+		always = always || r.isWrite()
 	case opCDTRead, opBitsRead, opHLLRead:
-		return change.Value{}, Unsupported
+		return Unsupported
+	default:
+		return Parameter
 	}
-	return change.Value{}, Parameter
+	if v.Kind() != change.KindNil || always {
+		c.answer.bin(op.code, string(op.name), v)
+	}
+	return OK
 }
 
 // allBins adds bins that are not deleted to the message.
@@ -134,25 +145,34 @@ func findBin(bins []change.Bin, name []byte) int {
 	return -1
 }
 
-// delete deletes a record.
-func (c *connection) delete(m *message) {
+// delete deletes a record. Its answers have no generation.
+func (c *connection) delete() (code Code) {
 	r, at := &c.request, c.node.now()
 	c.node.source.Update(c.names.of(r.namespace), r.recordDigest(), func(now *change.Change) *change.Change {
-		switch {
-		case now == nil:
-			m.code = NotFound
-		case !r.isSet(now.Set):
-			m.code = Parameter
-		case !r.isGeneration(now):
-			m.code = GenerationMismatch
-		default:
-			m.code = c.checkRecord(now, at)
-		}
-		if m.code != OK {
+		if code = c.checkDelete(now, at); code != OK {
 			return nil
 		}
 		return xdrtest.Deleted(now, r.deleteOp())
 	})
+	return code
+}
+
+// checkDelete returns the code of a delete that does not fit the record. The server checks in
+// this order.
+func (c *connection) checkDelete(now *change.Change, at time.Time) Code {
+	r := &c.request
+	switch {
+	case now == nil:
+		return NotFound
+	case !r.isSet(now.Set):
+		return Parameter
+	case !r.isGeneration(now):
+		return GenerationMismatch
+	}
+	if code := c.checkFilter(now, at); code != OK {
+		return code
+	}
+	return codeIf(!r.isKey(now.Key), KeyMismatch)
 }
 
 // deleteOp returns how the record is deleted, if it is.
@@ -167,15 +187,11 @@ func (r *request) deleteOp() change.Op {
 // absent record, nil, has 0. The comparison does not know that generations wrap: neither does
 // the server's.
 func (r *request) isGeneration(now *change.Change) bool {
-	stored := uint32(0)
-	if now != nil {
-		stored = now.Generation
-	}
 	switch {
 	case r.info2&info2Generation != 0:
-		return r.generation == stored
+		return now == nil && r.generation == 0 || now != nil && r.generation == now.Generation
 	case r.info2&info2GenerationLater != 0:
-		return r.generation > stored
+		return now == nil && r.generation > 0 || now != nil && r.generation > now.Generation
 	}
 	return true
 }

@@ -11,6 +11,7 @@ import (
 const (
 	info1Read   = 0x01
 	info1GetAll = 0x02
+	info1Batch  = 0x08
 	info1NoBins = 0x20
 
 	info2Write           = 0x01
@@ -22,6 +23,7 @@ const (
 	info2RespondAll      = 0x80
 
 	info3Last        = 0x01
+	info3Done        = 0x04 // of a scan: messages about partitions are understood
 	info3UpdateOnly  = 0x08
 	info3Replace     = 0x10 // create or replace
 	info3ReplaceOnly = 0x20
@@ -34,6 +36,7 @@ const (
 	fieldKey         = 2
 	fieldDigest      = 4
 	fieldTransaction = 5
+	fieldTimeout     = 9
 	fieldRate        = 10
 	fieldPartitions  = 11
 	fieldDigests     = 12
@@ -84,9 +87,9 @@ type request struct {
 
 	namespace, set, key, digest, filter []byte
 
-	batch                                 []byte // the rows
-	partitions, digests, maxRecords, rate []byte // of a scan
-	hasTransaction, hasUDF, hasIndex      bool
+	batch                                          []byte // the rows
+	timeout, rate, partitions, digests, maxRecords []byte // of a scan
+	hasTransaction, hasUDF, hasIndex               bool
 
 	ops []operation
 }
@@ -135,34 +138,41 @@ func (r *request) parseFields(b []byte, n int) ([]byte, bool) {
 	return b, true
 }
 
+// setField keeps a field that is needed. If there are several of a type, the first counts.
 func (r *request) setField(id byte, data []byte) {
+	var kept *[]byte
 	switch id {
 	case fieldNamespace:
-		r.namespace = data
+		kept = &r.namespace
 	case fieldSet:
-		r.set = data
+		kept = &r.set
 	case fieldKey:
-		r.key = data
+		kept = &r.key
 	case fieldDigest:
-		r.digest = data
+		kept = &r.digest
+	case fieldTimeout:
+		kept = &r.timeout
+	case fieldRate:
+		kept = &r.rate
+	case fieldPartitions:
+		kept = &r.partitions
+	case fieldDigests:
+		kept = &r.digests
+	case fieldMaxRecords:
+		kept = &r.maxRecords
+	case fieldBatch, fieldBatchSimple:
+		kept = &r.batch
+	case fieldFilter:
+		kept = &r.filter
 	case fieldTransaction:
 		r.hasTransaction = true
-	case fieldRate:
-		r.rate = data
-	case fieldPartitions:
-		r.partitions = data
-	case fieldDigests:
-		r.digests = data
-	case fieldMaxRecords:
-		r.maxRecords = data
 	case fieldIndexRange:
 		r.hasIndex = true
 	case fieldUDF:
 		r.hasUDF = true
-	case fieldBatch, fieldBatchSimple:
-		r.batch = data
-	case fieldFilter:
-		r.filter = data
+	}
+	if kept != nil && *kept == nil {
+		*kept = data
 	}
 }
 
@@ -185,32 +195,26 @@ func (r *request) parseOps(b []byte, n int) ([]byte, bool) {
 	return b, true
 }
 
-func (r *request) isScan() bool {
-	return r.batch == nil && r.digest == nil && r.key == nil
-}
+func (r *request) isBatch() bool { return r.info1&info1Batch != 0 }
+
+func (r *request) isScan() bool { return !r.isBatch() && r.digest == nil }
 
 func (r *request) isWrite() bool { return r.info2&info2Write != 0 }
 
 // isReplace reports whether the bins of a write are all bins of the record.
 func (r *request) isReplace() bool { return r.info3&(info3Replace|info3ReplaceOnly) != 0 }
 
-// check returns the code of a request that is invalid whatever the record is.
+// check returns the code of a request for a record that is invalid whatever the record is.
 func (r *request) check() Code {
 	switch {
 	case r.hasTransaction:
 		return EnterpriseOnly
+	case len(r.digest) != digestSize, r.info1&info1Read == 0 && !r.isWrite():
+		return Parameter
+	case !r.isWrite() || r.info2&info2Delete != 0:
+		return OK
 	case r.hasUDF:
 		return Unsupported
-	case len(r.set) > maxSetName:
-		return Parameter
-	case r.isScan():
-		return OK
-	case r.digest == nil:
-		return Unsupported
-	case len(r.digest) != digestSize:
-		return Parameter
-	case r.isWrite() && r.info2&info2Delete == 0:
-		return r.checkWrite()
 	}
 	return OK
 }
@@ -219,7 +223,7 @@ func (r *request) check() Code {
 func (r *request) describe() Command {
 	c := Command{Namespace: string(r.namespace), Set: string(r.set), Writes: r.isWrite()}
 	switch {
-	case r.batch != nil:
+	case r.isBatch():
 		c.Kind = Batch
 		rows := batchRows{rest: r.batch}
 		var first request

@@ -27,11 +27,7 @@ type scanner struct {
 func (c *connection) scan() {
 	r := &c.request
 	s := scanner{connection: c, at: c.node.now(), left: math.MaxUint64}
-	code := r.checkScan()
-	if code == OK {
-		code = c.filter.compile(r.filter)
-	}
-	if code != OK {
+	if code := c.filter.compile(r.filter); code != OK {
 		c.fail(code)
 		return
 	}
@@ -43,46 +39,65 @@ func (c *connection) scan() {
 	if r.rate != nil {
 		s.rate = binary.BigEndian.Uint32(r.rate)
 	}
-	if !r.hasOperations() {
-		s.all()
-	}
+	s.all()
 	c.answer.last(OK)
 }
 
 // checkScan returns the code of a scan that is invalid.
 func (r *request) checkScan() Code {
+	has := func(field []byte, size int) bool { return field == nil || len(field) == size }
 	switch {
-	case r.isWrite(): // operations in the background
+	case r.hasUDF:
+		return Unsupported
+	case r.isWrite() && len(r.ops) == 0:
+		return Parameter
+	case r.isWrite(), r.info3&info3Done == 0:
+		return Unsupported
+	case len(r.set) > maxSetName, !r.partitionsOnce(), !has(r.rate, 4):
+		return Parameter
+	case r.partitions == nil && r.digests == nil:
 		return Unsupported
 	case r.hasIndex:
 		return NoIndex
-	case r.partitions == nil && r.digests == nil: // as clients asked before release 6.0
-		return Unsupported
-	case len(r.partitions)%2 != 0, len(r.digests)%digestSize != 0, len(r.partitions)+len(r.digests) == 0,
-		r.maxRecords != nil && len(r.maxRecords) != 8, r.rate != nil && len(r.rate) != 4:
+	case !has(r.timeout, 4), !has(r.maxRecords, 8):
 		return Parameter
-	}
-	for b := r.partitions; len(b) > 0; b = b[2:] {
-		if binary.LittleEndian.Uint16(b) >= change.Partitions {
-			return Parameter
-		}
 	}
 	return OK
 }
 
-// hasOperations reports whether a scan is to do more with bins than to read them. A server
-// of release 8.0 answers that with no records, and no error.
-func (r *request) hasOperations() bool {
-	return r.info1&info1NoBins == 0 && slices.ContainsFunc(r.ops, func(op operation) bool { return op.code != opRead })
+// partitionsOnce reports whether a scan names each partition at most once, by its number or by
+// a digest to go on behind.
+func (r *request) partitionsOnce() bool {
+	const idSize = 2
+	if r.partitions != nil && len(r.partitions) < idSize || r.digests != nil && len(r.digests) < digestSize {
+		return false
+	}
+	var seen [change.Partitions]bool
+	for b := r.partitions; len(b) >= idSize; b = b[idSize:] {
+		p := binary.LittleEndian.Uint16(b)
+		if p >= change.Partitions || seen[p] {
+			return false
+		}
+		seen[p] = true
+	}
+	for b := r.digests; len(b) >= digestSize; b = b[digestSize:] {
+		p := change.Digest(b[:digestSize]).Partition()
+		if seen[p] {
+			return false
+		}
+		seen[p] = true
+	}
+	return true
 }
 
 // all scans the partitions of the request.
 func (s *scanner) all() {
 	r := &s.request
-	for b := r.partitions; len(b) > 0; b = b[2:] {
+	const idSize = 2
+	for b := r.partitions; len(b) >= idSize; b = b[idSize:] {
 		s.partition(int(binary.LittleEndian.Uint16(b)), nil)
 	}
-	for b := r.digests; len(b) > 0; b = b[digestSize:] {
+	for b := r.digests; len(b) >= digestSize; b = b[digestSize:] {
 		after := change.Digest(b[:digestSize])
 		s.partition(after.Partition(), &after)
 	}
@@ -105,7 +120,7 @@ func (s *scanner) partition(p int, after *change.Digest) {
 // record sends a record if it is asked for.
 func (s *scanner) record(c *change.Change) {
 	r := &s.request
-	if s.left == 0 || len(r.set) > 0 && string(r.set) != c.Set || !s.filter.matches(c, s.at) || !r.hasBin(c) {
+	if s.left == 0 || len(r.set) > 0 && string(r.set) != c.Set || !r.selects(c) || !s.filter.matches(c, s.at) {
 		return
 	}
 	s.left--
@@ -133,13 +148,14 @@ func (s *scanner) record(c *change.Change) {
 	}
 }
 
-// hasBin reports whether a record has a bin that the scan asks for: it does if the scan does
-// not name bins.
-func (r *request) hasBin(c *change.Change) bool {
-	return len(r.ops) == 0 || r.info1&info1NoBins != 0 || slices.ContainsFunc(r.ops, func(op operation) bool {
-		at := findBin(c.Bins, op.name)
-		return at >= 0 && c.Bins[at].Value.Kind() != change.KindNil
-	})
+// selects reports whether a scan with operations wants the record: it has one of their bins.
+// A server of release 8.0 takes each operation of a scan for the read of a bin.
+func (r *request) selects(c *change.Change) bool {
+	return r.info1&info1NoBins != 0 || len(r.ops) == 0 ||
+		slices.ContainsFunc(r.ops, func(op operation) bool {
+			at := findBin(c.Bins, op.name)
+			return at >= 0 && c.Bins[at].Value.Kind() != change.KindNil
+		})
 }
 
 // pace waits so that no more records are sent in a second than the rate.

@@ -337,6 +337,12 @@ func TestNode_badRequests(t *testing.T) {
 			t.Errorf("%s: % x, want code 4", name, got)
 		}
 	}
+	if _, err := conn.Write(frame(4, make([]byte, 30))); err != nil {
+		t.Fatal(err)
+	}
+	if got := receive(t, conn, 3); got[5] != 25 {
+		t.Errorf("compressed: % x, want code 25", got)
+	}
 	if got := exchange(t, conn, 2, make([]byte, 16)); got[1] != 51 {
 		t.Errorf("login: % x, want code 51", got)
 	}
@@ -382,7 +388,7 @@ func TestNode_garbage(t *testing.T) {
 		"TLS":                      "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
 		"another version":          "\x03\x03\x00\x00\x00\x00\x00\x16",
 		"another type":             "\x02\x05\x00\x00\x00\x00\x00\x01\x00",
-		"compressed":               "\x02\x04\x00\x00\x00\x00\x00\x01\x00",
+		"unknown type":             "\x02\x06\x00\x00\x00\x00\x00\x01\x00",
 		"too large":                "\x02\x03\x00\x00\x08\x00\x00\x01",
 		"as large as can be":       "\x02\x03\xff\xff\xff\xff\xff\xff",
 		"ends in the header":       "\x02\x03\x00",

@@ -23,66 +23,69 @@ const (
 // maxRecord bounds a record, in bytes: the server's default for records in memory.
 const maxRecord = 1 << 20
 
-// checkWrite returns the code of a write that is invalid whatever the record is.
+// checkWrite returns the code of a write that is invalid whatever the record is. Operations
+// that do not exist, or that are not supported, fail when they are carried out.
 func (r *request) checkWrite() Code {
-	if len(r.ops) == 0 {
-		return Parameter
-	}
-	all, answers := 0, 0
+	reads, readsAll := 0, 0
 	for i := range r.ops {
 		op := &r.ops[i]
-		if code := op.checkName(); code != OK {
-			return code
-		}
-		if code := r.checkOp(op); code != OK {
-			return code
-		}
 		switch {
-		case r.readsAll(op):
-			all++
-		case op.code == opRead, op.code == opExpRead:
-			answers++
+		case len(op.name) > maxBinName && op.code != opTouch:
+			return BinName
+		case r.isReplace() && op.isUpdate():
+			return Parameter
+		case r.isReadAll(op):
+			if readsAll++; readsAll > 1 || r.info2&info2RespondAll != 0 {
+				return Parameter
+			}
+		case op.isRead():
+			reads++
 		}
 	}
-	getAll := r.info1&info1GetAll != 0
-	return codeIf(getAll != (all == 1) || all > 1 || getAll && (answers > 0 || r.info2&info2RespondAll != 0), Parameter)
+	switch {
+	case len(r.ops) == 0,
+		reads+readsAll > 0 && r.info1&info1Read == 0,
+		readsAll > 0 && reads > 0,
+		readsAll == 0 && r.info1&info1GetAll != 0:
+		return Parameter
+	}
+	return OK
 }
 
-// readsAll reports whether an operation reads all bins.
-func (r *request) readsAll(op *operation) bool {
+// isReadAll reports whether op reads all bins.
+func (r *request) isReadAll(op *operation) bool {
 	return op.code == opRead && len(op.name) == 0 && r.info1&info1GetAll != 0
 }
 
-// checkName checks the name of the bin.
-func (op *operation) checkName() Code {
-	return codeIf(len(op.name) > maxBinName && op.code != opTouch, BinName)
+func (op *operation) isRead() bool {
+	switch op.code {
+	case opRead, opExpRead, opCDTRead, opBitsRead, opHLLRead:
+		return true
+	}
+	return false
 }
 
-func (r *request) checkOp(op *operation) Code {
-	reads := false
+// isUpdate reports whether op needs what is there before, so that it cannot be part of a
+// replace.
+func (op *operation) isUpdate() bool {
 	switch op.code {
 	case opWrite:
-		return codeIf(op.particle == byte(change.KindNil) && r.isReplace(), Parameter)
-	case opAdd, opAppend, opPrepend, opTouch, opDeleteAll:
-		return codeIf(r.isReplace(), Parameter)
-	case opRead, opExpRead:
-		reads = true
-	case opExpWrite:
-	case opCDTRead, opCDTWrite, opBitsRead, opBitsWrite, opHLLRead, opHLLWrite:
-		return Unsupported
-	default:
-		return Parameter
+		return op.particle == byte(change.KindNil)
+	case opAdd, opAppend, opPrepend, opTouch, opDeleteAll, opCDTWrite, opBitsWrite, opHLLWrite:
+		return true
 	}
-	return codeIf(reads && r.info1&info1Read == 0, Parameter)
+	return false
 }
 
 // write writes a record, and adds the results of operations that read to the message.
 func (c *connection) write(m *message) {
 	r := &c.request
+	if m.code = r.checkWrite(); m.code != OK {
+		return
+	}
 	w := writer{connection: c, at: c.node.now()}
-	written := c.node.source.Update(c.names.of(r.namespace), r.recordDigest(), func(now *change.Change) *change.Change {
+	written := c.node.source.Update(c.names.of(r.namespace), r.recordDigest(), func(now *change.Change) (next *change.Change) {
 		w.now = now
-		var next *change.Change
 		if m.code = w.check(); m.code == OK {
 			next, m.code = w.apply()
 		}
@@ -117,15 +120,50 @@ func (w *writer) check() Code {
 		return RecordExists
 	case !r.isGeneration(now):
 		return GenerationMismatch
-	case now != nil && string(r.set) != now.Set:
+	case now == nil && len(r.set) > maxSetName, now != nil && string(r.set) != now.Set:
 		return Parameter
 	}
 	if now != nil {
-		if code := w.checkRecord(now, w.at); code != OK {
+		if code := w.checkFilter(now, w.at); code != OK {
 			return code
 		}
 	}
-	return codeIf(r.ttl > maxTTL && r.ttl < ttlDontUpdate, Parameter)
+	switch {
+	case now != nil && !r.isKey(now.Key):
+		return KeyMismatch
+	case r.key != nil && (now == nil || now.Key.Kind() == change.KindNil) && !isUserKey(r.key):
+		return Unsupported
+	case r.ttl > maxTTL && r.ttl < ttlDontUpdate:
+		return Parameter
+	}
+	return OK
+}
+
+// isUserKey reports whether a user key can be stored. A server stores those of other types too,
+// but XDR cannot ship them.
+func isUserKey(key []byte) bool {
+	const numberSize = 1 + 8
+	if len(key) == 0 {
+		return false
+	}
+	switch change.Kind(key[0]) {
+	case change.KindNil, change.KindBool, change.KindList, change.KindMap, change.KindGeoJSON:
+		return false
+	case change.KindInteger, change.KindDouble:
+		return len(key) == numberSize
+	}
+	return true
+}
+
+// userKey returns the value of a user key that can be stored.
+func (w *writer) userKey() change.Value {
+	kind, value := change.Kind(w.request.key[0]), w.keep(w.request.key[1:])
+	switch kind {
+	case change.KindInteger, change.KindDouble, change.KindString:
+		v, _ := parseParticle(kind, value) // isUserKey
+		return v
+	}
+	return change.BytesValue(kind, value)
 }
 
 func (r *request) mustExist() bool {
@@ -144,9 +182,7 @@ func (w *writer) apply() (*change.Change, Code) {
 	w.next.Op, w.next.Expiry = change.Write, w.expiry()
 	w.allocate()
 	if r.key != nil && w.next.Key.Kind() == change.KindNil {
-		if code := w.setKey(); code != OK {
-			return nil, code
-		}
+		w.next.Key = w.userKey()
 	}
 	for i := range r.ops {
 		if code := w.do(&r.ops[i]); code != OK {
@@ -154,7 +190,7 @@ func (w *writer) apply() (*change.Change, Code) {
 		}
 	}
 	if len(w.next.Bins) == 0 {
-		if w.now == nil {
+		if w.now == nil || r.isReplace() {
 			return nil, NotFound
 		}
 		return xdrtest.Deleted(w.now, r.deleteOp()), OK
@@ -204,41 +240,21 @@ func (w *writer) keep(b []byte) []byte {
 	return w.memory[start:len(w.memory):len(w.memory)]
 }
 
-func (w *writer) setKey() Code {
-	key := w.request.key
-	if len(key) == 0 {
-		return Unsupported
-	}
-	kind, value := change.Kind(key[0]), w.keep(key[1:])
-	switch kind {
-	case change.KindNil, change.KindBool, change.KindList, change.KindMap, change.KindGeoJSON:
-		return Unsupported // the server stores these, but XDR cannot ship them
-	case change.KindInteger, change.KindDouble:
-		if len(value) != 8 {
-			return Unsupported
-		}
-		w.next.Key, _ = parseParticle(kind, value)
-	case change.KindString:
-		w.next.Key = change.StringValue(value)
-	default:
-		w.next.Key = change.BytesValue(kind, value)
-	}
-	return OK
-}
-
 // do carries out an operation.
 func (w *writer) do(op *operation) Code {
 	switch op.code {
-	case opRead, opExpRead:
-		return w.read(op)
 	case opTouch:
 		return OK
 	case opDeleteAll:
 		w.next.Bins = w.next.Bins[:0]
-	default:
+	case opWrite, opAdd, opAppend, opPrepend, opExpWrite:
 		if code := w.modify(op); code != OK {
 			return code
 		}
+	case opCDTWrite, opBitsWrite, opHLLWrite:
+		return Unsupported
+	default:
+		return w.read(op)
 	}
 	if w.request.info2&info2RespondAll != 0 {
 		w.answer.bin(op.code, string(op.name), change.Value{})
@@ -247,15 +263,11 @@ func (w *writer) do(op *operation) Code {
 }
 
 func (w *writer) read(op *operation) Code {
-	if w.request.readsAll(op) {
+	if w.request.isReadAll(op) {
 		w.answer.allBins(w.next.Bins)
 		return OK
 	}
-	v, code := w.readBin(op, &w.next, w.at)
-	if code == OK && (v.Kind() != change.KindNil || op.code != opRead || w.request.info2&info2RespondAll != 0) {
-		w.answer.bin(op.code, string(op.name), v)
-	}
-	return code
+	return w.readBin(op, &w.next, w.at)
 }
 
 // modify changes a bin.
@@ -269,10 +281,10 @@ func (w *writer) modify(op *operation) Code {
 	switch op.code {
 	case opWrite:
 		v, code = w.value(op)
-	case opAdd, opAppend, opPrepend:
-		v, code = w.combine(old, op)
 	case opExpWrite:
 		v, code = w.writeExpression(old, op)
+	default:
+		v, code = w.update(old, op)
 	}
 	if code != OK {
 		return code
@@ -287,6 +299,25 @@ func (w *writer) modify(op *operation) Code {
 		w.next.Bins = append(w.next.Bins, change.Bin{Name: w.names.of(op.name), Value: v})
 	}
 	return OK
+}
+
+// update returns the value that add, append and prepend give a bin. A bin that does not exist
+// gets the value of the operation, whatever type it has.
+func (w *writer) update(old change.Value, op *operation) (change.Value, Code) {
+	kind := change.Kind(op.particle)
+	switch {
+	case !isParticle(kind):
+		return change.Value{}, Parameter
+	case old.Kind() == change.KindNil:
+		return w.value(op)
+	case old.Kind() == change.KindGeoJSON:
+		return change.Value{}, Unknown
+	case old.Kind() != kind:
+		return change.Value{}, IncompatibleType
+	case op.code == opAdd:
+		return add(old, op)
+	}
+	return w.join(old, op)
 }
 
 // value returns the value that an operation writes.
@@ -314,39 +345,32 @@ func (w *writer) value(op *operation) (v change.Value, code Code) {
 	return v, OK
 }
 
-// combine returns a bin with the value of an operation added, appended or put in front. An
-// absent bin becomes the value, whatever it is.
-func (w *writer) combine(old change.Value, op *operation) (change.Value, Code) {
-	kind := change.Kind(op.particle)
+// add returns the sum of a bin and the value of an operation of the same type. Integers wrap.
+func add(old change.Value, op *operation) (change.Value, Code) {
+	if old.Kind() != change.KindInteger && old.Kind() != change.KindDouble {
+		return change.Value{}, IncompatibleType
+	}
+	v, code := parseParticle(old.Kind(), op.value)
 	switch {
-	case !isParticle(kind):
-		return change.Value{}, Parameter
-	case old.Kind() == change.KindNil:
-		return w.value(op)
-	case old.Kind() == change.KindGeoJSON:
-		return change.Value{}, Unknown
-	case old.Kind() != kind, op.code != opAdd && kind != change.KindString && !isBlob(kind):
+	case code != OK:
+		return change.Value{}, code
+	case old.Kind() == change.KindInteger:
+		return change.IntegerValue(old.Integer() + v.Integer()), OK
+	}
+	return change.DoubleValue(old.Double() + v.Double()), OK
+}
+
+// join returns the value of a bin with that of an operation of the same type behind it, or in
+// front.
+func (w *writer) join(old change.Value, op *operation) (change.Value, Code) {
+	switch kind := old.Kind(); {
+	case kind != change.KindString && !isBlob(kind):
 		return change.Value{}, IncompatibleType
 	case op.code == opAppend:
 		return parseParticle(kind, slices.Concat(old.Bytes(), op.value))
-	case op.code == opPrepend:
+	default:
 		return parseParticle(kind, slices.Concat(op.value, old.Bytes()))
 	}
-	return add(old, op)
-}
-
-// add returns the sum of a bin and the value of an operation, which has its type. Integers
-// wrap.
-func add(old change.Value, op *operation) (change.Value, Code) {
-	switch old.Kind() {
-	case change.KindInteger:
-		v, code := parseParticle(change.KindInteger, op.value)
-		return change.IntegerValue(old.Integer() + v.Integer()), code
-	case change.KindDouble:
-		v, code := parseParticle(change.KindDouble, op.value)
-		return change.DoubleValue(old.Double() + v.Double()), code
-	}
-	return change.Value{}, IncompatibleType
 }
 
 // sizeOf returns about how many bytes the server needs for a record: what it stores of each
