@@ -1,0 +1,205 @@
+package devnode_test
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"golang.org/x/tools/txtar"
+	"pgregory.net/rapid"
+
+	"github.com/aerosink/aerosink/connector/devnode"
+)
+
+// The tests of this file compare the node with a server of release 8.0. AEROSPIKE_HOST is the
+// HOST:PORT of one; it needs a namespace "test" with an nsup-period. Without it, what a server
+// answered before is in testdata.
+
+// recorded is the file with scripts and what a server answered to them. Its comment says how
+// it is recorded, and how it is read.
+const recorded = "testdata/server-8.0.0.15.txtar"
+
+// generated is the beginning of the names of the recorded scripts that rapid has drawn.
+const generated = "generated "
+
+// generatedScripts is how many scripts of rapid are recorded.
+const generatedScripts = 300
+
+// newNodeWire returns a wire to a node of its own, on whose clock time passes at once.
+func newNodeWire(t testing.TB) *wire {
+	t.Helper()
+	var passed atomic.Int64
+	now := func() time.Time { return time.Now().Add(time.Duration(passed.Load())) }
+	n, err := devnode.Listen("127.0.0.1:0", devnode.Config{Now: now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := newWire(n.Addr())
+	w.now = now
+	w.wait = func(d time.Duration) { passed.Add(int64(d)) }
+	t.Cleanup(func() {
+		w.close()
+		if err := n.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return w
+}
+
+// newServerWire returns a wire to the server of AEROSPIKE_HOST, nil if there is none.
+func newServerWire(t testing.TB) *wire {
+	t.Helper()
+	address := os.Getenv("AEROSPIKE_HOST")
+	if address == "" {
+		return nil
+	}
+	w := newWire(address)
+	t.Cleanup(w.close)
+	return w
+}
+
+// Scripts of any commands have the same outcome.
+func TestDifferential_anyScript(t *testing.T) {
+	server := newServerWire(t)
+	if server == nil {
+		t.Skip("AEROSPIKE_HOST is not set")
+	}
+	node := newNodeWire(t)
+	rapid.Check(t, func(t *rapid.T) {
+		s := scripts().Draw(t, "script")
+		want, err := server.run(s)
+		if err != nil {
+			t.Fatal("server:", err)
+		}
+		got, err := node.run(s)
+		if err != nil {
+			t.Fatal("node:", err)
+		}
+		for i := range s {
+			if !want[i].same(got[i]) {
+				t.Fatalf("command %d, %s\nserver:\n%snode:\n%s", i, s[i], want[i], got[i])
+			}
+		}
+	})
+}
+
+// What a server answered to recorded scripts, the node answers too. With UPDATE_STORIES and
+// AEROSPIKE_HOST the outcomes are recorded again.
+func TestDifferential_recorded(t *testing.T) {
+	archive, err := txtar.ParseFile(recorded)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server, node := newServerWire(t), newNodeWire(t)
+	if os.Getenv("UPDATE_STORIES") != "" && server != nil {
+		record(t, archive, server)
+	}
+	for _, f := range archive.Files {
+		t.Run(f.Name, func(t *testing.T) {
+			steps := parseSteps(string(f.Data))
+			compare(t, "node", node, steps, func(s step) []outcome { return []outcome{s.ofNode()} })
+			if server != nil { // one of the Enterprise Edition answers as the node does
+				compare(t, "server", server, steps, func(s step) []outcome { return []outcome{s.server, s.ofNode()} })
+			}
+		})
+	}
+}
+
+// compare runs a script and compares its outcomes with those wanted, of which there may be
+// several.
+func compare(t *testing.T, name string, w *wire, steps []step, want func(step) []outcome) {
+	t.Helper()
+	var s script
+	for _, st := range steps {
+		s = append(s, st.command)
+	}
+	got, err := w.run(s)
+	if err != nil {
+		t.Fatalf("%s: %v", name, err)
+	}
+	for i, st := range steps {
+		if !slices.ContainsFunc(want(st), got[i].same) {
+			t.Errorf("command %d of the script, %s\nrecorded:\n%s%s:\n%s", i, st.command, want(st)[0], name, got[i])
+			return // what follows depends on it
+		}
+	}
+}
+
+// step is a command of a recorded script.
+type step struct {
+	comment string // the lines in front
+	command string
+	server  outcome
+	node    outcome // nil if it is the server's
+}
+
+func (s step) ofNode() outcome {
+	if s.node != nil {
+		return s.node
+	}
+	return s.server
+}
+
+const serverPrefix, nodePrefix = "> ", "node> "
+
+// parseSteps reads a recorded script.
+func parseSteps(text string) []step {
+	var steps []step
+	comment := ""
+	for line := range strings.Lines(text) {
+		line = strings.TrimSuffix(line, "\n")
+		switch {
+		case line == "" || line[0] == '#':
+			comment += line + "\n"
+		case strings.HasPrefix(line, serverPrefix):
+			last := &steps[len(steps)-1]
+			last.server = append(last.server, strings.TrimPrefix(line, serverPrefix))
+		case strings.HasPrefix(line, nodePrefix):
+			last := &steps[len(steps)-1]
+			last.node = append(last.node, strings.TrimPrefix(line, nodePrefix))
+		default:
+			steps = append(steps, step{comment: comment, command: line})
+			comment = ""
+		}
+	}
+	return steps
+}
+
+// record runs the scripts of an archive on a server, draws those of rapid again, and writes
+// the file.
+func record(t *testing.T, archive *txtar.Archive, server *wire) {
+	t.Helper()
+	archive.Files = slices.DeleteFunc(archive.Files, func(f txtar.File) bool { return strings.HasPrefix(f.Name, generated) })
+	for seed := range generatedScripts {
+		f := txtar.File{Name: fmt.Sprintf("%s%03d", generated, seed)}
+		f.Data = []byte(strings.Join(scripts().Example(seed), "\n") + "\n")
+		archive.Files = append(archive.Files, f)
+	}
+	for i := range archive.Files {
+		f := &archive.Files[i]
+		steps := parseSteps(string(f.Data))
+		var s script
+		for _, st := range steps {
+			s = append(s, st.command)
+		}
+		outcomes, err := server.run(s)
+		if err != nil {
+			t.Fatalf("%s: %v", f.Name, err)
+		}
+		var b strings.Builder
+		for i, st := range steps {
+			fmt.Fprintf(&b, "%s%s\n%s", st.comment, st.command, outcomes[i])
+			for _, line := range st.node {
+				fmt.Fprintf(&b, "%s%s\n", nodePrefix, line)
+			}
+		}
+		f.Data = []byte(b.String())
+	}
+	if err := os.WriteFile(recorded, txtar.Format(archive), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
