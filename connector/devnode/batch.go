@@ -64,7 +64,7 @@ func (b *batchRows) next(r *request) bool {
 
 // parse reads what follows the flags of a row.
 func (b *batchRows) parse(flags byte, r *request) bool {
-	*r = request{digest: r.digest, ops: r.ops[:0]}
+	*r = request{digest: r.digest, isRow: true, ops: r.ops[:0]}
 	at, ok := b.rest, true
 	take := func(present bool, n int) []byte {
 		if !present {

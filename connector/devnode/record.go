@@ -120,9 +120,14 @@ func (c *connection) readBin(op *operation, now *change.Change, at time.Time) Co
 	default:
 		return Parameter
 	}
-	if v.Kind() != change.KindNil || always {
-		c.answer.bin(op.code, string(op.name), v)
+	if v.Kind() == change.KindNil && !always {
+		return OK
 	}
+	code := op.code
+	if r.isRow && !r.isWrite() {
+		code = opRead // whatever it is
+	}
+	c.answer.bin(code, string(op.name), v)
 	return OK
 }
 

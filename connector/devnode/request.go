@@ -91,6 +91,8 @@ type request struct {
 	timeout, rate, partitions, digests, maxRecords []byte // of a scan
 	hasTransaction, hasUDF, hasIndex               bool
 
+	isRow bool // of a batch
+
 	ops []operation
 }
 
@@ -127,8 +129,12 @@ func (r *request) parseFields(b []byte, n int) ([]byte, bool) {
 		if len(b) < head {
 			return nil, false
 		}
-		size := binary.BigEndian.Uint32(b)
-		if size == 0 || uint64(size) > uint64(len(b)-4) {
+		size := uint64(binary.BigEndian.Uint32(b))
+		rest := uint64(len(b) - 4)
+		if b[4] == fieldBatch || b[4] == fieldBatchSimple { // version 7 of the Go client adds the size of a filter
+			size = min(size, rest)
+		}
+		if size == 0 || size > rest {
 			return nil, false
 		}
 		end := 4 + int(size)

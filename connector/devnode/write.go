@@ -180,10 +180,8 @@ func (w *writer) apply() (*change.Change, Code) {
 		w.next.Bins = nil
 	}
 	w.next.Op, w.next.Expiry = change.Write, w.expiry()
+	w.next.LUT = max(w.next.LUT, w.at.UnixMilli()) // for expressions
 	w.allocate()
-	if r.key != nil && w.next.Key.Kind() == change.KindNil {
-		w.next.Key = w.userKey()
-	}
 	for i := range r.ops {
 		if code := w.do(&r.ops[i]); code != OK {
 			return nil, code
@@ -194,6 +192,9 @@ func (w *writer) apply() (*change.Change, Code) {
 			return nil, NotFound
 		}
 		return xdrtest.Deleted(w.now, r.deleteOp()), OK
+	}
+	if r.key != nil && w.next.Key.Kind() == change.KindNil { // expressions do not see it before
+		w.next.Key = w.userKey()
 	}
 	if sizeOf(&w.next) > maxRecord {
 		return nil, RecordTooBig
