@@ -17,6 +17,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	as "github.com/aerospike/aerospike-client-go/v7"
 )
 
 // An outcome is what a node answered to a command, one line for each message:
@@ -39,8 +41,9 @@ type wire struct {
 	now     func() time.Time
 	wait    func(time.Duration) // lets time pass
 
-	conn   net.Conn
-	reader *bufio.Reader
+	conn    net.Conn
+	reader  *bufio.Reader
+	cluster *as.Client // nil before it is needed
 }
 
 // newWire returns a wire with sets of its own: one of 256 pairs, since a server has a limit.
@@ -54,6 +57,14 @@ func newWire(address string) *wire {
 }
 
 func (w *wire) close() {
+	w.hangUp()
+	if w.cluster != nil {
+		w.cluster.Close()
+	}
+}
+
+// hangUp closes the connection. The next command opens another.
+func (w *wire) hangUp() {
 	if w.conn != nil {
 		_ = w.conn.Close() // nothing is under way
 		w.conn = nil
@@ -95,6 +106,9 @@ func (w *wire) command(command string) (outcome, error) {
 		f, err := strconv.ParseFloat(seconds, 64)
 		w.wait(time.Duration(f * float64(time.Second)))
 		return nil, err
+	}
+	if call, ok := strings.CutPrefix(command, "client "); ok {
+		return w.client(call)
 	}
 	if names, ok := strings.CutPrefix(command, "info "); ok {
 		return w.info(names)
@@ -180,7 +194,7 @@ func (w *wire) exchange(request []byte) (outcome, error) {
 		case errors.Is(err, os.ErrDeadlineExceeded):
 			return nil, fmt.Errorf("no answer to request %x: %w", request, err)
 		case err != nil:
-			w.close()
+			w.hangUp()
 			return append(w.lines(rows), "closed"), nil
 		case kind == 1:
 			return w.lines(rows), nil
