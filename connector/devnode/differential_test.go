@@ -101,9 +101,9 @@ func TestDifferential_recorded(t *testing.T) {
 	for _, f := range archive.Files {
 		t.Run(f.Name, func(t *testing.T) {
 			steps := parseSteps(string(f.Data))
-			compare(t, "node", node, steps, func(s step) []outcome { return []outcome{s.ofNode()} })
+			compare(t, "node", node, steps, func(s step) []scriptOutcome { return []scriptOutcome{s.ofNode()} })
 			if server != nil { // one of the Enterprise Edition answers as the node does
-				compare(t, "server", server, steps, func(s step) []outcome { return []outcome{s.server, s.ofNode()} })
+				compare(t, "server", server, steps, func(s step) []scriptOutcome { return []scriptOutcome{s.server, s.ofNode()} })
 			}
 		})
 	}
@@ -111,7 +111,7 @@ func TestDifferential_recorded(t *testing.T) {
 
 // compare runs a script and compares its outcomes with those wanted, of which there may be
 // several.
-func compare(t *testing.T, name string, w *wire, steps []step, want func(step) []outcome) {
+func compare(t *testing.T, name string, w *wire, steps []step, want func(step) []scriptOutcome) {
 	t.Helper()
 	var s script
 	for _, st := range steps {
@@ -133,11 +133,11 @@ func compare(t *testing.T, name string, w *wire, steps []step, want func(step) [
 type step struct {
 	comment string // the lines in front
 	command string
-	server  outcome
-	node    outcome // nil if it is the server's
+	server  scriptOutcome
+	node    scriptOutcome // nil if it is the server's
 }
 
-func (s step) ofNode() outcome {
+func (s step) ofNode() scriptOutcome {
 	if s.node != nil {
 		return s.node
 	}

@@ -62,13 +62,14 @@ func (n *Node) infoValue(name string) string {
 		return "0"
 	case "rebalance-generation":
 		return "1"
-	case "peers-clear-std", "peers-clear-alt", "alumni-clear-std", "peers-tls-std", "peers-tls-alt":
-		return "0,3000,[]" // with TLS only behind a proxy
+	case "peers-clear-std", "peers-clear-alt", "alumni-clear-std",
+		"peers-tls-std", "peers-tls-alt", "alumni-tls-std": // the Enterprise Edition's, for TLS in front of the node
+		return "0,3000,[]"
 	case "service-clear-std", "service":
 		return n.Addr()
-	case "alumni-tls-std", "service-tls-std", "service-tls-alt", "rack-ids":
+	case "rack-ids":
 		return enterpriseOnly
-	case "service-clear-alt", "sindex-list:", "udf-list", "health-outliers":
+	case "service-clear-alt", "service-tls-std", "service-tls-alt", "sindex-list:", "udf-list", "health-outliers":
 		return "" // there are none
 	case "cluster-name":
 		return "null"
@@ -187,6 +188,8 @@ func (n *Node) statistics() string {
 func (n *Node) truncate(command string, args map[string]string) string {
 	set := args["set"]
 	switch {
+	case args["namespace"] == "":
+		return "ERROR:20:missing 'namespace'"
 	case command == "truncate" && set == "":
 		return "ERROR:4:missing 'set'"
 	case command != "truncate" && set != "":

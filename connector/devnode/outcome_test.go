@@ -21,7 +21,7 @@ import (
 	as "github.com/aerospike/aerospike-client-go/v7"
 )
 
-// An outcome is what a node answered to a command, one line for each message:
+// scriptOutcome is what a node answered to a command, one line for each message:
 //
 //	0 gen=1 ttl=100 x=int:5 y=nil
 //
@@ -32,7 +32,7 @@ import (
 // Rows of a batch are in the order of their index, and rows of a scan in that of their
 // partitions, since nodes answer them in any order. Rows of records that are not the script's are
 // left out.
-type outcome []string
+type scriptOutcome []string
 
 // wire sends commands to a node.
 type wire struct {
@@ -73,9 +73,9 @@ func (w *wire) hangUp() {
 
 // run returns the outcomes of the commands of a script, and deletes its records. Each script has
 // records of its own.
-func (w *wire) run(s script) ([]outcome, error) {
+func (w *wire) run(s script) ([]scriptOutcome, error) {
 	_, _ = rand.Read(w.salt[:]) // never fails
-	var outcomes []outcome
+	var outcomes []scriptOutcome
 	for _, command := range s {
 		o, err := w.command(command)
 		if err != nil {
@@ -101,7 +101,7 @@ func (w *wire) clean() error {
 }
 
 // command sends a command and returns what is answered.
-func (w *wire) command(command string) (outcome, error) {
+func (w *wire) command(command string) (scriptOutcome, error) {
 	if seconds, ok := strings.CutPrefix(command, "wait "); ok {
 		f, err := strconv.ParseFloat(seconds, 64)
 		w.wait(time.Duration(f * float64(time.Second)))
@@ -122,7 +122,7 @@ func (w *wire) command(command string) (outcome, error) {
 
 // info asks for names, which are separated by spaces, and returns a line for each. What
 // differs from node to node is replaced by a word.
-func (w *wire) info(names string) (outcome, error) {
+func (w *wire) info(names string) (scriptOutcome, error) {
 	conn, err := net.DialTimeout("tcp", w.address, 5*time.Second)
 	if err != nil {
 		return nil, err
@@ -140,7 +140,7 @@ func (w *wire) info(names string) (outcome, error) {
 	if err != nil {
 		return nil, err
 	}
-	var o outcome
+	var o scriptOutcome
 	for line := range strings.Lines(string(answer)) {
 		line = strings.TrimSuffix(line, "\n")
 		for name, sent := range w.sets {
@@ -171,7 +171,7 @@ func (w *wire) rename(text string) string {
 var marker = append(binary.BigEndian.AppendUint64(nil, 2<<56|1<<48|5), "node\n"...)
 
 // exchange sends a request and returns what is answered.
-func (w *wire) exchange(request []byte) (outcome, error) {
+func (w *wire) exchange(request []byte) (scriptOutcome, error) {
 	if w.conn == nil {
 		conn, err := net.DialTimeout("tcp", w.address, 5*time.Second)
 		if err != nil {
@@ -227,7 +227,7 @@ type row struct {
 	foreign   bool // the record is none of the script's
 }
 
-func (w *wire) lines(rows []row) outcome {
+func (w *wire) lines(rows []row) scriptOutcome {
 	rows = slices.DeleteFunc(rows, func(r row) bool { return r.foreign })
 	slices.SortStableFunc(rows, func(a, b row) int {
 		order := func(r row) int {
@@ -238,7 +238,7 @@ func (w *wire) lines(rows []row) outcome {
 		}
 		return cmp.Or(order(a)-order(b), a.partition-b.partition, a.index-b.index)
 	})
-	var lines outcome
+	var lines scriptOutcome
 	for _, r := range rows {
 		lines = append(lines, r.line)
 	}
@@ -314,7 +314,7 @@ func (w *wire) field(r *row, id byte, data []byte) string {
 		}
 		return "set=" + string(data)
 	case 2:
-		return "key=" + formatValue(data[0], data[1:])
+		return "key=" + formatScriptValue(data[0], data[1:])
 	case 4:
 		name, ok := w.record(data)
 		r.foreign = !ok
@@ -331,9 +331,9 @@ func (w *wire) operation(b []byte) (string, error) {
 		return "", errShortMessage
 	}
 	name, value := b[fixed:fixed+int(b[3])], b[fixed+int(b[3]):]
-	word := string(name) + "=" + formatValue(b[1], value)
+	word := string(name) + "=" + formatScriptValue(b[1], value)
 	if !isPlain(name) {
-		word = hex.EncodeToString(name) + "(hex)=" + formatValue(b[1], value)
+		word = hex.EncodeToString(name) + "(hex)=" + formatScriptValue(b[1], value)
 	}
 	if b[1] == 1 && len(value) == 8 {
 		since := w.now().UnixNano() - int64(binary.BigEndian.Uint64(value))
@@ -349,7 +349,7 @@ func (w *wire) operation(b []byte) (string, error) {
 
 // same reports whether outcomes are the same, but for times that differ by at most two seconds,
 // since clocks went on.
-func (o outcome) same(other outcome) bool {
+func (o scriptOutcome) same(other scriptOutcome) bool {
 	return slices.EqualFunc(o, other, func(a, b string) bool {
 		return slices.EqualFunc(strings.Fields(a), strings.Fields(b), func(a, b string) bool {
 			if a == b {
@@ -364,7 +364,7 @@ func (o outcome) same(other outcome) bool {
 	})
 }
 
-func (o outcome) String() string {
+func (o scriptOutcome) String() string {
 	var b bytes.Buffer
 	for _, line := range o {
 		fmt.Fprintf(&b, "> %s\n", line)

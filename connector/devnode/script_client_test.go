@@ -15,20 +15,19 @@ import (
 	as "github.com/aerospike/aerospike-client-go/v7"
 )
 
-// Commands of scripts that begin with "client" are carried out by the Go client:
+// clientCall is a command of a script that the Go client carries out. It begins with "client":
 //
-//	client put rec=a exists=create-only gen=equal:3 ttl=100 send-key=str:k1 filter=x==5 x=int:5 y=nil
+//	client put rec=a exists=create-only gen=equal:3 ttl=100 filter=5 x=int:5 y=nil
 //	client operate rec=a read:x add:x:int:1 touch
 //	client get rec=a x y
 //	client batch-operate ; put rec=a x=int:5 ; get rec=b ; delete rec=c
-//	client scan parts=5-6 bins
+//	client scan parts=5-6 meta=true max=1
 //
 // The verbs put, add, append, prepend, touch, delete, exists, header, get, operate, batch-get,
-// batch-exists, batch-delete, batch-operate, scan and query are the client's methods. The outcome
-// is the result code, and what the client says of the record.
-//
-// call is such a command that is being read.
-type call struct {
+// batch-exists, batch-delete, batch-operate, scan and query are the client's methods. The filter N
+// is that the bin x is at least N. The outcome is the result code, and what the client says of
+// the record.
+type clientCall struct {
 	verb  string
 	keys  []*as.Key
 	write *as.WritePolicy
@@ -42,7 +41,7 @@ type call struct {
 }
 
 // client carries out a command with the client of w.
-func (w *wire) client(command string) (outcome, error) {
+func (w *wire) client(command string) (scriptOutcome, error) {
 	if err := w.connect(); err != nil {
 		return nil, err
 	}
@@ -77,9 +76,9 @@ func (w *wire) connect() error {
 	return nil
 }
 
-func (w *wire) parseCall(command string) (*call, error) {
+func (w *wire) parseCall(command string) (*clientCall, error) {
 	tokens := strings.Fields(command)
-	c := &call{verb: tokens[0], write: as.NewWritePolicy(0, 0), count: 1}
+	c := &clientCall{verb: tokens[0], write: as.NewWritePolicy(0, 0), count: 1}
 	c.write.TotalTimeout, c.write.SocketTimeout = 10*time.Second, 10*time.Second
 	c.write.Expiration = as.TTLServerDefault
 	for _, t := range tokens[1:] {
@@ -90,7 +89,7 @@ func (w *wire) parseCall(command string) (*call, error) {
 	return c, nil
 }
 
-func (w *wire) parseClientToken(c *call, token string) error {
+func (w *wire) parseClientToken(c *clientCall, token string) error {
 	name, value, isSetting := strings.Cut(token, "=")
 	op, rest, isOp := strings.Cut(name, ":")
 	switch {
@@ -152,7 +151,7 @@ func (w *wire) parseClientToken(c *call, token string) error {
 
 // clientValue returns a value of a script as the client's users have it.
 func clientValue(text string) (any, error) {
-	kind, b, err := parseValue(text)
+	kind, b, err := parseScriptValue(text)
 	if err != nil {
 		return nil, err
 	}
@@ -173,7 +172,7 @@ func clientValue(text string) (any, error) {
 	return as.NewRawBlobValue(int(kind), b), nil
 }
 
-func (c *call) addOp(op, rest string) error {
+func (c *clientCall) addOp(op, rest string) error {
 	bin, text, _ := strings.Cut(rest, ":")
 	var v any
 	if text != "" {
@@ -202,7 +201,7 @@ func (c *call) addOp(op, rest string) error {
 }
 
 // do calls the client.
-func (w *wire) do(c *call) (outcome, error) {
+func (w *wire) do(c *clientCall) (scriptOutcome, error) {
 	var record *as.Record
 	var err as.Error
 	found := ""
@@ -240,17 +239,17 @@ func (w *wire) do(c *call) (outcome, error) {
 	default:
 		return nil, fmt.Errorf("unknown method %q of the client", c.verb)
 	}
-	return outcome{clientLine(record, err) + found}, nil
+	return scriptOutcome{clientLine(record, err) + found}, nil
 }
 
-func (w *wire) clientBatchRead(c *call) (outcome, error) {
+func (w *wire) clientBatchRead(c *clientCall) (scriptOutcome, error) {
 	policy := as.NewBatchPolicy()
 	policy.FilterExpression = c.write.FilterExpression
-	var o outcome
+	var o scriptOutcome
 	switch c.verb {
 	case "batch-exists":
 		exist, err := w.cluster.BatchExists(policy, c.keys)
-		return outcome{clientLine(nil, err) + fmt.Sprintf(" exist=%v", exist)}, nil
+		return scriptOutcome{clientLine(nil, err) + fmt.Sprintf(" exist=%v", exist)}, nil
 	case "batch-delete":
 		rows, err := w.cluster.BatchDelete(policy, as.NewBatchDeletePolicy(), c.keys)
 		for _, r := range rows {
@@ -270,7 +269,7 @@ func (w *wire) clientBatchRead(c *call) (outcome, error) {
 }
 
 // clientBatch carries out a batch of rows, which are commands.
-func (w *wire) clientBatch(rows string) (outcome, error) {
+func (w *wire) clientBatch(rows string) (scriptOutcome, error) {
 	var batch []as.BatchRecordIfc
 	for text := range strings.SplitSeq(rows, " ; ") {
 		c, err := w.parseCall(text)
@@ -297,7 +296,7 @@ func (w *wire) clientBatch(rows string) (outcome, error) {
 		}
 	}
 	err := w.cluster.BatchOperate(nil, batch)
-	var o outcome
+	var o scriptOutcome
 	for _, row := range batch {
 		r := row.BatchRec()
 		line := strconv.Itoa(int(r.ResultCode))
@@ -309,7 +308,7 @@ func (w *wire) clientBatch(rows string) (outcome, error) {
 	return append(o, clientLine(nil, err)), nil
 }
 
-func (w *wire) clientScan(c *call) (outcome, error) {
+func (w *wire) clientScan(c *clientCall) (scriptOutcome, error) {
 	partitions := as.NewPartitionFilterByRange(c.first, c.count)
 	var set *as.Recordset
 	var err as.Error
@@ -323,9 +322,9 @@ func (w *wire) clientScan(c *call) (outcome, error) {
 		set, err = w.cluster.QueryPartitions(policy, as.NewStatement("test", w.sets["s"], c.names...), partitions)
 	}
 	if err != nil {
-		return outcome{clientLine(nil, err)}, nil
+		return scriptOutcome{clientLine(nil, err)}, nil
 	}
-	var o outcome
+	var o scriptOutcome
 	for result := range set.Results() {
 		if result.Err != nil {
 			o = append(o, clientLine(nil, result.Err))

@@ -291,7 +291,7 @@ func (e *encoder) set(m *message, name, value string) (err error) {
 	case "key":
 		var kind byte
 		var b []byte
-		kind, b, err = parseValue(value)
+		kind, b, err = parseScriptValue(value)
 		field(key, append([]byte{kind}, b...))
 	case "filter":
 		var b []byte
@@ -399,7 +399,7 @@ func (e *encoder) parseOp(m *message, token string) error {
 		kind = blob
 		value, err = packExpression(parts[2])
 	default:
-		kind, value, err = parseValue(parts[2])
+		kind, value, err = parseScriptValue(parts[2])
 	}
 	const fixed = 4
 	op := binary.BigEndian.AppendUint32(nil, uint32(fixed+len(bin)+len(value)))
@@ -424,8 +424,8 @@ var valueTypes = []struct {
 	name string
 }{{0, "nil"}, {1, "int"}, {2, "dbl"}, {3, "str"}, {4, "blob"}, {17, "bool"}, {18, "hll"}, {19, "map"}, {20, "list"}, {23, "geo"}}
 
-// parseValue reads TYPE:CONTENT.
-func parseValue(text string) (kind byte, b []byte, err error) {
+// parseScriptValue reads TYPE:CONTENT.
+func parseScriptValue(text string) (kind byte, b []byte, err error) {
 	name, content, _ := strings.Cut(text, ":")
 	content = expand(content)
 	switch name {
@@ -454,8 +454,8 @@ func parseValue(text string) (kind byte, b []byte, err error) {
 	return byte(n), b, err
 }
 
-// formatValue is the inverse of parseValue.
-func formatValue(kind byte, b []byte) string {
+// formatScriptValue is the inverse of parseScriptValue.
+func formatScriptValue(kind byte, b []byte) string {
 	switch {
 	case kind == 0 && len(b) == 0:
 		return "nil"
