@@ -26,8 +26,9 @@ const recorded = "testdata/server-8.0.0.15.txtar"
 // generated is the beginning of the names of the recorded scripts that rapid has drawn.
 const generated = "generated "
 
-// generatedScripts is how many scripts of rapid are recorded.
-const generatedScripts = 300
+// recordedScripts are how many scripts of rapid are recorded, at the level of the wire and of the
+// Go client.
+const recordedScripts, recordedClientScripts = 300, 100
 
 // newNodeWire returns a wire to a node of its own, on whose clock time passes at once.
 func newNodeWire(t testing.TB) *wire {
@@ -63,14 +64,20 @@ func newServerWire(t testing.TB) *wire {
 }
 
 // Scripts of any commands have the same outcome.
-func TestDifferential_anyScript(t *testing.T) {
+func TestDifferential_anyScript(t *testing.T) { compareAny(t, scripts()) }
+
+// Scripts of any commands of the Go client have the same outcome.
+func TestDifferential_anyClientScript(t *testing.T) { compareAny(t, clientScripts()) }
+
+func compareAny(t *testing.T, scripts *rapid.Generator[script]) {
+	t.Helper()
 	server := newServerWire(t)
 	if server == nil {
 		t.Skip("AEROSPIKE_HOST is not set")
 	}
 	node := newNodeWire(t)
 	rapid.Check(t, func(t *rapid.T) {
-		s := scripts().Draw(t, "script")
+		s := scripts.Draw(t, "script")
 		want, err := server.run(s)
 		if err != nil {
 			t.Fatal("server:", err)
@@ -94,14 +101,14 @@ func TestDifferential_recorded(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server, node := newServerWire(t), newNodeWire(t)
+	server := newServerWire(t)
 	if os.Getenv("UPDATE_STORIES") != "" && server != nil {
 		record(t, archive, server)
 	}
 	for _, f := range archive.Files {
 		t.Run(f.Name, func(t *testing.T) {
 			steps := parseSteps(string(f.Data))
-			compare(t, "node", node, steps, func(s step) []scriptOutcome { return []scriptOutcome{s.ofNode()} })
+			compare(t, "node", newNodeWire(t), steps, func(s step) []scriptOutcome { return []scriptOutcome{s.ofNode()} })
 			if server != nil { // one of the Enterprise Edition answers as the node does
 				compare(t, "server", server, steps, func(s step) []scriptOutcome { return []scriptOutcome{s.server, s.ofNode()} })
 			}
@@ -174,11 +181,15 @@ func parseSteps(text string) []step {
 func record(t *testing.T, archive *txtar.Archive, server *wire) {
 	t.Helper()
 	archive.Files = slices.DeleteFunc(archive.Files, func(f txtar.File) bool { return strings.HasPrefix(f.Name, generated) })
-	for seed := range generatedScripts {
-		f := txtar.File{Name: fmt.Sprintf("%s%03d", generated, seed)}
-		f.Data = []byte(strings.Join(scripts().Example(seed), "\n") + "\n")
-		archive.Files = append(archive.Files, f)
+	draw := func(name string, scripts *rapid.Generator[script], n int) {
+		for seed := range n {
+			f := txtar.File{Name: fmt.Sprintf("%s%s%03d", generated, name, seed)}
+			f.Data = []byte(strings.Join(scripts.Example(seed), "\n") + "\n")
+			archive.Files = append(archive.Files, f)
+		}
 	}
+	draw("", scripts(), recordedScripts)
+	draw("for the Go client ", clientScripts(), recordedClientScripts)
 	for i := range archive.Files {
 		f := &archive.Files[i]
 		steps := parseSteps(string(f.Data))

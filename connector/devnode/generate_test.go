@@ -342,3 +342,85 @@ func drawMalformed(t *rapid.T) string {
 		"field=99:00", "field=43:", "field=11:00", "field=12:00", "field=13:00", "field=10:00",
 		"digest=00", "proto=0103", "proto=0202", "proto=0204", "proto=0200", "proto=0206", "proto=0003", "proto=0303")
 }
+
+// clientScripts generates scripts of commands of the Go client.
+func clientScripts() *rapid.Generator[script] {
+	return rapid.Custom(func(t *rapid.T) script {
+		return rapid.SliceOfN(rapid.Custom(func(t *rapid.T) string { return "client " + drawCall(t) }), 1, 12).Draw(t, "script")
+	})
+}
+
+// drawCall draws a command of the Go client.
+func drawCall(t *rapid.T) string {
+	record := func() string { return "rec=" + drawOne(t, "record", "a", "a", "a", "b", "c", "d") }
+	switch n := rapid.IntRange(0, 19).Draw(t, "method"); {
+	case n < 5:
+		return "put " + record() + drawWritePolicy(t) + drawBins(t)
+	case n < 7:
+		return drawOne(t, "method", "add", "append", "prepend") + " " + record() + drawWritePolicy(t) + " " + drawOne(t, "bin", "x", "y", "s") + "=" +
+			drawOne(t, "value", "int:1", "str:a", "dbl:0.5", "blob:00")
+	case n < 8:
+		return "touch " + record() + drawWritePolicy(t)
+	case n < 9:
+		return "delete " + record() + drawSometimes(t, 3, "generation", "gen=equal:1", "gen=equal:2", "gen=greater:1") + drawSometimes(t, 4, "filter", "filter=5")
+	case n < 12:
+		return drawOne(t, "method", "get", "header", "exists") + " " + record() + drawSometimes(t, 4, "filter", "filter=5", "filter=1")
+	case n < 13:
+		return "get " + record() + " x" + drawSometimes(t, 2, "bin", "y", "none")
+	case n < 16:
+		return "operate " + record() + drawWritePolicy(t) + drawOperations(t)
+	case n < 18:
+		return "batch-operate" + drawClientRows(t)
+	case n < 19:
+		return drawOne(t, "method", "batch-get", "batch-exists", "batch-delete") + " rec=a,b,c,d" + drawSometimes(t, 3, "filter", "filter=5")
+	}
+	return drawOne(t, "method", "scan", "query") + " parts=" + drawOne(t, "partitions", "5-5", "5-6", "7-7") + drawSometimes(t, 3, "metadata", "meta=true") +
+		drawSometimes(t, 3, "filter", "filter=5") + drawSometimes(t, 3, "bin", "x", "y")
+}
+
+func drawWritePolicy(t *rapid.T) string {
+	return drawSometimes(t, 3, "action", "exists=update-only", "exists=replace", "exists=replace-only", "exists=create-only") +
+		drawSometimes(t, 4, "generation", "gen=equal:0", "gen=equal:1", "gen=equal:2", "gen=greater:1", "gen=greater:3") +
+		drawSometimes(t, 4, "ttl", "ttl=100", "ttl=-1", "ttl=-2", "ttl=315360001") + drawSometimes(t, 4, "filter", "filter=5", "filter=1")
+}
+
+func drawBins(t *rapid.T) string {
+	var b strings.Builder
+	for _, bin := range []string{"x", "y", "s"} {
+		if bin == "x" || rapid.Bool().Draw(t, "with "+bin) {
+			b.WriteString(" " + bin + "=" + drawOne(t, "value", "int:1", "int:5", "int:9", "str:abc", "dbl:1.5", "blob:00ff", "bool:01", "nil", "list:93010203", "map:8203040102"))
+		}
+	}
+	return b.String() + drawSometimes(t, 20, "long name", "nameofsixteenbyt=int:1")
+}
+
+func drawOperations(t *rapid.T) string {
+	var b strings.Builder
+	for range rapid.IntRange(1, 4).Draw(t, "number of operations") {
+		b.WriteString(" " + drawOne(t, "operation", "read:x", "read:x", "read:y", "read:none", "write:x:int:5", "write:y:str:abc", "write:x:nil", "add:x:int:1", "add:y:dbl:0.5",
+			"append:s:str:b", "prepend:s:str:a", "touch", "delete-all", "read-all:", "header:"))
+	}
+	return b.String()
+}
+
+// drawClientRows draws the rows of a batch of different records, since rows are carried out in
+// any order.
+func drawClientRows(t *rapid.T) string {
+	var b strings.Builder
+	for _, r := range []string{"a", "b", "c", "d"} {
+		switch rapid.IntRange(0, 4).Draw(t, "row") {
+		case 0:
+			b.WriteString(" ; put rec=" + r + drawWritePolicy(t) + drawBins(t))
+		case 1:
+			b.WriteString(" ; get rec=" + r + drawSometimes(t, 3, "filter", "filter=5") + drawSometimes(t, 3, "bin", "x"))
+		case 2:
+			b.WriteString(" ; delete rec=" + r + drawSometimes(t, 3, "generation", "gen=equal:1", "gen=equal:2"))
+		case 3:
+			b.WriteString(" ; operate rec=" + r + drawSometimes(t, 3, "filter", "filter=5") + drawOperations(t))
+		}
+	}
+	if b.Len() == 0 {
+		return " ; get rec=a"
+	}
+	return b.String()
+}
