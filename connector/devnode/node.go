@@ -23,9 +23,11 @@
 //     stay until the node ends. What was written with the bit of XDR is shipped, too.
 //   - Operations on elements of lists and maps, on bits and on HyperLogLogs, user-defined
 //     functions, secondary indexes, transactions and compressed requests are not supported
-//     (result code 16 where the protocol has one). Whole values of all types are.
-//   - Expressions have no regular expressions, powers, logarithms, searches for bits, values of
-//     lists and maps, or operations on them (result code 4).
+//     (result code 16 where the protocol has no other). Whole values of all types are.
+//   - Expressions have no regular expressions, comparisons of GeoJSON, powers, logarithms,
+//     searches for bits, literal maps, or operations inside values (result code 4).
+//   - A record that has expired is absent at once. A server knows it until its supervisor
+//     removes it.
 //   - Cells of GeoJSON are not computed: the particle has none.
 //   - Expressions, lists and maps nest at most 1,000 deep, and user keys are none of the types
 //     that XDR cannot ship.
@@ -34,6 +36,8 @@
 //
 // Wire facts are those of aerospike-server, as/include/base/proto.h, and of what releases
 // 8.0 and 8.1 of the server answered to recorded requests of its Go, C and Node.js clients.
+// In testdata is what a server answered to some 450 scripts of commands. The node is tested
+// against it, and the differences stand there.
 package devnode
 
 import (
