@@ -5,10 +5,12 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	as "github.com/aerospike/aerospike-client-go/v7"
 	"golang.org/x/tools/txtar"
 	"pgregory.net/rapid"
 
@@ -212,5 +214,100 @@ func record(t *testing.T, archive *txtar.Archive, server *wire) {
 	}
 	if err := os.WriteFile(recorded, txtar.Format(archive), 0o644); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// A scan brings each record once and whole, on a server and on the node, while others are
+// written, deleted and created.
+func TestDifferential_scanWhileWritesGoOn(t *testing.T) {
+	for name, w := range map[string]*wire{"node": newNodeWire(t), "server": newServerWire(t)} {
+		t.Run(name, func(t *testing.T) {
+			if w == nil {
+				t.Skip("AEROSPIKE_HOST is not set")
+			}
+			scanWhileWritesGoOn(t, w)
+		})
+	}
+}
+
+func scanWhileWritesGoOn(t *testing.T, w *wire) {
+	t.Helper()
+	if err := w.connect(); err != nil {
+		t.Fatal(err)
+	}
+	const kept, scans = 200, 20
+	set := w.sets["t"]
+	key := func(i int) *as.Key {
+		k, err := as.NewKey("test", set, fmt.Sprintf("%x-%d", w.salt, i))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return k
+	}
+	put := func(i, value int) as.Error {
+		return w.cluster.Put(nil, key(i), as.BinMap{"a": value, "b": value, "i": i})
+	}
+	for i := range kept {
+		if err := put(i, 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Cleanup(func() {
+		for i := range 2 * kept {
+			if _, err := w.cluster.Delete(nil, key(i)); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	var done atomic.Bool
+	var writers sync.WaitGroup
+	writers.Go(func() {
+		for n := 1; !done.Load(); n++ {
+			err := put(n%kept, n)
+			if err == nil {
+				err = put(kept+n%kept, n)
+			}
+			if err == nil {
+				_, err = w.cluster.Delete(nil, key(kept+(n+kept/2)%kept))
+			}
+			if err != nil {
+				t.Error(err)
+				return
+			}
+		}
+	})
+	for range scans {
+		checkScan(t, w.cluster, set, kept)
+	}
+	done.Store(true)
+	writers.Wait()
+}
+
+// checkScan scans a set, whose records from 0 to kept-1 stay.
+func checkScan(t *testing.T, client *as.Client, set string, kept int) {
+	t.Helper()
+	records, err := client.ScanAll(nil, "test", set)
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[int]int{}
+	for r := range records.Results() {
+		if r.Err != nil {
+			t.Fatal(r.Err)
+		}
+		if r.Record.Bins["a"] != r.Record.Bins["b"] {
+			t.Errorf("a record is torn: %v", r.Record.Bins)
+		}
+		seen[r.Record.Bins["i"].(int)]++
+	}
+	for i, n := range seen {
+		if n > 1 {
+			t.Errorf("record %d came %d times", i, n)
+		}
+	}
+	for i := range kept {
+		if seen[i] == 0 {
+			t.Errorf("record %d did not come", i)
+		}
 	}
 }
