@@ -247,11 +247,6 @@ func scanWhileWritesGoOn(t *testing.T, w *wire) {
 	put := func(i, value int) as.Error {
 		return w.cluster.Put(nil, key(i), as.BinMap{"a": value, "b": value, "i": i})
 	}
-	for i := range kept {
-		if err := put(i, 0); err != nil {
-			t.Fatal(err)
-		}
-	}
 	t.Cleanup(func() {
 		for i := range 2 * kept {
 			if _, err := w.cluster.Delete(nil, key(i)); err != nil {
@@ -259,6 +254,11 @@ func scanWhileWritesGoOn(t *testing.T, w *wire) {
 			}
 		}
 	})
+	for i := range kept {
+		if err := put(i, 0); err != nil {
+			t.Fatal(err)
+		}
+	}
 	var done atomic.Bool
 	var writers sync.WaitGroup
 	writers.Go(func() {

@@ -72,10 +72,10 @@ func (r *request) partitionsOnce() bool {
 	if r.partitions != nil && len(r.partitions) < idSize || r.digests != nil && len(r.digests) < digestSize {
 		return false
 	}
-	var seen [change.Partitions]bool
+	seen := make([]bool, change.Partitions)
 	for b := r.partitions; len(b) >= idSize; b = b[idSize:] {
-		p := binary.LittleEndian.Uint16(b)
-		if p >= change.Partitions || seen[p] {
+		p := int(binary.LittleEndian.Uint16(b))
+		if p >= len(seen) || seen[p] {
 			return false
 		}
 		seen[p] = true
