@@ -26,7 +26,7 @@ func (v Version) Compare(w Version) int {
 	if v.Generation == 0 || w.Generation == 0 {
 		return 0
 	}
-	return int(int16(v.Generation - w.Generation)) //nolint:gosec // generations are compared as serial numbers of 16 bits
+	return int(int16(v.Generation - w.Generation)) // serial numbers of 16 bits
 }
 
 // Supersedes reports whether w may be dropped once v is stored, because v is certainly the
