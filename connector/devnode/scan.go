@@ -160,13 +160,22 @@ func (r *request) selects(c *change.Change) bool {
 
 // pace waits so that no more records are sent in a second than the rate.
 func (s *scanner) pace() {
-	if s.sent++; s.rate == 0 || s.sent%max(int(s.rate)/pacesPerSecond, 1) != 0 {
+	if s.rate == 0 {
 		return
 	}
-	if s.answer.flush() == nil && !s.node.pause(time.Second/pacesPerSecond) {
+	after, wait := pauses(s.rate)
+	if s.sent++; s.sent%after != 0 {
+		return
+	}
+	if s.answer.flush() == nil && !s.node.pause(wait) {
 		s.left = 0
 	}
 }
 
-// pacesPerSecond is how often a scan with a rate waits.
-const pacesPerSecond = 20
+// pauses returns after how many records a scan with a rate, in records per second, waits, and
+// how long: about 20 times a second, or for each record of a lower rate.
+func pauses(rate uint32) (after int, wait time.Duration) {
+	const perSecond = 20
+	after = max(int(rate)/perSecond, 1)
+	return after, time.Duration(after) * time.Second / time.Duration(rate)
+}
