@@ -26,6 +26,10 @@ const (
 	// maxMessage bounds a message, in bytes (proto.h, PROTO_SIZE_MAX).
 	maxMessage = 128 << 20
 
+	// maxInfo bounds an info request, in bytes. Some values are thousands of bytes long, and
+	// a request may ask for them again and again.
+	maxInfo = 64 << 10
+
 	// keptBuffer is the size up to which a buffer is used again, in bytes.
 	keptBuffer = 1 << 20
 
@@ -69,7 +73,7 @@ func (c *connection) serveOne() bool {
 	}
 	version, kind := header[0], header[1]
 	size := binary.BigEndian.Uint64(header) & (1<<48 - 1)
-	if version != protoVersion || size > maxMessage {
+	if version != protoVersion || size > maxMessage || kind == typeInfo && size > maxInfo {
 		return false
 	}
 	if _, err := c.reader.Discard(protoHeader); err != nil {
@@ -82,7 +86,10 @@ func (c *connection) serveOne() bool {
 		return false
 	}
 	c.answer = answer{buf: (*out)[:0], write: c.send}
-	defer func() { *out = c.answer.buf }()
+	defer func() {
+		*out = c.answer.buf
+		c.forget()
+	}()
 	switch kind {
 	case typeInfo:
 		return c.info(*in)
@@ -111,6 +118,25 @@ func (c *connection) free(b *[]byte) {
 	if cap(*b) <= keptBuffer {
 		c.node.buffers.Put(b)
 	}
+}
+
+// forget lets go of the memory of the request and its answer, which may be large, while the
+// client is idle. What is small stays for the next request.
+func (c *connection) forget() {
+	c.request = request{ops: reusable(c.request.ops)}
+	c.filter = filter{nodes: reusable(c.filter.nodes), names: reusable(c.filter.names)}
+	c.repacker = repacker{out: reusable(c.repacker.out), pairs: reusable(c.repacker.pairs), moved: reusable(c.repacker.moved)}
+	c.answer = answer{}
+}
+
+// reusable returns s without elements, and without memory if it had many.
+func reusable[T any](s []T) []T {
+	const most = 1 << 10
+	if cap(s) > most {
+		return nil
+	}
+	clear(s[:cap(s)])
+	return s[:0]
 }
 
 // readBody appends the size bytes of a request to b. It has no more memory than twice what
@@ -161,7 +187,7 @@ func (c *connection) info(body []byte) bool {
 	if !ok {
 		return false
 	}
-	c.answer.info(c.node.info(names))
+	c.answer.info(c.node.info(names, c.conn.LocalAddr().String()))
 	return c.answer.flush() == nil && !f.DropAfter
 }
 

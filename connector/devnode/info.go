@@ -30,23 +30,24 @@ const (
 	enterpriseOnly = "ERROR:25:enterprise only"
 )
 
-// info returns the answer to an info request: each name, a tab and its value, on lines.
-func (n *Node) info(names []string) string {
+// info returns the answer to an info request: each name, a tab and its value, on lines. The
+// client has reached the node at address.
+func (n *Node) info(names []string, address string) string {
 	var b strings.Builder
 	for _, name := range names {
 		if name == "" && len(names) == 1 {
 			for _, all := range []string{"node", "build", "edition", "version", "features", "partition-generation", "peers-generation", "namespaces"} {
-				fmt.Fprintf(&b, "%s\t%s\n", all, n.infoValue(all))
+				fmt.Fprintf(&b, "%s\t%s\n", all, n.infoValue(all, address))
 			}
 			break
 		}
-		fmt.Fprintf(&b, "%s\t%s\n", name, n.infoValue(name))
+		fmt.Fprintf(&b, "%s\t%s\n", name, n.infoValue(name, address))
 	}
 	return b.String()
 }
 
 // infoValue returns the value of a name, or the result of a command.
-func (n *Node) infoValue(name string) string {
+func (n *Node) infoValue(name, address string) string {
 	switch name {
 	case "build":
 		return build
@@ -66,7 +67,7 @@ func (n *Node) infoValue(name string) string {
 		"peers-tls-std", "peers-tls-alt", "alumni-tls-std": // the Enterprise Edition's, for TLS in front of the node
 		return "0,3000,[]"
 	case "service-clear-std", "service":
-		return n.Addr()
+		return address // that of the listener may be 0.0.0.0, where clients elsewhere find themselves
 	case "rack-ids":
 		return enterpriseOnly
 	case "service-clear-alt", "service-tls-std", "service-tls-alt", "sindex-list:", "udf-list", "health-outliers":

@@ -34,8 +34,17 @@ func TestListen_remote(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := n.Close(); err != nil {
-		t.Error(err)
+	defer n.Close()
+	// A client finds the address that it has reached, not 0.0.0.0, which is its own machine.
+	_, port, _ := net.SplitHostPort(n.Addr())
+	conn, err := net.Dial("tcp", net.JoinHostPort("127.0.0.1", port))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	want := "service-clear-std\t" + conn.RemoteAddr().String() + "\n"
+	if got := exchange(t, conn, 1, []byte("service-clear-std\n")); string(got) != want {
+		t.Errorf("%q, want %q", got, want)
 	}
 }
 
