@@ -40,6 +40,15 @@ type itemList struct {
 
 func (l *itemList) all() []item { return l.items[l.first:] }
 
+func (l *itemList) addLast(i item) {
+	if len(l.items) == cap(l.items) && l.first > len(l.items)/2 { // else a list that is never empty grows for ever
+		n := copy(l.items, l.items[l.first:])
+		clear(l.items[n:])
+		l.items, l.first = l.items[:n], 0
+	}
+	l.items = append(l.items, i)
+}
+
 func (l *itemList) addFirst(i item) {
 	if l.first == 0 {
 		room := 4 + len(l.items)/2
@@ -57,7 +66,7 @@ func (q *queue) add(i item) bool {
 	if l == nil {
 		return false
 	}
-	l.items = append(l.items, i)
+	l.addLast(i)
 	return true
 }
 

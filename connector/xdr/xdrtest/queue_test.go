@@ -73,6 +73,26 @@ func TestQueue_recordOnce(t *testing.T) {
 	}
 }
 
+// A queue that is never empty has the memory of the items in it, not of all that came.
+func TestQueue_neverEmpty(t *testing.T) {
+	var q queue
+	const backlog = 10
+	for i := range 10_000 {
+		q.add(item{message: &message{version: Version{Generation: uint32(i)}}, digest: change.Digest{2: byte(i)}})
+		if i < backlog {
+			continue
+		}
+		for _, taken := range q.take(1, func(*item) bool { return true }) {
+			if got := taken.message.version.Generation; got != uint32(i-backlog) {
+				t.Fatalf("took %d after %d", got, i-backlog)
+			}
+		}
+	}
+	if size := cap(q.partitions[0].items); size > 10*backlog {
+		t.Errorf("room for %d items", size)
+	}
+}
+
 // One item is taken and put back at the other end, with many others or few.
 func BenchmarkQueue_backlog(b *testing.B) {
 	for _, backlog := range []int{1000, 1_000_000} {
