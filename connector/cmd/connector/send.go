@@ -9,6 +9,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"os"
 	"slices"
@@ -107,7 +108,7 @@ func (o *sendOptions) readRequests(file string, r io.Reader) ([]request, error) 
 	if len(parsed) == 0 {
 		return nil, fmt.Errorf("%s has no change; write one as JSON, for example %s", file, sampleChange)
 	}
-	generations := map[change.Digest]uint32{}
+	generations := map[recordID]uint32{}
 	requests := make([]request, 0, len(parsed))
 	for _, p := range parsed {
 		if p.Err != nil {
@@ -125,6 +126,12 @@ func (o *sendOptions) readRequests(file string, r io.Reader) ([]request, error) 
 	return requests, nil
 }
 
+// recordID identifies a record. Records of two namespaces may have the same digest.
+type recordID struct {
+	namespace string
+	digest    change.Digest
+}
+
 const sampleChange = `{"msg":"write","key":["shop","customers",null,"k1"],"bins":[{"name":"age","type":"int","value":27}]}`
 
 // inputError adds to an error about body where it is, and what to do.
@@ -135,12 +142,13 @@ func inputError(file string, body []byte, err error) error {
 }
 
 // complete fills in what XDR always has and c lacks. It makes the change one of now that
-// never expires, and counts the generations of a record from 1. A write that deletes no bin is
-// one of all bins.
-func complete(c *change.Change, now time.Time, generations map[change.Digest]uint32) {
+// never expires, and counts the generations of a record from 1, as a server does. A write that
+// deletes no bin is one of all bins.
+func complete(c *change.Change, now time.Time, generations map[recordID]uint32) {
 	c.LUT = cmp.Or(c.LUT, now.UnixMilli())
-	c.Generation = cmp.Or(c.Generation, generations[c.Digest]+1)
-	generations[c.Digest] = c.Generation
+	id := recordID{c.Namespace, c.Digest}
+	c.Generation = cmp.Or(c.Generation, generations[id]%math.MaxUint16+1)
+	generations[id] = c.Generation
 	if c.Op.IsDelete() {
 		return
 	}

@@ -108,6 +108,27 @@ func TestSend_filledIn(t *testing.T) {
 	b.terminate(t)
 }
 
+// Generations are counted for each record of each namespace, and are 1 again after 65,535.
+func TestSend_generations(t *testing.T) {
+	const text = `{"msg":"write","key":["a","s",null,1],"bins":[]}
+{"msg":"write","key":["b","s",null,1],"bins":[]}
+{"msg":"write","key":["a","s",null,1],"gen":65535,"bins":[]}
+{"msg":"write","key":["a","s",null,1],"bins":[]}
+{"msg":"write","key":["b","s",null,1],"bins":[]}`
+	o := sendOptions{metadataKey: "metadata"}
+	requests, err := o.readRequests("changes", strings.NewReader(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []uint32
+	for _, r := range requests {
+		got = append(got, r.change.Generation)
+	}
+	if diff := cmp.Diff([]uint32{1, 1, 65535, 1, 2}, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
 // As a process, send reads standard input, and its exit status is that of the replies.
 func TestSend_exitStatus(t *testing.T) {
 	var fault atomic.Int64
