@@ -186,8 +186,8 @@ func (o *options) checkNode() error {
 		if slices.Contains(slices.Concat(shipped, unshipped)[:i], name) {
 			return cli.Usagef("-namespaces, -unshipped: %q twice", name)
 		}
-		if len(name) > 31 || strings.ContainsAny(name, " .:;=") {
-			return cli.Usagef("-namespaces, -unshipped: %q is not a name: at most 31 bytes without . : ; = and spaces", name)
+		if len(name) > 31 || strings.ContainsAny(name, " \t\r\n./:;=") {
+			return cli.Usagef("-namespaces, -unshipped: %q is not a name: at most 31 bytes without . / : ; = and white space", name)
 		}
 	}
 	return nil
@@ -222,6 +222,16 @@ func listenError(of, address, flag string, err error) error {
 		err = op.Err // without the address again
 	}
 	return fmt.Errorf("listen on %s for %s: %w; choose another address with %s", address, of, err, flag)
+}
+
+// exampleNamespace returns a namespace to write to, to see the change come out: "shop", as in
+// the README, if that is shipped.
+func (o *options) exampleNamespace() string {
+	shipped := splitNames(o.namespaces)
+	if slices.Contains(shipped, "shop") {
+		return "shop"
+	}
+	return shipped[0]
 }
 
 // namespaceList returns what happens to changes of the node's namespaces, for people.

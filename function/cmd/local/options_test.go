@@ -79,6 +79,7 @@ func TestOptions_errors(t *testing.T) {
 		{"-namespaces ,", "-namespaces: no names"},
 		{"-namespaces a,b -unshipped b", `-namespaces, -unshipped: "b" twice`},
 		{"-namespaces a.b", `"a.b" is not a name`},
+		{"-namespaces a/b", `"a/b" is not a name`},
 		{"-namespaces " + strings.Repeat("a", 32), "is not a name: at most 31 bytes"},
 	} {
 		_, err := parseOptions(t, tt.args)
@@ -129,6 +130,15 @@ func TestRun_portsTaken(t *testing.T) {
 		want := "listen on " + l.Addr().String() + " for " + of + ": bind: address already in use; choose another address with " + flag
 		if err := run(t.Context(), line, io.Discard, io.Discard); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: error %v, want one that says %q", flag, err, want)
+		}
+	}
+}
+
+// The example writes to a namespace that is shipped.
+func TestOptions_exampleNamespace(t *testing.T) {
+	for args, want := range map[string]string{"": "shop", "-namespaces test,orders": "test", "-namespaces orders": "orders", "-namespaces a,shop": "shop"} {
+		if o, err := parseOptions(t, args); err != nil || o.exampleNamespace() != want {
+			t.Errorf("%s: %s, error %v, want %s", args, o.exampleNamespace(), err, want)
 		}
 	}
 }

@@ -108,14 +108,14 @@ func (p *printer) terms(o *options) {
 }
 
 // instructions prints how to use what is running.
-func (p *printer) instructions(c *cloud, pl *pipeline, n *node) {
+func (p *printer) instructions(o *options, c *cloud, pl *pipeline, n *node) {
 	node, address := "", clientAddress(n.Addr())
 	if address != defaultNode {
 		node = " -node " + address
 	}
 	p.printf("Write a record, in a second terminal, or with any Aerospike client at %s:", address)
 	p.printf("")
-	p.verbatim("go run ./function/cmd/local%s put shop.customers k1 name=Joe age=27", node)
+	p.verbatim("go run ./function/cmd/local%s put %s.customers k1 name=Joe age=27", node, o.exampleNamespace())
 	p.printf("")
 	for _, topic := range c.topics {
 		p.printf("To read the messages with your own client, subscribe to %s with", topic)

@@ -48,7 +48,7 @@ func (o *options) run(ctx context.Context, streams cli.Streams) (err error) {
 	if o.once {
 		return o.playOnce(ctx, frames, cloud, p, out)
 	}
-	out.instructions(cloud, p, n)
+	out.instructions(o, cloud, p, n)
 	return o.follow(ctx, frames, cloud, p, out)
 }
 
