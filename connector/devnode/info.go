@@ -28,6 +28,7 @@ const (
 	unknownCommand = "ERROR:4:unrecognized command"
 	unknownContext = "ERROR:4:invalid context"
 	enterpriseOnly = "ERROR:25:enterprise only"
+	noNamespace    = "ERROR:20:namespace not found on node"
 )
 
 // info returns the answer to an info request: each name, a tab and its value, on lines. The
@@ -97,6 +98,8 @@ func (n *Node) command(command string) string {
 	case "set-config", "get-config", "get-stats":
 		args := arguments(text)
 		switch context := args["context"]; {
+		case context == "xdr" && name == "set-config" && args["namespace"] != "" && !n.hasNamespace([]byte(args["namespace"])):
+			return noNamespace
 		case context == "xdr":
 			return n.xdr.Do(command)
 		case context == "namespace" && name == "get-config":
@@ -133,7 +136,7 @@ func (n *Node) getConfig(args map[string]string) string {
 		name = args["id"]
 	}
 	if !n.hasNamespace([]byte(name)) {
-		return "ERROR:20:namespace not found on node"
+		return noNamespace
 	}
 	return namespaceConfig
 }

@@ -28,6 +28,8 @@
 //     searches for bits, literal maps, or operations inside values (result code 4).
 //   - A record that has expired is absent at once. A server knows it until its supervisor
 //     removes it.
+//   - The update time of a record grows by at least a millisecond with each write. A server
+//     gives several writes in one millisecond the same time.
 //   - Cells of GeoJSON are not computed: the particle has none.
 //   - Expressions, lists and maps nest at most 1,000 deep, and user keys are none of the types
 //     that XDR cannot ship.

@@ -206,7 +206,8 @@ func TestNode_info(t *testing.T) {
 		"what\n":                         "what\tERROR:4:unrecognized command\n",
 		"set-config:context=service;a\n": "set-config:context=service;a\tERROR:4:invalid context\n",
 		"truncate:namespace=test\n":      "truncate:namespace=test\tERROR:4:missing 'set'\n",
-		"truncate:namespace=test;set=people;lut=x\n": "truncate:namespace=test;set=people;lut=x\tERROR:4:lut is not a number of nanoseconds\n",
+		"truncate:namespace=test;set=people;lut=x\n":            "truncate:namespace=test;set=people;lut=x\tERROR:4:lut is not a number of nanoseconds\n",
+		"set-config:context=xdr;dc=d;namespace=no;action=add\n": "set-config:context=xdr;dc=d;namespace=no;action=add\tERROR:20:namespace not found on node\n",
 	} {
 		if diff := cmp.Diff(want, string(exchange(t, conn, 1, []byte(request)))); diff != "" {
 			t.Errorf("%q (-want +got):\n%s", request, diff)
