@@ -114,7 +114,6 @@ func (p *partition) note(expiry int64) {
 // node scans a partition.
 func (p *partition) descending() []*record {
 	if !p.sorted {
-		p.list = slices.DeleteFunc(p.list, func(r *record) bool { return r.now == nil })
 		slices.SortFunc(p.list, func(a, b *record) int { return bytes.Compare(b.now.Digest[:], a.now.Digest[:]) })
 		p.sorted = true
 	}
