@@ -23,6 +23,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -120,7 +121,7 @@ func Run(ctx context.Context, o Options) (Summary, error) {
 	case s.Objects == 0:
 		err = errors.Join(err, r.emptyError(o.From))
 	case o.Restore != nil && s.Changes == 0:
-		err = errors.Join(err, fmt.Errorf("replay: the filter selects none of the changes in %s (%s); check the namespace, or allow that with -allow-empty", o.From, plural.Of(s.LeftOut, "change")))
+		err = errors.Join(err, fmt.Errorf("replay: the filter selects none of the changes in %s (%s); check the filter, which wants namespace %s, or allow that with -allow-empty", o.From, plural.Of(s.LeftOut, "change"), strings.Join(o.Filter.Namespaces, " or ")))
 	}
 	return p.summary(), err
 }

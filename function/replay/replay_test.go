@@ -311,7 +311,7 @@ func TestRun_empty(t *testing.T) {
 		{folder + "/nothing", "", folder + "/nothing has no objects" + hint},
 		{"gs://" + sinktest.Bucket + "/nothing", "", "gs://" + sinktest.Bucket + "/nothing has no objects" + hint},
 		{folder + "/other", "", "none of the objects in " + folder + "/other has changes or dead letters (2 objects)" + hint},
-		{folder + "/archive", "bank", "the filter selects none of the objects in " + folder + "/archive (2 objects); check the filter, or allow that with -allow-empty"},
+		{folder + "/archive", "bank", "the filter selects none of the objects in " + folder + "/archive (2 objects); check the filter, which wants namespace bank, or allow that with -allow-empty"},
 		{folder + "/archive", "shop", ""},
 	} {
 		for _, allow := range []bool{false, true} {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/aerosink/aerosink/connector/change"
 	"github.com/aerosink/aerosink/connector/plural"
@@ -85,6 +86,9 @@ func (r *run) emptyError(from string) error {
 	switch {
 	case r.ruledOut > 0:
 		what = "filter"
+		if namespaces := r.filter.Namespaces; len(namespaces) > 0 {
+			what += ", which wants namespace " + strings.Join(namespaces, " or ")
+		}
 		found = fmt.Sprintf("the filter selects none of the objects in %s (%s)", from, plural.Of(r.ruledOut, "object"))
 	case passedOver > 0:
 		found = fmt.Sprintf("none of the objects in %s has changes or dead letters (%s)", from, plural.Of(passedOver, "object"))

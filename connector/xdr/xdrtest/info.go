@@ -135,6 +135,8 @@ func (i *Info) set(args map[string]string) string {
 	dc := args["dc"]
 	c := i.centres[dc]
 	switch {
+	case i.DC != "" && (dc != i.DC || args["namespace"] == ""):
+		return "ERROR:4:this node ships to the connectors that it was started with, as the DC " + i.DC + ", and to no others"
 	case args["action"] == "create":
 		if c != nil || !validName(dc) {
 			return "ERROR:4:DC exists, or its name is not valid"
@@ -166,10 +168,13 @@ func (i *Info) setNamespace(c *centre, args map[string]string) string {
 	if !ok {
 		return "ERROR:4:rewind is neither all nor a number of seconds"
 	}
-	if args["action"] == "remove" {
-		delete(c.namespaces, namespace)
-	} else {
+	switch args["action"] {
+	case "", "add":
 		c.setNamespace(args)
+	case "remove":
+		delete(c.namespaces, namespace)
+	default:
+		return "ERROR:4:action is neither add nor remove"
 	}
 	if i.DC != "" && args["dc"] == i.DC && args["action"] != "" {
 		i.Source.Ship(slices.Collect(maps.Keys(c.namespaces))...)

@@ -90,6 +90,26 @@ func TestInfo_dataCentre(t *testing.T) {
 	}
 }
 
+// A source that ships by itself does not take commands for other connectors.
+func TestInfo_ownDataCentre(t *testing.T) {
+	i := &xdrtest.Info{Source: &xdrtest.Source{Address: "127.0.0.1:8901"}, DC: "own", Namespaces: []string{"test"}}
+	const others = "ERROR:4:this node ships to the connectors that it was started with, as the DC own, and to no others"
+	for _, tt := range []struct{ command, result string }{
+		{"set-config:context=xdr;dc=two;action=create", others},
+		{"set-config:context=xdr;dc=two;namespace=test;action=add", others},
+		{"set-config:context=xdr;dc=own;node-address-port=127.0.0.1:9;action=add", others},
+		{"set-config:context=xdr;dc=own;action=delete", others},
+		{"set-config:context=xdr;dc=own;namespace=test;action=xyz", "ERROR:4:action is neither add nor remove"},
+		{"set-config:context=xdr;dc=own;namespace=test;action=add;rewind=all", "ok"},
+		{"get-config:context=xdr", "dcs=own"},
+		{"get-config:context=xdr;dc=own", "connector=true;node-address-port=127.0.0.1:8901;namespaces=test"},
+	} {
+		if got := i.Do(tt.command); got != tt.result {
+			t.Errorf("%s: %s, want %s", tt.command, got, tt.result)
+		}
+	}
+}
+
 // Something other than an info request ends the connection.
 func TestInfo_malformed(t *testing.T) {
 	address := serveInfo(t, &xdrtest.Source{})

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"net/url"
 	"os"
@@ -145,6 +146,9 @@ func (c *cloud) openStorage(ctx context.Context, address string) error {
 	c.storage, err = fakestorage.NewServerWithOptions(fakestorage.Options{
 		Scheme: "http", Host: host, Port: port, StorageRoot: c.folder, Writer: io.Discard, EventOptions: notices,
 	})
+	if folder := (*fs.PathError)(nil); errors.As(err, &folder) {
+		return fmt.Errorf("keep the objects of Cloud Storage: %w; choose another folder with -dir", err)
+	}
 	if err != nil {
 		return listenError("Cloud Storage", address, "-ports", err)
 	}

@@ -95,6 +95,7 @@ func TestProgram_errors(t *testing.T) {
 	for _, tt := range []struct{ args, err string }{
 		{"-nonce", "local: unknown flag -nonce; "},
 		{"once", `local: unknown command "once"; did you mean "-once"? Run "local help".`},
+		{"-dir /dev/null/objects", "keep the objects of Cloud Storage: "},
 		{"-xdr /nonexistent", "open /nonexistent: no such file"},
 		{"-xdr " + empty, "empty: the file has no messages"},
 		{"-xdr " + odd, "line 1: unexpected EOF"},

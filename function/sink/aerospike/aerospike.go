@@ -2,9 +2,10 @@
 // each change goes back; a nil verdict means that the database has answered that it has the
 // change, or a newer one.
 //
-// There are modes. In mode=raw the sink keeps the newest notification of each record as it
-// came, for later use. In mode=records it applies each change to the record that has the same
-// set and digest in another namespace or cluster.
+// There are three modes. In mode=raw the sink keeps the newest notification of each record as
+// it came, for later use. In mode=records it applies each change to the record that has the
+// same set and digest in another namespace or cluster. In mode=fence the URL is not a sink but
+// a sink.Fence: it remembers which version of each record was published (fence.go).
 //
 // A batch takes these steps:
 //
@@ -26,6 +27,7 @@
 //
 //	aerospike://HOST:PORT[,HOST:PORT]/NAMESPACE/SET?mode=raw
 //	aerospike://HOST:PORT[,HOST:PORT]/NAMESPACE?mode=records
+//	aerospike://HOST:PORT[,HOST:PORT]/NAMESPACE/SET?mode=fence
 //
 //	from            the source's namespace; changes of others are skipped. By default it is
 //	                NAMESPACE, and others are refused
@@ -38,6 +40,9 @@
 //	durable-delete  auto (as at the source), always, never
 //	versions        set of the versions that were applied; none applies changes as they come
 //	versions-ttl    never, default or a duration
+//
+//	on-unavailable  of mode=fence: retry, or pass, which publishes without it
+//	timeout         of mode=fence: for a read, and again for a write
 //
 //	tls, tls-name, ca-file, cert-file, key-file
 //	user, password-file, auth     internal, external or pki
