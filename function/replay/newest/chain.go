@@ -37,7 +37,7 @@ func (c chain) add(e entry) chain {
 	case at < len(c) && c[at].isBase():
 		return c // older than the base
 	case e.isBase():
-		return append(append(c[:0], e), slices.Clone(c[at:])...)
+		return slices.Replace(c, 0, at, e)
 	}
 	return slices.Insert(c, at, e)
 }

@@ -192,6 +192,7 @@ func TestPlan_needs(t *testing.T) {
 	first := bins(version(1, 2, 5), change.Update, integer("b", 2))
 	second := bins(version(1, 3, 6), change.Update, change.Bin{Name: "a"})
 	created := bins(version(1, 4, 1), change.Update, integer("c", 3))
+	sameTime := bins(version(1, 2, 4), change.Replace, integer("a", 1))
 	for name, tt := range map[string]struct {
 		changes []change.Change
 		needs   []newest.Need
@@ -199,6 +200,7 @@ func TestPlan_needs(t *testing.T) {
 		mode    change.Mode
 	}{
 		"repeats":                 {[]change.Change{first, replace, first, replace}, []newest.Need{none, none, part, part}, []change.Bin{integer("a", 1), integer("b", 2)}, change.Replace},
+		"late, in the same ms":    {[]change.Change{first, sameTime}, []newest.Need{part, part}, []change.Bin{integer("a", 1), integer("b", 2)}, change.Replace},
 		"one replace":             {[]change.Change{replace}, []newest.Need{alone}, []change.Bin{integer("a", 1)}, change.Replace},
 		"a bin deleted":           {[]change.Change{replace, first, second}, []newest.Need{part, part, part}, []change.Bin{integer("b", 2)}, change.Replace},
 		"only updates":            {[]change.Change{second, first}, []newest.Need{update, update}, []change.Bin{integer("b", 2), {Name: "a"}}, change.Update},
