@@ -55,8 +55,10 @@ func (r *restore) run(ctx context.Context) error {
 	if len(r.filter.Namespaces) != 1 {
 		return errors.New("a restore needs the name of one namespace, since records of several may have the same digest")
 	}
-	stop := r.progress.start()
-	defer func() { stop() }()
+	if err := r.measure(ctx); err != nil {
+		return err
+	}
+	defer r.progress.start()()
 	index, err := r.index(ctx)
 	if err != nil {
 		return err
@@ -75,9 +77,6 @@ func (r *restore) run(ctx context.Context) error {
 
 // index reads the metadata of all changes.
 func (r *restore) index(ctx context.Context) (*newest.Index, error) {
-	if err := r.measure(ctx); err != nil {
-		return nil, err
-	}
 	index, err := newest.Read(ctx, newest.Options{
 		Source: r.source, Filter: r.filter, Wants: r.wants, Parser: r.options.Parser, Mode: r.options.Restore.Mode,
 		Printf: r.progress.printf, Errorf: r.progress.errorf,
