@@ -38,11 +38,13 @@ func newFinding(kind Kind, namespace string, p pair) Finding {
 	if s := p.State; s != nil {
 		f.Archive = &Version{Op: s.Version.Op.String(), Generation: s.Version.Generation, LUT: s.Version.LUT, Object: s.Object, Position: s.Position}
 		if s.alive() && s.Expiry != change.ExpiryUnknown {
-			f.Archive.Expiry = &s.Expiry
+			expiry := s.Expiry // s may be overwritten
+			f.Archive.Expiry = &expiry
 		}
 	}
 	if r := p.Record; r != nil {
-		f.Database = &Version{Op: change.Write.String(), Generation: r.Generation, LUT: r.LUT, Expiry: &r.Expiry}
+		expiry := r.Expiry
+		f.Database = &Version{Op: change.Write.String(), Generation: r.Generation, LUT: r.LUT, Expiry: &expiry}
 	}
 	return f
 }

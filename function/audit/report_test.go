@@ -25,6 +25,16 @@ func findings() []Finding {
 	}
 }
 
+// A finding has values of its own: a comparison overwrites what it was made from.
+func TestNewFinding_ownsItsValues(t *testing.T) {
+	p := pair{&State{Version: change.Version{LUT: 1}, Expiry: 2}, &Record{LUT: 3, Expiry: 4}}
+	f := newFinding(Stale, "shop", p)
+	*p.State, *p.Record = State{}, Record{}
+	if *f.Archive.Expiry != 2 || *f.Database.Expiry != 4 {
+		t.Errorf("expiry %d in the archive and %d in the database, want 2 and 4", *f.Archive.Expiry, *f.Database.Expiry)
+	}
+}
+
 func summary() *Summary {
 	s := &Summary{
 		Watermark: time.Date(2026, 11, 30, 12, 0, 0, 0, time.UTC), Database: 1000, Archive: 998, Deleted: 5, Same: 990, UnderWay: 6, Outside: 3, Read: 12,
