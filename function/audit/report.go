@@ -76,13 +76,16 @@ func (r *Report) Summary(s *Summary) error {
 	return err
 }
 
-// Rewinds writes the commands that repair findings of s, which were carried out or not.
+// Rewinds writes the commands that repair findings of s, which were carried out or not, and
+// what else there is to know and to do.
 func (r *Report) Rewinds(s *Summary, rewinds []Rewind, performed bool) error {
+	notes := repairNotes(s, len(rewinds) > 0, performed)
 	if r.JSON {
 		return r.object("repair", struct {
 			Performed bool     `json:"performed"`
 			Rewinds   []Rewind `json:"rewinds"`
-		}{performed, rewinds})
+			Notes     []string `json:"notes"`
+		}{performed, append([]Rewind{}, rewinds...), append([]string{}, notes...)}) // never null
 	}
 	var b strings.Builder
 	for _, rw := range rewinds {
@@ -92,14 +95,29 @@ func (r *Report) Rewinds(s *Summary, rewinds []Rewind, performed bool) error {
 		}
 		fmt.Fprintf(&b, "%s %s: asinfo -v '%s'\n", verb, strings.Join(rw.Nodes, ", "), rw.Command)
 	}
-	if performed && len(rewinds) > 0 {
-		b.WriteString("when XDR has shipped all that, audit again\n")
-	}
-	if left := s.Found() - s.Findings[Missing] - s.Findings[Stale]; left > 0 {
-		fmt.Fprintf(&b, "a rewind ships records and tombstones, so it does not repair %s of other kinds\n", plural.Of(int(left), "finding"))
+	for _, note := range notes {
+		b.WriteString(note + "\n")
 	}
 	_, err := io.WriteString(r.Out, b.String())
 	return err
+}
+
+// repairNotes returns what there is to know about the repair of s: there are rewinds, which
+// were carried out or not.
+func repairNotes(s *Summary, rewinds, performed bool) (notes []string) {
+	if rewinds {
+		notes = append(notes, "the function drops what it has stored in the last 10 minutes as repeated, and a fence what it has recorded as stale, even if the archive has lost it")
+	}
+	switch {
+	case rewinds && performed:
+		notes = append(notes, "when XDR has shipped all that, audit again; if the same is found, give the fence another set, restart the function, and rewind again")
+	case rewinds:
+		notes = append(notes, "if the archive has lost it, give the fence another set, and restart the function, before you run the commands")
+	}
+	if left := s.Found() - s.Findings[Missing] - s.Findings[Stale]; left > 0 {
+		notes = append(notes, fmt.Sprintf("a rewind ships records and tombstones, so it does not repair %s of other kinds", plural.Of(int(left), "finding")))
+	}
+	return notes
 }
 
 func (r *Report) object(name string, value any) error {

@@ -81,17 +81,37 @@ compared what changed up to 2026-11-30T12:00:00Z: 1000 records in the database, 
 
 func TestReport_rewinds(t *testing.T) {
 	rewinds := []Rewind{{DC: "a", Command: "set-config:…;dc=a", Nodes: []string{"h:1", "h:2"}}, {DC: "b", Command: "set-config:…;dc=b", Nodes: []string{"h:1"}}}
+	const dropped = "the function drops what it has stored in the last 10 minutes as repeated, and a fence what it has recorded as stale, even if the archive has lost it\n"
 	for performed, want := range map[bool]string{
 		false: "to ship them again within the hour, run on h:1, h:2: asinfo -v 'set-config:…;dc=a'\n" +
-			"to ship them again within the hour, run on h:1: asinfo -v 'set-config:…;dc=b'\n",
-		true: "rewound on h:1, h:2: asinfo -v 'set-config:…;dc=a'\nrewound on h:1: asinfo -v 'set-config:…;dc=b'\n" +
-			"when XDR has shipped all that, audit again\n",
+			"to ship them again within the hour, run on h:1: asinfo -v 'set-config:…;dc=b'\n" + dropped +
+			"if the archive has lost it, give the fence another set, and restart the function, before you run the commands\n",
+		true: "rewound on h:1, h:2: asinfo -v 'set-config:…;dc=a'\nrewound on h:1: asinfo -v 'set-config:…;dc=b'\n" + dropped +
+			"when XDR has shipped all that, audit again; if the same is found, give the fence another set, restart the function, and rewind again\n",
 	} {
 		var out bytes.Buffer
 		if err := (&Report{Out: &out}).Rewinds(summary(), rewinds, performed); err != nil {
 			t.Fatal(err)
 		}
 		want += "a rewind ships records and tombstones, so it does not repair 2 findings of other kinds\n"
+		if diff := cmp.Diff(want, out.String()); diff != "" {
+			t.Error(diff)
+		}
+	}
+}
+
+// If a rewind repairs none of the findings, the report says that too.
+func TestReport_nothingToRewind(t *testing.T) {
+	const note = "a rewind ships records and tombstones, so it does not repair 2 findings of other kinds"
+	s := &Summary{Findings: map[Kind]int64{Unexpected: 2}}
+	for json, want := range map[bool]string{
+		false: note + "\n",
+		true:  `{"repair":{"performed":true,"rewinds":[],"notes":["` + note + "\"]}}\n",
+	} {
+		var out bytes.Buffer
+		if err := (&Report{Out: &out, JSON: json}).Rewinds(s, nil, true); err != nil {
+			t.Fatal(err)
+		}
 		if diff := cmp.Diff(want, out.String()); diff != "" {
 			t.Error(diff)
 		}
@@ -139,8 +159,8 @@ func TestReport_json(t *testing.T) {
 	if !s.Complete || s.Database != 1000 || s.Since != nil || s.Watermark != 1796040000000 || s.Oldest != 1764000050000 || len(s.Findings) != len(Kinds) || s.Findings[Missing] != 1 {
 		t.Errorf("%s", lines[4])
 	}
-	if want := `{"repair":{"performed":true,"rewinds":[{"dc":"d","command":"c","nodes":["a:1"]}]}}`; lines[5] != want {
-		t.Errorf("%s, want %s", lines[5], want)
+	if want := `{"repair":{"performed":true,"rewinds":[{"dc":"d","command":"c","nodes":["a:1"]}],"notes":["the function drops `; !strings.HasPrefix(lines[5], want) {
+		t.Errorf("%s, want %s…", lines[5], want)
 	}
 }
 

@@ -146,7 +146,7 @@ func (o *auditOptions) audit(ctx context.Context, options audit.Options, report 
 	if err == nil {
 		err = report.Summary(&summary)
 	}
-	if err == nil && o.repair != "no" && !summary.Oldest.IsZero() {
+	if err == nil && o.repair != "no" && summary.Found() > 0 {
 		err = o.rewind(ctx, options.Against, &summary, report)
 	}
 	return outcome(&summary, err)
@@ -158,7 +158,11 @@ func (o *auditOptions) rewind(ctx context.Context, against aerospike.Cluster, s 
 	if performed {
 		valid = o.margin
 	}
-	rewinds, err := audit.PlanRewind(ctx, against, s.Oldest, valid, performed)
+	var rewinds []audit.Rewind
+	var err error
+	if !s.Oldest.IsZero() {
+		rewinds, err = audit.PlanRewind(ctx, against, s.Oldest, valid, performed)
+	}
 	return errors.Join(report.Rewinds(s, rewinds, performed), err)
 }
 

@@ -177,14 +177,15 @@ func TestAudit_killed(t *testing.T) {
 func TestAudit_repair(t *testing.T) {
 	node, url, folder := auditedNode(t, 100, &xdrtest.Source{}, func(i int) bool { return i%50 != 7 })
 	command := regexp.MustCompile(`asinfo -v 'set-config:context=xdr;dc=` + devnode.DC + `;namespace=shop;action=add;rewind=(\d+)'\n`)
+	const dropped = "the function drops what it has stored in the last 10 minutes as repeated, and a fence what it has recorded as stale, even if the archive has lost it\n"
 	for _, tt := range []struct {
 		how           string
 		least, most   int // seconds
 		rewinds       int
 		before, after string
 	}{
-		{"print", 7200, 7400, 0, "to ship them again within the hour, run on " + node.Addr() + ": ", ""},
-		{"rewind", 3600, 3800, 1, "rewound on " + node.Addr() + ": ", "when XDR has shipped all that, audit again\n"},
+		{"print", 7200, 7400, 0, "to ship them again within the hour, run on " + node.Addr() + ": ", dropped + "if the archive has lost it, give the fence another set, and restart the function, before you run the commands\n"},
+		{"rewind", 3600, 3800, 1, "rewound on " + node.Addr() + ": ", dropped + "when XDR has shipped all that, audit again; if the same is found, give the fence another set, restart the function, and rewind again\n"},
 	} {
 		stdout, stderr, err := sinkCommand(t, nil, "audit", folder, "-against", url, "-repair", tt.how)
 		if err == nil || err.Error() != "sink audit: 2 findings" || !strings.Contains(stderr, "in shipping to "+devnode.DC+", more than the margin") {
