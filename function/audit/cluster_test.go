@@ -71,7 +71,24 @@ func anyCluster(t testing.TB) *cluster {
 		c.namespace = "test"
 	}
 	c.connect()
+	t.Cleanup(c.clear)
 	return c
+}
+
+// clear deletes all records of the set.
+func (c *cluster) clear() {
+	found, err := c.client.ScanAll(nil, c.namespace, c.set)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	for r := range found.Results() {
+		if r.Err != nil {
+			c.t.Fatal(r.Err)
+		}
+		if _, err := c.client.Delete(nil, r.Record.Key); err != nil {
+			c.t.Error(err)
+		}
+	}
 }
 
 func (c *cluster) connect() {

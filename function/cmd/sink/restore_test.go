@@ -181,10 +181,11 @@ func equalStates(want, got state) string {
 	}), cmp.AllowUnexported(record{}))
 }
 
-// operate does n random operations. Without blobs, flat JSON has all values as they are.
-func operate(t *testing.T, c *as.Client, random *rand.Rand, n int, blobs bool) {
+// operate does n random operations in sets that begin with set. Without blobs, flat JSON has
+// all values as they are.
+func operate(t *testing.T, c *as.Client, random *rand.Rand, set string, n int, blobs bool) {
 	for range n {
-		key, err := as.NewKey("shop", fmt.Sprint("set-", random.IntN(2)), fmt.Sprint("key-", random.IntN(60)))
+		key, err := as.NewKey("shop", fmt.Sprint(set, random.IntN(2)), fmt.Sprint("key-", random.IntN(60)))
 		if err != nil {
 			t.Error(err)
 			return
@@ -270,7 +271,7 @@ func TestRestore_anyTime(t *testing.T) {
 				var running sync.WaitGroup
 				for j := range clients {
 					running.Go(func() {
-						operate(t, c, rand.New(rand.NewPCG(uint64(i), uint64(j))), operations, name != "gzipped lines, flat")
+						operate(t, c, rand.New(rand.NewPCG(uint64(i), uint64(j))), "set-", operations, name != "gzipped lines, flat")
 					})
 				}
 				running.Wait()
@@ -288,6 +289,81 @@ func TestRestore_anyTime(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// scanned returns the records of a set as a client reads them.
+func scanned(t *testing.T, c *as.Client, namespace, set string) state {
+	t.Helper()
+	found, err := c.ScanAll(nil, namespace, set)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := state{}
+	for r := range found.Results() {
+		if r.Err != nil {
+			t.Fatal(r.Err)
+		}
+		got := record{set: r.Record.Key.SetName(), key: fmt.Sprint(r.Record.Key.Value()), bins: fmt.Sprintf("%#v", r.Record.Bins)}
+		if ttl := r.Record.Expiration; ttl != as.TTLDontExpire {
+			got.expiry = time.Now().Unix() + int64(ttl)
+		}
+		all[change.Digest(r.Record.Key.Digest()).String()] = got
+	}
+	return all
+}
+
+// A restore into a server, over what an earlier one has restored, equals the node. It needs
+// AEROSPIKE_HOST, and writes into the namespace in AEROSPIKE_RESTORE.
+func TestRestore_server(t *testing.T) {
+	host, namespace := os.Getenv("AEROSPIKE_HOST"), os.Getenv("AEROSPIKE_RESTORE")
+	if host == "" || namespace == "" {
+		t.Skip("AEROSPIKE_HOST and AEROSPIKE_RESTORE name no server and namespace")
+	}
+	p := startPipeline(t, xdrtest.Policy{Bins: xdrtest.OnlyChanged}, raw.Format{}, "&format=avro")
+	hosts, err := as.NewHosts(host)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server, asErr := as.NewClientWithPolicyAndHost(as.NewClientPolicy(), hosts...)
+	if asErr != nil {
+		t.Fatal(asErr)
+	}
+	t.Cleanup(server.Close)
+	set := fmt.Sprintf("restore%x-", rand.Uint64())
+	t.Cleanup(func() {
+		for i := range 2 {
+			left, err := server.ScanAll(nil, namespace, fmt.Sprint(set, i))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for r := range left.Results() {
+				if r.Err != nil {
+					t.Fatal(r.Err)
+				}
+				if _, err := server.Delete(nil, r.Record.Key); err != nil {
+					t.Error(err)
+				}
+			}
+		}
+	})
+	node := client(t, p.node)
+	for round := range 2 {
+		operate(t, node, rand.New(rand.NewPCG(uint64(round), 5)), set, 600, true)
+		_, until := p.snapshot(t)
+		for range 2 {
+			out, log, err := sinkCommand(t, nil, "replay", sinktest.ArchiveSink, "-namespace", "shop", "-until", until.UTC().Format(time.RFC3339Nano),
+				"-to", "aerospike://"+host+"/"+namespace+"?mode=records&durable-delete=never") // as Community Edition needs it
+			if err != nil || !strings.HasPrefix(out, "restored: ") {
+				t.Fatalf("%q, %q, error %v", out, log, err)
+			}
+		}
+		for i := range 2 {
+			want := scanned(t, node, "shop", fmt.Sprint(set, i))
+			if diff := equalStates(want, scanned(t, server, namespace, fmt.Sprint(set, i))); diff != "" || len(want) < 20 {
+				t.Errorf("round %d, set %d, %d records (-want +got):\n%.3000s", round, i, len(want), diff)
+			}
+		}
 	}
 }
 
