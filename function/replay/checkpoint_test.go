@@ -77,11 +77,11 @@ func interrupt(t *testing.T, o replay.Options, m *memory) {
 }
 
 // A file that has changed is read from its beginning. The filter keeps the time of the
-// first run.
+// first run, and says so.
 func TestCheckpoint_fileChanged(t *testing.T) {
 	from, want := files(t)
 	var m memory
-	o, _ := options(from, m.spec())
+	o, out := options(from, m.spec())
 	o.Checkpoint = filepath.Join(t.TempDir(), "checkpoint")
 	o.Filter.Since = time.UnixMilli(1)
 	interrupt(t, o, &m)
@@ -92,6 +92,9 @@ func TestCheckpoint_fileChanged(t *testing.T) {
 	run(t, o)
 	if !slices.Equal(m.got, slices.Concat(want[:1010], want[10:])) {
 		t.Errorf("%d changes", len(m.got))
+	}
+	if want := "continuing with the times of " + o.Checkpoint + ": since 1970-01-01T00:00:00.001Z\n"; strings.Count(out.String(), want) != 1 {
+		t.Errorf("the output lacks %q:\n%s", want, out)
 	}
 }
 

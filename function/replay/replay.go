@@ -88,6 +88,9 @@ func Run(ctx context.Context, o Options) (Summary, error) {
 		progress:   p,
 		checkpoint: checkpoint,
 	}
+	if !r.filter.Since.Equal(o.Filter.Since) || !r.filter.Until.Equal(o.Filter.Until) {
+		p.printf("continuing with the times of %s: %s", o.Checkpoint, bounds(r.filter))
+	}
 	for _, spec := range o.To {
 		s, err := spec.Open(ctx)
 		if err != nil {
@@ -124,4 +127,18 @@ func Run(ctx context.Context, o Options) (Summary, error) {
 		err = errors.Join(err, fmt.Errorf("replay: the filter selects none of the changes in %s (%s); check the filter, which wants namespace %s, or allow that with -allow-empty", o.From, plural.Of(s.LeftOut, "change"), strings.Join(o.Filter.Namespaces, " or ")))
 	}
 	return p.summary(), err
+}
+
+// bounds returns the times of f, at least one of which is set.
+func bounds(f objects.Filter) string {
+	var parts []string
+	for _, bound := range []struct {
+		name string
+		at   time.Time
+	}{{"since", f.Since}, {"until", f.Until}} {
+		if !bound.at.IsZero() {
+			parts = append(parts, bound.name+" "+bound.at.UTC().Format("2006-01-02T15:04:05.000Z"))
+		}
+	}
+	return strings.Join(parts, ", ")
 }
