@@ -130,16 +130,24 @@ func (c *Client) Batch(ctx context.Context, commands []as.BatchRecordIfc) []erro
 		row := command.BatchRec()
 		if row.ResultCode == types.NO_RESPONSE && change.IsPermanent(batchErr) && len(commands) > 1 {
 			// A server may end a batch because of one command.
-			_ = c.BatchOperate(p, commands[i:i+1])
-		}
-		if row.ResultCode == types.OK {
+			if errAlone := c.Batch(ctx, commands[i:i+1]); errAlone != nil {
+				errs = withError(errs, len(commands), i, errAlone[0])
+			}
 			continue
 		}
-		if errs == nil {
-			errs = make([]error, len(commands))
+		if row.ResultCode != types.OK {
+			errs = withError(errs, len(commands), i, rowError(row, batchErr))
 		}
-		errs[i] = rowError(row, batchErr)
 	}
+	return errs
+}
+
+// withError sets error i of n, which are nil if there were none yet.
+func withError(errs []error, n, i int, err error) []error {
+	if errs == nil {
+		errs = make([]error, n)
+	}
+	errs[i] = err
 	return errs
 }
 

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -285,6 +286,53 @@ func TestBatch_endedByOneRow(t *testing.T) {
 	}
 	if err := errAt(errs, 1); !change.IsPermanent(err) || code(err) != types.PARAMETER_ERROR {
 		t.Errorf("the bad row: %v", err)
+	}
+}
+
+// A row that has no answer of its own, when a server has ended the batch, may be tried again.
+func TestBatch_endedAndNoAnswer(t *testing.T) {
+	fault := func(c devnode.Command) devnode.Fault {
+		if c.Kind == devnode.Batch && c.Rows > 1 {
+			return devnode.Fault{Code: devnode.Code(types.PARAMETER_ERROR)}
+		}
+		return devnode.Fault{DropAfter: c.Kind != devnode.Info}
+	}
+	c := connected(t, node(t, devnode.Config{Fault: fault}))
+	errs := c.Batch(t.Context(), []as.BatchRecordIfc{writeOf(c, 1), writeOf(c, 2)})
+	for i := range 2 {
+		err, e := errAt(errs, i), (*resultError)(nil)
+		if !errors.As(err, &e) || change.IsPermanent(err) || !e.inDoubt {
+			t.Errorf("row %d: %v", i, err)
+		}
+	}
+}
+
+// The rows of a batch that a server has ended take no longer than the context.
+func TestBatch_endedAndSilent(t *testing.T) {
+	release := make(chan struct{})
+	var asked atomic.Int32
+	fault := func(c devnode.Command) devnode.Fault {
+		if c.Kind == devnode.Batch && c.Rows > 1 {
+			return devnode.Fault{Code: devnode.Code(types.PARAMETER_ERROR)}
+		}
+		if c.Kind != devnode.Info {
+			asked.Add(1)
+			<-release
+		}
+		return devnode.Fault{}
+	}
+	c := connected(t, node(t, devnode.Config{Fault: fault}))
+	t.Cleanup(func() { close(release) }) // before the node closes
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	errs := c.Batch(ctx, []as.BatchRecordIfc{writeOf(c, 1), writeOf(c, 2), writeOf(c, 3)})
+	for i := range 3 {
+		if err := errAt(errs, i); err == nil || change.IsPermanent(err) {
+			t.Errorf("row %d: %v", i, err)
+		}
+	}
+	if n := asked.Load(); n != 1 {
+		t.Errorf("%d rows asked; the first has taken all the time", n)
 	}
 }
 
