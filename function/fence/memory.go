@@ -4,7 +4,7 @@
 //  1. [Parse] reads FENCE, such as memory?size=64MiB.
 //  2. [Memory.Read] looks up the states of a batch, [Memory.Write] records them.
 //
-// The memory is one table of buckets of 8 entries of 32 bytes. A hash of the record chooses its
+// The memory is one table of buckets of 8 entries of 48 bytes. A hash of the record chooses its
 // bucket, which holds the last 8 records that were recorded in it, the latest first.
 package fence
 
@@ -60,15 +60,19 @@ const (
 // bucket holds the records that have the same place in the table, the last recorded first.
 type bucket [8]entry
 
-// entry is the newest published version of a record.
+// entry is the state of a record.
 type entry struct {
-	digest     change.Digest
-	namespace  uint16 // 0 if the entry is empty
-	generation uint16
-	version    uint64 // the last update time, shifted by opBits, and the operation
+	digest    change.Digest
+	namespace uint16 // 0 if the entry is empty
+	partial   bool
+
+	// Of the newest published version and of the base: the generation, and the last update
+	// time, shifted by opBits, with the operation.
+	generation, baseGeneration uint16
+	version, base              uint64
 }
 
-// EntrySize is how many bytes the newest version of a record takes.
+// EntrySize is how many bytes the state of a record takes.
 const EntrySize = int64(unsafe.Sizeof(entry{}))
 
 const (
@@ -91,7 +95,7 @@ func (m *Memory) Read(_ context.Context, states []sink.State) sink.Verdicts {
 	var namespaces lastNamespace
 	for i := range states {
 		s := &states[i]
-		s.Version = change.Version{}
+		s.Version, s.Partial, s.Base = change.Version{}, false, change.Version{}
 		namespace := namespaces.number(m, s.Namespace, false)
 		if namespace == 0 {
 			continue
@@ -99,7 +103,7 @@ func (m *Memory) Read(_ context.Context, states []sink.State) sink.Verdicts {
 		b, lock := m.bucket(namespace, &s.Digest)
 		lock.Lock()
 		if at := b.find(namespace, &s.Digest); at >= 0 {
-			s.Version = b[at].unpack()
+			b[at].unpack(s)
 		}
 		lock.Unlock()
 	}
@@ -149,16 +153,27 @@ func (b *bucket) record(namespace uint16, s *sink.State) {
 	at := b.find(namespace, &s.Digest)
 	if at < 0 {
 		at = len(b) - 1
-	} else if recorded := (sink.State{Version: b[at].unpack()}); !recorded.IsBefore(s.Version) {
+	} else if recorded := (sink.State{Version: version(b[at].version, b[at].generation)}); !recorded.IsBefore(s.Version) {
 		return
 	}
 	copy(b[1:at+1], b[:at])
-	b[0] = entry{s.Digest, namespace, uint16(s.Version.Generation), uint64(s.Version.LUT)<<opBits | uint64(s.Version.Op)}
+	b[0] = entry{
+		digest: s.Digest, namespace: namespace, partial: s.Partial,
+		generation: uint16(s.Version.Generation), version: pack(s.Version), baseGeneration: uint16(s.Base.Generation), base: pack(s.Base),
+	}
 }
 
-// unpack returns the version of the entry.
-func (e *entry) unpack() change.Version {
-	return change.Version{LUT: int64(e.version >> opBits), Generation: uint32(e.generation), Op: change.Op(e.version & opMask)}
+// unpack sets the versions of s to those of the entry.
+func (e *entry) unpack(s *sink.State) {
+	s.Version, s.Partial, s.Base = version(e.version, e.generation), e.partial, version(e.base, e.baseGeneration)
+}
+
+// pack returns the last update time and the operation of a version.
+func pack(v change.Version) uint64 { return uint64(v.LUT)<<opBits | uint64(v.Op) }
+
+// version returns the version of what pack returned, and a generation.
+func version(packed uint64, generation uint16) change.Version {
+	return change.Version{LUT: int64(packed >> opBits), Generation: uint32(generation), Op: change.Op(packed & opMask)}
 }
 
 // number returns the number of a namespace. If it has none it gets one if add is set and there

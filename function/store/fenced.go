@@ -90,7 +90,7 @@ func (f *fenced) read(ctx context.Context, p *passage) {
 			if !f.pass {
 				p.refuse(i, p.failed[s])
 			}
-		case supersedes(p.states[s].Version, &p.batch.Changes[i].Change):
+		case p.states[s].Supersedes(&p.batch.Changes[i].Change):
 			p.drop(i)
 		}
 	}

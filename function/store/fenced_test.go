@@ -66,6 +66,66 @@ func TestStore_fenceDropsStaleChanges(t *testing.T) {
 	}
 }
 
+// An older version with all bins has bins that a newer update lacks. It is published unless a
+// version with all bins that is as new was.
+func TestStore_fenceUpdates(t *testing.T) {
+	whole := func(lut int64) format.Parsed { return shop(lut, uint32(lut)) }
+	update := func(lut int64) format.Parsed {
+		p := whole(lut)
+		p.Change.Mode = change.Update
+		return p
+	}
+	for _, tt := range []struct {
+		name    string
+		changes []format.Parsed // one request each
+		want    string
+	}{
+		{"before the first update", []format.Parsed{update(6), whole(5), update(6)}, "[stored][stored][stale]"},
+		{"between", []format.Parsed{whole(5), update(7), whole(6), whole(5), whole(4), update(7), update(6)}, "[stored][stored][stored][stale][stale][stale][stored]"},
+		{"after two updates", []format.Parsed{whole(5), update(6), update(8), whole(7), whole(5)}, "[stored][stored][stored][stored][stale]"},
+		{"before a newer one with all bins", []format.Parsed{whole(5), update(6), whole(7), whole(6), update(8), whole(7)}, "[stored][stored][stored][stale][stored][stale]"},
+	} {
+		s := config{sinks: []sink.Sink{&journal{}}}.open(t)
+		var got strings.Builder
+		for _, p := range tt.changes {
+			o := s.Put(t.Context(), Request{}, batchOf(p))
+			got.WriteString(results(&o))
+		}
+		if got.String() != tt.want {
+			t.Errorf("%s: %s, want %s", tt.name, &got, tt.want)
+		}
+	}
+}
+
+// The same holds when the sink has failed the version with all bins, and when only one of two
+// sinks has the update.
+func TestStore_fenceUpdateAfterAFailure(t *testing.T) {
+	failing := shop(6, 2)
+	update := shop(7, 3)
+	update.Change.Mode = change.Update
+	fails := string(failing.Data)
+	put := func(_ context.Context, p *format.Parsed) error {
+		if string(p.Data) == fails {
+			return errLater
+		}
+		return nil
+	}
+	j := &journal{put: put}
+	s := config{sinks: []sink.Sink{j}}.open(t)
+	expect(t, s, j, batchOf(shop(5, 1)), "stored", "shop/1@5.1.write")
+	expect(t, s, j, batchOf(failing, update), "retry stored", "shop/1@7.3.write")
+	fails = ""
+	expect(t, s, j, batchOf(failing), "stored", "shop/1@6.2.write")
+
+	fails = string(update.Data)
+	good, bad := &journal{}, &journal{put: put}
+	s = config{sinks: []sink.Sink{good, bad}}.open(t)
+	expect(t, s, good, batchOf(update), "retry", "shop/1@7.3.write")
+	fails = ""
+	expect(t, s, good, batchOf(failing), "stored", "shop/1@6.2.write")
+	expect(t, s, good, batchOf(update), "stored")
+}
+
 // The same record in another namespace, or another record, is something else.
 func TestStore_fenceTellsRecordsApart(t *testing.T) {
 	j := &journal{}

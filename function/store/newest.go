@@ -34,7 +34,7 @@ func (n *newest) among(ctx context.Context, b sink.Batch) []bool {
 	versions.Read(ctx, states) // never fails
 	var known []bool
 	for i := range states {
-		if !supersedes(states[i].Version, &b.Changes[i].Change) {
+		if !states[i].Supersedes(&b.Changes[i].Change) {
 			continue
 		}
 		if known == nil {
@@ -47,22 +47,25 @@ func (n *newest) among(ctx context.Context, b sink.Batch) []bool {
 
 // add adds the changes of b that are stored.
 func (n *newest) add(ctx context.Context, b sink.Batch, verdicts sink.Verdicts) {
-	var stored []sink.State
-	for i, s := range statesOf(b) {
-		if s.Version = b.Changes[i].Change.Version(); s.Version.LUT != 0 && (verdicts == nil || verdicts[i] == nil) {
-			stored = append(stored, s)
-		}
-	}
-	if len(stored) == 0 {
-		return
-	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if n.versions == nil {
-		n.versions = fence.NewMemory(maxNewest * fence.EntrySize)
+	states := statesOf(b)
+	for i := range states {
+		c := &b.Changes[i].Change
+		if c.LUT == 0 || verdicts != nil && verdicts[i] != nil {
+			continue
+		}
+		if n.versions == nil {
+			n.versions = fence.NewMemory(maxNewest * fence.EntrySize)
+		}
+		n.added = time.Now()
+		// The record may be in b several times, so each version follows the one before. Reading
+		// and writing never fail.
+		one := states[i : i+1]
+		if n.versions.Read(ctx, one); one[0].Advance(c) {
+			n.versions.Write(ctx, one)
+		}
 	}
-	n.added = time.Now()
-	n.versions.Write(ctx, stored) // never fails
 }
 
 // current returns the versions. It forgets them some time after the last was added.

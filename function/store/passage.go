@@ -126,12 +126,6 @@ func (p *passage) arrange(changes []int) {
 	}
 }
 
-// supersedes reports whether c need not be published once v is. An older update of some bins
-// may have bins that the newer one lacks.
-func supersedes(v change.Version, c *change.Change) bool {
-	return v.Supersedes(c.Version()) && (c.Mode != change.Update || v == c.Version())
-}
-
 // drop drops a change, because it was published or a newer version of its record was.
 func (p *passage) drop(i int) {
 	if p.stale == nil {
@@ -179,8 +173,7 @@ func (p *passage) advance(o *Outcome) {
 		if s == unfenced || p.failed != nil && p.failed[s] != nil || o.Of(n) != Stored {
 			continue
 		}
-		if v := p.batch.Changes[i].Change.Version(); p.states[s].IsBefore(v) {
-			p.states[s].Version = v
+		if p.states[s].Advance(&p.batch.Changes[i].Change) {
 			p.advancedState = append(p.advancedState, s)
 		}
 	}

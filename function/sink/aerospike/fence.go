@@ -36,12 +36,14 @@ func parseFence(c config, q *sink.Query) sink.Spec {
 }
 
 // fence is a [sink.Fence] in Aerospike. Where the state of a record is, [FenceDigest] and
-// [FenceBin] say; it is a [state].
+// [FenceBin] say; it is a [state]. If its version is an update, a second bin has the base.
 //
 // A state is written in one operation of the server, with a filter that is true only if the
 // stored one is older. So states only move forward, whoever writes them. A write that may have
 // been carried out can be repeated: if the filter is false then, the stored state is this one or
-// a newer one, and nothing more was asked for.
+// a newer one, and nothing more was asked for. The base is written with the newest version. If
+// another instance wrote after the state was read, it may be an older one than is known; then
+// some change is published once more, and none is lost.
 type fence struct {
 	config
 	pass    bool
@@ -119,14 +121,13 @@ func (f *fence) connected(ctx context.Context) (*Client, error) {
 func (f *fence) Read(ctx context.Context, states []sink.State) sink.Verdicts {
 	return f.carryOut(ctx, states, fenceStep{
 		command: func(s *sink.State, l *fenceLayout) as.BatchRecordIfc {
-			s.Version = change.Version{}
+			s.Version, s.Partial, s.Base = change.Version{}, false, change.Version{}
 			return as.NewBatchRead(nil, f.key(s), l.bins)
 		},
 		settle: func(s *sink.State, l *fenceLayout, row *as.BatchRecord, err error) error {
 			switch {
 			case err == nil:
-				s.Version, err = l.version(row.Record)
-				return err
+				return l.read(s, row.Record)
 			case code(err) == types.KEY_NOT_FOUND_ERROR:
 				return nil
 			}
@@ -145,7 +146,7 @@ func (f *fence) Write(ctx context.Context, states []sink.State) sink.Verdicts {
 				return nil
 			}
 			policy := &as.BatchWritePolicy{FilterExpression: l.older(v), Expiration: f.ttl.fixed}
-			return as.NewBatchWrite(policy, f.key(s), as.PutOp(as.NewBin(l.bins[0], int64(v))))
+			return as.NewBatchWrite(policy, f.key(s), as.PutOp(as.NewBin(l.newest, int64(v))), l.putBase(s))
 		},
 		settle: func(_ *sink.State, _ *fenceLayout, _ *as.BatchRecord, err error) error {
 			if code(err) == types.FILTERED_OUT {
@@ -228,16 +229,45 @@ func (f *fence) carryOutBatch(ctx context.Context, client *Client, states []sink
 	}
 }
 
-// version returns the version in a record with a state. It is the zero Version if the bin is
-// missing: the record may have states of other namespaces.
-func (l *fenceLayout) version(r *as.Record) (change.Version, error) {
-	switch v := r.Bins[l.bins[0]].(type) {
+// putBase returns the operation that writes the base of a state, or deletes the bin.
+func (l *fenceLayout) putBase(s *sink.State) *as.Operation {
+	if !s.Partial {
+		return l.deleteBase
+	}
+	v, err := stateOf(s.Base)
+	if err != nil {
+		v = 0 // no version with all bins is known
+	}
+	return as.PutOp(as.NewBin(l.base, int64(v)))
+}
+
+// read sets the versions of a state to those in its record. They are zero if the bin is missing:
+// the record may have states of other namespaces.
+func (l *fenceLayout) read(s *sink.State, r *as.Record) error {
+	newest, err := l.integer(r, l.newest)
+	if err != nil || newest == 0 {
+		return err
+	}
+	base, err := l.integer(r, l.base)
+	if err != nil {
+		return err
+	}
+	s.Version = newest.version()
+	if _, s.Partial = r.Bins[l.base]; base != 0 {
+		s.Base = base.version()
+	}
+	return nil
+}
+
+// integer returns the state in a bin, 0 if the bin is missing.
+func (l *fenceLayout) integer(r *as.Record, bin string) (state, error) {
+	switch v := r.Bins[bin].(type) {
 	case nil:
-		return change.Version{}, nil
+		return 0, nil
 	case int:
-		if v > 0 {
-			return state(v).version(), nil
+		if v > 0 || v == 0 && bin == l.base {
+			return state(v), nil
 		}
 	}
-	return change.Version{}, change.Permanent(fmt.Errorf("the bin %s in set %s is not a state of a fence; name a set that holds nothing else", l.bins[0], r.Key.SetName()))
+	return 0, change.Permanent(fmt.Errorf("the bin %s in set %s is not a state of a fence; name a set that holds nothing else", bin, r.Key.SetName()))
 }

@@ -190,6 +190,23 @@ func TestFence_namespaces(t *testing.T) {
 	}
 }
 
+// An update is kept with the version that it is based on, for each namespace, until a version
+// with all bins is recorded.
+func TestFence_keepsTheBase(t *testing.T) {
+	f := openFence(t, server(t), newSet(), "")
+	for _, namespace := range []string{"shop", "a-namespace-of-31-bytes-is-long"} {
+		first, second, older, whole := stateOf(namespace, 1, write(5, 1)), stateOf(namespace, 1, write(7, 3)), stateOf(namespace, 1, write(6, 2)), stateOf(namespace, 1, write(8, 4))
+		first.Partial, second.Partial, second.Base = true, true, change.Version{LUT: 4, Generation: 9, Op: change.Delete}
+		for _, step := range []struct{ write, want sink.State }{{first, first}, {second, second}, {older, second}, {whole, whole}} {
+			record(t, f, step.write)
+			got := []sink.State{{Namespace: namespace, Digest: first.Digest, Base: write(1, 1), Partial: true}}
+			if verdicts := f.Read(t.Context(), got); verdicts != nil || got[0] != step.want {
+				t.Errorf("%s: %+v (%v), want %+v", namespace, got[0], verdicts, step.want)
+			}
+		}
+	}
+}
+
 // The record of a state is in the partition of the record, sorts like it, and is another one.
 func TestFenceDigest(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {

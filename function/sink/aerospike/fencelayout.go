@@ -39,14 +39,22 @@ func (m fenceMask) digest(d change.Digest) change.Digest {
 // maxBinName is the longest name of a bin that Aerospike takes, in bytes.
 const maxBinName = 15
 
-// FenceBin returns the name of the bin that holds the state of the record in a namespace of the
+// FenceBin returns the name of the bin that holds the newest version of the record in a namespace of the
 // source: the namespace, or the first bytes of its hash if it is too long. Records of several
 // namespaces with the same digest have their states in one record.
 func FenceBin(namespace string) string {
 	if namespace != "" && len(namespace) <= maxBinName && !strings.HasPrefix(namespace, hashPrefix) {
 		return namespace
 	}
-	sum := sha256.Sum256([]byte(namespace))
+	return hashedBin(namespace)
+}
+
+// fenceBaseBin returns the name of the bin that holds the base of the state, while the newest
+// version is an update of some bins. It is 0 if no version with all bins is known.
+func fenceBaseBin(namespace string) string { return hashedBin("base of " + namespace) }
+
+func hashedBin(text string) string {
+	sum := sha256.Sum256([]byte(text))
 	return hashPrefix + hex.EncodeToString(sum[:7])
 }
 
@@ -64,14 +72,16 @@ func FenceVersion(value int64) change.Version {
 
 // fenceLayout is the layout of the states of one namespace.
 type fenceLayout struct {
-	bins   []string // the one
-	filter *template
+	newest, base string   // bins
+	bins         []string // both
+	deleteBase   *as.Operation
+	filter       *template
 }
 
 func newFenceLayout(namespace string) *fenceLayout {
-	bin := FenceBin(namespace)
+	bin, base := FenceBin(namespace), fenceBaseBin(namespace)
 	v, low := as.ExpIntBin(bin), as.ExpIntVal(0xffff)
-	return &fenceLayout{bins: []string{bin}, filter: newTemplate(3, func(i []*as.Expression) *as.Expression {
+	return &fenceLayout{newest: bin, base: base, bins: []string{bin, base}, deleteBase: as.PutOp(as.NewBin(base, nil)), filter: newTemplate(3, func(i []*as.Expression) *as.Expression {
 		first, last, before := i[0], i[1], i[2]
 		later := as.ExpIntAnd(as.ExpNumSub(before, v), low) // by how many generations, less one
 		return as.ExpOr(

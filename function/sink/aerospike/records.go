@@ -62,7 +62,9 @@ import (
 // # Assumptions
 //
 // Only sinks with the same set of versions write to the targets, and the clock of a server
-// does not go back between steps 1 and 3.
+// does not go back between steps 1 and 3. A change whose command to create the target had no
+// answer is repeated: the server may carry the command out after a newer delete has found the
+// target absent.
 type records struct {
 	config
 	recordsConfig
