@@ -235,9 +235,7 @@ func (p *pipeline) snapshot(t *testing.T) (state, time.Time) {
 	for _, v := range p.source.Newest("shop") {
 		last = max(last, v.LUT)
 	}
-	for time.Now().UnixMilli() <= last {
-		time.Sleep(time.Millisecond) // the clock is the node's
-	}
+	changetest.WaitFor(t, "a later time", func() bool { return time.Now().UnixMilli() > last }) // the clock is the node's
 	return stateOf(p.node, "shop"), time.UnixMilli(last + 1)
 }
 
@@ -478,13 +476,10 @@ func TestRestore_killed(t *testing.T) {
 // waitForCheckpoint waits until a checkpoint says that records were written.
 func waitForCheckpoint(t *testing.T, path string) {
 	t.Helper()
-	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+	changetest.WaitFor(t, "progress in the checkpoint", func() bool {
 		text, err := os.ReadFile(path)
-		if err == nil && strings.Contains(string(text), `"Records": `) && !strings.Contains(string(text), `"Records": 0,`) {
-			return
-		}
-	}
-	t.Fatal("no progress in the checkpoint")
+		return err == nil && strings.Contains(string(text), `"Records": `) && !strings.Contains(string(text), `"Records": 0,`)
+	})
 }
 
 // A node that goes away in the middle is waited for, and nothing is lost or doubled.
