@@ -39,7 +39,7 @@ func TestBinary_largestMessage(t *testing.T) {
 		"128 MiB, less 1": {fmt.Sprintf(", max-message-bytes: %d", xdr.MaxSize-1), xdr.MaxSize - 1},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if raced && tt.limit > xdr.DefaultLimit {
+			if changetest.Raced && tt.limit > xdr.DefaultLimit {
 				t.Skip("under the race detector 128 MiB take longer than XDR waits")
 			}
 			l := delivertest.New(t, nil)

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/aerosink/aerosink/connector/change"
+	"github.com/aerosink/aerosink/connector/change/changetest"
 	"github.com/aerosink/aerosink/function/replay/newest"
 )
 
@@ -41,7 +42,7 @@ func peak(f func()) (most uint64) {
 // The index of a million changes takes no more than 64 MiB, whether they are of as many
 // records, or of a few in one partition that are written all the time.
 func TestIndex_memory(t *testing.T) {
-	if testing.Short() || raced {
+	if testing.Short() || changetest.Raced {
 		t.Skip("it indexes a million changes twice, and the race detector takes memory of its own")
 	}
 	const files, size, bound = 20, 50_000, 64 << 20
