@@ -59,7 +59,11 @@ func (p *Packer) Close() {
 	m := p.open[len(p.open)-1]
 	p.open = p.open[:len(p.open)-1]
 	var header [headerRoom]byte
-	h := appendHead(header[:0], m.kind, m.count)
+	n := m.count
+	if m.kind == KindMap {
+		n /= 2 // pairs
+	}
+	h := AppendHead(header[:0], m.kind, n)
 	spare := headerRoom - len(h)
 	if len(p.buf)-m.at-headerRoom > maxMoved {
 		copy(p.buf[m.at+spare:], h)
@@ -100,7 +104,7 @@ func (p *Packer) Add(v Value) {
 	case KindBool:
 		p.buf = append(p.buf, 0xc2+byte(v.num))
 	case KindInteger:
-		p.buf = appendInteger(p.buf, v.Integer())
+		p.buf = AppendInteger(p.buf, v.Integer())
 	case KindUnsigned:
 		p.buf = binary.BigEndian.AppendUint64(append(p.buf, 0xcf), v.num)
 	case KindDouble:
@@ -109,7 +113,7 @@ func (p *Packer) Add(v Value) {
 		p.buf = append(p.buf, v.raw...)
 	default:
 		content := v.Bytes()
-		p.buf = appendStringHead(p.buf, uint64(len(content))+1)
+		p.buf = AppendTextHead(p.buf, uint64(len(content))+1)
 		p.buf = append(append(p.buf, byte(v.kind)), content...)
 	}
 }
@@ -128,10 +132,11 @@ func (p *Packer) added() {
 	}
 }
 
-func appendHead(b []byte, kind Kind, n uint64) []byte {
+// AppendHead appends the shortest head of a packed list with n elements, or map with n pairs.
+func AppendHead(b []byte, kind Kind, n uint64) []byte {
 	short, long := byte(0x90), byte(0xdc)
 	if kind == KindMap {
-		short, long, n = 0x80, 0xde, n/2
+		short, long = 0x80, 0xde
 	}
 	switch {
 	case n < 16:
@@ -142,7 +147,9 @@ func appendHead(b []byte, kind Kind, n uint64) []byte {
 	return binary.BigEndian.AppendUint32(append(b, long+1), uint32(n))
 }
 
-func appendStringHead(b []byte, n uint64) []byte {
+// AppendTextHead appends the shortest head of a packed string, blob or GeoJSON of n bytes, of
+// which the first is the particle type.
+func AppendTextHead(b []byte, n uint64) []byte {
 	switch {
 	case n < 32:
 		return append(b, 0xa0|byte(n))
@@ -154,7 +161,8 @@ func appendStringHead(b []byte, n uint64) []byte {
 	return binary.BigEndian.AppendUint32(append(b, 0xdb), uint32(n))
 }
 
-func appendInteger(b []byte, v int64) []byte {
+// AppendInteger appends the shortest packed form of v.
+func AppendInteger(b []byte, v int64) []byte {
 	switch {
 	case v >= -32 && v <= math.MaxInt8:
 		return append(b, byte(v))

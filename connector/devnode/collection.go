@@ -82,7 +82,7 @@ func (r *repacker) value(b []byte, depth int) (rest []byte, kind change.Kind, ok
 func (r *repacker) scalar(b []byte) (rest []byte, kind change.Kind, ok bool) {
 	u := unpacker{rest: b}
 	if text, ok := u.raw(); ok {
-		r.out = append(appendTextHead(r.out, len(text)), text...)
+		r.out = append(change.AppendTextHead(r.out, uint64(len(text))), text...)
 		if len(text) > 0 && (change.Kind(text[0]) == change.KindString || change.Kind(text[0]) == change.KindBlob) {
 			return u.rest, change.Kind(text[0]), true
 		}
@@ -91,7 +91,7 @@ func (r *repacker) scalar(b []byte) (rest []byte, kind change.Kind, ok bool) {
 	v, _, ok := u.next()
 	switch v.Kind() {
 	case change.KindInteger:
-		r.out = appendInteger(r.out, v.Integer())
+		r.out = change.AppendInteger(r.out, v.Integer())
 	case change.KindUnsigned:
 		r.out = binary.BigEndian.AppendUint64(append(r.out, 0xcf), v.Unsigned())
 	default:
@@ -126,10 +126,10 @@ func (r *repacker) head(b []byte, kind change.Kind) (rest []byte, n int, flags b
 		}
 	}
 	if flags == 0 {
-		r.out = appendCollectionHead(r.out, kind, n)
+		r.out = change.AppendHead(r.out, kind, uint64(n))
 		return rest, n, 0, true
 	}
-	r.out = append(appendCollectionHead(r.out, kind, n+1), 0xc7, 0, flags)
+	r.out = append(change.AppendHead(r.out, kind, uint64(n+1)), 0xc7, 0, flags)
 	if kind == change.KindMap {
 		r.out = append(r.out, 0xc0)
 	}
@@ -360,55 +360,4 @@ func rank(kind change.Kind) int {
 	}
 	return slices.Index([]change.Kind{change.KindNil, change.KindBool, change.KindInteger, change.KindString, change.KindList,
 		change.KindMap, change.KindBlob, change.KindDouble, change.KindGeoJSON, change.KindOpaque}, kind)
-}
-
-// appendCollectionHead appends the shortest head of a list or map with n elements or pairs.
-func appendCollectionHead(b []byte, kind change.Kind, n int) []byte {
-	short, long := byte(0x90), byte(0xdc)
-	if kind == change.KindMap {
-		short, long = 0x80, 0xde
-	}
-	switch {
-	case n < 16:
-		return append(b, short|byte(n))
-	case n <= math.MaxUint16:
-		return binary.BigEndian.AppendUint16(append(b, long), uint16(n))
-	}
-	return binary.BigEndian.AppendUint32(append(b, long+1), uint32(n))
-}
-
-// appendTextHead appends the shortest head of a string of n bytes.
-func appendTextHead(b []byte, n int) []byte {
-	switch {
-	case n < 32:
-		return append(b, 0xa0|byte(n))
-	case n <= math.MaxUint8:
-		return append(b, 0xd9, byte(n))
-	case n <= math.MaxUint16:
-		return binary.BigEndian.AppendUint16(append(b, 0xda), uint16(n))
-	}
-	return binary.BigEndian.AppendUint32(append(b, 0xdb), uint32(n))
-}
-
-// appendInteger appends the shortest form of an integer.
-func appendInteger(b []byte, v int64) []byte {
-	switch {
-	case v >= -32 && v <= math.MaxInt8:
-		return append(b, byte(v))
-	case v < math.MinInt32:
-		return binary.BigEndian.AppendUint64(append(b, 0xd3), uint64(v))
-	case v < math.MinInt16:
-		return binary.BigEndian.AppendUint32(append(b, 0xd2), uint32(v))
-	case v < math.MinInt8:
-		return binary.BigEndian.AppendUint16(append(b, 0xd1), uint16(v))
-	case v < 0:
-		return append(b, 0xd0, byte(v))
-	case v <= math.MaxUint8:
-		return append(b, 0xcc, byte(v))
-	case v <= math.MaxUint16:
-		return binary.BigEndian.AppendUint16(append(b, 0xcd), uint16(v))
-	case v <= math.MaxUint32:
-		return binary.BigEndian.AppendUint32(append(b, 0xce), uint32(v))
-	}
-	return binary.BigEndian.AppendUint64(append(b, 0xcf), uint64(v))
 }
