@@ -12,6 +12,7 @@ import (
 	"github.com/aerosink/aerosink/connector/change"
 	"github.com/aerosink/aerosink/connector/change/changetest"
 	"github.com/aerosink/aerosink/connector/devnode"
+	"github.com/aerosink/aerosink/connector/devnode/devnodetest"
 	"github.com/aerosink/aerosink/connector/format/json"
 	"github.com/aerosink/aerosink/function/sink/sinktest"
 )
@@ -65,12 +66,8 @@ func (f *fenceBody) at(number int64) []byte {
 // BenchmarkFence measures whole requests of 500 new versions of records, from the body to the IDs
 // of messages, without a fence, with one in memory, and with one in a node in this process.
 func BenchmarkFence(b *testing.B) {
-	node, err := devnode.Listen("127.0.0.1:0", devnode.Config{Namespaces: []string{"state"}})
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer func() { _ = node.Close() }() // nothing is left to be done
-	var senders, requests atomic.Int64  // also of earlier runs, whose states are still in the node
+	node := devnodetest.Start(b, devnode.Config{Namespaces: []string{"state"}})
+	var senders, requests atomic.Int64 // also of earlier runs, whose states are still in the node
 	for _, tt := range []struct{ name, fence, sink string }{
 		{"none", "", ""},
 		{"memory", "memory", ""},

@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/aerosink/aerosink/connector/devnode"
+	"github.com/aerosink/aerosink/connector/devnode/devnodetest"
 	"github.com/aerosink/aerosink/function/google"
 	"github.com/aerosink/aerosink/function/settings"
 	"github.com/aerosink/aerosink/function/sink"
@@ -87,11 +88,7 @@ func TestReadme_mediaTypes(t *testing.T) {
 // The README's table of metrics lists exactly the metrics that exist once a change is stored.
 func TestReadme_metrics(t *testing.T) {
 	sinktest.New(t)
-	node, err := devnode.Listen("127.0.0.1:0", devnode.Config{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer node.Close()
+	node := devnodetest.Start(t, devnode.Config{})
 	r, _ := newReceiver(t, env("SINKS", both+",aerospike://"+node.Addr()+"/test/raw?mode=raw&from=shop"))
 	if w := post(r, "application/json", jsonChange(1)); w.Code != http.StatusOK {
 		t.Fatalf("status %d: %s", w.Code, w.Body)

@@ -11,21 +11,13 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/aerosink/aerosink/connector/devnode"
+	"github.com/aerosink/aerosink/connector/devnode/devnodetest"
 )
 
 // listen starts a node that ends with the test.
 func listen(t testing.TB, c devnode.Config) *devnode.Node {
 	t.Helper()
-	n, err := devnode.Listen("127.0.0.1:0", c)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := n.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return n
+	return devnodetest.Start(t, c)
 }
 
 // connect returns a client of n.

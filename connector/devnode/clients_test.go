@@ -3,7 +3,6 @@ package devnode_test
 import (
 	"cmp"
 	"fmt"
-	"net"
 	"os"
 	"strings"
 	"testing"
@@ -11,6 +10,7 @@ import (
 
 	"github.com/aerosink/aerosink/connector/change/changetest"
 	"github.com/aerosink/aerosink/connector/devnode"
+	"github.com/aerosink/aerosink/connector/devnode/devnodetest"
 )
 
 // client is a client of Aerospike that carries out commands, which has an implementation for
@@ -40,10 +40,7 @@ func (s *server) kind() string {
 // durable deletes nor an nsup-period.
 func newServer(t testing.TB) server {
 	t.Helper()
-	if address := os.Getenv("AEROSPIKE_HOST"); address != "" {
-		if _, _, err := net.SplitHostPort(address); err != nil {
-			address = net.JoinHostPort(address, "3000")
-		}
+	if address, ok := devnodetest.Server(); ok {
 		return server{address, cmp.Or(os.Getenv("AEROSPIKE_NAMESPACE"), "test"), true}
 	}
 	return server{listen(t, devnode.Config{}).Addr(), "test", false}

@@ -15,6 +15,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/aerosink/aerosink/connector/devnode"
+	"github.com/aerosink/aerosink/connector/devnode/devnodetest"
 )
 
 // The tests of this file compare the node with a server of release 8.0. AEROSPIKE_HOST is the
@@ -56,8 +57,8 @@ func newNodeWire(t testing.TB) *wire {
 // newServerWire returns a wire to the server of AEROSPIKE_HOST, nil if there is none.
 func newServerWire(t testing.TB) *wire {
 	t.Helper()
-	address := os.Getenv("AEROSPIKE_HOST")
-	if address == "" {
+	address, ok := devnodetest.Server()
+	if !ok {
 		return nil
 	}
 	w := newWire(address)

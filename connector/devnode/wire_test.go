@@ -6,7 +6,6 @@ import (
 	"errors"
 	"io"
 	"net"
-	"os"
 	"slices"
 	"strings"
 	"syscall"
@@ -16,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/aerosink/aerosink/connector/devnode"
+	"github.com/aerosink/aerosink/connector/devnode/devnodetest"
 )
 
 // frame returns a message of a type with its header.
@@ -74,12 +74,9 @@ func dial(t testing.TB, n *devnode.Node) net.Conn {
 // have a namespace "test", or else to a node with a clock that stands still.
 func dialServer(t testing.TB) (conn net.Conn, real bool) {
 	t.Helper()
-	address := os.Getenv("AEROSPIKE_HOST")
-	if address == "" {
+	address, ok := devnodetest.Server()
+	if !ok {
 		return dial(t, listen(t, devnode.Config{Now: fixedClock})), false
-	}
-	if !strings.Contains(address, ":") {
-		address += ":3000"
 	}
 	conn, err := net.Dial("tcp", address)
 	if err != nil {

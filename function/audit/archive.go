@@ -32,7 +32,7 @@ func openArchive(ctx context.Context, o *Options, p *progress) (*archive, error)
 		filter.Sets = []string{o.Against.Set}
 	}
 	return &archive{namespace: o.Against.Namespace, source: source, ignored: o.Ignore, options: newest.Options{
-		Source: source, Parser: o.Parser, Filter: filter, Printf: p.printf, Errorf: p.errorf, Progress: p.indexed,
+		Source: source, Parser: o.Parser, Filter: filter, Printf: p.Printf, Errorf: p.Errorf, Progress: p.indexed,
 	}}, nil
 }
 

@@ -111,7 +111,7 @@ func (a *audit) run(ctx context.Context) (err error) {
 	defer a.database.client.Close()
 	c := a.checkpoint
 	a.progress = newProgress(a.o.Out, a.o.Terminal, c)
-	a.database.noteLag(ctx, a.o.Margin, a.progress.printf)
+	a.database.noteLag(ctx, a.o.Margin, a.progress.Printf)
 	if a.source, err = openSource(ctx, &a.o, a.progress); err != nil {
 		return err
 	}
@@ -121,7 +121,7 @@ func (a *audit) run(ctx context.Context) (err error) {
 	}
 	done := false
 	defer func() { err = errors.Join(err, a.pending.close(done)) }()
-	defer a.progress.start()()
+	defer a.progress.Start()()
 	if err := a.compare(ctx); err != nil {
 		return err
 	}
@@ -186,7 +186,7 @@ func (a *audit) scan(ctx context.Context, scans chan<- *scan[Record]) error {
 	for first, n := a.checkpoint.Next, 1; first < change.Partitions; {
 		end := min(first+n, change.Partitions)
 		var s *scan[Record]
-		err := retry.Do(ctx, a.progress.printf, "scan the database", func() (err error) {
+		err := retry.Do(ctx, a.progress.Printf, "scan the database", func() (err error) {
 			s, err = a.database.scan(ctx, first, end)
 			return err
 		})
@@ -238,7 +238,7 @@ func (a *audit) resolve(ctx context.Context, suspects []pair) error {
 	sum := &a.checkpoint.Summary
 	sum.Read += int64(len(suspects))
 	var records []*Record
-	err := retry.Do(ctx, a.progress.printf, "read the database", func() (err error) {
+	err := retry.Do(ctx, a.progress.Printf, "read the database", func() (err error) {
 		records, err = a.database.read(ctx, suspects)
 		return err
 	})
@@ -271,7 +271,7 @@ func (a *audit) confirm(ctx context.Context) error {
 		return nil
 	}
 	if wait := time.Until(a.checkpoint.Absent.Add(a.o.Margin)); wait > 0 {
-		a.progress.printf("waiting %s for deletes that are under way", wait.Round(time.Millisecond))
+		a.progress.Printf("waiting %s for deletes that are under way", wait.Round(time.Millisecond))
 		select {
 		case <-time.After(wait):
 		case <-ctx.Done():

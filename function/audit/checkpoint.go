@@ -1,14 +1,10 @@
 package audit
 
 import (
-	"crypto/sha256"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"time"
+
+	"github.com/aerosink/aerosink/function/replay/checkpointfile"
 )
 
 // checkpoint is the progress of an audit, which is kept in a file. The partitions below Next
@@ -31,19 +27,13 @@ type checkpoint struct {
 func openCheckpoint(o *Options, now time.Time) (*checkpoint, error) {
 	c := &checkpoint{Fingerprint: fingerprint(o), Begun: now, path: o.Checkpoint}
 	c.Summary.Since, c.Summary.Watermark = o.Since, now.Add(-o.Margin).Truncate(time.Millisecond)
-	if c.path == "" {
-		return c, nil
-	}
-	text, err := os.ReadFile(c.path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return c, c.write()
-	}
-	if err != nil {
-		return nil, fmt.Errorf("read checkpoint: %w", err)
-	}
 	earlier := &checkpoint{path: c.path}
-	if err := json.Unmarshal(text, earlier); err != nil {
-		return nil, fmt.Errorf("%s is not a checkpoint: %w; name another file", c.path, err)
+	found, err := checkpointfile.Load(c.path, earlier)
+	if err != nil {
+		return nil, err
+	}
+	if !found {
+		return c, c.write()
 	}
 	if earlier.Fingerprint != c.Fingerprint {
 		return nil, fmt.Errorf("the checkpoint %s belongs to an audit with other arguments; give the same arguments, or name another file", c.path)
@@ -54,11 +44,7 @@ func openCheckpoint(o *Options, now time.Time) (*checkpoint, error) {
 // fingerprint identifies an audit by its arguments. Since is not part of it: it may be
 // relative to now. The checkpoint keeps that of the first run.
 func fingerprint(o *Options) string {
-	text, err := json.Marshal([]any{o.From, o.Against.Address(), o.Against.Namespace, o.Against.Set, o.Since.IsZero(), o.Ignore, o.Exact, o.Margin, o.Tolerance})
-	if err != nil {
-		panic("audit: " + err.Error())
-	}
-	return fmt.Sprintf("%x", sha256.Sum256(text))
+	return checkpointfile.Fingerprint(o.From, o.Against.Address(), o.Against.Namespace, o.Against.Set, o.Since.IsZero(), o.Ignore, o.Exact, o.Margin, o.Tolerance)
 }
 
 // done saves that the partitions below next are done, and what is suspected in them.
@@ -81,37 +67,6 @@ func (c *checkpoint) pendingPath() string {
 	return c.path + ".suspects"
 }
 
-// write replaces the file in one step, so that it is complete at every moment.
-func (c *checkpoint) write() error {
-	if c.path == "" {
-		return nil
-	}
-	text, err := json.MarshalIndent(c, "", "  ")
-	if err != nil {
-		return fmt.Errorf("write checkpoint: %w", err)
-	}
-	file, err := os.CreateTemp(filepath.Dir(c.path), filepath.Base(c.path)+".*")
-	if err != nil {
-		return fmt.Errorf("write checkpoint: %w", err)
-	}
-	_, err = file.Write(append(text, '\n'))
-	err = errors.Join(err, file.Sync(), file.Close())
-	if err == nil {
-		err = os.Rename(file.Name(), c.path)
-	}
-	if err != nil {
-		return fmt.Errorf("write checkpoint: %w", errors.Join(err, os.Remove(file.Name())))
-	}
-	return nil
-}
+func (c *checkpoint) write() error { return checkpointfile.Save(c.path, c) }
 
-// remove removes the file.
-func (c *checkpoint) remove() error {
-	if c.path == "" {
-		return nil
-	}
-	if err := os.Remove(c.path); err != nil {
-		return fmt.Errorf("remove checkpoint: %w", err)
-	}
-	return nil
-}
+func (c *checkpoint) remove() error { return checkpointfile.Remove(c.path) }

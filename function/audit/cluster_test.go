@@ -17,6 +17,7 @@ import (
 	"github.com/aerosink/aerosink/connector/change"
 	"github.com/aerosink/aerosink/connector/change/changetest"
 	"github.com/aerosink/aerosink/connector/devnode"
+	"github.com/aerosink/aerosink/connector/devnode/devnodetest"
 	"github.com/aerosink/aerosink/connector/format/formats"
 	"github.com/aerosink/aerosink/connector/format/json"
 	"github.com/aerosink/aerosink/function/audit"
@@ -48,25 +49,21 @@ func newNode(t testing.TB, config devnode.Config) *cluster {
 		config.Namespaces = []string{"shop", "other"}
 	}
 	config.Now = c.clock.now
-	node, err := devnode.Listen("127.0.0.1:0", config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = node.Close() })
+	node := devnodetest.Start(t, config)
 	c.node, c.address = node, node.Addr()
 	c.connect()
 	return c
 }
 
-// anyCluster returns the server at AEROSPIKE_HOST (HOST:PORT), in the namespace
-// AEROSPIKE_NAMESPACE, if that is set, or else starts a development node.
+// anyCluster returns the server that AEROSPIKE_HOST names, with the namespace that
+// AEROSPIKE_NAMESPACE names, or else starts a development node.
 func anyCluster(t testing.TB) *cluster {
 	t.Helper()
-	host := os.Getenv("AEROSPIKE_HOST")
-	if host == "" {
+	address, ok := devnodetest.Server()
+	if !ok {
 		return newNode(t, devnode.Config{})
 	}
-	c := &cluster{t: t, address: host, namespace: os.Getenv("AEROSPIKE_NAMESPACE"), set: "audit" + strconv.FormatUint(rand.Uint64(), 36)}
+	c := &cluster{t: t, address: address, namespace: os.Getenv("AEROSPIKE_NAMESPACE"), set: "audit" + strconv.FormatUint(rand.Uint64(), 36)}
 	if c.namespace == "" {
 		c.namespace = "test"
 	}

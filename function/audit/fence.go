@@ -42,7 +42,7 @@ func (f *fence) states(ctx context.Context, since time.Time) (iter.Seq2[State, e
 		for first, n := 0, 1; first < change.Partitions; {
 			end := min(first+n, change.Partitions)
 			var s *scan[State]
-			err := retry.Do(ctx, f.progress.printf, "scan the states of the fence", func() (err error) {
+			err := retry.Do(ctx, f.progress.Printf, "scan the states of the fence", func() (err error) {
 				s, err = f.scan(ctx, since, first, end)
 				return err
 			})

@@ -10,6 +10,7 @@ import (
 
 	"github.com/aerosink/aerosink/connector/change"
 	"github.com/aerosink/aerosink/connector/devnode"
+	"github.com/aerosink/aerosink/connector/devnode/devnodetest"
 	"github.com/aerosink/aerosink/function/replay"
 	"github.com/aerosink/aerosink/function/sink"
 	"github.com/aerosink/aerosink/function/sink/aerospike"
@@ -45,11 +46,7 @@ func BenchmarkRestore(b *testing.B) {
 				content[fmt.Sprintf("%02d%s", i, ext)] = archives[ext](b, changes)
 			}
 			from := store(b, content)
-			node, err := devnode.Listen("127.0.0.1:0", devnode.Config{Namespaces: []string{"shop"}})
-			if err != nil {
-				b.Fatal(err)
-			}
-			defer node.Close()
+			node := devnodetest.Start(b, devnode.Config{Namespaces: []string{"shop"}})
 			u, err := url.Parse("aerospike://" + node.Addr() + "/shop?mode=records&versions=none")
 			if err != nil {
 				b.Fatal(err)

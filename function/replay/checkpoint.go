@@ -1,15 +1,10 @@
 package replay
 
 import (
-	"crypto/sha256"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"time"
 
+	"github.com/aerosink/aerosink/function/replay/checkpointfile"
 	"github.com/aerosink/aerosink/function/replay/objects"
 )
 
@@ -37,19 +32,13 @@ type checkpoint struct {
 // openCheckpoint returns the checkpoint that an earlier run left, or a new one.
 func openCheckpoint(o Options) (*checkpoint, error) {
 	c := &checkpoint{Fingerprint: fingerprint(o), Since: o.Filter.Since, Until: o.Filter.Until, path: o.Checkpoint}
-	if o.Checkpoint == "" {
-		return c, nil
-	}
-	text, err := os.ReadFile(o.Checkpoint)
-	if errors.Is(err, fs.ErrNotExist) {
-		return c, c.write()
-	}
+	earlier := &checkpoint{path: c.path}
+	found, err := checkpointfile.Load(c.path, earlier)
 	if err != nil {
-		return nil, fmt.Errorf("read checkpoint: %w", err)
+		return nil, err
 	}
-	earlier := &checkpoint{path: o.Checkpoint}
-	if err := json.Unmarshal(text, earlier); err != nil {
-		return nil, fmt.Errorf("%s is not a checkpoint: %w; name another file", o.Checkpoint, err)
+	if !found {
+		return c, c.write()
 	}
 	if earlier.Fingerprint != c.Fingerprint {
 		return nil, fmt.Errorf("the checkpoint %s belongs to a replay with other arguments; give the same arguments, or name another file", o.Checkpoint)
@@ -64,11 +53,7 @@ func fingerprint(o Options) string {
 	for _, spec := range o.To {
 		to = append(to, spec.URL)
 	}
-	text, err := json.Marshal([]any{o.From, to, o.Filter.Namespaces, o.Filter.Sets, o.Filter.Since.IsZero(), o.Filter.Until.IsZero()})
-	if err != nil {
-		panic("replay: " + err.Error())
-	}
-	return fmt.Sprintf("%x", sha256.Sum256(text))
+	return checkpointfile.Fingerprint(o.From, to, o.Filter.Namespaces, o.Filter.Sets, o.Filter.Since.IsZero(), o.Filter.Until.IsZero())
 }
 
 // filter returns f with the times of the first run.
@@ -109,37 +94,6 @@ func (c *checkpoint) forget(listing string, horizon time.Time) error {
 	return c.write()
 }
 
-// write replaces the file in one step, so that it is complete at every moment.
-func (c *checkpoint) write() error {
-	if c.path == "" {
-		return nil
-	}
-	text, err := json.MarshalIndent(c, "", "  ")
-	if err != nil {
-		return fmt.Errorf("write checkpoint: %w", err)
-	}
-	file, err := os.CreateTemp(filepath.Dir(c.path), filepath.Base(c.path)+".*")
-	if err != nil {
-		return fmt.Errorf("write checkpoint: %w", err)
-	}
-	_, err = file.Write(append(text, '\n'))
-	err = errors.Join(err, file.Sync(), file.Close())
-	if err == nil {
-		err = os.Rename(file.Name(), c.path)
-	}
-	if err != nil {
-		return fmt.Errorf("write checkpoint: %w", errors.Join(err, os.Remove(file.Name())))
-	}
-	return nil
-}
+func (c *checkpoint) write() error { return checkpointfile.Save(c.path, c) }
 
-// remove removes the file.
-func (c *checkpoint) remove() error {
-	if c.path == "" {
-		return nil
-	}
-	if err := os.Remove(c.path); err != nil {
-		return fmt.Errorf("replay: remove checkpoint: %w", err)
-	}
-	return nil
-}
+func (c *checkpoint) remove() error { return checkpointfile.Remove(c.path) }

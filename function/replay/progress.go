@@ -2,18 +2,17 @@ package replay
 
 import (
 	"fmt"
-	"io"
 	"sync"
 	"time"
 
 	"github.com/aerosink/aerosink/connector/plural"
+	"github.com/aerosink/aerosink/function/replay/status"
 )
 
 // progress counts what a replay has done and prints it, with the errors. It is safe for
 // concurrent use.
 type progress struct {
-	out      io.Writer
-	terminal bool // rewrite the progress on one line
+	*status.Printer
 
 	begun   time.Time
 	objects int     // to read
@@ -26,47 +25,12 @@ type progress struct {
 	mu      sync.Mutex
 	sum     Summary
 	reached int64 // bytes read of the current object
-	errors  int   // printed by errorf, or left out
-	shown   bool  // the last line on the terminal is the progress
 }
 
-// Intervals between two lines of progress.
-const (
-	terminalInterval = 200 * time.Millisecond
-	logInterval      = 10 * time.Second
-)
-
-// maxErrors bounds the lines that errorf prints.
-const maxErrors = 100
-
-// start prints progress until stop is called.
-func (p *progress) start() (stop func()) {
-	p.before = p.sum
-	interval := logInterval
-	if p.terminal {
-		interval = terminalInterval
-	}
-	done, ended := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(ended)
-		tick := time.NewTicker(interval)
-		defer tick.Stop()
-		for {
-			select {
-			case <-tick.C:
-				p.show()
-			case <-done:
-				return
-			}
-		}
-	}()
-	return func() {
-		close(done)
-		<-ended
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		p.clear()
-	}
+func newProgress(o *Options, sum Summary) *progress {
+	p := &progress{begun: time.Now(), sum: sum, before: sum}
+	p.Printer = status.New(o.Out, o.Terminal, p.line)
+	return p
 }
 
 // set sets the sum.
@@ -107,56 +71,14 @@ func (p *progress) summary() Summary {
 	return p.sum
 }
 
-// printf prints a line.
-func (p *progress) printf(line string, args ...any) {
+// line returns the line of progress.
+func (p *progress) line() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.clear()
-	_, _ = fmt.Fprintf(p.out, line+"\n", args...) // nothing depends on it
-}
-
-// errorf prints a line about a change. There may be very many of them, so it prints the
-// first maxErrors only.
-func (p *progress) errorf(line string, args ...any) {
-	p.mu.Lock()
-	p.errors++
-	n := p.errors
-	p.mu.Unlock()
-	switch {
-	case n <= maxErrors:
-		p.printf(line, args...)
-	case n == maxErrors+1:
-		p.printf("further errors are counted, not printed")
-	}
-}
-
-// clear removes the line of progress from the terminal.
-func (p *progress) clear() {
-	if p.shown {
-		_, _ = io.WriteString(p.out, "\r\x1b[K")
-		p.shown = false
-	}
-}
-
-// show prints the line of progress.
-func (p *progress) show() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.clear()
-	line := p.line(time.Since(p.begun))
-	if p.terminal {
-		p.shown = true
-	} else {
-		line += "\n"
-	}
-	_, _ = io.WriteString(p.out, line)
-}
-
-// line returns the line of progress after that time.
-func (p *progress) line(taken time.Duration) string {
 	if p.records > 0 {
 		return p.recordsLine(time.Since(p.written))
 	}
+	taken := time.Since(p.begun)
 	objects, changes := p.sum.Objects-p.before.Objects, p.sum.Changes-p.before.Changes
 	bytes := p.sum.Bytes - p.before.Bytes + p.reached
 	line := fmt.Sprintf("%d of %s, %s, %.0f/s", objects, plural.Of(p.objects, "object"), plural.Of(changes, "change"), float64(changes)/taken.Seconds())

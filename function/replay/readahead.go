@@ -91,7 +91,7 @@ func (o *reading) send(ctx context.Context, s selection) bool {
 func (r *restore) read(ctx context.Context, o *reading) {
 	var file *os.File
 	var release func()
-	err := retry.Do(ctx, r.progress.printf, "read "+o.planned.Name, func() (err error) {
+	err := retry.Do(ctx, r.progress.Printf, "read "+o.planned.Name, func() (err error) {
 		file, release, err = r.source.Fetch(ctx, o.planned.Object)
 		return err
 	})
@@ -105,7 +105,7 @@ func (r *restore) read(ctx context.Context, o *reading) {
 	case !change.IsPermanent(err):
 		last.err = fmt.Errorf("read %s: %w", o.planned.Name, err)
 	case !o.planned.Damaged: // else the index has counted it
-		r.progress.printf("%s: damaged or deleted: %v", o.planned.Name, err)
+		r.progress.Printf("%s: damaged or deleted: %v", o.planned.Name, err)
 		last.sum.Damaged++
 	}
 	o.send(ctx, last)
@@ -150,7 +150,7 @@ func (r *restore) choose(s *selection, o *reading, ordinal int, e *objects.Entry
 	case e.Parsed.Err != nil:
 		if !s.done {
 			s.sum.Unreadable++
-			r.progress.errorf("%s:%d: not a change: %v", o.planned.Name, e.Line, e.Parsed.Err)
+			r.progress.Errorf("%s:%d: not a change: %v", o.planned.Name, e.Line, e.Parsed.Err)
 		}
 	case need != newest.NeedAlone:
 		s.parts = append(s.parts, part{*c, need, ordinal, e.Line})

@@ -79,7 +79,7 @@ func Run(ctx context.Context, o Options) (Summary, error) {
 		return Summary{}, fmt.Errorf("replay: %w", err)
 	}
 	defer source.Close()
-	p := &progress{out: o.Out, terminal: o.Terminal, begun: time.Now(), sum: checkpoint.Summary}
+	p := newProgress(&o, checkpoint.Summary)
 	r := &run{
 		source:     source,
 		filter:     checkpoint.filter(o.Filter),
@@ -89,7 +89,7 @@ func Run(ctx context.Context, o Options) (Summary, error) {
 		checkpoint: checkpoint,
 	}
 	if !r.filter.Since.Equal(o.Filter.Since) || !r.filter.Until.Equal(o.Filter.Until) {
-		p.printf("continuing with the times of %s: %s", o.Checkpoint, bounds(r.filter))
+		p.Printf("continuing with the times of %s: %s", o.Checkpoint, bounds(r.filter))
 	}
 	for _, spec := range o.To {
 		s, err := spec.Open(ctx)

@@ -58,7 +58,7 @@ func (r *restore) run(ctx context.Context) error {
 	if err := r.measure(ctx); err != nil {
 		return err
 	}
-	defer r.progress.start()()
+	defer r.progress.Start()()
 	index, err := r.index(ctx)
 	if err != nil {
 		return err
@@ -79,7 +79,7 @@ func (r *restore) run(ctx context.Context) error {
 func (r *restore) index(ctx context.Context) (*newest.Index, error) {
 	index, err := newest.Read(ctx, newest.Options{
 		Source: r.source, Filter: r.filter, Wants: r.wants, Parser: r.options.Parser, Mode: r.options.Restore.Mode,
-		Printf: r.progress.printf, Errorf: r.progress.errorf,
+		Printf: r.progress.Printf, Errorf: r.progress.Errorf,
 		Progress: func(c newest.Counts) { r.progress.set(summaryOf(c)) },
 	})
 	if err != nil {
@@ -138,14 +138,14 @@ func (r *restore) resume() error {
 	}
 	c, sum := r.checkpoint, fmt.Sprintf("%x", listing.Sum(nil))
 	if c.Listing != "" && c.Listing != sum {
-		r.progress.printf("the archive has changed since the restore began; it begins anew")
+		r.progress.Printf("the archive has changed since the restore began; it begins anew")
 	}
 	if c.Listing != sum {
 		if err := c.forget(sum, horizon); err != nil {
 			return err
 		}
 	} else if c.Object != "" {
-		r.progress.printf("continuing after %s", plural.Of(c.Summary.handled(), "record"))
+		r.progress.Printf("continuing after %s", plural.Of(c.Summary.handled(), "record"))
 	}
 	r.begun = *c
 	return nil
@@ -229,7 +229,7 @@ func (r *restore) classify(f *found, c change.Change, object string, line int) {
 		c.Op, c.Mode, c.Expiry, c.Bins = change.Delete, change.ModeUnknown, 0, nil
 	case len(c.Bins) == 0:
 		f.sum.NoBins++
-		r.progress.errorf("%s:%d: the newest version of a record was shipped without bins", object, line)
+		r.progress.Errorf("%s:%d: the newest version of a record was shipped without bins", object, line)
 		return
 	default:
 		f.sum.Records++
@@ -259,7 +259,7 @@ func (r *restore) done(f *found, m mark, refused sink.Verdicts) error {
 	for i, verdict := range refused {
 		if verdict != nil {
 			f.sum.Refused++
-			r.progress.errorf("%s:%d: refused: %v", f.places[i].object, f.places[i].line, verdict)
+			r.progress.Errorf("%s:%d: refused: %v", f.places[i].object, f.places[i].line, verdict)
 		}
 	}
 	r.progress.add(f.sum)

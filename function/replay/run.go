@@ -31,7 +31,7 @@ func (r *run) all(ctx context.Context) error {
 	if err := r.measure(ctx); err != nil {
 		return err
 	}
-	defer r.progress.start()()
+	defer r.progress.Start()()
 	return r.objects(ctx)
 }
 
@@ -47,7 +47,7 @@ func (r *run) measure(ctx context.Context) error {
 		}
 	}
 	if c := r.checkpoint; c.Object != "" {
-		r.progress.printf("continuing after chunk %d of %s", c.Chunk, c.Object)
+		r.progress.Printf("continuing after chunk %d of %s", c.Chunk, c.Object)
 	}
 	return nil
 }
@@ -101,7 +101,7 @@ func (r *run) emptyError(from string) error {
 func (r *run) object(ctx context.Context, o objects.Object) error {
 	var file *os.File
 	var release func()
-	err := retry.Do(ctx, r.progress.printf, "read "+o.Name, func() (err error) {
+	err := retry.Do(ctx, r.progress.Printf, "read "+o.Name, func() (err error) {
 		file, release, err = r.source.Fetch(ctx, o)
 		return err
 	})
@@ -121,7 +121,7 @@ func (r *run) object(ctx context.Context, o objects.Object) error {
 }
 
 func (r *run) damaged(o objects.Object, err error) {
-	r.progress.printf("%s: damaged or deleted: %v", o.Name, err)
+	r.progress.Printf("%s: damaged or deleted: %v", o.Name, err)
 	r.progress.add(Summary{Damaged: 1})
 }
 
@@ -166,10 +166,10 @@ func (r *run) chunk(ctx context.Context, o objects.Object, chunk []objects.Entry
 			sum.LeftOut++
 		case errors.Is(p.Err, objects.ErrNoBytes):
 			sum.NoBytes++
-			r.progress.errorf("%s:%d: %v", o.Name, line, p.Err)
+			r.progress.Errorf("%s:%d: %v", o.Name, line, p.Err)
 		case p.Err != nil:
 			sum.Unreadable++
-			r.progress.errorf("%s:%d: not a change: %v", o.Name, line, p.Err)
+			r.progress.Errorf("%s:%d: not a change: %v", o.Name, line, p.Err)
 		default:
 			sum.Changes++
 			lines = append(lines, line)
@@ -183,7 +183,7 @@ func (r *run) chunk(ctx context.Context, o objects.Object, chunk []objects.Entry
 	for i, verdict := range verdicts {
 		if verdict != nil {
 			sum.Refused++
-			r.progress.errorf("%s:%d: refused: %v", o.Name, lines[i], verdict)
+			r.progress.Errorf("%s:%d: refused: %v", o.Name, lines[i], verdict)
 		}
 	}
 	r.progress.add(sum)

@@ -59,7 +59,7 @@ func (s *storer) put(ctx context.Context, to sink.Sink, b sink.Batch) (refused s
 	for i := range left {
 		left[i] = i
 	}
-	err = retry.Do(ctx, s.progress.printf, "store changes", func() error {
+	err = retry.Do(ctx, s.progress.Printf, "store changes", func() error {
 		part := b
 		part.Changes = make([]format.Parsed, len(left))
 		for i, at := range left {

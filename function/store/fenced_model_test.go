@@ -15,6 +15,7 @@ import (
 
 	"github.com/aerosink/aerosink/connector/change"
 	"github.com/aerosink/aerosink/connector/devnode"
+	"github.com/aerosink/aerosink/connector/devnode/devnodetest"
 	"github.com/aerosink/aerosink/connector/format"
 	"github.com/aerosink/aerosink/function/fence"
 	"github.com/aerosink/aerosink/function/sink"
@@ -308,16 +309,12 @@ func TestStore_fencedHistoriesInAerospike(t *testing.T) {
 	var broken atomic.Pointer[plan]
 	broken.Store(&plan{})
 	var requests atomic.Int64
-	node, err := devnode.Listen("127.0.0.1:0", devnode.Config{Namespaces: []string{"state"}, Fault: func(c devnode.Command) devnode.Fault {
+	node := devnodetest.Start(t, devnode.Config{Namespaces: []string{"state"}, Fault: func(c devnode.Command) devnode.Fault {
 		if c.Kind == devnode.Info || !broken.Load().fails() {
 			return devnode.Fault{}
 		}
 		return []devnode.Fault{{DropAfter: true}, {DropBefore: true}, {Code: 14}}[requests.Add(1)%3]
 	}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = node.Close() }() // nothing is left to be done
 	for name, faults := range map[string][]string{"crashes": {"crash"}, "all of it": {"a", "b", "read", "write", "crash"}} {
 		t.Run(name, func(t *testing.T) {
 			sets := 0

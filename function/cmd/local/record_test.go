@@ -14,6 +14,7 @@ import (
 
 	"github.com/aerosink/aerosink/connector/change/changetest"
 	"github.com/aerosink/aerosink/connector/devnode"
+	"github.com/aerosink/aerosink/connector/devnode/devnodetest"
 )
 
 // startLocal runs the program with args until the test ends, and returns its output and the
@@ -118,11 +119,7 @@ func TestPut_notShipped(t *testing.T) {
 }
 
 func TestRecord_errors(t *testing.T) {
-	n, err := devnode.Listen("127.0.0.1:0", devnode.Config{Namespaces: []string{"test"}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer n.Close()
+	n := devnodetest.Start(t, devnode.Config{Namespaces: []string{"test"}})
 	silent, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -168,16 +165,12 @@ func TestRecord_errors(t *testing.T) {
 // What the node answers, or does not, is said in plain words.
 func TestRecord_faults(t *testing.T) {
 	var fault atomic.Pointer[devnode.Fault]
-	n, err := devnode.Listen("127.0.0.1:0", devnode.Config{Fault: func(c devnode.Command) devnode.Fault {
+	n := devnodetest.Start(t, devnode.Config{Fault: func(c devnode.Command) devnode.Fault {
 		if c.Kind == devnode.Info {
 			return devnode.Fault{}
 		}
 		return *fault.Load()
 	}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer n.Close()
 	for _, tt := range []struct {
 		fault devnode.Fault
 		args  string

@@ -17,6 +17,7 @@ import (
 	"github.com/aerosink/aerosink/connector/change"
 	"github.com/aerosink/aerosink/connector/change/changetest"
 	"github.com/aerosink/aerosink/connector/devnode"
+	"github.com/aerosink/aerosink/connector/devnode/devnodetest"
 	jsonformat "github.com/aerosink/aerosink/connector/format/json"
 	"github.com/aerosink/aerosink/connector/xdr/xdrtest"
 )
@@ -28,14 +29,10 @@ func auditedNode(t *testing.T, n int, source *xdrtest.Source, has func(i int) bo
 	t.Helper()
 	var behind atomic.Int64
 	behind.Store(int64(time.Hour))
-	node, err := devnode.Listen("127.0.0.1:0", devnode.Config{
+	node = devnodetest.Start(t, devnode.Config{
 		Namespaces: []string{"shop"}, Source: source,
 		Now: func() time.Time { return time.Now().Add(-time.Duration(behind.Load())) },
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = node.Close() })
 	folder = t.TempDir()
 	var lines []byte
 	for i := range n {
@@ -45,6 +42,7 @@ func auditedNode(t *testing.T, n int, source *xdrtest.Source, has func(i int) bo
 		if c.Generation, c.LUT = v.Generation, v.LUT; !has(i) {
 			continue
 		}
+		var err error
 		if lines, err = (jsonformat.Format{}).Append(lines, &c); err != nil {
 			t.Fatal(err)
 		}

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/aerosink/aerosink/connector/devnode"
+	"github.com/aerosink/aerosink/connector/devnode/devnodetest"
 	"github.com/aerosink/aerosink/function/sink/sinktest"
 )
 
@@ -19,7 +20,7 @@ func TestProcess_killedBetweenPublishAndState(t *testing.T) {
 	var held atomic.Bool
 	held.Store(true)
 	published, killed := make(chan struct{}), make(chan struct{})
-	node, err := devnode.Listen("127.0.0.1:0", devnode.Config{Namespaces: []string{"state"}, Fault: func(c devnode.Command) devnode.Fault {
+	node := devnodetest.Start(t, devnode.Config{Namespaces: []string{"state"}, Fault: func(c devnode.Command) devnode.Fault {
 		if !c.Writes || !held.Swap(false) {
 			return devnode.Fault{}
 		}
@@ -27,10 +28,6 @@ func TestProcess_killedBetweenPublishAndState(t *testing.T) {
 		<-killed
 		return devnode.Fault{DropBefore: true}
 	}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = node.Close() }() // nothing is left to be done
 	fence := "aerospike://" + node.Addr() + "/state/fence?mode=fence"
 	t.Setenv("SINKS", sinktest.PubSubSink+","+fence)
 	post := func(p *sinkProcess, change string) (answer string, err error) {

@@ -29,6 +29,7 @@ import (
 	"github.com/aerosink/aerosink/connector/deliver"
 	"github.com/aerosink/aerosink/connector/deliver/post"
 	"github.com/aerosink/aerosink/connector/devnode"
+	"github.com/aerosink/aerosink/connector/devnode/devnodetest"
 	"github.com/aerosink/aerosink/connector/format"
 	"github.com/aerosink/aerosink/connector/format/json"
 	"github.com/aerosink/aerosink/connector/format/raw"
@@ -80,18 +81,13 @@ func startPipeline(t *testing.T, policy xdrtest.Policy, f format.Format, paramet
 	})
 	connectorAddress := serveOnLoopback(t, func(ctx context.Context, l net.Listener) error { return server.Serve(ctx, l) })
 	p := &pipeline{source: &xdrtest.Source{Address: connectorAddress, Policy: policy}}
-	if p.node, err = devnode.Listen("127.0.0.1:0", devnode.Config{Namespaces: []string{"shop"}, Source: p.source}); err != nil {
-		t.Fatal(err)
-	}
+	p.node = devnodetest.Start(t, devnode.Config{Namespaces: []string{"shop"}, Source: p.source})
 	ctx, stop := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	running.Go(func() { p.source.Run(ctx) })
 	t.Cleanup(func() {
 		stop()
 		running.Wait()
-		if err := p.node.Close(); err != nil {
-			t.Error(err)
-		}
 	})
 	return p
 }
@@ -113,21 +109,6 @@ func serveOnLoopback(t *testing.T, serve func(ctx context.Context, l net.Listene
 		}
 	})
 	return l.Addr().String()
-}
-
-// emptyNode starts a node with these namespaces, which ends with the test.
-func emptyNode(t *testing.T, c devnode.Config) *devnode.Node {
-	t.Helper()
-	n, err := devnode.Listen("127.0.0.1:0", c)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := n.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return n
 }
 
 // client returns a client of a node.
@@ -261,7 +242,7 @@ func TestRestore_anyTime(t *testing.T) {
 			for i := range times {
 				namespaces = append(namespaces, fmt.Sprint("at-", i))
 			}
-			target := emptyNode(t, devnode.Config{Namespaces: namespaces})
+			target := devnodetest.Start(t, devnode.Config{Namespaces: namespaces})
 			var states []state
 			var untils []time.Time
 			c := client(t, p.node)
@@ -314,8 +295,9 @@ func scanned(t *testing.T, c *as.Client, namespace, set string) state {
 // A restore into a server, over what an earlier one has restored, equals the node. It needs
 // AEROSPIKE_HOST, and writes into the namespace in AEROSPIKE_RESTORE.
 func TestRestore_server(t *testing.T) {
-	host, namespace := os.Getenv("AEROSPIKE_HOST"), os.Getenv("AEROSPIKE_RESTORE")
-	if host == "" || namespace == "" {
+	host, ok := devnodetest.Server()
+	namespace := os.Getenv("AEROSPIKE_RESTORE")
+	if !ok || namespace == "" {
 		t.Skip("AEROSPIKE_HOST and AEROSPIKE_RESTORE name no server and namespace")
 	}
 	p := startPipeline(t, xdrtest.Policy{Bins: xdrtest.OnlyChanged}, raw.Format{}, "&format=avro")
@@ -428,7 +410,7 @@ func TestRestore_killed(t *testing.T) {
 	var requests, rows atomic.Int64
 	reached := make(chan struct{})
 	var killed atomic.Bool
-	node := emptyNode(t, devnode.Config{Namespaces: []string{"again"}, Fault: func(c devnode.Command) devnode.Fault {
+	node := devnodetest.Start(t, devnode.Config{Namespaces: []string{"again"}, Fault: func(c devnode.Command) devnode.Fault {
 		if c.Kind != devnode.Batch {
 			return devnode.Fault{}
 		}
@@ -487,7 +469,7 @@ func TestRestore_nodeAway(t *testing.T) {
 	const n = 3000
 	folder := writeRows(t, n)
 	var requests atomic.Int64
-	node := emptyNode(t, devnode.Config{Namespaces: []string{"shop"}, Fault: func(c devnode.Command) devnode.Fault {
+	node := devnodetest.Start(t, devnode.Config{Namespaces: []string{"shop"}, Fault: func(c devnode.Command) devnode.Fault {
 		if c.Kind != devnode.Batch {
 			return devnode.Fault{}
 		}
@@ -511,7 +493,7 @@ func TestRestore_nodeAway(t *testing.T) {
 // A dry run says what would be written, and writes nothing.
 func TestRestore_dryRun(t *testing.T) {
 	folder := writeRows(t, 1000)
-	node := emptyNode(t, devnode.Config{Namespaces: []string{"shop"}})
+	node := devnodetest.Start(t, devnode.Config{Namespaces: []string{"shop"}})
 	out, log, err := sinkCommand(t, nil, "replay", folder, "-dry-run", "-to", "aerospike://"+node.Addr()+"/shop?mode=records")
 	if want := "would restore: 2 objects, 2000 changes, 1000 records (9000 bytes), 0 deletes\n"; err != nil || out != want {
 		t.Errorf("%q, %q, error %v; want %q", out, log, err, want)
@@ -522,8 +504,8 @@ func TestRestore_dryRun(t *testing.T) {
 // What a restore is refused for.
 func TestRestore_refused(t *testing.T) {
 	folder := writeRows(t, 10)
-	node := emptyNode(t, devnode.Config{Namespaces: []string{"shop", "other"}})
-	shipped := emptyNode(t, devnode.Config{Namespaces: []string{"shop"}, Source: &xdrtest.Source{Address: "127.0.0.1:1"}})
+	node := devnodetest.Start(t, devnode.Config{Namespaces: []string{"shop", "other"}})
+	shipped := devnodetest.Start(t, devnode.Config{Namespaces: []string{"shop"}, Source: &xdrtest.Source{Address: "127.0.0.1:1"}})
 	to := "aerospike://" + node.Addr()
 	for name, tt := range map[string]struct {
 		args []string
@@ -586,7 +568,7 @@ func TestRestore_url(t *testing.T) {
 // A sink of the variable SINKS gets all changes, since nobody has asked for a restore.
 func TestRestore_notFromVariable(t *testing.T) {
 	folder := writeRows(t, 10)
-	node := emptyNode(t, devnode.Config{Namespaces: []string{"shop"}})
+	node := devnodetest.Start(t, devnode.Config{Namespaces: []string{"shop"}})
 	out, log, err := sinkCommand(t, map[string]string{"SINKS": "aerospike://" + node.Addr() + "/shop?mode=records"}, "replay", folder)
 	if err != nil || out != "replayed: 1 object, 20 changes\n" {
 		t.Errorf("%q, %q, error %v", out, log, err)

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net"
 	"net/url"
-	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -19,6 +18,7 @@ import (
 	"github.com/aerosink/aerosink/connector/change"
 	"github.com/aerosink/aerosink/connector/change/changetest"
 	"github.com/aerosink/aerosink/connector/devnode"
+	"github.com/aerosink/aerosink/connector/devnode/devnodetest"
 	"github.com/aerosink/aerosink/function/sink"
 	"github.com/aerosink/aerosink/function/sink/aerospike"
 )
@@ -26,26 +26,17 @@ import (
 // listen starts a node with the namespace test.
 func listen(t testing.TB, fault func(devnode.Command) devnode.Fault) *devnode.Node {
 	t.Helper()
-	n, err := devnode.Listen("127.0.0.1:0", devnode.Config{Namespaces: []string{"test"}, Fault: fault})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = n.Close() }) // a test may have closed it
-	return n
+	return devnodetest.Start(t, devnode.Config{Namespaces: []string{"test"}, Fault: fault})
 }
 
 // server returns the address of a real server, HOST or HOST:PORT in AEROSPIKE_HOST, which has the
 // namespace test; or else that of a node.
 func server(t testing.TB) string {
 	t.Helper()
-	address := os.Getenv("AEROSPIKE_HOST")
-	if address == "" {
-		return listen(t, nil).Addr()
+	if address, ok := devnodetest.Server(); ok {
+		return address
 	}
-	if _, _, err := net.SplitHostPort(address); err != nil {
-		address = net.JoinHostPort(address, "3000")
-	}
-	return address
+	return listen(t, nil).Addr()
 }
 
 // sets counts the sets that tests use. A real server keeps those of earlier runs.

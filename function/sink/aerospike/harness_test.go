@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"encoding/binary"
 	"math/rand/v2"
-	"os"
-	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -14,6 +12,7 @@ import (
 
 	"github.com/aerosink/aerosink/connector/change"
 	"github.com/aerosink/aerosink/connector/devnode"
+	"github.com/aerosink/aerosink/connector/devnode/devnodetest"
 	"github.com/aerosink/aerosink/connector/format"
 	"github.com/aerosink/aerosink/function/sink"
 	"github.com/aerosink/aerosink/function/sink/sinktest"
@@ -25,16 +24,7 @@ func node(t testing.TB, c devnode.Config) *devnode.Node {
 	if c.Namespaces == nil {
 		c.Namespaces = []string{"test", "other"}
 	}
-	n, err := devnode.Listen("127.0.0.1:0", c)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := n.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return n
+	return devnodetest.Start(t, c)
 }
 
 // server returns the address of the server that AEROSPIKE_HOST names (HOST or HOST:PORT), and
@@ -42,14 +32,10 @@ func node(t testing.TB, c devnode.Config) *devnode.Node {
 // test, and leave the records there.
 func server(t testing.TB) string {
 	t.Helper()
-	switch address := os.Getenv("AEROSPIKE_HOST"); {
-	case address == "":
-		return node(t, devnode.Config{Now: clock()}).Addr()
-	case strings.Contains(address, ":"):
+	if address, ok := devnodetest.Server(); ok {
 		return address
-	default:
-		return address + ":3000"
 	}
+	return node(t, devnode.Config{Now: clock()}).Addr()
 }
 
 // fresh returns a digest that no other call has returned, in this run or in an earlier one at
