@@ -17,6 +17,10 @@ import (
 type Environment struct {
 	Getenv func(string) string
 	Sinks  sink.Registry
+
+	// Names says what errors call a variable whose value comes from elsewhere, such as a
+	// flag. It may be nil.
+	Names map[string]string
 }
 
 // Examine checks the environment, in which the variables called names are set, and the local

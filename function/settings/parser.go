@@ -1,6 +1,7 @@
 package settings
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
@@ -24,7 +25,7 @@ type parser struct {
 // fail adds an error of a variable, unless it is nil.
 func (p *parser) fail(v Variable, err error) {
 	if err != nil {
-		p.errs = append(p.errs, fmt.Errorf("%s: %w", v.Name, err))
+		p.errs = append(p.errs, fmt.Errorf("%s: %w", cmp.Or(p.Names[v.Name], v.Name), err))
 	}
 }
 

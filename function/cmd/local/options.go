@@ -114,16 +114,18 @@ func (o *options) checkFormat() (err error) {
 
 // checkSinks parses the sinks as the function will.
 func (o *options) checkSinks() error {
-	text, flags := o.sinks, "-sinks and -fence"
+	text, flags := o.sinks, "-sinks"
 	if text == "" {
-		text, flags = o.defaultSinks(), "-data, -ordering, -archive, -compression and -fence"
+		text, flags = o.defaultSinks(), "-data, -ordering, -archive or -compression"
 	} else if o.changesSinks() {
 		return cli.Usagef("-sinks replaces -data, -ordering, -archive and -compression; write them into its URLs")
 	}
 	o.environment = map[string]string{"SINKS": text, "FENCE": o.fence}
-	s, err := o.functionEnvironment().Parse(sink.Options{})
+	e := o.functionEnvironment()
+	e.Names = map[string]string{"SINKS": flags, "FENCE": "-fence"}
+	s, err := e.Parse(sink.Options{})
 	if err != nil {
-		return cli.Usagef("%s: %w", flags, err)
+		return cli.Usagef("%w", err)
 	}
 	o.specs = s.Sinks
 	if o.form == formJSON && slices.ContainsFunc(o.specs, func(s sink.Spec) bool { return strings.HasPrefix(s.URL, "log:") }) {

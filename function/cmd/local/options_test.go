@@ -58,14 +58,14 @@ func parseOptions(t *testing.T, args string) (*options, error) {
 // Flags that cannot be carried out are refused before anything is started, as usage errors.
 func TestOptions_errors(t *testing.T) {
 	for _, tt := range []struct{ args, err string }{
-		{"-fence redis", "-compression and -fence: FENCE: want memory or memory?size=64MiB"},
-		{"-sinks log: -fence redis", "-sinks and -fence: FENCE: want memory"},
-		{"-archive csv", `-archive, -compression and -fence: SINKS: "gs://archive/changes?format=csv": invalid format=csv: want one of ndjson, avro, parquet`},
+		{"-fence redis", "-fence: want memory or memory?size=64MiB"},
+		{"-sinks log: -fence redis", "-fence: want memory"},
+		{"-archive csv", `-data, -ordering, -archive or -compression: "gs://archive/changes?format=csv": invalid format=csv: want one of ndjson, avro, parquet`},
 		{"-compression lz4", "invalid compression=lz4: want one of none, gzip, zstd"},
 		{"-data csv", "invalid data=csv"},
 		{"-ordering 5000", "invalid number ordering=5000: want 0 to 4096"},
-		{"-sinks kafka://a/b", `-sinks and -fence: SINKS: "kafka://a/b": unknown kind of sink`},
-		{"-sinks pubsub://shop", `-sinks and -fence: SINKS: "pubsub://shop": want pubsub://PROJECT/TOPIC`},
+		{"-sinks kafka://a/b", `-sinks: "kafka://a/b": unknown kind of sink`},
+		{"-sinks pubsub://shop", `-sinks: "pubsub://shop": want pubsub://PROJECT/TOPIC`},
 		{"-sinks gs://a -archive avro", "-sinks replaces -data, -ordering, -archive and -compression"},
 		{"-sinks log: -o json", "log: prints to standard output, where -o json prints changes"},
 		{"-ports 65531", "-ports: 65531 is not a port that five can follow"},

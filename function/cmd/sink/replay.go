@@ -76,7 +76,11 @@ func (o *replayOptions) options(from string, getenv func(string) string, streams
 	if err != nil {
 		return replay.Options{}, err
 	}
-	c, err := newEnvironment(replayEnvironment(getenv, sinks)).Load(sink.Options{Log: streams.Stdout})
+	e := newEnvironment(replayEnvironment(getenv, sinks))
+	if o.to != "" {
+		e.Names = map[string]string{"SINKS": "-to"}
+	}
+	c, err := e.Load(sink.Options{Log: streams.Stdout})
 	if err != nil {
 		return replay.Options{}, err
 	}

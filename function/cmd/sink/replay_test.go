@@ -136,7 +136,7 @@ func TestReplay_flags(t *testing.T) {
 		"two":           {[]string{folder, folder}, "", "sink replay: unexpected argument "},
 		"time":          {[]string{folder, "-since", "yesterday"}, "", "want 2026-11-22T12:00:00Z, 2026-11-22T12:00Z, 2026-11-22 or 36h"},
 		"nowhere":       {[]string{folder}, "", "no sinks: set SINKS, or name them with -to"},
-		"unknown sink":  {[]string{folder, "-to", "ftp://x"}, "", "unknown kind of sink"},
+		"unknown sink":  {[]string{folder, "-to", "ftp://x"}, "", `-to: "ftp://x": unknown kind of sink`},
 		"flag":          {[]string{folder, "-y"}, "", "sink replay: unknown flag -y; run "},
 		"no rate":       {[]string{folder, "-rate", "NaN"}, "", "want a number per second"},
 		"below 0":       {[]string{folder, "-rate=-5"}, "", "want a number per second"},
