@@ -156,7 +156,11 @@ func milliseconds(t time.Time) *int64 {
 func (r *Report) text(s *Summary) string {
 	var b strings.Builder
 	if r.left > 0 {
-		fmt.Fprintf(&b, "and %s more; with -findings FILE all are kept\n", plural.Of(r.left, "finding"))
+		where := "; with -findings FILE all are kept"
+		if r.All != nil {
+			where = " in the file of findings"
+		}
+		fmt.Fprintf(&b, "and %s more%s\n", plural.Of(r.left, "finding"), where)
 	}
 	if r.written > 0 {
 		b.WriteByte('\n')

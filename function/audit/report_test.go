@@ -60,7 +60,7 @@ func TestReport_text(t *testing.T) {
 	const want = `missing     set="orders" digest=AQIDAAAAAAAAAAAAAAAAAAAAAAA=  database: write generation 3 of 2025-11-24T16:01:00.000Z  archive: nothing
 stale       set="orders" digest=AQIDAAAAAAAAAAAAAAAAAAAAAAA=  database: write generation 3 of 2025-11-24T16:01:00.000Z  archive: write generation 2 of 2025-11-24T16:00:00.123Z until 2025-11-24T17:00:00Z
 unexpected  set="orders" digest=AQIDAAAAAAAAAAAAAAAAAAAAAAA=  database: nothing  archive: write generation 2 of 2025-11-24T16:00:00.123Z until 2025-11-24T17:00:00Z
-and 1 finding more; with -findings FILE all are kept
+and 1 finding more in the file of findings
 
 compared what changed up to 2026-11-30T12:00:00Z: 1000 records in the database, 998 in the archive
          990  the same, or deleted in both
@@ -76,6 +76,20 @@ compared what changed up to 2026-11-30T12:00:00Z: 1000 records in the database, 
 	}
 	if n := strings.Count(all.String(), "\n"); n != 4 {
 		t.Errorf("%d lines of findings, want 4:\n%s", n, &all)
+	}
+}
+
+// Without a file of all findings, the summary says how to have one.
+func TestReport_moreThanPrinted(t *testing.T) {
+	var out bytes.Buffer
+	r := Report{Out: &out, Most: 3}
+	for _, f := range findings() {
+		if err := r.Finding(f); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := r.Summary(summary()); err != nil || !strings.Contains(out.String(), "\nand 1 finding more; with -findings FILE all are kept\n") {
+		t.Errorf("error %v:\n%s", err, &out)
 	}
 }
 
