@@ -2,8 +2,6 @@ package devnode_test
 
 import (
 	"errors"
-	"net"
-	"strconv"
 	"testing"
 
 	as "github.com/aerospike/aerospike-client-go/v7"
@@ -23,20 +21,7 @@ func listen(t testing.TB, c devnode.Config) *devnode.Node {
 // connect returns a client of n.
 func connect(t testing.TB, n *devnode.Node) *as.Client {
 	t.Helper()
-	host, port, err := net.SplitHostPort(n.Addr())
-	if err != nil {
-		t.Fatal(err)
-	}
-	number, err := strconv.Atoi(port)
-	if err != nil {
-		t.Fatal(err)
-	}
-	client, err := as.NewClient(host, number)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(client.Close)
-	return client
+	return devnodetest.Connect(t, n.Addr())
 }
 
 func key(t testing.TB, k any) *as.Key {

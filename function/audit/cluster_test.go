@@ -3,7 +3,6 @@ package audit_test
 import (
 	"fmt"
 	"math/rand/v2"
-	"net"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -90,18 +89,7 @@ func (c *cluster) clear() {
 
 func (c *cluster) connect() {
 	c.t.Helper()
-	host, port, err := net.SplitHostPort(c.address)
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	number, err := strconv.Atoi(port)
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	if c.client, err = as.NewClient(host, number); err != nil {
-		c.t.Fatal(err)
-	}
-	c.t.Cleanup(c.client.Close)
+	c.client = devnodetest.Connect(c.t, c.address)
 }
 
 // key returns the key of record n in a set of the cluster.

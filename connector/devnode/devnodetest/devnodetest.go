@@ -1,11 +1,13 @@
-// Package devnodetest starts development nodes for tests, and finds the server that the same
-// tests can run against.
+// Package devnodetest starts development nodes for tests, finds the server that the same tests
+// can run against, and connects to either.
 package devnodetest
 
 import (
 	"net"
 	"os"
 	"testing"
+
+	as "github.com/aerospike/aerospike-client-go/v7"
 
 	"github.com/aerosink/aerosink/connector/devnode"
 )
@@ -33,4 +35,20 @@ func Server() (address string, ok bool) {
 		address = net.JoinHostPort(address, "3000")
 	}
 	return address, address != ""
+}
+
+// Connect returns a client of the node or server at an address, HOST:PORT. It is closed at the
+// end of the test.
+func Connect(t testing.TB, address string) *as.Client {
+	t.Helper()
+	hosts, err := as.NewHosts(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, asErr := as.NewClientWithPolicyAndHost(as.NewClientPolicy(), hosts...)
+	if asErr != nil {
+		t.Fatal(asErr)
+	}
+	t.Cleanup(c.Close)
+	return c
 }

@@ -111,21 +111,6 @@ func serveOnLoopback(t *testing.T, serve func(ctx context.Context, l net.Listene
 	return l.Addr().String()
 }
 
-// client returns a client of a node.
-func client(t *testing.T, n *devnode.Node) *as.Client {
-	t.Helper()
-	hosts, err := as.NewHosts(n.Addr())
-	if err != nil {
-		t.Fatal(err)
-	}
-	c, asErr := as.NewClientWithPolicyAndHost(as.NewClientPolicy(), hosts...)
-	if asErr != nil {
-		t.Fatal(asErr)
-	}
-	t.Cleanup(c.Close)
-	return c
-}
-
 // state is the records of a namespace, by digest.
 type state map[string]record
 
@@ -245,7 +230,7 @@ func TestRestore_anyTime(t *testing.T) {
 			target := devnodetest.Start(t, devnode.Config{Namespaces: namespaces})
 			var states []state
 			var untils []time.Time
-			c := client(t, p.node)
+			c := devnodetest.Connect(t, p.node.Addr())
 			for i := range times {
 				var running sync.WaitGroup
 				for j := range clients {
@@ -301,15 +286,7 @@ func TestRestore_server(t *testing.T) {
 		t.Skip("AEROSPIKE_HOST and AEROSPIKE_RESTORE name no server and namespace")
 	}
 	p := startPipeline(t, xdrtest.Policy{Bins: xdrtest.OnlyChanged}, raw.Format{}, "&format=avro")
-	hosts, err := as.NewHosts(host)
-	if err != nil {
-		t.Fatal(err)
-	}
-	server, asErr := as.NewClientWithPolicyAndHost(as.NewClientPolicy(), hosts...)
-	if asErr != nil {
-		t.Fatal(asErr)
-	}
-	t.Cleanup(server.Close)
+	server := devnodetest.Connect(t, host)
 	set := fmt.Sprintf("restore%x-", rand.Uint64())
 	t.Cleanup(func() {
 		for i := range 2 {
@@ -327,7 +304,7 @@ func TestRestore_server(t *testing.T) {
 			}
 		}
 	})
-	node := client(t, p.node)
+	node := devnodetest.Connect(t, p.node.Addr())
 	for round := range 2 {
 		operate(t, node, rand.New(rand.NewPCG(uint64(round), 5)), set, 600, true)
 		_, until := p.snapshot(t)

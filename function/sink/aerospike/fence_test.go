@@ -224,7 +224,7 @@ func TestFence_scan(t *testing.T) {
 	f := openFence(t, address, set, "")
 	s := stateOf("shop", 1, change.Version{LUT: 1795350896789, Generation: 3, Op: change.Delete})
 	record(t, f, s)
-	r, asErr := connect(t, address).Get(nil, keyOf(t, set, s))
+	r, asErr := devnodetest.Connect(t, address).Get(nil, keyOf(t, set, s))
 	if asErr != nil {
 		t.Fatal(asErr)
 	}
@@ -246,20 +246,6 @@ func keyOf(t testing.TB, set string, s sink.State) *as.Key {
 		t.Fatal(err)
 	}
 	return key
-}
-
-func connect(t testing.TB, address string) *as.Client {
-	t.Helper()
-	hosts, err := as.NewHosts(address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	c, asErr := as.NewClientWithPolicyAndHost(as.NewClientPolicy(), hosts...)
-	if asErr != nil {
-		t.Fatal(asErr)
-	}
-	t.Cleanup(c.Close)
-	return c
 }
 
 // States of more records than a batch takes are all there.
@@ -316,7 +302,7 @@ func TestFence_strangeBin(t *testing.T) {
 	address, set := server(t), newSet()
 	f := openFence(t, address, set, "")
 	s := stateOf("shop", 1, write(5, 1))
-	if err := connect(t, address).PutBins(nil, keyOf(t, set, s), as.NewBin("shop", "text")); err != nil {
+	if err := devnodetest.Connect(t, address).PutBins(nil, keyOf(t, set, s), as.NewBin("shop", "text")); err != nil {
 		t.Fatal(err)
 	}
 	verdicts := f.Read(t.Context(), []sink.State{s, stateOf("shop", 2, change.Version{})})

@@ -69,21 +69,7 @@ func openAt(t testing.TB, address, path string, o sink.Options) sink.Sink {
 // dial returns a client of the node.
 func dial(t testing.TB, n *devnode.Node) *as.Client {
 	t.Helper()
-	return dialAt(t, n.Addr())
-}
-
-func dialAt(t testing.TB, address string) *as.Client {
-	t.Helper()
-	hosts, err := as.NewHosts(address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	c, asErr := as.NewClientWithPolicyAndHost(as.NewClientPolicy(), hosts...)
-	if asErr != nil {
-		t.Fatal(asErr)
-	}
-	t.Cleanup(c.Close)
-	return c
+	return devnodetest.Connect(t, n.Addr())
 }
 
 // get returns a record, nil if it is absent.

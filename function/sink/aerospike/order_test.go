@@ -16,6 +16,7 @@ import (
 
 	"github.com/aerosink/aerosink/connector/change"
 	"github.com/aerosink/aerosink/connector/devnode"
+	"github.com/aerosink/aerosink/connector/devnode/devnodetest"
 	"github.com/aerosink/aerosink/function/sink"
 )
 
@@ -89,7 +90,7 @@ func TestRecords_stoppedProcess(t *testing.T) {
 	}
 	address := server(t)
 	s := openAt(t, address, "/test?mode=records", sink.Options{}).(*records)
-	c := dialAt(t, address)
+	c := devnodetest.Connect(t, address)
 	const afterRead, afterState, afterWrite = 1, 2, 3
 	for _, tt := range []struct {
 		name      string
@@ -153,7 +154,7 @@ func TestRecords_stoppedProcess(t *testing.T) {
 func TestRecords_anyInterleaving(t *testing.T) {
 	address := server(t)
 	s := openAt(t, address, "/test?mode=records", sink.Options{}).(*records)
-	c := dialAt(t, address)
+	c := devnodetest.Connect(t, address)
 	rapid.Check(t, func(t *rapid.T) {
 		changes, want := history(t, fresh(), 4)
 		var running []*process
@@ -271,7 +272,7 @@ func TestRecords_concurrentProcesses(t *testing.T) {
 		}
 	}
 	group.Wait()
-	c := dialAt(t, address)
+	c := devnodetest.Connect(t, address)
 	for d, want := range newest {
 		r := get(t, c, "test", d)
 		if gone := want.Op.IsDelete(); gone != (r == nil) || !gone && r.Bins["i"] != int(want.Generation) {
@@ -336,7 +337,7 @@ func TestRecords_failingConnections(t *testing.T) {
 func TestRecords_updatesInAnyOrder(t *testing.T) {
 	address := server(t)
 	s := openAt(t, address, "/test?mode=records", sink.Options{})
-	c := dialAt(t, address)
+	c := devnodetest.Connect(t, address)
 	rapid.Check(t, func(t *rapid.T) {
 		changes, want := history(t, fresh(), 6)
 		for _, c := range rapid.Permutation(append(slices.Clone(changes), changes...)).Draw(t, "deliveries") {
