@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/aerosink/aerosink/connector/change"
+	"github.com/aerosink/aerosink/connector/change/changetest"
 	"github.com/aerosink/aerosink/connector/devnode"
 	"github.com/aerosink/aerosink/function/audit"
 )
@@ -23,7 +24,7 @@ type losses struct {
 // clients write, delete and create records.
 func TestRun_plantedLosses(t *testing.T) {
 	records := 100_000
-	if testing.Short() {
+	if testing.Short() || changetest.Raced {
 		records = 10_000
 	}
 	a := newArchive(t)

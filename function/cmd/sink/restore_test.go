@@ -221,7 +221,11 @@ func TestRestore_anyTime(t *testing.T) {
 		"Parquet, changed bins": {xdrtest.Policy{Bins: xdrtest.OnlyChanged, BinLUTs: true}, raw.Format{}, "&format=parquet"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			const times, clients, operations = 10, 4, 40
+			const clients, operations = 4, 40
+			times := 10
+			if changetest.Raced {
+				times = 3
+			}
 			p := startPipeline(t, tt.policy, tt.format, tt.parameters)
 			var namespaces []string
 			for i := range times {
