@@ -115,6 +115,10 @@ type Options struct {
 	// Timeout bounds what a sink does for one Put.
 	Timeout time.Duration
 
+	// OneAtATime says that the process handles one request at a time, as in AWS Lambda, so
+	// that waiting for others to share an object with only costs time.
+	OneAtATime bool
+
 	// Log is where the sink log: writes, in whole lines.
 	Log io.Writer
 

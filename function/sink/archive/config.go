@@ -43,11 +43,10 @@ type Cloud struct {
 // Parse parses the URL of an archive, SCHEME://BUCKET/PREFIX?format=ndjson. The README has
 // a table of the parameters.
 func Parse(u *url.URL, o sink.Options, cloud Cloud) (sink.Spec, error) {
-	s, err := parseConfig(u)
+	s, err := parseConfig(u, o)
 	if err != nil {
 		return sink.Spec{}, err
 	}
-	s.timeout = o.Timeout
 	return sink.Spec{
 		Bins:  s.changes.rows != nil,
 		New:   func(ctx context.Context) (sink.Sink, error) { return open(ctx, s, cloud, o.Metrics) },
@@ -55,19 +54,23 @@ func Parse(u *url.URL, o sink.Options, cloud Cloud) (sink.Spec, error) {
 	}, nil
 }
 
-func parseConfig(u *url.URL) (*config, error) {
+func parseConfig(u *url.URL, o sink.Options) (*config, error) {
 	q := sink.NewQuery(u)
 	if u.Host == "" {
 		return nil, fmt.Errorf("want %s://BUCKET/PREFIX", u.Scheme)
 	}
-	s := &config{url: u.String(), bucketName: u.Host}
+	s := &config{url: u.String(), bucketName: u.Host, timeout: o.Timeout}
 	s.changes, s.deadLetters = parseEncoding(q)
 	path, err := parseTemplate(strings.Trim(u.Path, "/"), q.Text("path", defaultPath))
 	if err != nil {
 		q.Fail("%w", err)
 	}
 	s.path = path
-	s.linger = q.Duration("linger", defaultLinger, 0, maxLinger)
+	linger := defaultLinger
+	if o.OneAtATime {
+		linger = 0
+	}
+	s.linger = q.Duration("linger", linger, 0, maxLinger)
 	s.maxBytes = q.Size("max-bytes", defaultMaxBytes, 1, 1<<30)
 	s.maxChanges = q.Integer("max-changes", defaultMaxChanges, 1, 10_000_000)
 	s.maxInFlight = q.Size("max-in-flight", defaultMaxInFlight, 1, 1<<40)

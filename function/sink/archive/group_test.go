@@ -80,11 +80,10 @@ func openMemory(t testing.TB, query string) (*archive, *memoryBucket) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := parseConfig(u)
+	s, err := parseConfig(u, sink.Options{Timeout: 9 * time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.timeout = 9 * time.Second
 	b := &memoryBucket{objects: map[string]string{}}
 	a := &archive{config: s, metrics: newMetrics(nil, s.url), processors: make(semaphore, 2)}
 	a.group = newGroup(s, b.write, a.processors)

@@ -1,0 +1,16 @@
+// Package aws lists the sinks of the programs that run in AWS. No package of Google's clouds
+// is linked with it.
+package aws
+
+import (
+	"github.com/aerosink/aerosink/function/sink"
+	"github.com/aerosink/aerosink/function/sink/aerospike"
+)
+
+// Sinks returns the registry of these sinks, and of log: for trying things out.
+func Sinks() sink.Registry {
+	return sink.NewRegistry(
+		sink.Kind{Scheme: "log", Example: "log:", Parse: sink.ParseLog},
+		sink.Kind{Scheme: "aerospike", Example: "aerospike://HOST:PORT/NAMESPACE", Parse: aerospike.Parse},
+	)
+}
