@@ -1,6 +1,10 @@
 package pubsub
 
-import "time"
+import (
+	"time"
+
+	"github.com/aerosink/aerosink/function/sink/failures"
+)
 
 // admission decides which messages of one Put may be queued. Once a message is over
 // the limits, so is every later one, and once a change of a record is held back, so
@@ -14,7 +18,7 @@ type admission struct {
 
 // admit removes the messages of a chunk that may not be queued and sets their verdict.
 func (a *admission) admit(l *lane, c *chunk) {
-	if a.fits(c.amount()) && a.heldBack == nil && l.retries.isEmpty(a.now) {
+	if a.fits(c.amount()) && a.heldBack == nil && l.retries.IsEmpty(a.now) {
 		return
 	}
 	kept, start, end := c.messages[:0], 0, 0
@@ -33,7 +37,7 @@ func (a *admission) admit(l *lane, c *chunk) {
 			a.p.metrics.count(verdictRetry, 1)
 			continue
 		}
-		l.retries.resolve(ids)
+		l.retries.Resolve(ids)
 		m.end = end + copy(c.data[end:], c.data[from:to])
 		end = m.end
 		kept = append(kept, m)
@@ -49,21 +53,21 @@ func (a *admission) fits(more amount) bool {
 
 // isNext reports whether the changes of a message may be published now. If not, they
 // and later changes of their records are held back.
-func (a *admission) isNext(l *lane, ids []changeID) bool {
+func (a *admission) isNext(l *lane, ids []failures.ID) bool {
 	next := true
 	for _, id := range ids {
-		next = next && !a.heldBack[id.record]
+		next = next && !a.heldBack[id.Record]
 	}
-	if next && l.retries.allows(ids, a.now) {
+	if next && l.retries.Allows(ids, a.now) {
 		return true
 	}
-	l.retries.postpone(ids)
+	l.retries.Postpone(ids)
 	if a.heldBack == nil {
 		a.heldBack = map[uint64]bool{}
 	}
 	for _, id := range ids {
-		if id.record != 0 {
-			a.heldBack[id.record] = true
+		if id.Record != 0 {
+			a.heldBack[id.Record] = true
 		}
 	}
 	return false

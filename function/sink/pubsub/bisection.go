@@ -7,6 +7,8 @@ import (
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+
+	"github.com/aerosink/aerosink/function/sink/failures"
 )
 
 // maxHeldBack is how many messages of a request may be refused alone without one in between
@@ -58,11 +60,11 @@ func (b *bisection) run(from, to int) (end int, waits bool) {
 	records := map[uint64]bool{}
 	for _, h := range b.heldBack {
 		for _, id := range b.request.idsOf(h) {
-			records[id.record] = id.record != 0
+			records[id.Record] = id.Record != 0
 		}
 	}
 	waiting := func(message int) bool {
-		return slices.ContainsFunc(b.request.idsOf(message), func(id changeID) bool { return records[id.record] })
+		return slices.ContainsFunc(b.request.idsOf(message), func(id failures.ID) bool { return records[id.Record] })
 	}
 	waits = waiting(from)
 	for end = from + 1; end < to && waiting(end) == waits; end++ {

@@ -40,7 +40,7 @@
 // With ordering, changes of a record are published in the order in which they were put,
 // within a batch and from one batch to the next. When a request fails for good, all that
 // is queued behind it in its lane fails too, to be retried, and the lane keeps the IDs of
-// the failed changes (pendingRetries). Until they come again, recognised by record and
+// the failed changes (failures.Retries). Until they come again, recognised by record and
 // bytes, no other change of the same record is published: one that comes is refused, to
 // be retried, and has to come after them. So nothing overtakes what failed before it. A
 // change that was refused permanently, or for overload, does not hold back later ones.
@@ -64,7 +64,7 @@
 // topic has taken another message, sent later, it is tried again, and if it is refused again
 // it is so for good. If the topic takes nothing behind it, the message is to be retried; it
 // is refused for good once that has happened three times, and the topic has taken others in
-// between (refusals). So a topic that refuses everything for a while, as one with another
+// between (failures.Refusals). So a topic that refuses everything for a while, as one with another
 // schema does, makes no dead letters.
 //
 // An attribute whose value is not UTF-8 or longer than 1,024 bytes is left out, because

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strconv"
 	"time"
+
+	"github.com/aerosink/aerosink/function/sink/failures"
 )
 
 // lane is a queue of chunks. One with an ordering key has at most one request in
@@ -13,7 +15,7 @@ type lane struct {
 	queue    []*chunk
 	queued   amount // in the queue
 	inFlight int    // requests
-	retries  pendingRetries
+	retries  failures.Retries
 
 	// A lane that can send waits among the publisher's waiting lanes for its turn.
 	waiting      bool
@@ -101,7 +103,7 @@ func (l *lane) remove(p *chunk) []*chunk {
 func newLanes(shards int, changes *int) []lane {
 	lanes := make([]lane, max(shards, 1))
 	for i := range lanes {
-		lanes[i].retries.changes = changes
+		lanes[i].retries = failures.NewRetries(changes)
 		if shards > 0 {
 			lanes[i].key = strconv.Itoa(i)
 		}

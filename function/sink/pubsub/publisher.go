@@ -14,6 +14,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/aerosink/aerosink/function/sink"
+	"github.com/aerosink/aerosink/function/sink/failures"
 )
 
 // Limits on concurrent publish requests. With fewer than freeRequests in flight, a lane
@@ -49,7 +50,7 @@ type publisher struct {
 	queued       amount // waiting or in flight
 	retries      int    // changes that all lanes wait for
 	lastErr      error  // from the last response; nil if it was good
-	refusals     refusals
+	refusals     failures.Refusals
 	lastLingered time.Time   // when a lane last went because its linger was over
 	timer        *time.Timer // for the first waiting lane
 	timerSet     bool
@@ -252,13 +253,13 @@ func isTransient(code codes.Code) bool {
 func (p *publisher) taken(r *publishRequest, from, to int, sent time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.refusals.take(sent)
+	p.refusals.Take(sent)
 	p.lastErr = nil
-	if p.refusals.isEmpty(sent) {
+	if p.refusals.IsEmpty(sent) {
 		return
 	}
 	for content := range r.contents(from, to) {
-		p.refusals.forget(content)
+		p.refusals.Forget(content)
 	}
 }
 
@@ -266,15 +267,15 @@ func (p *publisher) taken(r *publishRequest, from, to int, sent time.Time) {
 func (p *publisher) lastTaken() time.Time {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.refusals.taken
+	return p.refusals.Taken()
 }
 
 // refused counts a refusal of a message with this content, and reports whether it is refused
-// for what it holds: see [refusals.add].
+// for what it holds: see [failures.Refusals.Add].
 func (p *publisher) refused(content uint64, taken time.Time) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.refusals.add(content, taken, time.Now())
+	return p.refusals.Add(content, taken, time.Now())
 }
 
 // setLastErr keeps a response's error, for Puts that give up waiting.
@@ -312,7 +313,7 @@ func (p *publisher) finish(r *publishRequest, result requestResult, now time.Tim
 // expectRetries notes that messages at the end of a chunk have failed.
 func (p *publisher) expectRetries(l *lane, c *chunk, failed []message, now time.Time) {
 	for _, m := range slices.Backward(failed) {
-		l.retries.expect(c.put.idsOf(m), now.Add(p.pause))
+		l.retries.Expect(c.put.idsOf(m), now.Add(p.pause))
 	}
 }
 
@@ -378,8 +379,7 @@ func (p *publisher) failQueued(c *chunk, err error, now time.Time) {
 func (p *publisher) recordsWithRetries() int {
 	n, now := 0, time.Now()
 	for i := range p.lanes {
-		p.lanes[i].retries.expire(now)
-		n += len(p.lanes[i].retries.records)
+		n += p.lanes[i].retries.Records(now)
 	}
 	return n
 }

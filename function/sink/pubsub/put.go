@@ -1,17 +1,16 @@
 package pubsub
 
 import (
-	"hash/maphash"
-
 	"github.com/aerosink/aerosink/function/sink"
+	"github.com/aerosink/aerosink/function/sink/failures"
 )
 
 // pendingPut is a Put that waits for its verdicts.
 type pendingPut struct {
-	changes int        // in the batch
-	order   []int32    // indexes of the changes in the batch, in the order of the messages
-	ids     []changeID // of the changes, in that order; nil without ordering
-	buffer  *buffer    // holds all messages
+	changes int           // in the batch
+	order   []int32       // indexes of the changes in the batch, in the order of the messages
+	ids     []failures.ID // of the changes, in that order; nil without ordering
+	buffer  *buffer       // holds all messages
 	chunks  []chunk
 
 	// Guarded by the publisher's lock.
@@ -57,13 +56,13 @@ func (c *chunk) fits(size, limit int) bool {
 
 // contentOf returns a hash of the data of a message.
 func (c *chunk) contentOf(message int) uint64 {
-	return maphash.Bytes(hashSeed, dataOf(c.data[c.start(message):c.messages[message].end]))
+	return failures.Hash(dataOf(c.data[c.start(message):c.messages[message].end]))
 }
 
 func (c *chunk) amount() amount { return amount{len(c.messages), c.size()} }
 
 // idsOf returns the IDs of the changes of a message.
-func (p *pendingPut) idsOf(m message) []changeID {
+func (p *pendingPut) idsOf(m message) []failures.ID {
 	if p.ids == nil {
 		return nil
 	}

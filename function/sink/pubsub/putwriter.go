@@ -8,6 +8,7 @@ import (
 	"github.com/aerosink/aerosink/connector/format"
 	"github.com/aerosink/aerosink/connector/format/avro"
 	"github.com/aerosink/aerosink/function/sink"
+	"github.com/aerosink/aerosink/function/sink/failures"
 )
 
 // typicalOverhead is about how much larger an encoded message is than its data, in
@@ -74,9 +75,9 @@ func (w *putWriter) sortByLane() []uint64 {
 	}
 	w.chunks = make([]chunk, 0, lanes)
 	if w.shards > 0 {
-		w.ids = make([]changeID, len(positions))
+		w.ids = make([]failures.ID, len(positions))
 		for at := range w.order {
-			w.ids[at] = idOf(w.change(at))
+			w.ids[at] = failures.IDOf(w.change(at))
 		}
 	}
 	return positions

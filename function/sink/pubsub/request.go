@@ -7,6 +7,7 @@ import (
 	"google.golang.org/grpc/mem"
 
 	"github.com/aerosink/aerosink/connector/change"
+	"github.com/aerosink/aerosink/function/sink/failures"
 )
 
 // publishRequest is one publish request: chunks of one lane.
@@ -68,7 +69,7 @@ func (r *publishRequest) at(index int) (*chunk, int) {
 }
 
 // idsOf returns the IDs of the changes of a message, nil without ordering.
-func (r *publishRequest) idsOf(index int) []changeID {
+func (r *publishRequest) idsOf(index int) []failures.ID {
 	c, i := r.at(index)
 	return c.put.idsOf(c.messages[i])
 }

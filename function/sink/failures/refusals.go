@@ -1,16 +1,16 @@
-package pubsub
+package failures
 
 import (
 	"maps"
 	"time"
 )
 
-// refusals remembers the messages that the topic refused alone, in a request in which it then
+// Refusals remembers the messages that a service refused alone, in a request in which it then
 // took no other. Such a message is retried. Once it has been refused several times, and the
-// topic has taken another each time in between, the topic refuses it for what it holds. The
-// publisher's lock guards it.
-type refusals struct {
-	taken    time.Time          // when the newest request was sent that the topic has taken
+// service has taken another each time in between, it refuses the message for what it holds.
+// The zero Refusals remember nothing.
+type Refusals struct {
+	taken    time.Time          // when the newest request was sent that the service has taken
 	messages map[uint64]refusal // by the hash of the data
 	swept    time.Time          // when old ones were last removed
 }
@@ -22,7 +22,7 @@ type refusal struct {
 }
 
 const (
-	// enoughRefusals is how often a message has to be refused. Two would do if a topic
+	// enoughRefusals is how often a message has to be refused. Two would do if a service
 	// refused everything only once in a while.
 	enoughRefusals = 3
 
@@ -31,19 +31,22 @@ const (
 	maxRefusalAge = time.Minute
 )
 
-// take notes that the topic has taken a request that was sent at that time.
-func (r *refusals) take(sent time.Time) {
+// Take notes that the service has taken a request that was sent at that time.
+func (r *Refusals) Take(sent time.Time) {
 	if sent.After(r.taken) {
 		r.taken = sent
 	}
 }
 
-// forget forgets a message that the topic has taken.
-func (r *refusals) forget(content uint64) { delete(r.messages, content) }
+// Taken returns when the newest request was sent that the service has taken.
+func (r *Refusals) Taken() time.Time { return r.taken }
 
-// add adds a refusal of a message. Before the message was sent, the topic had taken another
+// Forget forgets a message that the service has taken.
+func (r *Refusals) Forget(content uint64) { delete(r.messages, content) }
+
+// Add adds a refusal of a message. Before the message was sent, the service had taken another
 // that was sent at the time taken. It reports whether that is enough.
-func (r *refusals) add(content uint64, taken, now time.Time) bool {
+func (r *Refusals) Add(content uint64, taken, now time.Time) bool {
 	r.sweep(now)
 	known, ok := r.messages[content]
 	switch {
@@ -61,14 +64,14 @@ func (r *refusals) add(content uint64, taken, now time.Time) bool {
 	return known.times >= enoughRefusals
 }
 
-// isEmpty reports whether nothing is remembered.
-func (r *refusals) isEmpty(now time.Time) bool {
+// IsEmpty reports whether nothing is remembered.
+func (r *Refusals) IsEmpty(now time.Time) bool {
 	r.sweep(now)
 	return len(r.messages) == 0
 }
 
 // sweep removes what is too old, now and then.
-func (r *refusals) sweep(now time.Time) {
+func (r *Refusals) sweep(now time.Time) {
 	if len(r.messages) == 0 || now.Sub(r.swept) < maxRefusalAge/10 {
 		return
 	}
