@@ -1,0 +1,80 @@
+package ordered
+
+import "slices"
+
+// ready has the entries that wait for a call, by group. A call takes what is there of the
+// group whose turn it is, and fills up with that of the next.
+type ready[E any] struct {
+	groups map[int]*group[E]
+	turns  []*group[E] // those with entries, in turn
+}
+
+// group is the ready entries of a group.
+type group[E any] struct {
+	number  int
+	entries []*entry[E]
+}
+
+// push adds an entry at the end of its group.
+func (r *ready[E]) push(e *entry[E]) {
+	e.ready = true
+	g := r.group(e.Group)
+	g.entries = append(g.entries, e)
+}
+
+// pushFront adds an entry at the front of its group.
+func (r *ready[E]) pushFront(e *entry[E]) {
+	e.ready = true
+	g := r.group(e.Group)
+	g.entries = slices.Insert(g.entries, 0, e)
+}
+
+// group returns the group with this number, which has a turn.
+func (r *ready[E]) group(number int) *group[E] {
+	g := r.groups[number]
+	if g == nil {
+		if r.groups == nil {
+			r.groups = map[int]*group[E]{}
+		}
+		g = &group[E]{number: number}
+		r.groups[number] = g
+		r.turns = append(r.turns, g)
+	}
+	return g
+}
+
+// remove removes an entry.
+func (r *ready[E]) remove(e *entry[E]) {
+	e.ready = false
+	g := r.groups[e.Group]
+	g.entries = slices.DeleteFunc(g.entries, func(other *entry[E]) bool { return other == e })
+	if len(g.entries) == 0 {
+		r.turns = slices.DeleteFunc(r.turns, func(other *group[E]) bool { return other == g })
+		delete(r.groups, e.Group)
+	}
+}
+
+// take removes the entries of the next call: at most messages, and at most size bytes unless
+// the first alone has more. A group that has more than fits keeps its turn for the next call.
+func (r *ready[E]) take(messages, size int) []*entry[E] {
+	var taken []*entry[E]
+	done := 0 // groups
+	for _, g := range r.turns {
+		n := 0
+		for _, e := range g.entries {
+			if len(taken) == messages || len(taken) > 0 && e.Size > size {
+				break
+			}
+			e.ready = false
+			taken, size, n = append(taken, e), size-e.Size, n+1
+		}
+		if n < len(g.entries) {
+			g.entries = g.entries[n:]
+			break
+		}
+		delete(r.groups, g.number)
+		done++
+	}
+	r.turns = r.turns[done:]
+	return taken
+}
