@@ -98,12 +98,12 @@ func (b *bisection) publishAll(from, to int) error {
 // that was sent at the time taken.
 func (b *bisection) refuse(message int, taken time.Time, err error) error {
 	b.refusal = err
-	if b.p.refused(b.request.contentOf(message), taken) && b.p.packed == "" {
+	if b.p.refused(b.request.contentOf(message), taken) && b.p.Packed == "" {
 		b.refused = append(b.refused, message)
 		return nil
 	}
 	b.heldBack = append(b.heldBack, message)
-	if len(b.heldBack) > maxHeldBack || b.p.packed != "" {
+	if len(b.heldBack) > maxHeldBack || b.p.Packed != "" {
 		return err
 	}
 	return nil

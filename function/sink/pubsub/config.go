@@ -16,17 +16,13 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/aerosink/aerosink/connector/change"
-	"github.com/aerosink/aerosink/connector/format"
-	"github.com/aerosink/aerosink/connector/format/formats"
 	"github.com/aerosink/aerosink/function/sink"
-	"github.com/aerosink/aerosink/function/sink/row"
+	"github.com/aerosink/aerosink/function/sink/payload"
 )
-
-// asReceived is the value of data= that leaves a change in the format it came in.
-const asReceived = "as-received"
 
 // topicConfig is what the URL of a topic and the options say.
 type topicConfig struct {
+	payload.Config
 	url         string
 	project     string
 	topicID     string
@@ -38,10 +34,6 @@ type topicConfig struct {
 	linger      time.Duration
 	pause       time.Duration
 	timeout     time.Duration
-	format      string // that changes are re-encoded in; "" leaves them as they came
-	rewrite     func(dst []byte, p *format.Parsed) ([]byte, error)
-	packed      string // format of whole batches in one message; "" is none
-	compression string // of packed messages
 }
 
 var (
@@ -67,57 +59,13 @@ func Parse(u *url.URL, o sink.Options) (sink.Spec, error) {
 	if c.endpoint = q.Text("endpoint", ""); c.endpoint != "" && !endpoint.MatchString(c.endpoint) {
 		q.Fail("invalid endpoint=%s: want a region or HOST:PORT", c.endpoint)
 	}
-	c.parseData(q, o)
+	c.Config = payload.Parse(q, o, payload.AsReceived, "bigquery")
 	spec := sink.Spec{
-		Bins:  c.format != "" || c.packed != "",
+		Bins:  c.Bins(),
 		New:   func(ctx context.Context) (sink.Sink, error) { return c.open(ctx, o.Metrics) },
 		Probe: c.probe,
 	}
 	return spec, q.End()
-}
-
-// parseData parses the parameters that say what a message holds.
-func (c *topicConfig) parseData(q *sink.Query, o sink.Options) {
-	name := q.Word("data", asReceived, asReceived, "json", "flat-json", "message-pack", "xdr", "avro", "bigquery")
-	mode := q.Word("mode", "single", "single", "packed")
-	packed := q.Word("packed", "ndjson", "ndjson", "avro")
-	c.compression = q.Word("compression", "zstd", compressions...)
-	switch {
-	case mode == "packed" && name != asReceived:
-		q.Fail("data=%s is for mode=single; with mode=packed, use packed= to say what a message holds", name)
-	case mode == "packed":
-		c.packed = packed
-	case name != asReceived:
-		c.format = name
-		c.rewrite = rewriter(name, o)
-	}
-}
-
-// rewriter returns a function that re-encodes changes in a format, or as a row.
-func rewriter(name string, o sink.Options) func(dst []byte, p *format.Parsed) ([]byte, error) {
-	var f format.Format = o.Avro
-	switch {
-	case name == "bigquery":
-		return func(dst []byte, p *format.Parsed) ([]byte, error) { return row.AppendBigQuery(dst, &p.Change) }
-	case name != "avro":
-		f, _ = formats.ByName(name, o.MetadataKey) // Word let no other name through
-	case o.Avro == nil:
-		return func(dst []byte, p *format.Parsed) ([]byte, error) {
-			r, err := row.Of(p)
-			if err != nil {
-				return nil, err
-			}
-			return row.AppendAvro(dst, &r), nil
-		}
-	}
-	return func(dst []byte, p *format.Parsed) ([]byte, error) {
-		record, err := f.Append(dst, &p.Change)
-		if err != nil {
-			return nil, err
-		}
-		data, _ := f.Seal(record, 1)
-		return data, nil
-	}
 }
 
 // open connects to Pub/Sub and registers the metrics with r, unless it is nil.

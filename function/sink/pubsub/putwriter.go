@@ -6,9 +6,9 @@ import (
 
 	"github.com/aerosink/aerosink/connector/change"
 	"github.com/aerosink/aerosink/connector/format"
-	"github.com/aerosink/aerosink/connector/format/avro"
 	"github.com/aerosink/aerosink/function/sink"
 	"github.com/aerosink/aerosink/function/sink/failures"
+	"github.com/aerosink/aerosink/function/sink/payload"
 )
 
 // typicalOverhead is about how much larger an encoded message is than its data, in
@@ -90,7 +90,7 @@ func (w *putWriter) change(at int) *format.Parsed { return &w.batch.Changes[w.or
 
 // lane encodes the changes of a lane, order[start:end].
 func (w *putWriter) lane(lane, start, end int) {
-	if w.packed != "" && w.batch.DeadLetters == nil {
+	if w.Packed != "" && w.batch.DeadLetters == nil {
 		w.packLane(lane, start, end)
 		return
 	}
@@ -105,12 +105,12 @@ func (w *putWriter) lane(lane, start, end int) {
 func (w *putWriter) message(lane, at int) error {
 	p := w.change(at)
 	data, name := p.Data, p.Format
-	if w.needsRewrite(p) {
+	if w.batch.DeadLetters == nil && w.Rewrites(p) {
 		var err error
-		if data, err = w.rewrite(w.writer.data[:0], p); err != nil {
+		if data, err = w.Rewrite(w.writer.data[:0], p); err != nil {
 			return err
 		}
-		w.writer.data, name = data, w.format
+		w.writer.data, name = data, w.Format
 	}
 	if w.batch.DeadLetters != nil {
 		w.writer.deadLetter(&w.batch.DeadLetters[w.order[at]], p)
@@ -122,12 +122,6 @@ func (w *putWriter) message(lane, at int) error {
 		return w.tooLarge(over)
 	}
 	return nil
-}
-
-// needsRewrite reports whether a change is re-encoded. Dead letters never are. Avro
-// always is, since what came may have another schema.
-func (w *putWriter) needsRewrite(p *format.Parsed) bool {
-	return w.rewrite != nil && w.batch.DeadLetters == nil && (w.format != p.Format || w.format == avro.Name)
 }
 
 // tooLarge is the verdict on a change that does not fit into a request of its own.
@@ -159,10 +153,10 @@ func (w *putWriter) add(lane int, data []byte, first, last int) (over int) {
 // packLane encodes the changes of a lane, order[start:end], as one message, or as few as
 // fit into requests.
 func (w *putWriter) packLane(lane, start, end int) {
-	k := packer{format: w.packed, compression: w.compression, text: w.writer.data[:0]}
+	k := w.Packer(w.writer.data)
 	kept := start
 	for at := start; at < end; at++ {
-		if err := k.add(w.change(at)); err != nil {
+		if err := k.Add(w.change(at)); err != nil {
 			w.setVerdict(message{first: at, last: at + 1}, err)
 			continue
 		}
@@ -172,7 +166,7 @@ func (w *putWriter) packLane(lane, start, end int) {
 		}
 		kept++
 	}
-	w.writer.data = k.text
+	w.writer.data = k.Scratch()
 	if kept > start {
 		w.packOrHalve(lane, &k, start, start, kept)
 	}
@@ -180,8 +174,8 @@ func (w *putWriter) packLane(lane, start, end int) {
 
 // packOrHalve encodes order[start:end] as one message or, if that is too large, each half
 // by itself. The first change of the packer is order[first].
-func (w *putWriter) packOrHalve(lane int, k *packer, first, start, end int) {
-	data, err := k.message(start-first, end-first)
+func (w *putWriter) packOrHalve(lane int, k *payload.Packer, first, start, end int) {
+	data, err := k.Message(start-first, end-first)
 	if err != nil {
 		w.setVerdict(message{first: start, last: end}, fmt.Errorf("publish to %s: %w", w.url, err))
 		return
@@ -201,31 +195,18 @@ func (w *putWriter) packOrHalve(lane int, k *packer, first, start, end int) {
 
 // summary writes the attributes of a packed message: what all its changes share.
 func (w *putWriter) summary(start, end int) {
-	first := &w.change(start).Change
-	namespace, set, least, most := first.Namespace, first.Set, int64(0), int64(0)
+	var all payload.Summary
 	for at := start; at < end; at++ {
-		c := &w.change(at).Change
-		if c.Namespace != namespace {
-			namespace, set = "", ""
-		}
-		if c.Set != set {
-			set = ""
-		}
-		if c.LUT > 0 && (least == 0 || c.LUT < least) {
-			least = c.LUT
-		}
-		most = max(most, c.LUT)
+		all.Add(&w.change(at).Change)
 	}
-	w.writer.text("format", w.packed)
-	if w.packed != "avro" && w.compression != "none" { // a container file names its codec itself
-		w.writer.text("encoding", w.compression)
-	}
-	w.writer.number("changes", int64(end-start))
-	w.writer.text("namespace", namespace)
-	w.writer.text("set", set)
-	if most > 0 {
-		w.writer.number("lut-min", least)
-		w.writer.number("lut-max", most)
+	w.writer.text("format", w.Packed)
+	w.writer.text("encoding", w.Encoding())
+	w.writer.number("changes", int64(all.Changes))
+	w.writer.text("namespace", all.Namespace)
+	w.writer.text("set", all.Set)
+	if all.LastLUT > 0 {
+		w.writer.number("lut-min", all.FirstLUT)
+		w.writer.number("lut-max", all.LastLUT)
 	}
 	w.writer.text("traceparent", w.batch.TraceParent)
 }

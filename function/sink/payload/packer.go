@@ -1,4 +1,4 @@
-package pubsub
+package payload
 
 import (
 	"bytes"
@@ -15,8 +15,8 @@ import (
 // compressions are the names of the compressions of packed messages.
 var compressions = []string{"zstd", "gzip", "none"}
 
-// packer collects the changes of a lane for packed messages.
-type packer struct {
+// Packer collects changes for packed messages.
+type Packer struct {
 	format, compression string
 
 	text []byte // NDJSON
@@ -24,8 +24,17 @@ type packer struct {
 	rows []row.Row
 }
 
-// add adds a change. Its errors are permanent.
-func (k *packer) add(p *format.Parsed) error {
+// Packer returns a Packer for a sink with mode=packed. It may use the memory behind scratch.
+func (c *Config) Packer(scratch []byte) Packer {
+	return Packer{format: c.Packed, compression: c.Compression, text: scratch[:0]}
+}
+
+// Scratch returns memory that another Packer may use, once the messages of this one are no
+// longer needed.
+func (k *Packer) Scratch() []byte { return k.text }
+
+// Add adds a change. Its errors are permanent.
+func (k *Packer) Add(p *format.Parsed) error {
 	if k.format == "avro" {
 		r, err := row.Of(p)
 		if err == nil {
@@ -41,8 +50,9 @@ func (k *packer) add(p *format.Parsed) error {
 	return err
 }
 
-// message returns the data of a message with the changes [from, to).
-func (k *packer) message(from, to int) ([]byte, error) {
+// Message returns the data of a message with the changes [from, to), in the order in which
+// they were added. Without compression it is memory of the Packer.
+func (k *Packer) Message(from, to int) ([]byte, error) {
 	if k.format == "avro" {
 		return row.AvroFile(k.rows[from:to], map[string]string{"zstd": "zstandard", "gzip": "deflate", "none": "null"}[k.compression])
 	}
