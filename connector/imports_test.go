@@ -76,6 +76,8 @@ var importRules = map[string]struct {
 	"function/sink/ordered":          {"connector/change function/sink function/sink/failures", "net net/http log log/slog cloud.google.com"},
 	"function/sink/payload":          {"connector/change connector/format connector/format/avro connector/format/formats connector/format/json function/sink function/sink/row", "net net/http log log/slog cloud.google.com"},
 	"function/sink/pubsub":           {"connector/change connector/format connector/plural function/sink function/sink/failures function/sink/payload function/sink/row", "net/http"},
+	"function/sink/awstest":          {"function/sink/awstest/fake", "cloud.google.com google.golang.org"},
+	"function/sink/awstest/fake":     {"", "*"},
 	"function/sink/row":              {"connector/change connector/format connector/format/json connector/plural", "net net/http cloud.google.com"},
 	"function/sink/sinktest":         {"connector/change connector/format function/sink", ""},
 	"function/store":                 {"connector/change connector/format connector/format/formats connector/report function/fence function/sink", "net/http cloud.google.com"},
@@ -85,7 +87,7 @@ var importRules = map[string]struct {
 
 // forTests lists the packages that only tests, each other, and the local pipeline
 // (function/cmd/local) may import.
-var forTests = []string{"connector/change/changetest", "connector/cli/clitest", "connector/deliver/delivertest", "connector/devnode", "connector/devnode/devnodetest", "connector/xdr/xdrtest", "function/sink/sinktest", "testdata"}
+var forTests = []string{"connector/change/changetest", "connector/cli/clitest", "connector/deliver/delivertest", "connector/devnode", "connector/devnode/devnodetest", "connector/xdr/xdrtest", "function/sink/awstest", "function/sink/sinktest", "testdata"}
 
 // testModules are modules that only tests may import, as readers and writers that are not
 // ours, and why. No binary links them, not even through another module.
