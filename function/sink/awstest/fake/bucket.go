@@ -51,7 +51,7 @@ func (b *bucket) put(key string, r *http.Request, content []byte, now time.Time)
 	if o.ContentType == "" {
 		o.ContentType = "binary/octet-stream"
 	}
-	o.ContentEncoding = withoutChunked(r.Header.Get("Content-Encoding"))
+	o.ContentEncoding = withoutChunked(r.Header.Values("Content-Encoding"))
 	size := 0
 	for name, values := range r.Header {
 		if m, ok := strings.CutPrefix(name, metadataPrefix); ok {

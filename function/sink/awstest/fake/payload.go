@@ -107,10 +107,11 @@ func unchunk(r *http.Request, body []byte) ([]byte, error) {
 	return content, nil
 }
 
-// withoutChunked returns a Content-Encoding without aws-chunked, which is not stored.
-func withoutChunked(encoding string) string {
+// withoutChunked returns the values of Content-Encoding without aws-chunked, which is not
+// stored.
+func withoutChunked(encodings []string) string {
 	var kept []string
-	for e := range strings.SplitSeq(encoding, ",") {
+	for e := range strings.SplitSeq(strings.Join(encodings, ","), ",") {
 		if e = strings.TrimSpace(e); e != "" && e != "aws-chunked" {
 			kept = append(kept, e)
 		}
