@@ -23,7 +23,7 @@ type archive struct {
 
 // openArchive opens the archive. The caller closes it.
 func openArchive(ctx context.Context, o *Options, p *progress) (*archive, error) {
-	source, err := objects.Open(ctx, o.From)
+	source, err := o.Buckets.Open(ctx, o.From)
 	if err != nil {
 		return nil, err
 	}

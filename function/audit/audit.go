@@ -29,15 +29,19 @@ import (
 
 	"github.com/aerosink/aerosink/connector/change"
 	"github.com/aerosink/aerosink/connector/format/formats"
+	"github.com/aerosink/aerosink/function/replay/objects"
 	"github.com/aerosink/aerosink/function/replay/retry"
 	"github.com/aerosink/aerosink/function/sink/aerospike"
 )
 
 // Options says what to compare, and how.
 type Options struct {
-	// From is where the archive is: gs://BUCKET/PREFIX, or the path of a directory or file. With
+	// From is where the archive is: the URL of a bucket and a prefix, or the path of a directory or file. With
 	// Fence it is the text that errors have.
 	From string
+
+	// Buckets are the kinds of buckets that From may name.
+	Buckets objects.Buckets
 
 	// Fence, unless nil, is the cluster, the namespace and the set with the states of a fence,
 	// which are compared instead of an archive. A fence does not know sets, so Against must have

@@ -20,6 +20,8 @@ import (
 	"github.com/aerosink/aerosink/connector/format/formats"
 	"github.com/aerosink/aerosink/connector/format/json"
 	"github.com/aerosink/aerosink/function/audit"
+	"github.com/aerosink/aerosink/function/replay/objects"
+	"github.com/aerosink/aerosink/function/replay/objects/gcs"
 	"github.com/aerosink/aerosink/function/sink"
 	"github.com/aerosink/aerosink/function/sink/aerospike"
 )
@@ -184,7 +186,7 @@ func options(c *cluster, a *archive) audit.Options {
 		c.t.Fatal(err)
 	}
 	o := audit.Options{
-		From: a.folder, Against: aerospike.ParseCluster(u, sink.NewQuery(u), 10*time.Second), Parser: formats.Parser{MetadataKey: "metadata"},
+		From: a.folder, Buckets: objects.Buckets{"gs": gcs.Open}, Against: aerospike.ParseCluster(u, sink.NewQuery(u), 10*time.Second), Parser: formats.Parser{MetadataKey: "metadata"},
 		Margin: time.Second, Tolerance: 10 * time.Second, Out: &changetest.Output{},
 	}
 	return o

@@ -5,12 +5,14 @@ package aws
 import (
 	"github.com/aerosink/aerosink/function/sink"
 	"github.com/aerosink/aerosink/function/sink/aerospike"
+	"github.com/aerosink/aerosink/function/sink/archive/s3"
 )
 
 // Sinks returns the registry of these sinks, and of log: for trying things out.
 func Sinks() sink.Registry {
 	return sink.NewRegistry(
 		sink.Kind{Scheme: "log", Example: "log:", Parse: sink.ParseLog},
+		sink.Kind{Scheme: "s3", Example: "s3://BUCKET/PREFIX", Parse: s3.Parse, ReadObject: s3.ReadObject},
 		sink.Kind{Scheme: "aerospike", Example: "aerospike://HOST:PORT/NAMESPACE", Parse: aerospike.Parse},
 	)
 }

@@ -67,7 +67,7 @@ func TestRun_brokenCredentials(t *testing.T) {
 	}
 	t.Setenv("GOOGLE_APPLICATION_CREDENTIALS", path)
 	t.Setenv("STORAGE_EMULATOR_HOST", "")
-	_, err := replay.Run(t.Context(), replay.Options{From: "gs://bucket/changes", Out: io.Discard})
+	_, err := replay.Run(t.Context(), replay.Options{From: "gs://bucket/changes", Buckets: buckets, Out: io.Discard})
 	if want := "replay: open bucket bucket: read credentials from GOOGLE_APPLICATION_CREDENTIALS=" + path; err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("error %v, want %s", err, want)
 	}

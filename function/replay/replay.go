@@ -36,7 +36,8 @@ import (
 
 // Options says what to replay, and where to.
 type Options struct {
-	From   string // gs://BUCKET/PREFIX, or the path of a directory or file
+	From    string          // URL of a bucket and a prefix, or the path of a directory or file
+	Buckets objects.Buckets // that From may name
 	Filter objects.Filter
 
 	// To lists the sinks. Each gets all changes. Without sinks the changes are only read
@@ -74,7 +75,7 @@ func Run(ctx context.Context, o Options) (Summary, error) {
 	if err != nil {
 		return Summary{}, fmt.Errorf("replay: %w", err)
 	}
-	source, err := objects.Open(ctx, o.From)
+	source, err := o.Buckets.Open(ctx, o.From)
 	if err != nil {
 		return Summary{}, fmt.Errorf("replay: %w", err)
 	}

@@ -23,6 +23,8 @@ import (
 	"github.com/aerosink/aerosink/connector/format/formats"
 	"github.com/aerosink/aerosink/connector/format/json"
 	"github.com/aerosink/aerosink/function/replay"
+	"github.com/aerosink/aerosink/function/replay/objects"
+	"github.com/aerosink/aerosink/function/replay/objects/gcs"
 	"github.com/aerosink/aerosink/function/sink"
 	"github.com/aerosink/aerosink/function/sink/row"
 	"github.com/aerosink/aerosink/function/sink/sinktest"
@@ -64,12 +66,15 @@ func (m *memory) Put(_ context.Context, b sink.Batch) (verdicts sink.Verdicts) {
 // Close implements sink.Sink.
 func (m *memory) Close() error { return nil }
 
+// buckets are the kinds of buckets that these tests read from.
+var buckets = objects.Buckets{"gs": gcs.Open}
+
 var parser = formats.Parser{MetadataKey: "metadata"}
 
 // options returns options for a replay of a folder or bucket into the sinks, and the output.
 func options(from string, to ...sink.Spec) (replay.Options, *changetest.Output) {
 	var out changetest.Output
-	return replay.Options{From: from, To: to, Parser: parser, Out: &out}, &out
+	return replay.Options{From: from, Buckets: buckets, To: to, Parser: parser, Out: &out}, &out
 }
 
 // run replays, and fails the test if that is incomplete.

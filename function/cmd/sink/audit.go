@@ -98,7 +98,7 @@ func (o *auditOptions) options(from string, getenv func(string) string, streams 
 		return audit.Options{}, err
 	}
 	return audit.Options{
-		From: from, Fence: fence, Against: *against, Parser: c.Parser, Ignore: o.ignore, Since: o.since, Margin: o.margin, Tolerance: o.tolerance,
+		From: from, Buckets: buckets, Fence: fence, Against: *against, Parser: c.Parser, Ignore: o.ignore, Since: o.since, Margin: o.margin, Tolerance: o.tolerance,
 		Exact: o.exact, Rate: o.rate, Checkpoint: o.checkpoint, Out: streams.Stderr, Terminal: cli.IsTerminal(streams.Stderr),
 	}, nil
 }

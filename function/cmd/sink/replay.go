@@ -14,8 +14,12 @@ import (
 	"github.com/aerosink/aerosink/connector/cli"
 	"github.com/aerosink/aerosink/function/replay"
 	"github.com/aerosink/aerosink/function/replay/objects"
+	"github.com/aerosink/aerosink/function/replay/objects/gcs"
 	"github.com/aerosink/aerosink/function/sink"
 )
+
+// buckets are the kinds of buckets that this program reads.
+var buckets = objects.Buckets{"gs": gcs.Open}
 
 // replayTimeout is the default of TIMEOUT for a replay. It can be longer than that of the
 // server, because XDR does not wait for a replay.
@@ -92,7 +96,7 @@ func (o *replayOptions) options(from string, getenv func(string) string, streams
 		to = append(to, c.Sinks...)
 	}
 	return replay.Options{
-		From: from, Filter: o.filter, To: to, Parser: c.Parser, Restore: restore, Rate: o.rate, Checkpoint: o.checkpoint, AllowEmpty: o.allowEmpty,
+		From: from, Buckets: buckets, Filter: o.filter, To: to, Parser: c.Parser, Restore: restore, Rate: o.rate, Checkpoint: o.checkpoint, AllowEmpty: o.allowEmpty,
 		Out: streams.Stderr, Terminal: cli.IsTerminal(streams.Stderr),
 	}, nil
 }

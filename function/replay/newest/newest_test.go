@@ -100,7 +100,7 @@ func rowFile(t rapid.TB, write func([]row.Row, string) ([]byte, error), codec st
 // read reads the archive, and closes the index at the end of the test.
 func (a *archive) read(o newest.Options) (*newest.Index, *changetest.Output) {
 	a.t.Helper()
-	source, err := objects.Open(context.Background(), a.folder)
+	source, err := objects.Buckets{}.Open(context.Background(), a.folder)
 	if err != nil {
 		a.t.Fatal(err)
 	}
@@ -328,7 +328,7 @@ func TestRead_damaged(t *testing.T) {
 func TestRead_interrupted(t *testing.T) {
 	a := newArchive(t, t.TempDir())
 	a.add("a.ndjson", lines(t, version(1, 1, 1)))
-	source, err := objects.Open(t.Context(), a.folder)
+	source, err := objects.Buckets{}.Open(t.Context(), a.folder)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -22,7 +22,7 @@ import (
 // each record.
 func restored(t rapid.TB, a *archive, p *newest.Plan) (all map[change.Digest]change.Change) {
 	t.Helper()
-	source, err := objects.Open(context.Background(), a.folder)
+	source, err := objects.Buckets{}.Open(context.Background(), a.folder)
 	if err != nil {
 		t.Fatal(err)
 	}

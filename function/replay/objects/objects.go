@@ -1,7 +1,7 @@
-// Package objects reads the objects of an archive, or of dead letters, in Cloud Storage or in
-// a directory. What comes in is the name of a folder, what goes out are changes:
+// Package objects reads the objects of an archive, or of dead letters, in a bucket or in a
+// directory. Access to a cloud's buckets is in packages of their own: see gcs and s3. What comes in is the name of a folder, what goes out are changes:
 //
-//  1. [Open] opens a [Source], which lists objects by name;
+//  1. [Buckets.Open] opens a [Source], which lists objects by name;
 //  2. a [Filter] rules out objects by their path;
 //  3. the Source fetches an object;
 //  4. a [Decoder] decodes it in chunks of entries, each with a change or the reason why there
@@ -13,8 +13,10 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"maps"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"time"
 )
@@ -42,18 +44,38 @@ type Source interface {
 	Close()
 }
 
-// Open opens the source that from names: gs://BUCKET/PREFIX, or the path of a directory or
-// of a file.
-func Open(ctx context.Context, from string) (Source, error) {
-	if strings.HasPrefix(from, "gs:") {
+// OpenBucket opens the source that the URL of a bucket and a prefix names.
+type OpenBucket func(ctx context.Context, u *url.URL) (Source, error)
+
+// Buckets has the kinds of buckets that a program reads, by the scheme of their URLs. Each
+// program has its own, so that it links only the clouds it reads from.
+type Buckets map[string]OpenBucket
+
+// Examples lists an example of a URL of each kind.
+func (b Buckets) Examples() string {
+	var examples []string
+	for _, scheme := range slices.Sorted(maps.Keys(b)) {
+		examples = append(examples, scheme+"://BUCKET/PREFIX")
+	}
+	return strings.Join(examples, " or ")
+}
+
+// Open opens the source that from names: the URL of a bucket with a prefix, or the path of a
+// directory or of a file.
+func (b Buckets) Open(ctx context.Context, from string) (Source, error) {
+	if scheme, _, ok := strings.Cut(from, "://"); ok {
 		u, err := url.Parse(from)
-		if err != nil || u.Host == "" || u.RawQuery != "" {
-			return nil, fmt.Errorf("cannot read from %q; want gs://BUCKET/PREFIX, without parameters", from)
+		if err != nil {
+			return nil, fmt.Errorf("%q is not a URL; want %s", from, b.Examples())
 		}
-		return openBucket(ctx, u.Host, strings.TrimPrefix(u.Path, "/"))
+		open, ok := b[u.Scheme]
+		if !ok {
+			return nil, fmt.Errorf("cannot read from %s: this program does not read %s://; want %s", from, scheme, b.Examples())
+		}
+		return open(ctx, u)
 	}
 	if _, err := os.Stat(from); err != nil {
-		return nil, fmt.Errorf("%w; want gs://BUCKET/PREFIX, or the path of a directory or file", err)
+		return nil, fmt.Errorf("%w; want %s, or the path of a directory or file", err, b.Examples())
 	}
 	return directory(from), nil
 }

@@ -2,12 +2,10 @@ package archive_test
 
 import (
 	"fmt"
-	"net/url"
 	"runtime"
 	"strconv"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/aerosink/aerosink/connector/change"
 	"github.com/aerosink/aerosink/connector/format"
@@ -15,6 +13,8 @@ import (
 	"github.com/aerosink/aerosink/connector/format/json"
 	"github.com/aerosink/aerosink/function/sink"
 	"github.com/aerosink/aerosink/function/sink/archive/gcs"
+	"github.com/aerosink/aerosink/function/sink/archive/s3"
+	"github.com/aerosink/aerosink/function/sink/awstest"
 	"github.com/aerosink/aerosink/function/sink/sinktest"
 )
 
@@ -52,54 +52,58 @@ func renew(b sink.Batch, n int) {
 }
 
 // BenchmarkArchive stores batches of 500 changes of 1 KB from 64 senders, each of which
-// waits for the verdicts before it sends the next batch.
+// waits for the verdicts before it sends the next batch, in Cloud Storage and in S3.
 func BenchmarkArchive(b *testing.B) {
-	const senders, changes = 64, 500
 	for _, tt := range []struct{ name, query string }{
 		{"ndjson", ""}, {"ndjson.gz", "?compression=gzip"}, {"ndjson.zst", "?compression=zstd"},
 		{"avro", "?format=avro"}, {"parquet", "?format=parquet"},
 	} {
 		b.Run(tt.name, func(b *testing.B) {
 			server := sinktest.DiscardStorage(b)
-			u, err := url.Parse(sinktest.ArchiveSink + tt.query)
-			if err != nil {
-				b.Fatal(err)
-			}
-			spec, err := gcs.Parse(u, sink.Options{Timeout: 30 * time.Second})
-			if err != nil {
-				b.Fatal(err)
-			}
-			s := sinktest.Open(b, spec)
-			batches := make([]sink.Batch, senders)
-			size := 0
-			for i := range batches {
-				batches[i] = kilobytes(b, i, changes)
-				for _, p := range batches[i].Changes {
-					size += len(p.Data)
-				}
-			}
-			b.SetBytes(int64(size / senders))
-			b.ReportAllocs()
-			b.ResetTimer()
-			var sending sync.WaitGroup
-			for sender := range senders {
-				sending.Go(func() {
-					for n := sender; n < b.N; n += senders {
-						renew(batches[sender], n)
-						if verdicts := s.Put(b.Context(), batches[sender]); verdicts != nil {
-							b.Error(verdicts[0])
-							return
-						}
-					}
-				})
-			}
-			sending.Wait()
-			b.StopTimer()
-			var memory runtime.MemStats
-			runtime.ReadMemStats(&memory)
-			b.ReportMetric(float64(b.N*changes)/b.Elapsed().Seconds(), "changes/s")
-			b.ReportMetric(float64(b.N*changes)/float64(server.Objects()), "changes/object")
-			b.ReportMetric(float64(memory.Sys>>20), "MiB-sys")
+			benchmarkArchive(b, sinktest.Parse(b, gcs.Parse, sinktest.ArchiveSink+tt.query, sink.Options{}), server.Objects)
 		})
 	}
+	for _, tt := range []struct{ name, query string }{{"s3 ndjson", ""}, {"s3 ndjson.gz", "&compression=gzip"}} {
+		b.Run(tt.name, func(b *testing.B) {
+			server := awstest.DiscardS3(b)
+			benchmarkArchive(b, sinktest.Parse(b, s3.Parse, awstest.ArchiveSink+tt.query, sink.Options{}), server.Objects)
+		})
+	}
+}
+
+// benchmarkArchive stores b.N batches. objects returns how many objects there are.
+func benchmarkArchive(b *testing.B, spec sink.Spec, objects func() int64) {
+	b.Helper()
+	const senders, changes = 64, 500
+	s := sinktest.Open(b, spec)
+	batches := make([]sink.Batch, senders)
+	size := 0
+	for i := range batches {
+		batches[i] = kilobytes(b, i, changes)
+		for _, p := range batches[i].Changes {
+			size += len(p.Data)
+		}
+	}
+	b.SetBytes(int64(size / senders))
+	b.ReportAllocs()
+	b.ResetTimer()
+	var sending sync.WaitGroup
+	for sender := range senders {
+		sending.Go(func() {
+			for n := sender; n < b.N; n += senders {
+				renew(batches[sender], n)
+				if verdicts := s.Put(b.Context(), batches[sender]); verdicts != nil {
+					b.Error(verdicts[0])
+					return
+				}
+			}
+		})
+	}
+	sending.Wait()
+	b.StopTimer()
+	var memory runtime.MemStats
+	runtime.ReadMemStats(&memory)
+	b.ReportMetric(float64(b.N*changes)/b.Elapsed().Seconds(), "changes/s")
+	b.ReportMetric(float64(b.N*changes)/float64(objects()), "changes/object")
+	b.ReportMetric(float64(memory.Sys>>20), "MiB-sys")
 }

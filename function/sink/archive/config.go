@@ -36,6 +36,9 @@ const (
 
 // Cloud has the functions that open and check the buckets of a cloud.
 type Cloud struct {
+	// Parameters reads the parameters of the URL that only this cloud has. It may be nil.
+	Parameters func(q *sink.Query)
+
 	Open  func(ctx context.Context, bucket string) (Bucket, error)
 	Probe func(ctx context.Context, bucket string) error // checks that the bucket exists and may be written to
 }
@@ -43,7 +46,7 @@ type Cloud struct {
 // Parse parses the URL of an archive, SCHEME://BUCKET/PREFIX?format=ndjson. The README has
 // a table of the parameters.
 func Parse(u *url.URL, o sink.Options, cloud Cloud) (sink.Spec, error) {
-	s, err := parseConfig(u, o)
+	s, err := parseConfig(u, o, cloud)
 	if err != nil {
 		return sink.Spec{}, err
 	}
@@ -54,7 +57,7 @@ func Parse(u *url.URL, o sink.Options, cloud Cloud) (sink.Spec, error) {
 	}, nil
 }
 
-func parseConfig(u *url.URL, o sink.Options) (*config, error) {
+func parseConfig(u *url.URL, o sink.Options, cloud Cloud) (*config, error) {
 	q := sink.NewQuery(u)
 	if u.Host == "" {
 		return nil, fmt.Errorf("want %s://BUCKET/PREFIX", u.Scheme)
@@ -74,5 +77,8 @@ func parseConfig(u *url.URL, o sink.Options) (*config, error) {
 	s.maxBytes = q.Size("max-bytes", defaultMaxBytes, 1, 1<<30)
 	s.maxChanges = q.Integer("max-changes", defaultMaxChanges, 1, 10_000_000)
 	s.maxInFlight = q.Size("max-in-flight", defaultMaxInFlight, 1, 1<<40)
+	if cloud.Parameters != nil {
+		cloud.Parameters(q)
+	}
 	return s, q.End()
 }

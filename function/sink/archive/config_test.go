@@ -23,7 +23,7 @@ func TestParseConfig_linger(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		c, err := parseConfig(u, sink.Options{OneAtATime: tt.oneAtATime})
+		c, err := parseConfig(u, sink.Options{OneAtATime: tt.oneAtATime}, Cloud{})
 		if err != nil || c.linger != tt.want {
 			t.Errorf("%s, one at a time %t: %v, %v; want a linger of %s", tt.url, tt.oneAtATime, c, err, tt.want)
 		}

@@ -80,7 +80,7 @@ func openMemory(t testing.TB, query string) (*archive, *memoryBucket) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := parseConfig(u, sink.Options{Timeout: 9 * time.Second})
+	s, err := parseConfig(u, sink.Options{Timeout: 9 * time.Second}, Cloud{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,5 @@
-package objects
+// Package gcs reads the objects of an archive in Cloud Storage: gs://BUCKET/PREFIX.
+package gcs
 
 import (
 	"context"
@@ -7,6 +8,7 @@ import (
 	"hash/crc32"
 	"io"
 	"iter"
+	"net/url"
 	"os"
 	"strconv"
 	"strings"
@@ -16,6 +18,7 @@ import (
 
 	"github.com/aerosink/aerosink/connector/change"
 	"github.com/aerosink/aerosink/connector/credentials"
+	"github.com/aerosink/aerosink/function/replay/objects"
 )
 
 // bucket is a bucket of Cloud Storage. The prefix is the name of an object or a folder, so
@@ -26,23 +29,27 @@ type bucket struct {
 	prefix string
 }
 
-func openBucket(ctx context.Context, name, prefix string) (*bucket, error) {
+// Open implements [objects.OpenBucket] for gs://BUCKET/PREFIX.
+func Open(ctx context.Context, u *url.URL) (objects.Source, error) {
+	if u.Host == "" || u.RawQuery != "" {
+		return nil, fmt.Errorf("cannot read from %q; want gs://BUCKET/PREFIX, without parameters", u)
+	}
 	if err := credentials.Check("STORAGE_EMULATOR_HOST"); err != nil {
-		return nil, fmt.Errorf("open bucket %s: %w", name, err)
+		return nil, fmt.Errorf("open bucket %s: %w", u.Host, err)
 	}
 	client, err := storage.NewClient(ctx, storage.WithJSONReads())
 	if err != nil {
-		return nil, fmt.Errorf("open bucket %s: %w", name, err)
+		return nil, fmt.Errorf("open bucket %s: %w", u.Host, err)
 	}
-	return &bucket{client, client.Bucket(name), prefix}, nil
+	return &bucket{client, client.Bucket(u.Host), strings.TrimPrefix(u.Path, "/")}, nil
 }
 
-// Close implements [Source].
+// Close implements [objects.Source].
 func (b *bucket) Close() { _ = b.client.Close() } // it only reads
 
-// List implements [Source].
-func (b *bucket) List(ctx context.Context) iter.Seq2[Object, error] {
-	return func(yield func(Object, error) bool) {
+// List implements [objects.Source].
+func (b *bucket) List(ctx context.Context) iter.Seq2[objects.Object, error] {
+	return func(yield func(objects.Object, error) bool) {
 		query := &storage.Query{Prefix: b.prefix}
 		if err := query.SetAttrSelection([]string{"Name", "Generation", "Size", "Created"}); err != nil {
 			panic("objects: " + err.Error())
@@ -53,45 +60,29 @@ func (b *bucket) List(ctx context.Context) iter.Seq2[Object, error] {
 				return
 			}
 			if err != nil {
-				yield(Object{}, fmt.Errorf("list objects of gs://%s/%s: %w", b.handle.BucketName(), b.prefix, err))
+				yield(objects.Object{}, fmt.Errorf("list objects of gs://%s/%s: %w", b.handle.BucketName(), b.prefix, err))
 				return
 			}
-			relative, ok := strings.CutPrefix(attrs.Name, strings.TrimSuffix(b.prefix, "/"))
-			if !ok || b.prefix != "" && relative != "" && relative[0] != '/' {
+			relative, ok := objects.Relative(attrs.Name, b.prefix)
+			if !ok {
 				continue
 			}
-			if !yield(Object{attrs.Name, strconv.FormatInt(attrs.Generation, 10), attrs.Size, relative, attrs.Created}, nil) {
+			if !yield(objects.Object{Name: attrs.Name, Version: strconv.FormatInt(attrs.Generation, 10), Size: attrs.Size, Relative: relative, Created: attrs.Created}, nil) {
 				return
 			}
 		}
 	}
 }
 
-// Fetch implements [Source]. It copies the object into a temporary file: its checksum is verified before the first
-// change is sent, and Parquet is read from the end.
-func (b *bucket) Fetch(ctx context.Context, o Object) (_ *os.File, _ func(), err error) {
-	file, err := os.CreateTemp("", "replay-*")
-	if err != nil {
-		return nil, nil, fmt.Errorf("create a temporary file: %w; set TMPDIR to a directory with space for the largest object", err)
-	}
-	release := func() {
-		_ = file.Close()
-		_ = os.Remove(file.Name())
-	}
-	defer func() {
-		if err != nil {
-			release()
-		}
-	}()
+// Fetch implements [objects.Source].
+func (b *bucket) Fetch(ctx context.Context, o objects.Object) (*os.File, func(), error) {
 	generation, err := strconv.ParseInt(o.Version, 10, 64)
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := b.copy(ctx, file, b.handle.Object(o.Name).Generation(generation)); err != nil {
-		return nil, nil, err
-	}
-	_, err = file.Seek(0, io.SeekStart)
-	return file, release, err
+	return objects.TemporaryFile(func(file io.Writer) error {
+		return b.copy(ctx, file, b.handle.Object(o.Name).Generation(generation))
+	})
 }
 
 // copy writes the object to file, and verifies its checksum.
