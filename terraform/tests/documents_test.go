@@ -28,7 +28,7 @@ type block struct {
 
 // needs are the markers of blocks that the test does not run, because it lacks something
 // or because the block is run elsewhere.
-var needs = []string{"needs: gcloud", "needs: a quiet machine", "needs: a maintainer", "needs: twenty minutes", "run by: .ci/run"}
+var needs = []string{"needs: gcloud", "needs: aws", "needs: a quiet machine", "needs: a maintainer", "needs: twenty minutes", "run by: .ci/run"}
 
 // running is set in the environment of commands, so that none of them runs this test again.
 const running = "DOCUMENTS_RUNNING"
@@ -449,6 +449,16 @@ func TestDocuments_paths(t *testing.T) {
 
 // userFiles are files that users create.
 var userFiles = []string{"terraform/terraform.tfstate", "terraform/terraform.tfvars", "terraform/backend.tf"}
+
+// TestDocuments_conflicts finds the marks that an unfinished merge leaves.
+func TestDocuments_conflicts(t *testing.T) {
+	mark := regexp.MustCompile(`(?m)^(<<<<<<<|>>>>>>>|=======$).*`)
+	for _, path := range documents(t) {
+		if m := mark.FindString(read(t, path)); m != "" {
+			t.Errorf("%s has %q", path, m)
+		}
+	}
+}
 
 // TestDocuments_links follows every link between documents, also to a heading.
 func TestDocuments_links(t *testing.T) {
