@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/singleflight"
 
 	"github.com/aerosink/aerosink/connector/deadletter"
@@ -65,6 +66,9 @@ func New(e settings.Environment, log *slog.Logger) *Receiver {
 // Metrics returns a handler that serves the metrics of the Receiver, of its sinks and of the
 // process to Prometheus.
 func (r *Receiver) Metrics() http.Handler { return r.metrics.handler() }
+
+// Gatherer returns the metrics of the Receiver and of its sinks, for other outputs.
+func (r *Receiver) Gatherer() prometheus.Gatherer { return r.metrics.registry }
 
 // Open reads the environment and opens the sinks that are not open yet. Requests do that
 // themselves; a server calls Open first to report errors at once.

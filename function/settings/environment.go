@@ -21,6 +21,9 @@ type Environment struct {
 	// Names says what errors call a variable whose value comes from elsewhere, such as a
 	// flag. It may be nil.
 	Names map[string]string
+
+	// OneAtATime says that the process handles one request at a time. See [sink.Options].
+	OneAtATime bool
 }
 
 // Examine checks the environment, in which the variables called names are set, and the local
@@ -90,7 +93,7 @@ func (e Environment) parse(o sink.Options, read schemaReader) (Settings, error) 
 	var err error
 	s.Parser.Avro, err = parseSchema(avroSchema.in(e.Getenv), s.Parser.MetadataKey, read)
 	p.fail(avroSchema, err)
-	o.Timeout, o.Avro, o.MetadataKey = s.Timeout, s.Parser.Avro, s.Parser.MetadataKey
+	o.Timeout, o.Avro, o.MetadataKey, o.OneAtATime = s.Timeout, s.Parser.Avro, s.Parser.MetadataKey, e.OneAtATime
 	p.sinks(&s, o)
 	p.deadLetters(&s, o)
 	p.fence(&s)

@@ -1,6 +1,7 @@
 package settings_test
 
 import (
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -120,5 +121,20 @@ func TestParse_avroSchema(t *testing.T) {
 	_, err = environment(env("SINKS", "log:", "AVRO_SCHEMA", schema, "METADATA_KEY", "m")).Parse(sink.Options{})
 	if err == nil || !strings.Contains(err.Error(), `record example.esp.Order has no field "m" for the metadata`) {
 		t.Errorf("error %v", err)
+	}
+}
+
+// Where one request runs at a time, the sinks learn it.
+func TestParse_oneAtATime(t *testing.T) {
+	for _, want := range []bool{false, true} {
+		got := !want
+		kind := sink.Kind{Scheme: "seen", Example: "seen:", Parse: func(u *url.URL, o sink.Options) (sink.Spec, error) {
+			got = o.OneAtATime
+			return sink.Spec{URL: u.String()}, nil
+		}}
+		e := settings.Environment{Getenv: env("SINKS", "seen:"), Sinks: sink.NewRegistry(kind), OneAtATime: want}
+		if _, err := e.Parse(sink.Options{}); err != nil || got != want {
+			t.Errorf("the sink got %t, %v, want %t", got, err, want)
+		}
 	}
 }
