@@ -59,6 +59,7 @@ var importRules = map[string]struct {
 	"function/google":                {"connector/credentials function/sink function/sink/aerospike function/sink/archive/gcs function/sink/pubsub", "net/http"},
 	"function/intake":                {"connector/plural function/problem", "cloud.google.com"},
 	"function/lambda":                {"function/problem", "cloud.google.com google.golang.org github.com/aws"},
+	"function/lambda/emf":            {"", "net/http log log/slog cloud.google.com google.golang.org github.com/aws"},
 	"function/problem":               {"connector/report", "cloud.google.com"},
 	"function/replay":                {"connector/change connector/credentials connector/deadletter connector/format connector/format/formats connector/format/json connector/format/msgpack connector/plural connector/report function/replay/checkpointfile function/replay/newest function/replay/objects function/replay/retry function/replay/status function/sink function/sink/row", ""},
 	"function/replay/checkpointfile": {"", "*"},

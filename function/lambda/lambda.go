@@ -40,6 +40,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/aerosink/aerosink/function/problem"
 )
 
@@ -65,6 +67,9 @@ type Options struct {
 	// have before their own path. It is removed.
 	BasePath string
 
+	// Metrics, unless nil, is where the Handler registers its metric.
+	Metrics prometheus.Registerer
+
 	// Answered, unless nil, is called before each Invoke returns. Nothing runs after that,
 	// until the next invocation.
 	Answered func()
@@ -77,13 +82,19 @@ type Handler struct {
 	log      *slog.Logger
 	basePath string
 	answered func()
+	refused  prometheus.Counter
 	unseen   sync.Once // logs that failures are invisible
 }
 
 // New returns a Handler whose requests the receiver answers. The receiver may keep neither the
 // request nor its body after it has returned.
 func New(receiver http.Handler, o Options) *Handler {
-	h := &Handler{handler: receiver, log: o.Log, answered: o.Answered}
+	h := &Handler{handler: receiver, log: o.Log, answered: o.Answered, refused: prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "aerosink_lambda_refused_events_total", Help: "Events that were no request, or that a front had broken.",
+	})}
+	if o.Metrics != nil {
+		o.Metrics.MustRegister(h.refused)
+	}
 	if h.log == nil {
 		h.log = slog.New(slog.DiscardHandler)
 	}
@@ -108,6 +119,7 @@ func (h *Handler) Invoke(ctx context.Context, payload []byte) (answer []byte, er
 	switch {
 	case f == unknownFront && e.service != "":
 		err := fmt.Errorf("an event of %.40q, which is not an HTTP request: remove this trigger from the function, which stores only changes that connectors POST", e.service)
+		h.refused.Inc()
 		h.log.LogAttrs(ctx, slog.LevelError, "event not handled", slog.String("error", err.Error()))
 		return nil, err
 	case f == unknownFront:
@@ -184,6 +196,7 @@ func retry(detail string) *problem.Problem {
 
 // refuse logs why an event was not handled, and returns the answer that says so.
 func (h *Handler) refuse(ctx context.Context, f front, p *problem.Problem) []byte {
+	h.refused.Inc()
 	h.log.LogAttrs(ctx, slog.LevelError, "event refused", slog.String("front", f.String()), slog.Int("status", p.Status), slog.String("error", p.Detail))
 	return problemAnswer(f, p)
 }
