@@ -53,6 +53,7 @@ var importRules = map[string]struct {
 	"function/audit":                 {"connector/change connector/format/formats connector/plural connector/xdr function/replay/checkpointfile function/replay/newest function/replay/objects function/replay/retry function/replay/status function/sink/aerospike", "net/http cloud.google.com google.golang.org"},
 	"function/aws":                   {"function/sink function/sink/aerospike function/sink/archive/s3", "net/http cloud.google.com google.golang.org"},
 	"function/cmd/framework":         {". connector/cli function/google function/settings function/sink", "cloud.google.com/go/pubsub cloud.google.com/go/storage"},
+	"function/cmd/lambda":            {"connector/cli connector/cloudlog function function/aws function/lambda function/lambda/emf function/settings", "cloud.google.com google.golang.org"},
 	"function/cmd/local":             {"*", ""},
 	"function/cmd/sink":              {"connector/change connector/cli connector/plural connector/xdr function function/audit function/google function/replay function/replay/objects function/replay/objects/gcs function/settings function/sink function/sink/aerospike", "cloud.google.com"},
 	"function/fence":                 {"connector/change function/sink", "net/http cloud.google.com"},

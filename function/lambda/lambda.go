@@ -72,7 +72,7 @@ type Options struct {
 
 	// Answered, unless nil, is called before each Invoke returns. Nothing runs after that,
 	// until the next invocation.
-	Answered func()
+	Answered func(context.Context)
 }
 
 // Handler answers the events of Lambda with an [http.Handler]. It implements the interface
@@ -81,7 +81,7 @@ type Handler struct {
 	handler  http.Handler
 	log      *slog.Logger
 	basePath string
-	answered func()
+	answered func(context.Context)
 	refused  prometheus.Counter
 	unseen   sync.Once // logs that failures are invisible
 }
@@ -105,23 +105,35 @@ func New(receiver http.Handler, o Options) *Handler {
 }
 
 // Invoke answers one event. The answer always has a status, and the error is nil, unless the
-// event is one of a service without HTTP. The payload is neither modified nor kept.
+// event is one of a service without HTTP. A panic is answered 500, and the process goes on. The
+// payload is neither modified nor kept.
 func (h *Handler) Invoke(ctx context.Context, payload []byte) (answer []byte, err error) {
 	if h.answered != nil {
-		defer h.answered()
+		defer h.answered(ctx)
 	}
+	f := unknownFront
+	defer func() {
+		if recovered := recover(); recovered != nil {
+			h.logPanic(ctx, recovered)
+			answer = problemAnswer(f, &problem.Problem{Status: http.StatusInternalServerError, Detail: "internal error; see the function's log"})
+		}
+	}()
 	e := newEvent()
-	defer e.free()
 	if err := e.read(payload); err != nil {
-		return h.refuse(ctx, unknownFront, h.unreadable(payload, err)), nil
+		e.free()
+		return h.refuse(ctx, f, unreadable(payload, err)), nil
 	}
-	f := e.front()
+	f = e.front()
+	answer, err = h.answer(ctx, e, f)
+	e.free() // not after a panic: the body may still be in use
+	return answer, err
+}
+
+// answer answers the event of a front.
+func (h *Handler) answer(ctx context.Context, e *event, f front) ([]byte, error) {
 	switch {
 	case f == unknownFront && e.service != "":
-		err := fmt.Errorf("an event of %.40q, which is not an HTTP request: remove this trigger from the function, which stores only changes that connectors POST", e.service)
-		h.refused.Inc()
-		h.log.LogAttrs(ctx, slog.LevelError, "event not handled", slog.String("error", err.Error()))
-		return nil, err
+		return nil, h.reject(ctx, e.service)
 	case f == unknownFront:
 		return h.refuse(ctx, f, retry("not an event of API Gateway, a load balancer or a function URL; send changes through one of these")), nil
 	case f == restOther:
@@ -136,20 +148,17 @@ func (h *Handler) Invoke(ctx context.Context, payload []byte) (answer []byte, er
 	if err != nil {
 		return h.refuse(ctx, f, retry(err.Error())), nil
 	}
-	return h.serve(req, f), nil
-}
-
-// serve answers a request. A panic of the handler is a 500.
-func (h *Handler) serve(req *http.Request, f front) (answer []byte) {
-	defer func() {
-		if recovered := recover(); recovered != nil {
-			h.logPanic(req.Context(), recovered)
-			answer = problemAnswer(f, &problem.Problem{Status: http.StatusInternalServerError, Detail: "internal error; see the function's log"})
-		}
-	}()
 	w := &response{header: http.Header{}}
 	h.handler.ServeHTTP(w, req)
-	return w.encode(f, req.Method)
+	return w.encode(f, req.Method), nil
+}
+
+// reject logs and returns the error of an event of a service without HTTP.
+func (h *Handler) reject(ctx context.Context, service string) error {
+	err := fmt.Errorf("an event of %.40q, which is not an HTTP request: remove this trigger from the function, which stores only changes that connectors POST", service)
+	h.refused.Inc()
+	h.log.LogAttrs(ctx, slog.LevelError, "event not handled", slog.String("error", err.Error()))
+	return err
 }
 
 // logPanic logs a recovered panic, with its stack. Only the runtime's own errors are known to
@@ -179,7 +188,7 @@ func budget(ctx context.Context) (context.Context, context.CancelFunc, error) {
 
 // unreadable returns the problem of an event that is not one. What Lambda has cut off can pass
 // only in smaller requests, which is what senders do after a 413.
-func (h *Handler) unreadable(payload []byte, err error) *problem.Problem {
+func unreadable(payload []byte, err error) *problem.Problem {
 	if errors.Is(err, errEnds) && len(payload) >= maxEvent-1 {
 		return &problem.Problem{
 			Status: http.StatusRequestEntityTooLarge,
