@@ -42,10 +42,14 @@ type envelope struct {
 	stage       string // the same
 	template    bool   // whether one of our request templates wrote the event
 	base64      bool
-	service     string // the AWS service that sent it, if it is one without HTTP
+	service     string // of AWS, which sent it without HTTP
+	source      string // the same, of an event of EventBridge
+	detail      bool   // whether it is one
 
 	kind bodyKind
 	body []byte // the string, unescaped, or the JSON of an object or array
+
+	unchecked bool // whether the body is a string that has not been looked at
 }
 
 // requestContext is what a front says about itself and its client.
@@ -102,6 +106,10 @@ func (e *event) read(payload []byte) error {
 		rest = e.rest
 	}
 	e.decode(rest)
+	if e.decoder.PeekKind() == '[' {
+		e.service = "EventBridge Pipes"
+		return nil
+	}
 	err := e.object(func(name string) error { return e.member(name, start > 0) })
 	if err == nil {
 		_, err = e.decoder.ReadToken()
@@ -189,8 +197,14 @@ func (e *event) member(name string, cut bool) error {
 		return e.object(e.contextMember)
 	case "body":
 		return e.readBody(cut)
-	case "Records", "source", "detail-type":
-		return e.readService(name)
+	case "eventSource":
+		return e.string(name, &e.service)
+	case "source":
+		return e.string(name, &e.source)
+	case "detail-type":
+		e.detail = true
+	case "Records":
+		return e.readRecords()
 	}
 	return e.decoder.SkipValue()
 }
@@ -229,13 +243,9 @@ func (e *event) contextMember(name string) error {
 	return e.decoder.SkipValue()
 }
 
-// readService finds out which service sent an event without HTTP: a queue, a stream or a
-// bucket sends Records that name it, and EventBridge and its scheduler name a source.
-func (e *event) readService(name string) error {
-	switch {
-	case name == "source" && e.decoder.PeekKind() == '"':
-		return e.string(name, &e.service)
-	case name != "Records" || e.decoder.PeekKind() != '[':
+// readRecords finds out which service sent records.
+func (e *event) readRecords() error {
+	if e.decoder.PeekKind() != '[' {
 		return e.decoder.SkipValue()
 	}
 	return e.array(func() error {
@@ -243,12 +253,22 @@ func (e *event) readService(name string) error {
 			return e.decoder.SkipValue()
 		}
 		return e.object(func(name string) error {
-			if (name == "eventSource" || name == "EventSource") && e.decoder.PeekKind() == '"' {
+			if name == "eventSource" || name == "EventSource" {
 				return e.string(name, &e.service)
 			}
 			return e.decoder.SkipValue()
 		})
 	})
+}
+
+// otherService returns the service that sent the event, "" if it is none that is known to send
+// events without HTTP: queues, streams and buckets name themselves, events of EventBridge and
+// its schedules have a source, and its pipes send an array.
+func (e *envelope) otherService() string {
+	if e.service == "" && e.detail {
+		return e.source
+	}
+	return e.service
 }
 
 // object calls member with the name of each member of the next value, and member reads its
@@ -379,36 +399,39 @@ func (e *event) readBody(cut bool) error {
 }
 
 // readString reads the string at the start of b as the body, and returns its length with the
-// quotes. A string without escapes is not copied.
+// quotes. A string without escapes is neither copied nor checked: most are Base64, whose
+// decoder takes nothing else.
 func (e *event) readString(b []byte) (n int, err error) {
 	inner := b[1:]
 	if end := bytes.IndexByte(inner, '"'); end >= 0 && bytes.IndexByte(inner[:end], '\\') < 0 {
-		if at := indexControl(inner[:end]); at >= 0 {
-			return 0, &syntaxError{at + 1, "control character in a string"}
-		}
-		e.body, n = inner[:end], end+len(`""`)
-	} else {
-		if e.text, n, err = unescape(e.text[:0], inner); err != nil {
-			return 0, shift(err, 1)
-		}
-		e.body, n = e.text, n+1
+		e.body, e.unchecked = inner[:end], true
+		return end + len(`""`), nil
 	}
-	if !utf8.Valid(e.body) {
-		return 0, errors.New("invalid UTF-8")
+	if e.text, n, err = unescape(e.text[:0], inner); err != nil {
+		return 0, shift(err, 1)
 	}
-	return n, nil
+	e.body = e.text
+	return n + 1, nil
+}
+
+// checkText checks that the body is what a string in JSON can be.
+func (e *event) checkText() error {
+	switch {
+	case e.unchecked && indexControl(e.body) >= 0:
+		return errors.New("member body has a control character in its string")
+	case !utf8.Valid(e.body):
+		return errors.New("member body is not UTF-8")
+	}
+	return nil
 }
 
 // errBase64 means that the body is not what isBase64Encoded says.
 var errBase64 = errors.New("isBase64Encoded is true, but the body is not Base64")
 
-// decodeBase64 decodes the body if it is said to be Base64.
+// decodeBase64 decodes the body, which is a string.
 func (e *event) decodeBase64() error {
-	if !e.base64 || e.kind == noBody {
-		return nil
-	}
-	if e.kind != stringBody {
-		return errBase64
+	if bytes.IndexByte(e.body, '\n') >= 0 || bytes.IndexByte(e.body, '\r') >= 0 {
+		return errBase64 // the decoder ignores line breaks
 	}
 	// A body that was unescaped is decoded in place: the decoder has read what it overwrites.
 	n := base64.StdEncoding.DecodedLen(len(e.body))

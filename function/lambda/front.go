@@ -59,7 +59,7 @@ func (e *envelope) front() front {
 		return unknownFront // such as a WebSocket API
 	case e.template:
 		return restTemplate
-	case e.service == "" && (e.method != "" || e.kind != noBody):
+	case e.otherService() == "" && (e.method != "" || e.kind != noBody):
 		return restOther
 	}
 	return unknownFront

@@ -132,8 +132,8 @@ func (h *Handler) Invoke(ctx context.Context, payload []byte) (answer []byte, er
 // answer answers the event of a front.
 func (h *Handler) answer(ctx context.Context, e *event, f front) ([]byte, error) {
 	switch {
-	case f == unknownFront && e.service != "":
-		return nil, h.reject(ctx, e.service)
+	case f == unknownFront && e.otherService() != "":
+		return nil, h.reject(ctx, e.otherService())
 	case f == unknownFront:
 		return h.refuse(ctx, f, retry("not an event of API Gateway, a load balancer or a function URL; send changes through one of these")), nil
 	case f == restOther:

@@ -15,7 +15,7 @@ import (
 // request returns the request that the event carries. Its body is valid until the event is
 // freed.
 func (h *Handler) request(ctx context.Context, e *event, f front) (*http.Request, error) {
-	if err := e.decodeBase64(); err != nil {
+	if err := e.completeBody(f); err != nil {
 		return nil, err
 	}
 	header, err := e.header()
@@ -38,12 +38,19 @@ func (h *Handler) request(ctx context.Context, e *event, f front) (*http.Request
 	if req.Host == "" {
 		req.Host = e.context.domain
 	}
+	if req.RemoteAddr == "" { // a load balancer adds the client at the end
+		forwarded := header.Get("X-Forwarded-For")
+		req.RemoteAddr = strings.TrimSpace(forwarded[strings.LastIndexByte(forwarded, ',')+1:])
+	}
 	header.Del("Host") // as net/http has it
 	if len(e.body) > 0 {
 		req.Body = &body{*bytes.NewReader(e.body)}
 		if f == restTemplate || f == restOther {
-			e.completeTemplate(req)
+			err = e.completeTemplate(req)
 		}
+	}
+	if err != nil {
+		return nil, err
 	}
 	req.RequestURI = req.URL.RequestURI()
 	if err := e.brokenBody(f, header.Get("Content-Type"), strings.Join(header["Content-Encoding"], ",")); err != nil {
@@ -53,14 +60,30 @@ func (h *Handler) request(ctx context.Context, e *event, f front) (*http.Request
 	return req, nil
 }
 
+// completeBody decodes or checks the body.
+func (e *event) completeBody(f front) error {
+	switch {
+	case e.kind == noBody:
+		return nil
+	case e.kind == stringBody && e.base64:
+		return e.decodeBase64()
+	case e.kind == stringBody:
+		return e.checkText()
+	case e.base64 || f != restTemplate && f != restOther:
+		return errors.New("member body is JSON, want a string")
+	}
+	return nil
+}
+
 // body is the body of a request.
 type body struct{ bytes.Reader }
 
 // Close implements [io.Closer].
 func (*body) Close() error { return nil }
 
-// completeTemplate adds what the templates of a REST API without proxy may leave out.
-func (e *event) completeTemplate(req *http.Request) {
+// completeTemplate adds what the templates of a REST API without proxy may leave out. The error
+// says that they leave out too much.
+func (e *event) completeTemplate(req *http.Request) error {
 	if req.Method == "" {
 		req.Method = http.MethodPost
 	}
@@ -68,9 +91,12 @@ func (e *event) completeTemplate(req *http.Request) {
 	case req.Header.Get("Content-Type") != "":
 	case e.contentType != "":
 		req.Header.Set("Content-Type", e.contentType)
-	case !e.base64: // a template without a media type has passed JSON
+	case e.base64:
+		return errors.New("the REST API passes a body without its media type; add contentType, or the headers, to its request template")
+	default: // a template without a media type has passed JSON
 		req.Header.Set("Content-Type", "application/json")
 	}
+	return nil
 }
 
 // header returns the headers of the request.

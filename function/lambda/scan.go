@@ -105,79 +105,74 @@ func indexControl(b []byte) int {
 	return -1
 }
 
-// unescape appends the JSON string at the start of src, which lacks its opening quote, to
-// dst, and returns the length that the string has in src, with its closing quote. It does
-// not check UTF-8. Offsets of errors are those in src.
+// unescape writes the JSON string at the start of src, which lacks its opening quote, to the
+// memory of dst, which it grows if need be, and returns the length that the string has in src,
+// with its closing quote. It does not check UTF-8. Offsets of errors are those in src.
 func unescape(dst, src []byte) (unescaped []byte, n int, err error) {
-	dst = slices.Grow(dst, len(src)+8) // escaping makes nothing shorter
+	dst = slices.Grow(dst[:0], len(src)+8) // escapes are longer than what they stand for
+	out, used := dst[:len(src)+8], 0
 	for {
 		for len(src)-n >= 8 {
 			w := binary.LittleEndian.Uint64(src[n:])
-			binary.LittleEndian.PutUint64(dst[len(dst):len(dst)+8], w)
+			binary.LittleEndian.PutUint64(out[used:], w)
 			special := controls(w) | equals(w, '"') | equals(w, '\\')
 			if special != 0 {
 				plain := bits.TrailingZeros64(special) / 8
-				dst, n = dst[:len(dst)+plain], n+plain
+				used, n = used+plain, n+plain
 				break
 			}
-			dst, n = dst[:len(dst)+8], n+8
+			used, n = used+8, n+8
 		}
 		if n == len(src) {
 			return dst, n, io.ErrUnexpectedEOF
 		}
-		switch c := src[n]; {
+		c := src[n]
+		if c == '\\' && n+1 < len(src) {
+			if simple := simpleEscapes[src[n+1]]; simple != 0 {
+				out[used] = simple
+				used, n = used+1, n+2
+				continue
+			}
+		}
+		switch {
 		case c == '"':
-			return dst, n + 1, nil
+			return out[:used], n + 1, nil
 		case c < ' ':
 			return dst, n, &syntaxError{n, "control character in a string"}
 		case c != '\\':
-			dst, n = append(dst, c), n+1
+			out[used] = c
+			used, n = used+1, n+1
 		default:
 			r, length := escaped(src[n:])
-			if length == 0 {
-				if bytes.IndexByte(src[n:], '"') < 0 {
-					return dst, n, io.ErrUnexpectedEOF
-				}
+			switch {
+			case length == 0 && bytes.IndexByte(src[n:], '"') < 0:
+				return dst, n, io.ErrUnexpectedEOF
+			case length == 0:
 				return dst, n, &syntaxError{n, "invalid escape in a string"}
 			}
-			dst, n = utf8.AppendRune(dst, r), n+length
+			used, n = used+utf8.EncodeRune(out[used:], r), n+length
 		}
 	}
 }
 
-// escaped returns the character of the escape at the start of b, and the length of the
-// escape, 0 if it is invalid or ends early.
+// simpleEscapes has the characters that one character behind a backslash stands for.
+var simpleEscapes = [256]byte{'"': '"', '\\': '\\', '/': '/', 'b': '\b', 'f': '\f', 'n': '\n', 'r': '\r', 't': '\t'}
+
+// escaped returns the character of the escape \uXXXX at the start of b, or of two of them that
+// are a surrogate pair, and their length, 0 if they are invalid or end early.
 func escaped(b []byte) (r rune, length int) {
-	if len(b) < 2 {
+	r, ok := codeUnit(b)
+	switch {
+	case !ok:
+		return 0, 0
+	case !utf16.IsSurrogate(r):
+		return r, 6
+	}
+	low, ok := codeUnit(b[6:])
+	if r = utf16.DecodeRune(r, low); !ok || r == utf8.RuneError {
 		return 0, 0
 	}
-	switch b[1] {
-	case '"', '\\', '/':
-		return rune(b[1]), 2
-	case 'b':
-		return '\b', 2
-	case 'f':
-		return '\f', 2
-	case 'n':
-		return '\n', 2
-	case 'r':
-		return '\r', 2
-	case 't':
-		return '\t', 2
-	case 'u':
-		r, ok := codeUnit(b)
-		if !ok {
-			return 0, 0
-		}
-		if !utf16.IsSurrogate(r) {
-			return r, 6
-		}
-		low, ok := codeUnit(b[6:])
-		if r = utf16.DecodeRune(r, low); ok && r != utf8.RuneError {
-			return r, 12
-		}
-	}
-	return 0, 0
+	return r, 12
 }
 
 // codeUnit reads \uXXXX.
