@@ -38,7 +38,7 @@ type Metric struct {
 	Unit    string // of CloudWatch; None is a bare number
 	Meaning string
 
-	family string // metric of the registry, all of whose series are added up
+	Family string // metric of the registry, all of whose series are added up
 	label  string // only series that have this label …
 	value  string // … with a value that begins like this
 }
@@ -120,7 +120,7 @@ func (w *Writer) gather() (map[string]total, error) {
 	totals := map[string]total{}
 	for _, m := range Metrics() {
 		for _, family := range families {
-			if family.GetName() != m.family {
+			if family.GetName() != m.Family {
 				continue
 			}
 			t := total{}
