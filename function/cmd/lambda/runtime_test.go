@@ -27,7 +27,7 @@ type runtimeStub struct {
 	asked    chan struct{} // receives when the process asks for an invocation
 
 	mu      sync.Mutex
-	next    int
+	last    int // number of the last invocation
 	pending map[string]chan<- outcome
 }
 
@@ -80,8 +80,8 @@ func (s *runtimeStub) send(t testing.TB, event string, timeout time.Duration) <-
 	t.Helper()
 	done := make(chan outcome, 1)
 	s.mu.Lock()
-	s.next++
-	id := fmt.Sprintf("invocation-%d", s.next)
+	s.last++
+	id := fmt.Sprintf("invocation-%d", s.last)
 	s.pending[id] = done
 	s.mu.Unlock()
 	select {
@@ -123,7 +123,13 @@ type process struct {
 // start starts the program with variables, as NAME=value.
 func start(t testing.TB, variables ...string) *process {
 	t.Helper()
-	p := &process{Cmd: changetest.Command(t), runtimeStub: newRuntimeStub(t)}
+	return startCommand(t, changetest.Command(t), variables...)
+}
+
+// startCommand is like start for another binary.
+func startCommand(t testing.TB, c *exec.Cmd, variables ...string) *process {
+	t.Helper()
+	p := &process{Cmd: c, runtimeStub: newRuntimeStub(t)}
 	p.Env = append(p.Environ(), "AWS_LAMBDA_RUNTIME_API="+strings.TrimPrefix(p.server.URL, "http://"), "AWS_LAMBDA_FUNCTION_NAME=aerosink")
 	p.Env = append(p.Env, variables...)
 	p.Stdout = &p.log
