@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"strings"
+	"unicode/utf8"
 )
 
 // front is what stands between the sender of a request and the function.
@@ -74,12 +75,16 @@ func (f front) headerStrings() bool { return f != albMulti }
 // brokenBody returns an error that says what to change if the front has passed, as text, a
 // body that is not text: its bytes are lost then. Only mediaType and the coding of the body
 // decide that, because text may well hold U+FFFD, the character that replaces lost bytes. It
-// does count where JSON cannot have it.
+// does count where JSON cannot have it, and where a template has made Base64 of such a text.
 func (e *envelope) brokenBody(f front, mediaType, coding string) error {
-	if e.base64 || e.kind != stringBody || len(e.body) == 0 {
+	text := isText(mediaType) && isIdentity(coding)
+	replaced := func() bool { return bytes.Contains(e.body, []byte("\uFFFD")) }
+	switch {
+	case e.kind != stringBody, len(e.body) == 0:
 		return nil
-	}
-	if isText(mediaType) && isIdentity(coding) && (startsJSON(e.body) || !bytes.Contains(e.body, []byte("\uFFFD"))) {
+	case e.base64 && (text || f != restTemplate && f != restOther || !replaced() || !utf8.Valid(e.body)):
+		return nil
+	case !e.base64 && text && (startsJSON(e.body) || !replaced()):
 		return nil
 	}
 	switch f {

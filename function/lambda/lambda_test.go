@@ -244,6 +244,30 @@ func TestInvoke_brokenBody(t *testing.T) {
 	}
 }
 
+// A template that makes Base64 of a broken body does not make it whole.
+func TestInvoke_brokenBodyInBase64(t *testing.T) {
+	for _, tt := range []struct {
+		envelope, mediaType, body string
+		broken                    bool
+	}{
+		{`{"aerosink":1`, "application/x-msgpack", "\uFFFDmsg", true},
+		{`{"httpMethod":"POST"`, "application/x-msgpack", "\uFFFDmsg", true},
+		{`{"aerosink":1`, "application/x-msgpack", "\x81\uFFFDmsg", false}, // it has bytes that are no text
+		{`{"aerosink":1`, "application/x-msgpack", "\x01msg", false},
+		{`{"aerosink":1`, "application/json", "{\"a\":\"\uFFFD\"}", false},
+		{`{"httpMethod":"POST","requestContext":{"requestId":"x"}`, "application/avro", "\x02\uFFFD", false}, // with its flag the front has passed bytes
+	} {
+		e := fmt.Sprintf(`%s,"headers":{"Content-Type":%q},"isBase64Encoded":true,"body":%q}`, tt.envelope, tt.mediaType, base64.StdEncoding.EncodeToString([]byte(tt.body)))
+		want := http.StatusOK
+		if tt.broken {
+			want = http.StatusServiceUnavailable
+		}
+		if a := invoke(t, New(echo, Options{}), e); a.StatusCode != want || tt.broken && !strings.Contains(a.Body, "binaryMediaTypes") {
+			t.Errorf("%s: %+v, want %d", e, a, want)
+		}
+	}
+}
+
 // An integration that hides failures is logged once, not for each request.
 func TestInvoke_failuresInvisible(t *testing.T) {
 	var log bytes.Buffer
