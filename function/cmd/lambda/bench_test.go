@@ -4,13 +4,28 @@ import (
 	"archive/zip"
 	"bytes"
 	"compress/flate"
+	"context"
+	"encoding/base64"
+	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"testing"
+
+	"github.com/aerosink/aerosink/connector/change"
+	"github.com/aerosink/aerosink/connector/change/changetest"
+	"github.com/aerosink/aerosink/connector/format"
+	"github.com/aerosink/aerosink/connector/format/json"
+	"github.com/aerosink/aerosink/connector/format/raw"
+	"github.com/aerosink/aerosink/function"
+	"github.com/aerosink/aerosink/function/settings"
+	"github.com/aerosink/aerosink/function/sink"
 )
 
 // buildBootstrap builds the binary as the README says, for an architecture.
@@ -42,6 +57,62 @@ func BenchmarkColdStart(b *testing.B) {
 		b.StopTimer()
 		_ = p.Process.Kill()
 		b.StartTimer()
+	}
+}
+
+// discard is a sink that stores nothing.
+type discard struct{}
+
+func (discard) Put(context.Context, sink.Batch) sink.Verdicts { return nil }
+func (discard) Close() error                                  { return nil }
+
+// BenchmarkInvoke measures an invocation with 500 changes of 1 KB from the event to the answer,
+// without the time of a sink.
+func BenchmarkInvoke(b *testing.B) {
+	const changes = 500
+	environment := settings.Environment{
+		Getenv:     func(name string) string { return map[string]string{"SINKS": "discard:"}[name] },
+		OneAtATime: true,
+		Sinks: sink.NewRegistry(sink.Kind{Scheme: "discard", Example: "discard:", Parse: func(u *url.URL, _ sink.Options) (sink.Spec, error) {
+			return sink.Spec{URL: u.String(), New: func(context.Context) (sink.Sink, error) { return discard{}, nil }}, nil
+		}}),
+	}
+	for _, f := range []format.Format{json.Format{}, raw.Format{}} {
+		var records []byte
+		for i := range changes {
+			c := change.Change{
+				Namespace: "shop", Set: "orders", Digest: change.Digest{byte(i), byte(i >> 8), 7}, Key: change.IntegerValue(int64(i)),
+				Generation: 7, LUT: changetest.Receipt.UnixMilli(),
+			}
+			for j := range 12 {
+				c.Bins = append(c.Bins, change.Bin{Name: fmt.Sprintf("bin%d", j), Value: change.StringValue(fmt.Appendf(nil, "the text in the bin of the number %d", j))})
+			}
+			var err error
+			if records, err = f.Append(records, &c); err != nil {
+				b.Fatal(err)
+			}
+		}
+		body, mediaType := f.Seal(records, changes)
+		b.Run(mediaType, func(b *testing.B) {
+			log := slog.New(slog.DiscardHandler)
+			receiver := function.New(environment, log)
+			defer receiver.Close()
+			h := newHandler(receiver, environment.Getenv, log, io.Discard)
+			event := []byte(strings.NewReplacer("MEDIATYPE", mediaType, "BODY", base64.StdEncoding.EncodeToString(body)).Replace(
+				`{"version":"2.0","rawPath":"/","requestContext":{"http":{"method":"POST"}},"headers":{"content-type":"MEDIATYPE"},"body":"BODY","isBase64Encoded":true}`))
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			b.SetBytes(int64(len(body)))
+			for b.Loop() {
+				if answer, err := h.Invoke(b.Context(), event); err != nil || !bytes.HasPrefix(answer, []byte(`{"statusCode":200`)) {
+					b.Fatalf("%s, %v", answer, err)
+				}
+			}
+			runtime.ReadMemStats(&after)
+			n := float64(b.N * changes)
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/n, "ns/change")
+			b.ReportMetric(float64(after.Mallocs-before.Mallocs)/n, "allocs/change")
+		})
 	}
 }
 
