@@ -28,7 +28,7 @@ type block struct {
 
 // needs are the markers of blocks that the test does not run, because it lacks something
 // or because the block is run elsewhere.
-var needs = []string{"needs: gcloud", "needs: aws", "needs: a quiet machine", "needs: a maintainer", "needs: twenty minutes", "run by: .ci/run"}
+var needs = []string{"needs: gcloud", "needs: aws", "needs: zip", "needs: a quiet machine", "needs: a maintainer", "needs: twenty minutes", "run by: .ci/run"}
 
 // running is set in the environment of commands, so that none of them runs this test again.
 const running = "DOCUMENTS_RUNNING"

@@ -15,6 +15,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -28,11 +29,26 @@ import (
 	"github.com/aerosink/aerosink/function/sink"
 )
 
+// buildFlags are the flags of go build that the README says.
+var buildFlags = []string{"-trimpath", "-ldflags=-s -w", "-tags", "lambda.norpc"}
+
+// The README builds the binary with the flags that its figures are measured with.
+func TestReadme_build(t *testing.T) {
+	text, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	flags := strings.Replace(strings.Join(buildFlags, " "), "=-s -w", "='-s -w'", 1)
+	if want := "GOOS=linux GOARCH=arm64 CGO_ENABLED=0 go build " + flags + " -o bootstrap ./function/cmd/lambda\n"; !strings.Contains(string(text), want) {
+		t.Errorf("the README lacks %s", want)
+	}
+}
+
 // buildBootstrap builds the binary as the README says, for an architecture.
 func buildBootstrap(b *testing.B, architecture string) (path string) {
 	b.Helper()
 	path = filepath.Join(b.TempDir(), "bootstrap")
-	c := exec.CommandContext(b.Context(), "go", "build", "-trimpath", "-ldflags=-s -w", "-tags", "lambda.norpc", "-o", path, ".")
+	c := exec.CommandContext(b.Context(), "go", slices.Concat([]string{"build"}, buildFlags, []string{"-o", path, "."})...)
 	c.Env = append(os.Environ(), "GOOS=linux", "GOARCH="+architecture, "CGO_ENABLED=0")
 	if out, err := c.CombinedOutput(); err != nil {
 		b.Fatalf("%v\n%s", err, out)
