@@ -133,6 +133,28 @@ func TestImports_testModules(t *testing.T) {
 	}
 }
 
+// No program of one cloud links the clients of the other.
+func TestImports_clouds(t *testing.T) {
+	for _, tt := range []struct{ programs, mustNot string }{
+		{". ./function/cmd/framework ./function/cmd/sink", "github.com/aws/"},
+		{"./function/cmd/lambda", "cloud.google.com/go/pubsub cloud.google.com/go/storage github.com/GoogleCloudPlatform/"},
+	} {
+		c := exec.Command("go", append([]string{"list", "-deps"}, strings.Fields(tt.programs)...)...)
+		c.Dir = ".."
+		out, err := c.Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for linked := range strings.Lines(string(out)) {
+			for _, banned := range strings.Fields(tt.mustNot) {
+				if strings.HasPrefix(linked, banned) {
+					t.Errorf("%s: links %s", tt.programs, strings.TrimSpace(linked))
+				}
+			}
+		}
+	}
+}
+
 // list returns what go list prints about the packages of the module.
 func list(t *testing.T, args ...string) string {
 	t.Helper()

@@ -96,6 +96,9 @@ func BenchmarkInvoke(b *testing.B) {
 // The adapter allocates for the headers of an event, not for its changes.
 func TestInvoke_allocations(t *testing.T) {
 	const most = benchChanges / 5 // 0.2 a change
+	if changetest.Raced {
+		t.Skip("the race detector empties pools")
+	}
 	for _, asBase64 := range []bool{true, false} {
 		event, _ := benchEvent(t, asBase64)
 		h := New(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}), Options{})

@@ -131,40 +131,43 @@ func (e *event) pairs(member string, object []byte, add func(name, value string)
 		return nil
 	}
 	e.decode(object)
-	mistake := fmt.Errorf("member %s has values that are not strings", member)
 	return e.object(func(name string) error {
 		switch e.decoder.PeekKind() {
 		case 'n':
 			return e.decoder.SkipValue()
 		case '[':
 			return e.array(func() error {
-				token, err := e.decoder.ReadToken()
-				if err != nil || token.Kind() != '"' {
-					return errors.Join(err, mistake)
+				value, err := e.value(member)
+				if err == nil {
+					add(name, value)
 				}
-				add(name, token.String())
-				return nil
+				return err
 			})
 		}
-		token, err := e.decoder.ReadToken()
-		if err != nil || token.Kind() != '"' {
-			return errors.Join(err, mistake)
+		value, err := e.value(member)
+		if err == nil {
+			add(name, value)
 		}
-		add(name, token.String())
-		return nil
+		return err
 	})
+}
+
+// value reads a value of the object or array member, which is a string.
+func (e *event) value(member string) (string, error) {
+	token, err := e.decoder.ReadToken()
+	if err != nil || token.Kind() != '"' {
+		return "", errors.Join(err, fmt.Errorf("member %s has values that are not strings", member))
+	}
+	return token.String(), nil
 }
 
 // strings returns the strings in an array.
 func (e *event) strings(member string, array []byte) (all []string, err error) {
 	e.decode(array)
 	err = e.array(func() error {
-		token, err := e.decoder.ReadToken()
-		if err != nil || token.Kind() != '"' {
-			return errors.Join(err, fmt.Errorf("member %s has values that are not strings", member))
-		}
-		all = append(all, token.String())
-		return nil
+		value, err := e.value(member)
+		all = append(all, value)
+		return err
 	})
 	return all, err
 }
