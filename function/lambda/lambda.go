@@ -220,5 +220,5 @@ func problemAnswer(f front, p *problem.Problem) []byte {
 func (h *Handler) logUnseen(ctx context.Context) {
 	h.log.LogAttrs(ctx, slog.LevelError, "failures are invisible to senders: changes that are not stored are lost",
 		slog.String("error", "the REST API has a custom integration without our templates, and answers 200 whatever the function says"),
-		slog.String("hint", "use a proxy integration, or our request and response templates; see the README"))
+		slog.String("hint", "use a proxy integration, or our request and response templates; see function/AWS.md"))
 }

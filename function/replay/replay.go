@@ -38,7 +38,7 @@ import (
 type Options struct {
 	From    string          // URL of a bucket and a prefix, or the path of a directory or file
 	Buckets objects.Buckets // that From may name
-	Filter objects.Filter
+	Filter  objects.Filter
 
 	// To lists the sinks. Each gets all changes. Without sinks the changes are only read
 	// and counted. Run opens and closes the sinks.

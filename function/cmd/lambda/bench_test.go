@@ -29,22 +29,22 @@ import (
 	"github.com/aerosink/aerosink/function/sink"
 )
 
-// buildFlags are the flags of go build that the README says.
+// buildFlags are the flags of go build that AWS.md says.
 var buildFlags = []string{"-trimpath", "-ldflags=-s -w", "-tags", "lambda.norpc"}
 
-// The README builds the binary with the flags that its figures are measured with.
-func TestReadme_build(t *testing.T) {
-	text, err := os.ReadFile("../../README.md")
+// AWS.md builds the binary with the flags that its figures are measured with.
+func TestPage_build(t *testing.T) {
+	text, err := os.ReadFile("../../AWS.md")
 	if err != nil {
 		t.Fatal(err)
 	}
 	flags := strings.Replace(strings.Join(buildFlags, " "), "=-s -w", "='-s -w'", 1)
 	if want := "GOOS=linux GOARCH=arm64 CGO_ENABLED=0 go build " + flags + " -o bootstrap ./function/cmd/lambda\n"; !strings.Contains(string(text), want) {
-		t.Errorf("the README lacks %s", want)
+		t.Errorf("AWS.md lacks %s", want)
 	}
 }
 
-// buildBootstrap builds the binary as the README says, for an architecture.
+// buildBootstrap builds the binary as AWS.md says, for an architecture.
 func buildBootstrap(b *testing.B, architecture string) (path string) {
 	b.Helper()
 	path = filepath.Join(b.TempDir(), "bootstrap")

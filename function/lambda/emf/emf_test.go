@@ -218,9 +218,9 @@ func TestMetrics_exist(t *testing.T) {
 	}
 }
 
-// The README's table of metrics is that of the code.
-func TestMetrics_readme(t *testing.T) {
-	text, err := os.ReadFile("../../README.md")
+// AWS.md's table of metrics is that of the code.
+func TestMetrics_page(t *testing.T) {
+	text, err := os.ReadFile("../../AWS.md")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -229,6 +229,6 @@ func TestMetrics_readme(t *testing.T) {
 		fmt.Fprintf(&rows, "| `%s` | %s | %s |\n", m.Name, m.Unit, m.Meaning)
 	}
 	if !strings.Contains(string(text), "|---|---|---|\n"+rows.String()+"\n") {
-		t.Errorf("the README lacks\n%s", &rows)
+		t.Errorf("AWS.md lacks\n%s", &rows)
 	}
 }
