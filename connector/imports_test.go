@@ -86,6 +86,7 @@ var importRules = map[string]struct {
 	"function/sink/awstest/fake":     {"", "*"},
 	"function/sink/row":              {"connector/change connector/format connector/format/json connector/plural", "net net/http cloud.google.com"},
 	"function/sink/sinktest":         {"connector/change connector/format function/sink", ""},
+	"function/sink/sinktest/*":       {"connector/change connector/change/changetest connector/format function/sink function/sink/awstest function/sink/awstest/fake", "cloud.google.com google.golang.org"},
 	"function/store":                 {"connector/change connector/format connector/format/formats connector/report function/fence function/sink", "net/http cloud.google.com"},
 	"terraform/tests":                {"", ""},
 	"testdata":                       {"", ""},
@@ -93,7 +94,7 @@ var importRules = map[string]struct {
 
 // forTests lists the packages that only tests, each other, and the local pipeline
 // (function/cmd/local) may import.
-var forTests = []string{"connector/change/changetest", "connector/cli/clitest", "connector/deliver/delivertest", "connector/devnode", "connector/devnode/devnodetest", "connector/xdr/xdrtest", "function/sink/awstest", "function/sink/sinktest", "testdata"}
+var forTests = []string{"connector/change/changetest", "connector/cli/clitest", "connector/deliver/delivertest", "connector/devnode", "connector/devnode/devnodetest", "connector/xdr/xdrtest", "function/sink/awstest", "function/sink/sinktest", "function/sink/sinktest/contract", "testdata"}
 
 // testModules are modules that only tests may import, as readers and writers that are not
 // ours, and why. No binary links them, not even through another module.

@@ -28,8 +28,9 @@ type S3 struct {
 type S3Call struct {
 	Call
 
-	Bucket string
-	Key    string // of the object; empty if the call is about the bucket
+	Bucket  string
+	Key     string // of the object; empty if the call is about the bucket
+	Content []byte // that a PutObject stores; nil if the request is not well-formed
 }
 
 // S3Object is an object in a bucket.
@@ -97,11 +98,18 @@ func (s *S3) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	call.Bucket, call.Key = s.target(r)
 	call.Operation = s3Operation(r, call.Key)
 	body := readBody(r)
+	var malformed *s3Error
+	if call.Operation == "PutObject" {
+		call.Content, malformed = payload(r, body)
+	}
 	conflict, done := s.arrive(call, r)
 	defer done()
 	s.faults.apply(call)
 	call.serve(w, r, func(code, message string, status int) answer { return refuseS3(r, code, message, status) }, func() answer {
-		a, err := s.handle(call, r, body, conflict)
+		a, err := answer{}, malformed
+		if err == nil {
+			a, err = s.handle(call, r, conflict)
+		}
 		if err != nil {
 			return refuseS3(r, err.code, err.message, 0)
 		}
@@ -174,7 +182,7 @@ func (s *S3) arrive(call *S3Call, r *http.Request) (conflict bool, done func()) 
 }
 
 // handle handles a call that no fault refuses.
-func (s *S3) handle(call *S3Call, r *http.Request, body []byte, conflict bool) (answer, *s3Error) {
+func (s *S3) handle(call *S3Call, r *http.Request, conflict bool) (answer, *s3Error) {
 	if code := checkSignature(r, "s3"); code == missingToken {
 		return answer{}, &s3Error{"AccessDenied", "Access Denied"}
 	} else if code != "" {
@@ -182,12 +190,6 @@ func (s *S3) handle(call *S3Call, r *http.Request, body []byte, conflict bool) (
 	}
 	if call.Operation == "" {
 		return answer{}, &s3Error{"NotImplemented", "The fake has no such operation."}
-	}
-	content, decoded := body, (*s3Error)(nil)
-	if call.Operation == "PutObject" {
-		if content, decoded = payload(r, body); decoded != nil {
-			return answer{}, decoded
-		}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -200,7 +202,7 @@ func (s *S3) handle(call *S3Call, r *http.Request, body []byte, conflict bool) (
 	}
 	switch call.Operation {
 	case "PutObject":
-		return b.put(call.Key, r, content, s.now())
+		return b.put(call.Key, r, call.Content, s.now())
 	case "GetObject", "HeadObject":
 		return b.get(call.Key, r)
 	case "HeadBucket":
