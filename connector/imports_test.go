@@ -104,6 +104,8 @@ var testModules = map[string]string{
 	"github.com/fraugster/parquet-go": "Parquet is written by parquet-go/parquet-go",
 	"github.com/vmihailenco/msgpack":  "MessagePack is read by connector/format/msgpack",
 
+	"github.com/johannesboyne/gofakes3": "it is a fake of S3, to compare ours with",
+
 	"github.com/aerospike/aerospike-client-go/v8": "programs use v7, and no client is needed twice",
 }
 
