@@ -30,6 +30,10 @@ type Sink struct {
 	// Refuses says that the service can refuse a change for what it holds.
 	Refuses bool
 
+	// NoDeadLetters says that the sink does not take dead letters: the service does not keep
+	// what it has.
+	NoDeadLetters bool
+
 	// Overload are parameters of the sink's URL, such as "max-messages=20", with which it takes
 	// at most 20 changes at a time.
 	Overload string

@@ -27,7 +27,7 @@ func testOrder(t *testing.T, s Sink) {
 	if !s.Ordered {
 		t.Skip("this service has no order")
 	}
-	runs := 4
+	runs := 3
 	if testing.Short() || changetest.Raced {
 		runs = 1
 	}
