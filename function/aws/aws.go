@@ -6,6 +6,7 @@ import (
 	"github.com/aerosink/aerosink/function/sink"
 	"github.com/aerosink/aerosink/function/sink/aerospike"
 	"github.com/aerosink/aerosink/function/sink/archive/s3"
+	"github.com/aerosink/aerosink/function/sink/sqs"
 )
 
 // Sinks returns the registry of these sinks, and of log: for trying things out.
@@ -13,6 +14,7 @@ func Sinks() sink.Registry {
 	return sink.NewRegistry(
 		sink.Kind{Scheme: "log", Example: "log:", Parse: sink.ParseLog},
 		sink.Kind{Scheme: "s3", Example: "s3://BUCKET/PREFIX", Parse: s3.Parse, ReadObject: s3.ReadObject},
+		sink.Kind{Scheme: "sqs", Example: "sqs://REGION/ACCOUNT/NAME.fifo", Parse: sqs.Parse},
 		sink.Kind{Scheme: "aerospike", Example: "aerospike://HOST:PORT/NAMESPACE", Parse: aerospike.Parse},
 	)
 }

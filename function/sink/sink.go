@@ -94,9 +94,19 @@ type Spec struct {
 	New func(ctx context.Context) (Sink, error)
 
 	// Probe checks that what the URL names exists and that the program may store in it.
-	// It stores nothing. A nil Probe means that there is nothing to check.
+	// It stores nothing. A nil Probe means that there is nothing to check. A [*Concern] says
+	// that the sink works, but probably not as it was meant.
 	Probe func(ctx context.Context) error
 }
+
+// Concern is the error of a Probe about a sink that works, but slower or with less than it
+// could. It is shown as a warning.
+type Concern struct {
+	Text string // what it is, and what to change
+}
+
+// Error implements error.
+func (c *Concern) Error() string { return c.Text }
 
 // String returns the URL.
 func (s Spec) String() string { return s.URL }
