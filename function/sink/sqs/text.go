@@ -35,5 +35,5 @@ func isPrintable(s string) bool {
 	)
 	_ = s[7]
 	w := uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 | uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
-	return (w|w-spaces)&high == 0 // a byte below the space borrows, which sets its highest bit
+	return (w|(w-spaces))&high == 0 // a byte below the space borrows, which sets its highest bit
 }
