@@ -15,11 +15,9 @@ type entry[E any] struct {
 	index int    // in the Put
 	order uint64 // in which entries were admitted
 
-	behind    int      // records of which an earlier message is not finished
-	ready     bool     // it waits for a call
-	call      *call[E] // while it is in flight
-	delayed   bool     // it waits for notBefore
-	notBefore time.Time
+	behind    int       // records of which an earlier message is not finished
+	call      *call[E]  // while it is in flight
+	notBefore time.Time // while it is delayed
 	attempts  int
 	refusedAt time.Time // when the call was made that first refused it; zero if none has
 	err       error     // of the last attempt

@@ -17,14 +17,12 @@ type group[E any] struct {
 
 // push adds an entry at the end of its group.
 func (r *ready[E]) push(e *entry[E]) {
-	e.ready = true
 	g := r.group(e.Group)
 	g.entries = append(g.entries, e)
 }
 
 // pushFront adds an entry at the front of its group.
 func (r *ready[E]) pushFront(e *entry[E]) {
-	e.ready = true
 	g := r.group(e.Group)
 	g.entries = slices.Insert(g.entries, 0, e)
 }
@@ -43,15 +41,15 @@ func (r *ready[E]) group(number int) *group[E] {
 	return g
 }
 
-// remove removes an entry.
-func (r *ready[E]) remove(e *entry[E]) {
-	e.ready = false
-	g := r.groups[e.Group]
-	g.entries = slices.DeleteFunc(g.entries, func(other *entry[E]) bool { return other == e })
-	if len(g.entries) == 0 {
-		r.turns = slices.DeleteFunc(r.turns, func(other *group[E]) bool { return other == g })
-		delete(r.groups, e.Group)
-	}
+// sweep removes the entries that are finished.
+func (r *ready[E]) sweep() {
+	r.turns = slices.DeleteFunc(r.turns, func(g *group[E]) bool {
+		g.entries = slices.DeleteFunc(g.entries, func(e *entry[E]) bool { return e.finished })
+		if len(g.entries) == 0 {
+			delete(r.groups, g.number)
+		}
+		return len(g.entries) == 0
+	})
 }
 
 // take removes the entries of the next call: at most messages, and at most size bytes unless
@@ -65,7 +63,6 @@ func (r *ready[E]) take(messages, size int) []*entry[E] {
 			if len(taken) == messages || len(taken) > 0 && e.Size > size {
 				break
 			}
-			e.ready = false
 			taken, size, n = append(taken, e), size-e.Size, n+1
 		}
 		if n < len(g.entries) {

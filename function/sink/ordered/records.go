@@ -1,6 +1,10 @@
 package ordered
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/aerosink/aerosink/function/sink/failures"
+)
 
 // records has the unfinished entries of each record, in the order in which they were put.
 // Only the first of a record may be sent.
@@ -63,6 +67,9 @@ func (r records[E]) remove(e *entry[E], next func(*entry[E])) {
 // behind returns all entries behind e, directly or through others, in the order in which they
 // were put.
 func (r records[E]) behind(e *entry[E]) []*entry[E] {
+	if !r.isFollowed(e) {
+		return nil
+	}
 	all, known := []*entry[E]{e}, map[*entry[E]]bool{e: true}
 	for i := 0; i < len(all); i++ {
 		for _, id := range all[i].IDs {
@@ -77,6 +84,14 @@ func (r records[E]) behind(e *entry[E]) []*entry[E] {
 	}
 	slices.SortFunc(all, inOrder)
 	return all[1:]
+}
+
+// isFollowed reports whether an entry is not the last of all its records.
+func (r records[E]) isFollowed(e *entry[E]) bool {
+	return slices.ContainsFunc(e.IDs, func(id failures.ID) bool {
+		l, ok := r[id.Record]
+		return ok && l.last() != e
+	})
 }
 
 // after returns the entries behind e.

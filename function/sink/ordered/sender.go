@@ -116,8 +116,9 @@ func (s *Sender[E]) abandon(p *put, entries []entry[E], err error) {
 		}
 	}
 	p.abandoned = true
+	s.ready.sweep()
+	s.delayed = slices.DeleteFunc(s.delayed, func(e *entry[E]) bool { return e.finished })
 	s.setTimer()
-	s.startWorkers()
 }
 
 // gaveUp returns the verdict on an entry whose Put cannot wait any longer, because of err.
@@ -154,15 +155,9 @@ func (s *Sender[E]) finish(e *entry[E], verdict error) {
 	s.finishEntry(e, verdict)
 }
 
-// finishEntry finishes an entry that is no longer in records.
+// finishEntry finishes an entry that is no longer in records. One that is ready or delayed
+// stays there; only abandon has such.
 func (s *Sender[E]) finishEntry(e *entry[E], verdict error) {
-	if e.ready {
-		s.ready.remove(e)
-	}
-	if e.delayed {
-		e.delayed = false
-		s.delayed = slices.DeleteFunc(s.delayed, func(other *entry[E]) bool { return other == e })
-	}
 	e.finished = true
 	s.queued.messages--
 	s.queued.bytes -= e.Size

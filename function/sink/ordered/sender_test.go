@@ -387,6 +387,9 @@ func TestPut_overload(t *testing.T) {
 		if took := time.Since(began); took != time.Second {
 			t.Errorf("Put took %s", took)
 		}
+		varied := messagesOf("a1", "a2", "a3", "b1")
+		varied[1].Size = 5 // after it a3 would fit, and overtake it
+		wantVerdicts(t, s.Put(t.Context(), varied), "ok retry retry retry")
 		large := messagesOf("a1", "b1")
 		large[0].Size = 10
 		wantVerdicts(t, s.Put(t.Context(), large), "ok retry")
@@ -422,4 +425,161 @@ func TestPut_empty(t *testing.T) {
 	if errs := (&service{}).sender().Put(t.Context(), nil); errs != nil {
 		t.Errorf("verdicts %v", errs)
 	}
+}
+
+// A call has as many messages as fit, and the rest goes in others at the same time.
+func TestPut_fullCalls(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		service := &service{}
+		s := service.sender()
+		s.Bytes, s.MaxBytes = 20, 10_000
+		var messages []Message[text]
+		for record := range 25 {
+			messages = append(messages, messageOf(string(rune('a'+record))+"1"))
+		}
+		began := time.Now()
+		if errs := s.Put(t.Context(), messages); errs != nil {
+			t.Error(errs)
+		}
+		if took := time.Since(began); took != time.Second {
+			t.Errorf("Put took %s", took)
+		}
+		var sizes []int
+		for _, c := range service.calls {
+			sizes = append(sizes, len(c))
+		}
+		slices.Sort(sizes)
+		if !slices.Equal(sizes, []int{5, 10, 10}) {
+			t.Errorf("calls of %v messages", sizes)
+		}
+		wantIdle(t, s)
+	})
+}
+
+// When one call makes several others possible, they are made at once.
+func TestPut_callsAfterOne(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		service := &service{}
+		s := service.sender()
+		messages := messagesOf("a1", "b1", "c1", "d1", "a2", "b2", "c2", "d2")
+		for i := range messages[4:] {
+			messages[4+i].Size = 100 // a call of its own
+		}
+		began := time.Now()
+		wantVerdicts(t, s.Put(t.Context(), messages), "ok ok ok ok ok ok ok ok")
+		if took := time.Since(began); took != 2*time.Second {
+			t.Errorf("Put took %s", took)
+		}
+		wantIdle(t, s)
+	})
+}
+
+// What failed together goes again together, in order, before newer messages.
+func TestPut_againInOneCall(t *testing.T) {
+	for _, status := range []Status{Failed, Throttled} {
+		synctest.Test(t, func(t *testing.T) {
+			service := &service{fault: func(call int, _ text) Result {
+				if call == 0 {
+					return Result{status, errFault}
+				}
+				return Result{}
+			}}
+			s := service.sender()
+			s.Messages, s.Calls = 3, 1
+			wantVerdicts(t, s.Put(t.Context(), messagesOf("a1", "b1", "c1", "d1", "e1", "f1", "g1", "h1", "i1")), "ok ok ok ok ok ok ok ok ok")
+			if got := fmt.Sprint(service.calls); got != "[[a1 b1 c1] [d1 e1 f1] [a1 b1 c1] [g1 h1 i1]]" {
+				t.Errorf("calls %s", got)
+			}
+			wantIdle(t, s)
+		})
+	}
+}
+
+// A message of several changes that is held back for one of them holds back the later changes
+// of the others.
+func TestPut_heldBackWithOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		down := true
+		service := &service{fault: func(int, text) Result {
+			if down {
+				return Result{Unavailable, errFault}
+			}
+			return Result{}
+		}}
+		s := service.sender()
+		wantVerdicts(t, s.Put(t.Context(), messagesOf("a1")), "retry")
+		down = false
+		wantVerdicts(t, s.Put(t.Context(), messagesOf("a2 b1", "b2 c1", "d1")), "retry retry ok")
+		wantVerdicts(t, s.Put(t.Context(), messagesOf("a1", "a2 b1", "b2 c1")), "ok ok ok")
+		wantIdle(t, s)
+	})
+}
+
+// A Put that ends while its messages wait for a call, or for their pause, leaves nothing of
+// them, and what others have queued goes on.
+func TestPut_endsWhileWaiting(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		service := &service{fault: func(_ int, e text) Result {
+			if e == "a1" {
+				return Result{Throttled, errFault}
+			}
+			return Result{}
+		}}
+		s := service.sender()
+		s.Messages, s.Calls = 1, 1
+		ctx, cancel := context.WithTimeout(t.Context(), 2050*time.Millisecond)
+		defer cancel()
+		var putting sync.WaitGroup
+		putting.Go(func() {
+			// a1 fails after 1 s and waits for 200 ms at most; b1 takes until 2 s; a1 is sent again.
+			wantVerdicts(t, s.Put(ctx, messagesOf("a1", "b1", "c1", "d1")), "retry ok retry retry")
+		})
+		synctest.Wait()
+		putting.Go(func() { wantVerdicts(t, s.Put(t.Context(), messagesOf("x1", "y1")), "ok ok") })
+		putting.Wait()
+		wantIdle(t, s)
+	})
+}
+
+// A Put that ends while all it has waits for a pause stops the timer.
+func TestPut_endsInPause(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		service := &service{fault: func(int, text) Result { return Result{Throttled, errFault} }}
+		s := service.sender()
+		ctx, cancel := context.WithTimeout(t.Context(), 1050*time.Millisecond) // the first pause is 100 ms at least
+		defer cancel()
+		wantVerdicts(t, s.Put(ctx, messagesOf("a1", "b1")), "retry retry")
+		wantIdle(t, s)
+	})
+}
+
+// The refusals of a message that is taken in between do not count.
+func TestPut_refusedAndTaken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		refusing := true
+		service := &service{fault: func(_ int, e text) Result {
+			if e == "a1" && refusing {
+				return Result{Refused, errFault}
+			}
+			return Result{}
+		}}
+		s := service.sender()
+		others := 0
+		put := func(want string) {
+			t.Helper()
+			wantVerdicts(t, s.Put(t.Context(), messagesOf("a1")), want)
+			time.Sleep(time.Millisecond) // what is sent later has a later time
+			others++
+			wantVerdicts(t, s.Put(t.Context(), messagesOf(fmt.Sprint("b", others))), "ok")
+		}
+		put("retry")
+		put("retry")
+		refusing = false
+		put("ok")
+		refusing = true
+		put("retry")
+		put("retry")
+		put("never")
+		wantIdle(t, s)
+	})
 }

@@ -29,7 +29,8 @@ func (c *call[E]) putGone() {
 }
 
 // Pauses before a message is sent again. They double with each attempt, up to maxPause, and
-// are random to spread the load.
+// are random to spread the load. Those of the messages of one call are the same, so that they
+// go again in one call.
 const (
 	minPause          = 50 * time.Millisecond
 	minThrottledPause = 200 * time.Millisecond
@@ -37,13 +38,14 @@ const (
 )
 
 // pauseAfter returns the pause after a number of attempts, the last of which had this status.
-func pauseAfter(attempts int, status Status) time.Duration {
+// Random is from 0 to 1.
+func pauseAfter(attempts int, status Status, random float64) time.Duration {
 	pause := minPause
 	if status == Throttled {
 		pause = minThrottledPause
 	}
 	pause = min(pause<<min(attempts-1, 10), maxPause)
-	return pause/2 + rand.N(pause/2) //nolint:gosec // the random pause spreads load
+	return pause/2 + time.Duration(random*float64(pause/2))
 }
 
 // startWorkers starts a worker for each call that may be made now. The lock must be held.
@@ -114,7 +116,7 @@ func (s *Sender[E]) finishCall(c *call[E], results []Result, began time.Time) {
 	if othersTaken {
 		s.refusals.Take(began)
 	}
-	now := time.Now()
+	now, random := time.Now(), rand.Float64() //nolint:gosec // random pauses spread load
 	for i, e := range c.entries {
 		e.call = nil
 		r := results[i]
@@ -129,11 +131,12 @@ func (s *Sender[E]) finishCall(c *call[E], results []Result, began time.Time) {
 		case r.Status == Unavailable:
 			s.fail(e, fmt.Errorf("send to %s: %w", s.Name, r.Err), now)
 		case r.Status == Refused:
-			s.refused(e, r.Err, othersTaken, began, now)
+			s.refused(e, r.Err, othersTaken, began, now, random)
 		default:
-			s.delay(e, now.Add(pauseAfter(e.attempts, r.Status)))
+			s.delay(e, now.Add(pauseAfter(e.attempts, r.Status, random)))
 		}
 	}
+	s.setTimer()
 }
 
 // taken finishes an entry that the service has.
@@ -143,7 +146,7 @@ func (s *Sender[E]) taken(e *entry[E]) {
 }
 
 // refused decides about an entry that the service refused for what it holds.
-func (s *Sender[E]) refused(e *entry[E], err error, othersTaken bool, began, now time.Time) {
+func (s *Sender[E]) refused(e *entry[E], err error, othersTaken bool, began, now time.Time, random float64) {
 	enough := s.refusals.Add(e.Content, s.refusals.Taken(), now)
 	err = fmt.Errorf("send to %s: %w", s.Name, err)
 	switch {
@@ -151,17 +154,16 @@ func (s *Sender[E]) refused(e *entry[E], err error, othersTaken bool, began, now
 		s.finish(e, change.Permanent(err))
 	case e.refusedAt.IsZero() && s.queued.messages > 1: // others may prove it
 		e.refusedAt = began
-		s.delay(e, now.Add(pauseAfter(e.attempts, Refused)))
+		s.delay(e, now.Add(pauseAfter(e.attempts, Refused, random)))
 	default:
 		s.fail(e, fmt.Errorf("%w; nothing else was taken since, so the cause may be a setting of the service", err), now)
 	}
 }
 
-// delay makes the entry ready again at a later time.
+// delay makes the entry ready again at a later time. The caller sets the timer.
 func (s *Sender[E]) delay(e *entry[E], until time.Time) {
-	e.delayed, e.notBefore = true, until
+	e.notBefore = until
 	s.delayed = append(s.delayed, e)
-	s.setTimer()
 }
 
 // setTimer sets the timer for the first delayed entry, or stops it if there is none.
@@ -187,9 +189,7 @@ func (s *Sender[E]) delayOver() {
 		due = append(due, e)
 		return true
 	})
-	slices.SortFunc(due, inOrder)
-	for _, e := range slices.Backward(due) {
-		e.delayed = false
+	for _, e := range slices.Backward(due) { // what has waited goes before newer messages
 		s.ready.pushFront(e)
 	}
 	s.setTimer()
