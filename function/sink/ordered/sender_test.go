@@ -583,3 +583,26 @@ func TestPut_refusedAndTaken(t *testing.T) {
 		wantIdle(t, s)
 	})
 }
+
+// A Put that ends while its message waits behind that of one Put takes those of a third with
+// it, which would overtake it.
+func TestPut_endsBetweenOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		service := &service{}
+		s := service.sender()
+		var putting sync.WaitGroup
+		putting.Go(func() { wantVerdicts(t, s.Put(t.Context(), messagesOf("a1")), "ok") })
+		synctest.Wait()
+		ctx, cancel := context.WithCancel(t.Context())
+		putting.Go(func() { wantVerdicts(t, s.Put(ctx, messagesOf("a2")), "retry") })
+		synctest.Wait()
+		putting.Go(func() { wantVerdicts(t, s.Put(t.Context(), messagesOf("a3")), "retry") })
+		synctest.Wait()
+		cancel()
+		putting.Wait()
+		wantVerdicts(t, s.Put(t.Context(), messagesOf("a3")), "retry")
+		wantVerdicts(t, s.Put(t.Context(), messagesOf("a2", "a3")), "ok ok")
+		wantTaken(t, service, "a1", "a2", "a3")
+		wantIdle(t, s)
+	})
+}
