@@ -111,8 +111,8 @@ func (c *client) send(ctx context.Context, messages []*message, results []ordere
 		c.send(ctx, messages[:middle], results[:middle])
 		c.send(ctx, messages[middle:], results[middle:])
 	default:
-		for i := range results {
-			results[i] = result
+		for i, m := range messages {
+			results[i] = m.blame(result)
 		}
 	}
 }
@@ -141,7 +141,7 @@ func (c *client) results(messages []*message, out *sqs.SendMessageBatchOutput, r
 	for i := range out.Failed {
 		f := &out.Failed[i]
 		if at := indexOf(f.Id, results); at >= 0 {
-			results[at] = c.resultOfEntry(aws.ToString(f.Code), f.SenderFault)
+			results[at] = messages[at].blame(c.resultOfEntry(aws.ToString(f.Code), f.SenderFault))
 		}
 	}
 }

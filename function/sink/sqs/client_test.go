@@ -10,11 +10,12 @@ import (
 
 	"github.com/aerosink/aerosink/function/sink"
 	"github.com/aerosink/aerosink/function/sink/awstest"
+	"github.com/aerosink/aerosink/function/sink/awstest/fake"
 )
 
 // rewritten starts a server that passes requests on to the Cloud, and changes the first
 // response that has a text.
-func rewritten(t *testing.T, cloud *awstest.Cloud, text string, with func(response []byte) []byte) string {
+func rewritten(t *testing.T, cloud *awstest.Cloud, text string, with func(response []byte) []byte) {
 	t.Helper()
 	var done atomic.Bool
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -29,7 +30,6 @@ func rewritten(t *testing.T, cloud *awstest.Cloud, text string, with func(respon
 	}))
 	t.Cleanup(server.Close)
 	t.Setenv("AWS_ENDPOINT_URL", server.URL)
-	return server.URL
 }
 
 // A response that does not confirm a message, or another content, is no verdict: the message is
@@ -48,10 +48,19 @@ func TestPut_strangeResponse(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			cloud := awstest.Start(t)
+			var calls atomic.Int64
+			cloud.SQS.Fail(func(c *fake.SQSCall) {
+				if c.Operation == "SendMessageBatch" {
+					calls.Add(1)
+				}
+			})
 			rewritten(t, cloud, md5, with)
 			s := open(t, awstest.QueueSink, sink.Options{})
 			wantVerdicts(t, s.Put(t.Context(), batchOf(version(1, 1), version(2, 1))), "ok ok")
 			wantBodies(t, cloud, "1.1 2.1")
+			if n := calls.Load(); n < 2 {
+				t.Errorf("%d calls, want another one", n)
+			}
 		})
 	}
 }

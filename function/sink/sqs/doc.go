@@ -23,7 +23,7 @@
 // AWSTraceHeader.
 //
 // A packed message has the attributes of [payload.Config.AppendSummary]. Its encoding lists
-// what was done to it in order, as in zstd,base64.
+// what was done to it in order, as in zstd,base64. It has 256 KiB at most.
 //
 // # Order
 //
@@ -49,7 +49,8 @@
 //
 // A change whose message is larger than the queue takes, one that the format of data= cannot
 // express, and one whose message SQS refuses for what it holds, with the evidence that package
-// ordered asks for. A queue that is missing, forbidden or throttled makes no dead letters.
+// ordered asks for. A queue that is missing, forbidden or throttled makes no dead letters, and
+// neither does the refusal of a message with several changes.
 //
 // # Parameters of the URL
 //

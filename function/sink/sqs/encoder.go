@@ -148,6 +148,7 @@ func (e *encoder) add(m *message, id string, s span) error {
 	m.MessageGroupId = &e.groups[group]
 	m.MessageDeduplicationId = &id
 	m.MessageSystemAttributes = e.trace
+	m.changes = s.to - s.from
 	content := e.ids[s.from].Content
 	for _, next := range e.ids[s.from+1 : s.to] {
 		content = content*31 + next.Content
@@ -189,7 +190,7 @@ func (e *encoder) packOrHalve(k *payload.Packer, first int, s span) {
 	}
 	e.attributes = e.summary(&all)
 	m := e.message(data, e.Encoding())
-	if m.size > e.client.limit && s.to-s.from > 1 {
+	if m.size > min(packedBytes, e.client.limit) && s.to-s.from > 1 {
 		middle := (s.from + s.to) / 2
 		e.packOrHalve(k, first, span{s.from, middle})
 		e.packOrHalve(k, first, span{middle, s.to})

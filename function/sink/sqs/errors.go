@@ -95,6 +95,15 @@ func (c *client) resultOfEntry(code string, senderFault bool) ordered.Result {
 // text of SQS, which may quote the message.
 func refusal(code string) error { return fmt.Errorf("SQS refuses the message: %s", code) }
 
+// blame returns the result for a message. A refusal of several changes is blamed on the queue:
+// what is packed is text, and not too large.
+func (m *message) blame(r ordered.Result) ordered.Result {
+	if r.Status == ordered.Refused && m.changes > 1 {
+		r.Status = ordered.Unavailable
+	}
+	return r
+}
+
 // statusOf returns the HTTP status of the response that err comes from, 0 if there was none.
 func statusOf(err error) int {
 	var response *smithyhttp.ResponseError

@@ -14,10 +14,15 @@ const (
 	callBytes    = 1 << 20
 )
 
+// packedBytes is the most that is packed into one message. All queues take it, but for those
+// with a limit of their own.
+const packedBytes = 256 << 10
+
 // message is a message to send. It shares no memory with the change that it was made of.
 type message struct {
 	types.SendMessageBatchRequestEntry
-	size int // as SQS counts it
+	size    int // as SQS counts it
+	changes int
 }
 
 // Types of attributes.

@@ -622,6 +622,55 @@ func TestPut_packedTooLarge(t *testing.T) {
 	}
 }
 
+// The refusal of a packed message is blamed on the queue, never on all its changes.
+func TestPut_packedRefused(t *testing.T) {
+	for name, fault := range map[string]func(c *fake.SQSCall){
+		"message": func(c *fake.SQSCall) {
+			c.FailEntry = map[int]fake.SQSError{0: {Code: "InvalidParameterValue", SenderFault: true}}
+		},
+		"call": func(c *fake.SQSCall) { c.Error = "InvalidParameterValue" },
+	} {
+		cloud := awstest.Start(t)
+		s := open(t, awstest.QueueSink+"?mode=packed&ordering=2", sink.Options{})
+		cloud.SQS.Fail(func(c *fake.SQSCall) {
+			if len(c.Entries) > 0 && c.Entries[0].Attributes["changes"] == "2" {
+				fault(c)
+			}
+		})
+		v := s.Put(t.Context(), batchOf(packable(0, 1), packable(1, 1), packable(2, 2)))
+		if got := verdictsOf(v, 3); got != "retry ok retry" && name == "message" || strings.Contains(got, "never") {
+			t.Errorf("%s: verdicts %s", name, got)
+		}
+		wantVerdicts(t, s.Put(t.Context(), batchOf(packable(1, 2))), "ok")
+		for range 3 {
+			if got := verdictsOf(s.Put(t.Context(), batchOf(packable(0, 1), packable(2, 2))), 2); got != "retry retry" {
+				t.Errorf("%s: verdicts %s", name, got)
+			}
+		}
+	}
+}
+
+// A packed message is not larger than every queue takes, unless one change is.
+func TestPut_packedSize(t *testing.T) {
+	cloud := awstest.Start(t)
+	s := open(t, awstest.QueueSink+"?mode=packed&ordering=1&compression=none", sink.Options{})
+	var b sink.Batch
+	for i := range 12 {
+		p := packable(i, 1)
+		p.Data = bytes.Repeat([]byte("x"), 50<<10)
+		b.Changes = append(b.Changes, p)
+	}
+	b.Changes[11].Data = bytes.Repeat([]byte("x"), 900<<10)
+	if v := s.Put(t.Context(), b); v != nil {
+		t.Error(v)
+	}
+	for _, m := range cloud.SQS.Messages(awstest.Queue) {
+		if len(m.Body) > 256<<10 && m.Attributes["changes"] != "1" {
+			t.Errorf("a message of %s changes has %d bytes", m.Attributes["changes"], len(m.Body))
+		}
+	}
+}
+
 // A dead letter is its line, in the group of its record. One that comes again is kept again.
 func TestPut_deadLetters(t *testing.T) {
 	for _, query := range []string{"", "?mode=packed"} {
