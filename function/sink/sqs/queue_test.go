@@ -287,7 +287,7 @@ func TestPut_triesAgain(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			cloud := awstest.Start(t)
-			cloud.SQS.Fail(fails(2, fault))
+			cloud.SQS.Fail(fails(1, fault))
 			s := open(t, awstest.QueueSink+"?ordering=1", sink.Options{})
 			wantVerdicts(t, s.Put(t.Context(), batchOf(version(1, 1), version(1, 2), version(2, 1), version(1, 3))), "ok ok ok ok")
 			var of1 []string
