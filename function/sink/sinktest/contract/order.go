@@ -32,7 +32,7 @@ func testOrder(t *testing.T, s Sink) {
 		runs = 1
 	}
 	for range runs {
-		seed := rand.Uint64()
+		seed := rand.Uint64() //nolint:gosec // a random test
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) { orderRun(t, s, seed) })
 	}
 }
@@ -40,11 +40,11 @@ func testOrder(t *testing.T, s Sink) {
 func orderRun(t *testing.T, s Sink, seed uint64) {
 	service := s.Start(t)
 	opened := open(t, service, "", patience) // a call that is given up could be handled after its repetition
-	random := faults{random: rand.New(rand.NewPCG(seed, 0))}
+	random := faults{random: newRandom(seed, 0)}
 	service.Fail(random.next)
 	var sending sync.WaitGroup
 	for lane := range lanes {
-		sending.Go(func() { sendLane(t, opened, lane, rand.New(rand.NewPCG(seed, uint64(lane)+1))) })
+		sending.Go(func() { sendLane(t, opened, lane, newRandom(seed, lane+1)) })
 	}
 	sending.Wait()
 	if t.Failed() {
@@ -74,6 +74,11 @@ func orderRun(t *testing.T, s Sink, seed uint64) {
 	if len(first) == 0 {
 		t.Error("nothing is stored")
 	}
+}
+
+// newRandom returns the numbers of one part of a run.
+func newRandom(seed uint64, part int) *rand.Rand {
+	return rand.New(rand.NewPCG(seed, uint64(part))) //nolint:gosec // a random test
 }
 
 // sendLane puts batches of a lane's records, and again what failed, until nothing has.

@@ -231,7 +231,7 @@ func testLostAnswer(t *testing.T, s Sink) {
 			t.Errorf("the change is stored %d times, want once or twice", n)
 		}
 		if v = opened.Put(t.Context(), b); v != nil {
-			return fmt.Errorf("put again: %v", errors.Join(v...))
+			return fmt.Errorf("put again: %w", errors.Join(v...))
 		}
 		return nil
 	})
