@@ -61,6 +61,7 @@ var importRules = map[string]struct {
 	"function/intake":                {"connector/plural function/problem", "cloud.google.com"},
 	"function/lambda":                {"function/problem", "cloud.google.com google.golang.org github.com/aws"},
 	"function/lambda/emf":            {"", "net/http log log/slog cloud.google.com google.golang.org github.com/aws"},
+	"function/lambda/gateway":        {"", "*"},
 	"function/problem":               {"connector/report", "cloud.google.com"},
 	"function/replay":                {"connector/change connector/credentials connector/deadletter connector/format connector/format/formats connector/format/json connector/format/msgpack connector/plural connector/report function/replay/checkpointfile function/replay/newest function/replay/objects function/replay/retry function/replay/status function/sink function/sink/row", ""},
 	"function/replay/checkpointfile": {"", "*"},
