@@ -175,6 +175,8 @@ resource "aws_api_gateway_resource" "proxy" {
   path_part   = "{proxy+}"
 }
 
+# The deployment is created before the old one is destroyed, and so is all that it depends
+# on. Hence nothing here refers to the function, whose name is taken until it is destroyed.
 locals {
   rest_methods = var.front != "rest-proxy" ? {} : {
     post  = { resource = aws_api_gateway_rest_api.this[0].root_resource_id, method = "POST" }
@@ -202,7 +204,7 @@ resource "aws_api_gateway_integration" "this" {
   http_method             = aws_api_gateway_method.this[each.key].http_method
   type                    = "AWS_PROXY"
   integration_http_method = "POST"
-  uri                     = "arn:${local.partition}:apigateway:${var.region}:lambda:path/2015-03-31/functions/${aws_lambda_function.this.arn}/invocations"
+  uri                     = "arn:${local.partition}:apigateway:${var.region}:lambda:path/2015-03-31/functions/${local.function_arn}/invocations"
   timeout_milliseconds    = min(var.function.timeout * 1000, 29000)
 }
 

@@ -31,6 +31,13 @@ var expressions = map[string]function.Function{
 	"jsondecode": stdlib.JSONDecodeFunc, "max": stdlib.MaxFunc, "setsubtract": stdlib.SetSubtractFunc,
 	"basename": baseName, "cidrhost": cidrHost, "endswith": endsWith, "file": fileText, "fileexists": fileExists, "startswith": startsWith,
 	"templatefile": templateText, "yamldecode": yamlValue,
+	"jsonencode": stdlib.JSONEncodeFunc, "min": stdlib.MinFunc,
+	"one": unaryOf(func(v cty.Value) cty.Value {
+		if v.LengthInt() == 0 {
+			return cty.NullVal(cty.DynamicPseudoType)
+		}
+		return v.Index(cty.NumberIntVal(0))
+	}),
 	"alltrue": unary(cty.Bool, func(v cty.Value) cty.Value {
 		return cty.BoolVal(!slices.ContainsFunc(v.AsValueSlice(), cty.Value.False))
 	}),
@@ -51,6 +58,15 @@ func unary(result cty.Type, of func(cty.Value) cty.Value) function.Function {
 	return function.New(&function.Spec{
 		Params: []function.Parameter{{Name: "value", Type: cty.DynamicPseudoType}},
 		Type:   function.StaticReturnType(result),
+		Impl:   func(arguments []cty.Value, _ cty.Type) (cty.Value, error) { return of(arguments[0]), nil },
+	})
+}
+
+// unaryOf makes a function with one argument of any type, and a result of any type.
+func unaryOf(of func(cty.Value) cty.Value) function.Function {
+	return function.New(&function.Spec{
+		Params: []function.Parameter{{Name: "value", Type: cty.DynamicPseudoType}},
+		Type:   func(arguments []cty.Value) (cty.Type, error) { return of(arguments[0]).Type(), nil },
 		Impl:   func(arguments []cty.Value, _ cty.Type) (cty.Value, error) { return of(arguments[0]), nil },
 	})
 }

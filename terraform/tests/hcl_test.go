@@ -74,6 +74,15 @@ func (m module) blocks(of string, kinds ...string) []*hclsyntax.Block {
 	return found
 }
 
+// cloud returns the cloud that the module deploys to, as its provider is called. Modules for
+// AWS are in aws and below.
+func (m module) cloud() string {
+	if len(m.files) > 0 && strings.HasPrefix(m.files[0].name, "aws/") {
+		return "aws"
+	}
+	return "google"
+}
+
 // isExample reports whether the module is an example, which passes its variables to ours.
 func (m module) isExample() bool { return len(m.blocks("module")) > 0 }
 
@@ -142,27 +151,34 @@ func address(b *hclsyntax.Block) string {
 	return b.Type + "." + strings.Join(b.Labels, ".")
 }
 
-// moduleFolders returns the folders of our modules: the root and the examples.
+// moduleFolders returns the folders of our modules: that for Google Cloud, that for AWS, and
+// the examples of both.
 func moduleFolders(t *testing.T) []string {
 	t.Helper()
-	examples, err := filepath.Glob("examples/*/*.tf")
-	if err != nil {
-		t.Fatal(err)
-	}
-	dirs := []string{"."}
-	for _, path := range examples {
-		if dir := filepath.Dir(path); !slices.Contains(dirs, dir) {
-			dirs = append(dirs, dir)
+	dirs := []string{".", "aws"}
+	for _, pattern := range []string{"examples/*/*.tf", "aws/examples/*/*.tf"} {
+		examples, err := filepath.Glob(pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, path := range examples {
+			if dir := filepath.Dir(path); !slices.Contains(dirs, dir) {
+				dirs = append(dirs, dir)
+			}
 		}
 	}
 	return dirs
 }
 
-// The root module and the examples follow all rules.
+// All modules follow the rules, and those for AWS rules of their own.
 func TestRules_modules(t *testing.T) {
 	for _, dir := range moduleFolders(t) {
 		m := readModule(t, dir)
-		for _, r := range rules {
+		all := rules
+		if m.cloud() == "aws" {
+			all = slices.Concat(rules, awsRules)
+		}
+		for _, r := range all {
 			for _, finding := range r.findings(m) {
 				t.Errorf("%s: %s", dir, finding)
 			}
@@ -172,16 +188,18 @@ func TestRules_modules(t *testing.T) {
 
 // Each rule reports exactly one finding for each of its bad examples.
 func TestRules_findViolations(t *testing.T) {
-	for _, r := range rules {
-		for _, b := range r.bad {
-			var m module
-			name := "bad.tf"
-			if b.inTest {
-				name = "bad.tftest.hcl"
-			}
-			m.add(t, name, []byte(b.text))
-			if found := r.findings(m); len(found) != 1 || !strings.Contains(found[0], b.found) {
-				t.Errorf("findings %q, want one that contains %s, in\n%s", found, b.found, b.text)
+	for folder, all := range map[string][]rule{"": rules, "aws/": awsRules} {
+		for _, r := range all {
+			for _, b := range r.bad {
+				var m module
+				name := folder + "bad.tf"
+				if b.inTest {
+					name = folder + "bad.tftest.hcl"
+				}
+				m.add(t, name, []byte(b.text))
+				if found := r.findings(m); len(found) != 1 || !strings.Contains(found[0], b.found) {
+					t.Errorf("findings %q, want one that contains %s, in\n%s", found, b.found, b.text)
+				}
 			}
 		}
 	}

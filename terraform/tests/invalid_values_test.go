@@ -18,9 +18,7 @@ func labels(n int) string {
 	return "{\n" + text.String() + "}"
 }
 
-// invalidValues are values that exactly one validation refuses, with the beginning of its
-// message.
-var invalidValues = []struct{ variable, value, message string }{
+var invalidValues = []invalidValue{
 	{"project", `"my-company:shop"`, "project must be"},
 	{"project", `"Example project"`, "project must be"},
 	{"project", `"123456789012"`, "project must be"},

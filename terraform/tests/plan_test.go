@@ -15,27 +15,40 @@ import (
 	"github.com/zclconf/go-cty/cty/convert"
 )
 
-// plan evaluates expressions of the root module as Terraform does, as far as that needs no
-// provider: variables with their defaults and validations, locals, and the names of the
-// resources that these refer to.
+// plan evaluates expressions of a module as Terraform does, as far as that needs no provider:
+// variables with their defaults and validations, locals, and the names of the resources that
+// these refer to. In the module for AWS, resources also have what its mocks say.
 type plan struct {
 	*configuration
 	t        *testing.T
 	settings map[string]string
 }
 
-// configuration holds the variables, locals and resources of the root module.
+// configuration holds the variables, locals and resources of a module.
 type configuration struct {
+	dir       string
 	variables map[string]*hclsyntax.Body
 	locals    map[string]hcl.Expression
 	resources map[string]map[string]*hclsyntax.Body // by type and name
+	mocks     map[string]cty.Value                  // attributes by type
 }
 
-// newPlan returns a plan with the given values of variables, in HCL. The caller may replace
-// its locals.
+// newPlan returns a plan of the module for Google Cloud with the given values of variables, in
+// HCL. The caller may replace its locals.
 func newPlan(t *testing.T, settings map[string]string) *plan {
 	t.Helper()
-	c, err := rootConfiguration()
+	return planOf(t, rootConfiguration, settings)
+}
+
+// newAWSPlan is newPlan of the module for AWS.
+func newAWSPlan(t *testing.T, settings map[string]string) *plan {
+	t.Helper()
+	return planOf(t, awsConfiguration, settings)
+}
+
+func planOf(t *testing.T, read func() (*configuration, error), settings map[string]string) *plan {
+	t.Helper()
+	c, err := read()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -44,12 +57,20 @@ func newPlan(t *testing.T, settings map[string]string) *plan {
 	return &plan{&own, t, settings}
 }
 
-// rootConfiguration parses the root module, once.
-var rootConfiguration = sync.OnceValues(func() (*configuration, error) {
-	c := &configuration{map[string]*hclsyntax.Body{}, map[string]hcl.Expression{}, map[string]map[string]*hclsyntax.Body{}}
-	paths, err := filepath.Glob("*.tf")
+// rootConfiguration and awsConfiguration parse the module for a cloud, once.
+var (
+	rootConfiguration = sync.OnceValues(func() (*configuration, error) { return readConfiguration(".") })
+	awsConfiguration  = sync.OnceValues(func() (*configuration, error) { return readConfiguration("aws") })
+)
+
+func readConfiguration(dir string) (*configuration, error) {
+	c := &configuration{dir, map[string]*hclsyntax.Body{}, map[string]hcl.Expression{}, map[string]map[string]*hclsyntax.Body{}, map[string]cty.Value{}}
+	paths, err := filepath.Glob(filepath.Join(dir, "*.tf"))
 	if err != nil {
 		return nil, err
+	}
+	if dir == "aws" {
+		paths = append(paths, awsMocks)
 	}
 	parser := hclparse.NewParser()
 	for _, path := range paths {
@@ -64,7 +85,7 @@ var rootConfiguration = sync.OnceValues(func() (*configuration, error) {
 		c.add(body)
 	}
 	return c, nil
-})
+}
 
 func (c *configuration) add(body *hclsyntax.Body) {
 	for _, b := range body.Blocks {
@@ -81,6 +102,10 @@ func (c *configuration) add(body *hclsyntax.Body) {
 				c.resources[kind] = map[string]*hclsyntax.Body{}
 			}
 			c.resources[kind][name] = b.Body
+		case "mock_resource":
+			if value, diags := b.Body.Attributes["defaults"].Expr.Value(nil); !diags.HasErrors() {
+				c.mocks[b.Labels[0]] = value
+			}
 		}
 	}
 }
@@ -154,7 +179,7 @@ func (p *plan) eval(e hcl.Expression) cty.Value {
 			scope[kind][member.Name] = p.named(kind, member.Name)
 		}
 	}
-	all := map[string]cty.Value{"path": cty.ObjectVal(map[string]cty.Value{"module": cty.StringVal(".")})}
+	all := map[string]cty.Value{"path": cty.ObjectVal(map[string]cty.Value{"module": cty.StringVal(p.dir)})}
 	for kind, members := range scope {
 		all[kind] = cty.ObjectVal(members)
 	}
@@ -175,12 +200,21 @@ func (p *plan) named(kind, name string) cty.Value {
 	return p.resource(kind, name)
 }
 
-// resource returns an object that has only the name of the resource, or, for a resource
-// with a count, a tuple of such objects.
+// resource returns an object that has only the name of the resource, and what is mocked, or,
+// for a resource with a count, a tuple of such objects.
 func (p *plan) resource(kind, name string) cty.Value {
 	p.t.Helper()
 	attributes := p.resources[kind][name].Attributes
-	one := cty.ObjectVal(map[string]cty.Value{"name": p.eval(attributes["name"].Expr)})
+	members := map[string]cty.Value{}
+	if mocked, ok := p.mocks[kind]; ok {
+		members = mocked.AsValueMap()
+	}
+	for _, called := range []string{"name", "bucket"} {
+		if a := attributes[called]; a != nil {
+			members[called] = p.eval(a.Expr)
+		}
+	}
+	one := cty.ObjectVal(members)
 	switch {
 	case attributes["count"] == nil:
 		return one

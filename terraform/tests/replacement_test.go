@@ -9,8 +9,12 @@ import (
 )
 
 // renamed are kinds that Terraform may create before it destroys them: only another
-// project or another name replaces them, or they have no name at Google.
-var renamed = []string{"google_project_service", "google_service_account", "terraform_data"}
+// project or another name replaces them, or they have no name at Google. APIs at AWS may be
+// called the same, and what belongs to one is replaced with it.
+var renamed = []string{
+	"google_project_service", "google_service_account", "terraform_data",
+	"aws_api_gateway_integration", "aws_api_gateway_method", "aws_api_gateway_resource", "aws_api_gateway_rest_api",
+}
 
 // takenNames finds resources that a replacement creates while the old one has the name.
 // What create_before_destroy says of a resource holds for all that it depends on, too.
@@ -35,7 +39,7 @@ func takenNames(m module) (found []string) {
 		}
 	}
 	for to, of := range because {
-		found = append(found, fmt.Sprintf("%s is created before it is destroyed, since %s is and depends on it: Google refuses another of its name", to, of))
+		found = append(found, fmt.Sprintf("%s is created before it is destroyed, since %s is and depends on it: the cloud refuses another of its name", to, of))
 	}
 	slices.Sort(found)
 	return found

@@ -102,8 +102,8 @@ func foreignProviders(m module) (found []string) {
 	for _, b := range m.blocks("terraform") {
 		for name, a := range child(b.Body, "required_providers").Attributes {
 			value, diags := a.Expr.Value(nil)
-			if diags.HasErrors() || name != "google" || value.GetAttr("source").AsString() != "hashicorp/google" {
-				found = append(found, fmt.Sprintf("provider %s with source %s; only hashicorp/google is allowed", name, value.GetAttr("source").AsString()))
+			if diags.HasErrors() || name != m.cloud() || value.GetAttr("source").AsString() != "hashicorp/"+m.cloud() {
+				found = append(found, fmt.Sprintf("provider %s with source %s; only hashicorp/%s is allowed", name, value.GetAttr("source").AsString(), m.cloud()))
 			}
 		}
 	}
@@ -112,8 +112,8 @@ func foreignProviders(m module) (found []string) {
 
 func foreignResources(m module) (found []string) {
 	for _, b := range slices.Concat(m.blocks("resource"), m.blocks("data"), m.blocks("ephemeral")) {
-		if !strings.HasPrefix(b.Labels[0], "google_") && b.Labels[0] != "terraform_data" {
-			found = append(found, address(b)+" is not of the provider google")
+		if !strings.HasPrefix(b.Labels[0], m.cloud()+"_") && b.Labels[0] != "terraform_data" {
+			found = append(found, address(b)+" is not of the provider "+m.cloud())
 		}
 	}
 	return found

@@ -94,8 +94,8 @@ type providerSchema struct {
 	Data      map[string]struct{ Block schemaBlock } `json:"data_source_schemas"`
 }
 
-// readSchema returns the schema of the google provider in a file: by itself, or as
-// Terraform writes that of all providers.
+// readSchema returns the schema of a provider in a file: by itself, or the google provider's
+// as Terraform writes that of all.
 func readSchema(t *testing.T, path string) providerSchema {
 	t.Helper()
 	text := []byte(read(t, path))
@@ -123,8 +123,16 @@ func readSchema(t *testing.T, path string) providerSchema {
 	return s.providerSchema
 }
 
-// TestSchema_knowsAllArguments compares the modules with the provider's schema in the file that
-// GOOGLE_SCHEMA names, or with the one beside the clone.
+// awsSchema is a schema of the resources for AWS; tests/schema writes it.
+const awsSchema = "tests/schema/aws.json"
+
+// TestSchema_knowsAllArgumentsOfAWS compares the modules for AWS with the provider's schema.
+func TestSchema_knowsAllArgumentsOfAWS(t *testing.T) {
+	checkArguments(t, "aws", readSchema(t, awsSchema), 30)
+}
+
+// TestSchema_knowsAllArguments compares the modules for Google Cloud with the provider's schema
+// in the file that GOOGLE_SCHEMA names, or with the one beside the clone.
 func TestSchema_knowsAllArguments(t *testing.T) {
 	path := os.Getenv("GOOGLE_SCHEMA")
 	if path == "" {
@@ -137,9 +145,19 @@ func TestSchema_knowsAllArguments(t *testing.T) {
 		}
 		path = beside[0]
 	}
-	schema, checked := readSchema(t, path), 0
+	checkArguments(t, "google", readSchema(t, path), 60)
+}
+
+// checkArguments compares the resources of all modules for a cloud with a schema. There must
+// be at least so many.
+func checkArguments(t *testing.T, cloud string, schema providerSchema, least int) {
+	t.Helper()
+	checked := 0
 	for _, dir := range moduleFolders(t) {
 		m := readModule(t, dir)
+		if m.cloud() != cloud {
+			continue
+		}
 		for _, b := range slices.Concat(m.blocks("resource"), m.blocks("data")) {
 			if b.Labels[0] == "terraform_data" {
 				continue
@@ -159,7 +177,7 @@ func TestSchema_knowsAllArguments(t *testing.T) {
 			}
 		}
 	}
-	if checked < 60 {
+	if checked < least {
 		t.Errorf("%d resources were compared", checked)
 	}
 }

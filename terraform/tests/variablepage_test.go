@@ -3,6 +3,7 @@ package tests
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -18,17 +19,19 @@ All variables with their types, defaults and descriptions. Generated from the fi
 
 `
 
-// TestVariables_page compares VARIABLES.md with the variables of the module. With
-// UPDATE_VARIABLES it writes the file.
+// TestVariables_page compares VARIABLES.md of each cloud with the variables of the module.
+// With UPDATE_VARIABLES it writes the files.
 func TestVariables_page(t *testing.T) {
-	want := variablePage(readModule(t, "."))
-	if os.Getenv("UPDATE_VARIABLES") != "" {
-		if err := os.WriteFile("VARIABLES.md", []byte(want), 0o600); err != nil {
-			t.Fatal(err)
+	for _, dir := range []string{".", "aws"} {
+		want, page := variablePage(readModule(t, dir)), filepath.Join(dir, "VARIABLES.md")
+		if os.Getenv("UPDATE_VARIABLES") != "" {
+			if err := os.WriteFile(page, []byte(want), 0o600); err != nil {
+				t.Fatal(err)
+			}
 		}
-	}
-	if diff := cmp.Diff(want, read(t, "VARIABLES.md")); diff != "" {
-		t.Errorf("VARIABLES.md is not what UPDATE_VARIABLES=1 writes (-want +got)\n%s", diff)
+		if diff := cmp.Diff(want, read(t, page)); diff != "" {
+			t.Errorf("%s is not what UPDATE_VARIABLES=1 writes (-want +got)\n%s", page, diff)
+		}
 	}
 }
 

@@ -57,7 +57,7 @@ run "archive" {
   }
 
   assert {
-    condition = alltrue([for b in aws_s3_bucket_public_access_block.all : b.block_public_acls && b.block_public_policy && b.ignore_public_acls && b.restrict_public_buckets]) && keys(aws_s3_bucket_public_access_block.all) == ["archive", "dead-letters"]
+    condition     = alltrue([for b in aws_s3_bucket_public_access_block.all : b.block_public_acls && b.block_public_policy && b.ignore_public_acls && b.restrict_public_buckets]) && keys(aws_s3_bucket_public_access_block.all) == ["archive", "dead-letters"]
     error_message = "A bucket can be made public."
   }
 
