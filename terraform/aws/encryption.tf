@@ -103,7 +103,7 @@ locals {
       Effect    = "Allow"
       Principal = { Service = "logs.${var.region}.${local.domain}" }
       Resource  = "*"
-      Action    = ["kms:Decrypt", "kms:Describe*", "kms:Encrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*"]
+      Action    = ["kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*"]
       Condition = { ArnEquals = { "kms:EncryptionContext:aws:logs:arn" = "arn:${local.partition}:logs:${var.region}:${var.account}:log-group:/aws/lambda/${var.prefix}" } }
     }],
   )

@@ -448,7 +448,7 @@ func TestDocuments_paths(t *testing.T) {
 }
 
 // userFiles are files that users create.
-var userFiles = []string{"terraform/terraform.tfstate", "terraform/terraform.tfvars", "terraform/backend.tf"}
+var userFiles = []string{"terraform/terraform.tfstate", "terraform/terraform.tfvars", "terraform/aws/terraform.tfvars", "terraform/backend.tf"}
 
 // TestDocuments_conflicts finds the marks that an unfinished merge leaves.
 func TestDocuments_conflicts(t *testing.T) {
