@@ -91,6 +91,7 @@ var importRules = map[string]struct {
 	"function/sink/sqs":              {"connector/change connector/format function/sink function/sink/awsconfig function/sink/failures function/sink/ordered function/sink/payload", "cloud.google.com google.golang.org"},
 	"function/store":                 {"connector/change connector/format connector/format/formats connector/report function/fence function/sink", "net/http cloud.google.com"},
 	"terraform/tests":                {"", ""},
+	"terraform/tests/schema":         {"", "*"},
 	"testdata":                       {"", ""},
 }
 

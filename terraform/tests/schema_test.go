@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -129,6 +130,23 @@ const awsSchema = "tests/schema/aws.json"
 // TestSchema_knowsAllArgumentsOfAWS compares the modules for AWS with the provider's schema.
 func TestSchema_knowsAllArgumentsOfAWS(t *testing.T) {
 	checkArguments(t, "aws", readSchema(t, awsSchema), 30)
+}
+
+// The schema in the clone has the kinds that are used, and no others.
+func TestSchema_kindsOfAWS(t *testing.T) {
+	schema := readSchema(t, awsSchema)
+	used := map[string]bool{}
+	for _, dir := range moduleFolders(t) {
+		m := readModule(t, dir)
+		for _, b := range slices.Concat(m.blocks("resource"), m.blocks("data")) {
+			used[b.Labels[0]] = true
+		}
+	}
+	for _, kind := range slices.Concat(slices.Collect(maps.Keys(schema.Resources)), slices.Collect(maps.Keys(schema.Data))) {
+		if !used[kind] {
+			t.Errorf("%s has %s, which no module uses", awsSchema, kind)
+		}
+	}
 }
 
 // TestSchema_knowsAllArguments compares the modules for Google Cloud with the provider's schema
