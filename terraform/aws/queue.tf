@@ -3,7 +3,7 @@
 variable "queue" {
   description = <<-EOT
     Queue of changes. Null creates none.
-    - `ordering`: number of message groups, up to 4096; a record's changes are all in one. Consumers work on as many groups at once.
+    - `ordering`: number of message groups, up to 4096, by default 256, or 16 with `packed`; a record's changes are all in one. Consumers work on as many groups at once. A packed message has changes of one group, so fewer groups make larger messages.
     - `group`: `shard` (the default), or `queue` for one order of everything, which is one consumer and 300 calls a second.
     - `dedup`: whether a change that is sent again within 5 minutes is dropped by SQS.
     - `data`: what a message holds: `json`, `flat-json`, `message-pack`, `xdr`, `avro` or `as-received`.
@@ -13,7 +13,7 @@ variable "queue" {
     - `attempts`: how often a message is delivered before it goes to a queue of undelivered messages, 1 to 1000. 0 (the default) delivers it until it is deleted: it then holds up its group, but no later change overtakes it.
   EOT
   type = object({
-    ordering           = optional(number, 256)
+    ordering           = optional(number)
     group              = optional(string, "shard")
     dedup              = optional(bool, true)
     data               = optional(string)
@@ -28,13 +28,18 @@ variable "queue" {
   default = {}
 
   validation {
-    condition     = var.queue == null ? true : var.queue.ordering >= 1 && var.queue.ordering <= 4096 && floor(var.queue.ordering) == var.queue.ordering
+    condition     = var.queue == null ? true : var.queue.ordering == null ? true : var.queue.ordering >= 1 && var.queue.ordering <= 4096 && floor(var.queue.ordering) == var.queue.ordering
     error_message = "queue.ordering must be 1 to 4096."
   }
 
   validation {
     condition     = var.queue == null ? true : contains(["shard", "queue"], var.queue.group)
     error_message = "queue.group must be shard or queue."
+  }
+
+  validation {
+    condition     = var.queue == null ? true : var.queue.ordering == null || var.queue.group != "queue"
+    error_message = "queue.ordering is for group shard; with queue there is one group."
   }
 
   validation {
@@ -151,7 +156,7 @@ locals {
   )
 
   queue_parameters = var.queue == null ? {} : {
-    ordering    = var.queue.ordering
+    ordering    = var.queue.group == "queue" ? null : coalesce(var.queue.ordering, var.queue.packed == null ? 256 : 16)
     group       = var.queue.group == "shard" ? null : var.queue.group
     dedup       = var.queue.dedup ? null : "off"
     data        = var.queue.data

@@ -13,6 +13,7 @@ import (
 
 	"github.com/aerosink/aerosink/function/aws"
 	"github.com/aerosink/aerosink/function/settings"
+	"github.com/aerosink/aerosink/function/sink"
 )
 
 // awsConfigPlan returns a plan of the module for AWS with a made-up URL.
@@ -66,12 +67,13 @@ func TestAWSXDRConfig_asConnectorPrints(t *testing.T) {
 	}
 }
 
-// The function finds no errors and no warnings in the environments that Terraform writes.
+// The function finds no errors and no warnings in the sinks that Terraform writes.
 func TestAWSSinks_examine(t *testing.T) {
 	for name, choice := range map[string]map[string]string{
 		"defaults":     awsVariables(),
 		"everything":   everything("dead_letters", `{ kind = "queue" }`),
-		"packed":       awsVariables("queue", `{ packed = { format = "avro", compression = "none" } }`),
+		"packed":       awsVariables("queue", `{ packed = {} }`),
+		"packed Avro":  awsVariables("queue", `{ ordering = 4096, packed = { format = "avro", compression = "none" } }`),
 		"one order":    awsVariables("queue", `{ group = "queue", dedup = false, data = "as-received" }`),
 		"stream":       awsVariables("queue", "null", "stream", `{ key = "digest", data = "message-pack", envelope = true }`),
 		"parquet":      awsVariables("archive", `{ format = "parquet", path = "set={set}/dt={date}/shard={shard:16}" }`),
@@ -79,14 +81,19 @@ func TestAWSSinks_examine(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			value := newAWSPlan(t, choice).local("environment").AsValueMap()
-			environment := map[string]string{}
-			for _, name := range []string{"SINKS", "DEAD_LETTERS"} {
-				environment[name] = value[name].AsString()
-				for url := range strings.SplitSeq(environment[name], ",") {
+			environment := map[string]string{"SINKS": value["SINKS"].AsString(), "DEAD_LETTERS": value["DEAD_LETTERS"].AsString()}
+			var unknown string
+			for _, urls := range environment {
+				for url := range strings.SplitSeq(urls, ",") {
 					if scheme, _, _ := strings.Cut(url, ":"); !strings.Contains(aws.Sinks().Examples(), scheme+":") {
-						t.Skipf("the function has no sink for %s yet", url)
+						unknown = url
+					} else if _, err := aws.Sinks().Parse(url, sink.Options{OneAtATime: true}); err != nil {
+						t.Errorf("%s: %v", url, err)
 					}
 				}
+			}
+			if unknown != "" {
+				t.Skipf("this program has no sink for %s", unknown)
 			}
 			e := settings.Environment{Getenv: func(name string) string { return environment[name] }, Sinks: aws.Sinks(), OneAtATime: true}
 			if found := e.Examine([]string{"SINKS", "DEAD_LETTERS"}); len(found.Errors) > 0 || len(found.Warnings) > 0 {

@@ -54,7 +54,7 @@ run "one_order_for_all" {
   }
 
   assert {
-    condition     = local.sinks == ["sqs://eu-west-1/123456789012/aerosink-changes.fifo?data=as-received&dedup=off&group=queue&ordering=256"]
+    condition     = local.sinks == ["sqs://eu-west-1/123456789012/aerosink-changes.fifo?data=as-received&dedup=off&group=queue"]
     error_message = "Unexpected sinks: ${join(",", local.sinks)}"
   }
 }
