@@ -39,7 +39,7 @@ func TestPage_build(t *testing.T) {
 		t.Fatal(err)
 	}
 	flags := strings.Replace(strings.Join(buildFlags, " "), "=-s -w", "='-s -w'", 1)
-	if want := "GOOS=linux GOARCH=arm64 CGO_ENABLED=0 go build " + flags + " -o bootstrap ./function/cmd/lambda\n"; !strings.Contains(string(text), want) {
+	if want := "GOOS=linux GOARCH=arm64 CGO_ENABLED=0 go build -v " + flags + " -o bootstrap ./function/cmd/lambda\n"; !strings.Contains(string(text), want) {
 		t.Errorf("AWS.md lacks %s", want)
 	}
 }
