@@ -2,6 +2,7 @@ package settings
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -131,7 +132,18 @@ func (x *Examination) warnOfNames(names []string) {
 type Connection struct {
 	Variable string // the variable that names it
 	URL      string
-	Err      error // nil if it exists and may be used
+	Err      error  // nil if it exists and may be used
+	Warning  string // if Err is nil: what is probably not as it was meant; "" is nothing
+}
+
+// set sets the result of a probe.
+func (c *Connection) set(err error) {
+	var concern *sink.Concern
+	if errors.As(err, &concern) {
+		c.Warning = concern.Text
+		return
+	}
+	c.Err = err
 }
 
 // probeTimeout bounds the check of all connections.
@@ -146,7 +158,7 @@ func (x *Examination) Connect(ctx context.Context) []Connection {
 	var all []Connection
 	if path := avroSchema.in(x.environment.Getenv); isURL(path) {
 		_, err := parseSchema(path, x.settings.Parser.MetadataKey, x.environment.readSchema)
-		all, specs = append(all, Connection{avroSchema.Name, path, err}), append(specs, sink.Spec{})
+		all, specs = append(all, Connection{Variable: avroSchema.Name, URL: path, Err: err}), append(specs, sink.Spec{})
 	}
 	for _, s := range x.settings.Sinks {
 		specs, all = append(specs, s), append(all, Connection{Variable: sinks.Name, URL: s.URL})
@@ -160,7 +172,7 @@ func (x *Examination) Connect(ctx context.Context) []Connection {
 	var probing sync.WaitGroup
 	for i, s := range specs {
 		if s.Probe != nil {
-			probing.Go(func() { all[i].Err = s.Probe(ctx) })
+			probing.Go(func() { all[i].set(s.Probe(ctx)) })
 		}
 	}
 	probing.Wait()

@@ -5,10 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/aerosink/aerosink/function/settings"
+	"github.com/aerosink/aerosink/function/sink"
 	"github.com/aerosink/aerosink/function/sink/sinktest"
 )
 
@@ -95,6 +98,23 @@ func TestConnect_resultOfEachSink(t *testing.T) {
 	}
 	if len(found) != len(want) || found[4].Variable != "DEAD_LETTERS" {
 		t.Errorf("connections %+v", found)
+	}
+}
+
+// What a probe finds about a sink that works is a warning, not an error.
+func TestConnect_warning(t *testing.T) {
+	probes := map[string]error{"fine": nil, "slow": fmt.Errorf("check: %w", &sink.Concern{Text: "it is slow"}), "gone": errors.New("it is gone")}
+	parse := func(u *url.URL, _ sink.Options) (sink.Spec, error) {
+		return sink.Spec{Probe: func(context.Context) error { return probes[u.Host] }}, nil
+	}
+	e := settings.Environment{Getenv: env("SINKS", "test://fine,test://slow,test://gone"), Sinks: sink.NewRegistry(sink.Kind{Scheme: "test", Parse: parse})}
+	found := e.Examine(nil).Connect(t.Context())
+	want := []settings.Connection{
+		{Variable: "SINKS", URL: "test://fine"}, {Variable: "SINKS", URL: "test://slow", Warning: "it is slow"},
+		{Variable: "SINKS", URL: "test://gone", Err: probes["gone"]},
+	}
+	if !slices.Equal(found, want) {
+		t.Errorf("connections %+v, want %+v", found, want)
 	}
 }
 

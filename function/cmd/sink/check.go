@@ -29,13 +29,17 @@ func check(ctx context.Context, getenv func(string) string, environ []string, co
 	for _, w := range found.Warnings {
 		fmt.Fprintf(&text, "warning: %s\n", w)
 	}
-	failed := len(found.Errors)
+	failed, warned := len(found.Errors), len(found.Warnings)
 	if connect {
 		for _, c := range found.Connect(ctx) {
 			result := "ok"
-			if c.Err != nil {
+			switch {
+			case c.Err != nil:
 				result = c.Err.Error()
 				failed++
+			case c.Warning != "":
+				result = "warning: " + c.Warning
+				warned++
 			}
 			fmt.Fprintf(&text, "connect: %s: %s: %s\n", c.Variable, c.URL, result)
 		}
@@ -43,7 +47,7 @@ func check(ctx context.Context, getenv func(string) string, environ []string, co
 	if _, err := io.WriteString(stdout, text.String()); err != nil {
 		return err
 	}
-	summary := cli.Count(failed, "error") + ", " + cli.Count(len(found.Warnings), "warning")
+	summary := cli.Count(failed, "error") + ", " + cli.Count(warned, "warning")
 	if failed > 0 {
 		return errors.New(summary)
 	}
