@@ -61,7 +61,7 @@ func (s *Sender[E]) next() *call[E] {
 		return nil
 	}
 	c := &call[E]{entries: s.ready.take(s.Messages, s.Bytes)}
-	c.ctx, c.cancel = context.WithTimeout(context.Background(), s.Timeout/3)
+	c.ctx, c.cancel = context.WithTimeout(context.Background(), s.Timeout/3) //nolint:gosec // work calls cancel
 	c.waiting = len(c.entries)
 	for _, e := range c.entries {
 		e.call = c

@@ -46,7 +46,7 @@ func newEncoder(q *queue, b sink.Batch) *encoder {
 // encode makes the messages. Changes that have none get their verdict.
 func (e *encoder) encode() {
 	for i := range e.order {
-		e.order[i] = int32(i) //nolint:gosec // a batch has fewer changes
+		e.order[i] = int32(i)
 	}
 	if e.isPacked() {
 		slices.SortStableFunc(e.order, func(a, b int32) int { return e.groupOf(a) - e.groupOf(b) })

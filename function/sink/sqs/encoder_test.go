@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/aerosink/aerosink/connector/change"
+	"github.com/aerosink/aerosink/connector/change/changetest"
 	"github.com/aerosink/aerosink/connector/format"
 	"github.com/aerosink/aerosink/function/sink"
 	"github.com/aerosink/aerosink/function/sink/awstest"
@@ -91,6 +92,9 @@ func TestEncoder_unreadDeadLetter(t *testing.T) {
 
 // Allocations of a change: its message, body, ID, values and map of attributes.
 func TestEncoder_allocations(t *testing.T) {
+	if changetest.Raced {
+		t.Skip("the race detector allocates")
+	}
 	for query, most := range map[string]float64{"": 14, "?mode=packed": 1} {
 		b := kilobytes(500)
 		q := encode(t, query, b).queue

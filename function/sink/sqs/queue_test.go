@@ -280,6 +280,10 @@ func TestPut_triesAgain(t *testing.T) {
 		"KmsThrottled":          func(c *fake.SQSCall) { c.Error = "KmsThrottled" },
 		"status 429 of a proxy": func(c *fake.SQSCall) { c.Status = 429 },
 		"InternalFailure":       func(c *fake.SQSCall) { c.Error = "InternalFailure" },
+		"one fails, and SQS blames us": func(c *fake.SQSCall) {
+			failEntries(c, fake.SQSError{Code: "InternalError", SenderFault: true}, func(body string) bool { return body == "1.1" })
+		},
+		"status 408 of a proxy": func(c *fake.SQSCall) { c.Status = 408 },
 		"status 500":            func(c *fake.SQSCall) { c.Status = 500 },
 		"status 503":            func(c *fake.SQSCall) { c.Error = "ServiceUnavailable" },
 		"connection dropped":    func(c *fake.SQSCall) { c.DropConnection = true },
