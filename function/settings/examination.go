@@ -76,6 +76,9 @@ func (x *Examination) warn() {
 	if d := s.DeadLetters; d != nil && strings.HasPrefix(d.URL, "pubsub:") && s.Limits.Inflated >= messageLimit {
 		warn(deadLetters, "%s: a topic takes messages up to 10 MB, so a larger change, or a larger body that cannot be read, gets a 503 every time; set for example gs://BUCKET/dead-letters", d.URL)
 	}
+	if d := s.DeadLetters; d != nil && strings.HasPrefix(d.URL, "sqs:") {
+		warn(deadLetters, "%s: a queue takes messages up to 1 MiB, so a change of more than some 700 KiB gets a 503 every time; set for example s3://BUCKET/dead-letters", d.URL)
+	}
 	if s.Timeout >= xdrTimeout {
 		warn(timeout, "%s, but XDR waits %s for a reply, which has to come back too; set for example %s", s.Timeout, xdrTimeout, timeout.Default)
 	}

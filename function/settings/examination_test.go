@@ -101,6 +101,16 @@ func TestConnect_resultOfEachSink(t *testing.T) {
 	}
 }
 
+// A queue for dead letters cannot take every change.
+func TestExamine_deadLettersInQueue(t *testing.T) {
+	parse := func(*url.URL, sink.Options) (sink.Spec, error) { return sink.Spec{}, nil }
+	e := settings.Environment{Getenv: env("SINKS", "s3://archive/changes", "DEAD_LETTERS", "sqs://eu-west-1/123456789012/dead.fifo"), Sinks: sink.NewRegistry(sink.Kind{Scheme: "s3", Parse: parse}, sink.Kind{Scheme: "sqs", Parse: parse})}
+	x := e.Examine(nil)
+	if len(x.Errors) != 0 || len(x.Warnings) != 1 || !strings.Contains(x.Warnings[0].String(), "DEAD_LETTERS: sqs://eu-west-1/123456789012/dead.fifo: a queue takes messages up to 1 MiB") {
+		t.Errorf("errors %v, warnings %v", x.Errors, x.Warnings)
+	}
+}
+
 // What a probe finds about a sink that works is a warning, not an error.
 func TestConnect_warning(t *testing.T) {
 	probes := map[string]error{"fine": nil, "slow": fmt.Errorf("check: %w", &sink.Concern{Text: "it is slow"}), "gone": errors.New("it is gone")}
