@@ -61,6 +61,9 @@ func Variables() []Variable {
 	}
 }
 
+// Variables returns the variables that the function reads itself in this environment.
+func (e Environment) Variables() []Variable { return Variables() }
+
 // in returns the variable's value in an environment, or its default.
 func (v Variable) in(getenv func(string) string) string {
 	if value := strings.TrimSpace(getenv(v.Name)); value != "" {

@@ -154,20 +154,6 @@ func TestReplay_flags(t *testing.T) {
 	}
 }
 
-func TestWithoutLinger(t *testing.T) {
-	for text, want := range map[string]string{
-		"gs://b/p":                        "gs://b/p?linger=0s",
-		"gs://b/p?format=avro":            "gs://b/p?format=avro&linger=0s",
-		"gs://b/p?linger=1s":              "gs://b/p?linger=1s",
-		"pubsub://p/t?ordering=256":       "pubsub://p/t?ordering=256",
-		"gs://b/p?path=dt%3D{date}&x=y z": "gs://b/p?linger=0s&path=dt%3D%7Bdate%7D&x=y+z",
-	} {
-		if got := withoutLinger(text); got != want {
-			t.Errorf("%s: %s, want %s", text, got, want)
-		}
-	}
-}
-
 // collector is an HTTP destination that keeps the lines it receives.
 type collector struct {
 	mu      sync.Mutex

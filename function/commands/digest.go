@@ -1,4 +1,4 @@
-package main
+package commands
 
 import (
 	"encoding/hex"
@@ -12,7 +12,7 @@ import (
 	"github.com/aerosink/aerosink/connector/xdr"
 )
 
-// keyOptions are the flags of sink digest.
+// keyOptions are the flags of digest.
 type keyOptions struct{ integer, bytes, hex bool }
 
 func (o *keyOptions) flags(f *flag.FlagSet) {

@@ -1,4 +1,4 @@
-package main
+package commands
 
 import (
 	"context"
@@ -10,15 +10,15 @@ import (
 	"github.com/aerosink/aerosink/connector/cli"
 )
 
-// check prints the effective settings, and the errors and warnings about the
+// printCheck prints the effective settings, and the errors and warnings about the
 // environment. With connect it also checks whether the sinks exist and may be used. It
 // returns an error if it has printed any.
-func check(ctx context.Context, getenv func(string) string, environ []string, connect bool, stdout io.Writer) error {
-	names := make([]string, len(environ))
-	for i, variable := range environ {
+func (p Program) printCheck(ctx context.Context, connect bool, stdout io.Writer) error {
+	names := make([]string, len(p.Environ))
+	for i, variable := range p.Environ {
 		names[i], _, _ = strings.Cut(variable, "=")
 	}
-	found := newEnvironment(getenv).Examine(names)
+	found := p.Environment.Examine(names)
 	var text strings.Builder
 	for _, s := range found.Values {
 		fmt.Fprintf(&text, "%-20s  %s\n", s.Variable, s.Text)
@@ -51,6 +51,6 @@ func check(ctx context.Context, getenv func(string) string, environ []string, co
 	if failed > 0 {
 		return errors.New(summary)
 	}
-	_, err := fmt.Fprintln(stdout, "sink check: "+summary)
+	_, err := fmt.Fprintf(stdout, "%s check: %s\n", p.Name, summary)
 	return err
 }

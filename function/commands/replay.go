@@ -1,4 +1,4 @@
-package main
+package commands
 
 import (
 	"context"
@@ -14,18 +14,15 @@ import (
 	"github.com/aerosink/aerosink/connector/cli"
 	"github.com/aerosink/aerosink/function/replay"
 	"github.com/aerosink/aerosink/function/replay/objects"
-	"github.com/aerosink/aerosink/function/replay/objects/gcs"
+	"github.com/aerosink/aerosink/function/settings"
 	"github.com/aerosink/aerosink/function/sink"
 )
-
-// buckets are the kinds of buckets that this program reads.
-var buckets = objects.Buckets{"gs": gcs.Open}
 
 // replayTimeout is the default of TIMEOUT for a replay. It can be longer than that of the
 // server, because XDR does not wait for a replay.
 const replayTimeout = time.Minute
 
-// replayOptions are the flags of sink replay.
+// replayOptions are the flags of replay.
 type replayOptions struct {
 	to, tokenFile, checkpoint string
 
@@ -51,8 +48,8 @@ func (o *replayOptions) flags(f *flag.FlagSet, now time.Time) {
 }
 
 // run reads the changes in from, and stores them again.
-func (o *replayOptions) run(ctx context.Context, from string, getenv func(string) string, streams cli.Streams) error {
-	options, err := o.options(from, getenv, streams)
+func (o *replayOptions) run(ctx context.Context, from string, p Program, streams cli.Streams) error {
+	options, err := o.options(from, p, streams)
 	if err != nil {
 		return err
 	}
@@ -71,16 +68,16 @@ func (o *replayOptions) run(ctx context.Context, from string, getenv func(string
 }
 
 // options returns the options of the replay.
-func (o *replayOptions) options(from string, getenv func(string) string, streams cli.Streams) (replay.Options, error) {
+func (o *replayOptions) options(from string, p Program, streams cli.Streams) (replay.Options, error) {
 	restore, err := o.restoring()
 	if err != nil {
 		return replay.Options{}, err
 	}
-	destinations, sinks, err := o.targets(from, getenv)
+	destinations, sinks, err := o.targets(from, p.Environment.Getenv)
 	if err != nil {
 		return replay.Options{}, err
 	}
-	e := newEnvironment(replayEnvironment(getenv, sinks))
+	e := replayEnvironment(p.Environment, sinks)
 	if o.to != "" {
 		e.Names = map[string]string{"SINKS": "-to"}
 	}
@@ -96,7 +93,7 @@ func (o *replayOptions) options(from string, getenv func(string) string, streams
 		to = append(to, c.Sinks...)
 	}
 	return replay.Options{
-		From: from, Buckets: buckets, Filter: o.filter, To: to, Parser: c.Parser, Restore: restore, Rate: o.rate, Checkpoint: o.checkpoint, AllowEmpty: o.allowEmpty,
+		From: from, Buckets: p.Buckets, Filter: o.filter, To: to, Parser: c.Parser, Restore: restore, Rate: o.rate, Checkpoint: o.checkpoint, AllowEmpty: o.allowEmpty,
 		Out: streams.Stderr, Terminal: cli.IsTerminal(streams.Stderr),
 	}, nil
 }
@@ -133,17 +130,23 @@ func (o *replayOptions) targets(from string, getenv func(string) string) (destin
 
 // isBelow reports whether the sink with the URL text is an archive in from.
 func isBelow(text, from string) bool {
-	url, _, _ := strings.Cut(text, "?")
-	folder := func(url string) string { return strings.TrimRight(url, "/") + "/" }
-	return strings.HasPrefix(from, "gs:") && strings.HasPrefix(folder(url), folder(from))
+	folder := func(url string) string {
+		url, _, _ = strings.Cut(url, "?")
+		return strings.TrimRight(url, "/") + "/"
+	}
+	scheme, _, _ := strings.Cut(from, ":")
+	return isBucket(scheme) && strings.HasPrefix(folder(text), folder(from))
 }
+
+// isBucket reports whether URLs with the scheme name buckets, and so archives.
+func isBucket(scheme string) bool { return scheme == "gs" || scheme == "s3" }
 
 // withoutLinger returns the URL of a sink with linger=0s if it is an archive, so that it
 // writes one object for each chunk of the replay. The names of objects then depend only on
 // the chunks, and a second replay of the same archive writes the same objects.
 func withoutLinger(text string) string {
 	u, err := url.Parse(text)
-	if err != nil || u.Scheme != "gs" || u.Query().Has("linger") {
+	if err != nil || !isBucket(u.Scheme) || u.Query().Has("linger") {
 		return text
 	}
 	q := u.Query()
@@ -154,8 +157,9 @@ func withoutLinger(text string) string {
 
 // replayEnvironment returns the environment with other sinks, and without dead letters: a
 // replay only reports the changes that are refused.
-func replayEnvironment(getenv func(string) string, sinks []string) func(string) string {
-	return func(name string) string {
+func replayEnvironment(e settings.Environment, sinks []string) settings.Environment {
+	getenv := e.Getenv
+	e.Getenv = func(name string) string {
 		value := getenv(name)
 		switch {
 		case name == "SINKS" && len(sinks) == 0:
@@ -169,6 +173,7 @@ func replayEnvironment(getenv func(string) string, sinks []string) func(string) 
 		}
 		return value
 	}
+	return e
 }
 
 // token returns the bearer token for HTTP destinations.

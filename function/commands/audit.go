@@ -1,4 +1,4 @@
-package main
+package commands
 
 import (
 	"context"
@@ -25,7 +25,7 @@ const auditUnfinished = 3
 // printedFor is how long a rewind that is printed stays right.
 const printedFor = time.Hour
 
-// auditOptions are the flags of sink audit.
+// auditOptions are the flags of audit.
 type auditOptions struct {
 	against, output, findings, checkpoint, repair string
 
@@ -54,8 +54,8 @@ func (o *auditOptions) flags(f *flag.FlagSet, now time.Time) {
 }
 
 // run compares the archive in from with the database.
-func (o *auditOptions) run(ctx context.Context, from string, getenv func(string) string, streams cli.Streams) error {
-	options, err := o.options(from, getenv, streams)
+func (o *auditOptions) run(ctx context.Context, from string, p Program, streams cli.Streams) error {
+	options, err := o.options(from, p, streams)
 	if err != nil {
 		return err
 	}
@@ -76,7 +76,7 @@ func (o *auditOptions) run(ctx context.Context, from string, getenv func(string)
 }
 
 // options returns the options of the audit.
-func (o *auditOptions) options(from string, getenv func(string) string, streams cli.Streams) (audit.Options, error) {
+func (o *auditOptions) options(from string, p Program, streams cli.Streams) (audit.Options, error) {
 	switch {
 	case o.output != "text" && o.output != "json":
 		return audit.Options{}, cli.Usagef("-o %s: want text or json", o.output)
@@ -93,12 +93,12 @@ func (o *auditOptions) options(from string, getenv func(string) string, streams 
 	if err != nil {
 		return audit.Options{}, err
 	}
-	c, err := newEnvironment(replayEnvironment(getenv, nil)).Load(sink.Options{Log: streams.Stdout})
+	c, err := replayEnvironment(p.Environment, nil).Load(sink.Options{Log: streams.Stdout})
 	if err != nil {
 		return audit.Options{}, err
 	}
 	return audit.Options{
-		From: from, Buckets: buckets, Fence: fence, Against: *against, Parser: c.Parser, Ignore: o.ignore, Since: o.since, Margin: o.margin, Tolerance: o.tolerance,
+		From: from, Buckets: p.Buckets, Fence: fence, Against: *against, Parser: c.Parser, Ignore: o.ignore, Since: o.since, Margin: o.margin, Tolerance: o.tolerance,
 		Exact: o.exact, Rate: o.rate, Checkpoint: o.checkpoint, Out: streams.Stderr, Terminal: cli.IsTerminal(streams.Stderr),
 	}, nil
 }
