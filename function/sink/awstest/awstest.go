@@ -25,11 +25,12 @@ const (
 	ArchiveSink = "s3://" + Bucket + "/changes?region=" + fake.Region
 )
 
-// Cloud is one server with fakes of SQS, Kinesis and S3.
+// Cloud is one server with fakes of SQS, Kinesis, S3 and Secrets Manager.
 type Cloud struct {
 	SQS     *fake.SQS
 	Kinesis *fake.Kinesis
 	S3      *fake.S3
+	Secrets *fake.Secrets
 	URL     string // such as http://127.0.0.1:1234
 }
 
@@ -37,7 +38,7 @@ type Cloud struct {
 // Bucket. It stops when the test ends.
 func Start(t testing.TB) *Cloud {
 	t.Helper()
-	c := &Cloud{SQS: fake.NewSQS(), Kinesis: fake.NewKinesis(), S3: fake.NewS3()}
+	c := &Cloud{SQS: fake.NewSQS(), Kinesis: fake.NewKinesis(), S3: fake.NewS3(), Secrets: fake.NewSecrets()}
 	for _, queue := range []string{Queue, DeadQueue} {
 		if err := c.SQS.CreateQueue(queue, nil); err != nil {
 			t.Fatal(err)
@@ -56,6 +57,8 @@ func (c *Cloud) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		c.SQS.ServeHTTP(w, r)
 	case "Kinesis_20131202":
 		c.Kinesis.ServeHTTP(w, r)
+	case "secretsmanager":
+		c.Secrets.ServeHTTP(w, r)
 	default:
 		c.S3.ServeHTTP(w, r)
 	}
@@ -73,7 +76,7 @@ func serve(t testing.TB, h http.Handler) string {
 		t.Fatal(err)
 	}
 	for name, v := range map[string]string{
-		"AWS_ENDPOINT_URL": server.URL, "AWS_ENDPOINT_URL_SQS": "", "AWS_ENDPOINT_URL_KINESIS": "", "AWS_ENDPOINT_URL_S3": "", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "",
+		"AWS_ENDPOINT_URL": server.URL, "AWS_ENDPOINT_URL_SQS": "", "AWS_ENDPOINT_URL_KINESIS": "", "AWS_ENDPOINT_URL_S3": "", "AWS_ENDPOINT_URL_SECRETS_MANAGER": "", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "",
 		"AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "example", "AWS_SESSION_TOKEN": "", "AWS_PROFILE": "",
 		"AWS_CONFIG_FILE": empty, "AWS_SHARED_CREDENTIALS_FILE": empty, "AWS_EC2_METADATA_DISABLED": "true",
 	} {

@@ -1,11 +1,11 @@
-// Package fake has fakes of SQS, Kinesis and S3: HTTP handlers that keep the rules and the
-// limits of the services and fail when they are told to. They serve AWS's own clients in
-// tests, through package awstest, and the command local of function/cmd/lambda.
+// Package fake has fakes of SQS, Kinesis, S3 and Secrets Manager: HTTP handlers that keep the
+// rules and the limits of the services and fail when they are told to. They serve AWS's own
+// clients in tests, through package awstest, and the command local of function/cmd/lambda.
 //
 // A request takes these steps:
 //
-//  1. ServeHTTP of [SQS], [Kinesis] or [S3] reads it to its end, and refuses one that is
-//     not signed for the service and the region ([Region]).
+//  1. ServeHTTP of [SQS], [Kinesis], [S3] or [Secrets] reads it to its end, and refuses one
+//     that is not signed for the service and the region ([Region]).
 //  2. The fault, if Fail has set one, sees it as a Call and says what shall go wrong.
 //  3. The call is checked against the service's rules as a whole, then entry by entry, and
 //     what passes is stored.
