@@ -70,9 +70,13 @@ func (r *Receiver) Metrics() http.Handler { return r.metrics.handler() }
 // Gatherer returns the metrics of the Receiver and of its sinks, for other outputs.
 func (r *Receiver) Gatherer() prometheus.Gatherer { return r.metrics.registry }
 
-// Open reads the environment and opens the sinks that are not open yet. Requests do that
-// themselves; a server calls Open first to report errors at once.
+// Open reads the environment, opens the sinks that are not open yet, and reads the secret with
+// tokens, if there is one. Requests do that themselves; a server calls Open first to report
+// errors at once.
 func (r *Receiver) Open() error {
+	if in, err := r.enter(); err == nil { // openAll reports the error too
+		in.guard.Open(context.Background())
+	}
 	_, err := r.open(context.Background())
 	return err
 }
@@ -213,11 +217,11 @@ func (r *Receiver) enter() (*entry, error) {
 	if in := r.entry.Load(); in != nil {
 		return in, nil
 	}
-	limits, file, own, err := r.environment.Entry()
+	limits, tokens, err := r.environment.Entry()
 	if err != nil {
 		return nil, fmt.Errorf("environment: %w", err)
 	}
-	r.entry.CompareAndSwap(nil, &entry{guard: intake.NewGuard(own, file, r.log), reader: intake.NewReader(limits)})
+	r.entry.CompareAndSwap(nil, &entry{guard: intake.NewGuard(tokens, r.log), reader: intake.NewReader(limits)})
 	return r.entry.Load(), nil
 }
 

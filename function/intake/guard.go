@@ -1,6 +1,7 @@
 package intake
 
 import (
+	"context"
 	"crypto/sha256"
 	"crypto/subtle"
 	"errors"
@@ -70,11 +71,10 @@ const (
 // read, the last tokens stay valid.
 type tokenFile struct {
 	path string
-	log  *slog.Logger
 
 	mu      sync.Mutex
+	log     tokenLog
 	tokens  []Token
-	logged  string // last error that was logged; "" after a success
 	checked time.Time
 	read    time.Time
 	info    os.FileInfo // when it was read
@@ -90,11 +90,11 @@ func (f *tokenFile) current() []Token {
 	}
 	f.checked = now
 	info, err := os.Stat(f.path)
-	if err == nil && f.tokens != nil && f.logged == "" && now.Sub(f.read) < rereadInterval && same(info, f.info) {
+	if err == nil && f.tokens != nil && f.log.logged == "" && now.Sub(f.read) < rereadInterval && same(info, f.info) {
 		return f.tokens
 	}
 	tokens, err := ReadTokens(f.path)
-	f.logOnce(err)
+	f.log.result(err, f.tokens != nil)
 	if err == nil {
 		f.tokens, f.info, f.read = tokens, info, now
 	}
@@ -105,49 +105,92 @@ func same(a, b os.FileInfo) bool {
 	return os.SameFile(a, b) && a.Size() == b.Size() && a.ModTime().Equal(b.ModTime())
 }
 
-// logOnce logs each error once.
-func (f *tokenFile) logOnce(err error) {
+// tokenLog logs each error of reading tokens once.
+type tokenLog struct {
+	log      *slog.Logger
+	variable string
+	logged   string // last error that was logged; "" after a success
+}
+
+// result logs the result of reading tokens, nil or an error. With keeping the previous ones
+// stay valid.
+func (l *tokenLog) result(err error, keeping bool) {
 	text := ""
 	if err != nil {
 		text = err.Error()
 	}
 	switch text {
-	case f.logged:
+	case l.logged:
 	case "":
-		f.log.Info("tokens can be read again", slog.String("variable", TokensFile))
+		l.log.Info("tokens can be read again", slog.String("variable", l.variable))
 	default:
-		f.log.Error("cannot read tokens", slog.String("variable", TokensFile), slog.String("error", text), slog.Bool("keeping_previous", f.tokens != nil))
+		l.log.Error("cannot read tokens", slog.String("variable", l.variable), slog.String("error", text), slog.Bool("keeping_previous", keeping))
 	}
-	f.logged = text
+	l.logged = text
 }
+
+// Tokens says which tokens a [Guard] admits.
+type Tokens struct {
+	Own  []Token
+	File string // path of a file with tokens, one a line; "" is none
+
+	// Secret returns the text of a secret with tokens, one a line. Nil is none. Its errors
+	// hold nothing of the text.
+	Secret func(context.Context) ([]byte, error)
+}
+
+// Any reports whether there are tokens, or may be.
+func (t Tokens) Any() bool { return len(t.Own) > 0 || t.File != "" || t.Secret != nil }
 
 // Guard admits requests that carry one of its tokens. With no tokens it admits all.
 type Guard struct {
-	own  []Token
-	file *tokenFile // nil if there is none
+	own    []Token
+	file   *tokenFile   // nil if there is none
+	secret *tokenSecret // nil if there is none
 }
 
-// NewGuard returns a Guard for the tokens own and those in a file, unless its path is "".
-func NewGuard(own []Token, file string, log *slog.Logger) Guard {
-	g := Guard{own: own}
-	if file != "" {
-		g.file = &tokenFile{path: file, log: log}
+// NewGuard returns a Guard for the tokens.
+func NewGuard(t Tokens, log *slog.Logger) Guard {
+	g := Guard{own: t.Own}
+	if t.File != "" {
+		g.file = &tokenFile{path: t.File, log: tokenLog{log: log, variable: TokensFile}}
+	}
+	if t.Secret != nil {
+		g.secret = newTokenSecret(t.Secret, log)
 	}
 	return g
 }
 
+// Open reads the secret, if there is one, so that the first request need not. Errors are
+// logged, and the next request tries again.
+func (g Guard) Open(ctx context.Context) {
+	if g.secret != nil {
+		g.secret.current(ctx, secretAge)
+	}
+}
+
 // Admit returns nil if the request is admitted, and otherwise the problem to answer with.
 func (g Guard) Admit(req *http.Request) error {
-	if g.file == nil && len(g.own) == 0 {
+	if g.file == nil && g.secret == nil && len(g.own) == 0 {
 		return nil
 	}
-	var read []Token
+	var inFile, inSecret []Token
 	if g.file != nil {
-		if read = g.file.current(); read == nil {
+		if inFile = g.file.current(); inFile == nil {
 			return &problem.Problem{Status: http.StatusServiceUnavailable, Detail: "the file of " + TokensFile + " cannot be read; see the log"}
 		}
 	}
-	if token, ok := bearerToken(req.Header["Authorization"]); ok && isAmong(token, g.own, read) {
+	if g.secret != nil {
+		if inSecret = g.secret.current(req.Context(), secretAge); inSecret == nil {
+			return &problem.Problem{Status: http.StatusServiceUnavailable, Detail: "the secret of " + TokensSecret + " cannot be read; see the log"}
+		}
+	}
+	token, ok := bearerToken(req.Header["Authorization"])
+	switch {
+	case !ok:
+	case isAmong(token, g.own, inFile, inSecret):
+		return nil
+	case g.secret != nil && isAmong(token, g.secret.current(req.Context(), secretPause)): // a new one, perhaps
 		return nil
 	}
 	return &problem.Problem{

@@ -53,7 +53,7 @@ func TestGuard_tokensFileChanges(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "tokens")
 		var log bytes.Buffer
-		g := NewGuard(nil, path, slog.New(slog.NewTextHandler(&log, nil)))
+		g := NewGuard(Tokens{File: path}, slog.New(slog.NewTextHandler(&log, nil)))
 		try := func(token string) int {
 			req := httptest.NewRequest(http.MethodPost, "/", http.NoBody)
 			req.Header.Set("Authorization", "Bearer "+token)

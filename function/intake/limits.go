@@ -15,10 +15,11 @@ type Limits struct {
 // Names of the environment variables that the limits and tokens come from. Errors name the
 // one to change.
 const (
-	MaxBody     = "MAX_BODY"
-	MaxInflated = "MAX_INFLATED"
-	MaxInFlight = "MAX_IN_FLIGHT"
-	MaxHeader   = "MAX_HEADER"
-	BodyTimeout = "BODY_TIMEOUT"
-	TokensFile  = "AUTH_TOKENS_FILE" //nolint:gosec // a name, not a token
+	MaxBody      = "MAX_BODY"
+	MaxInflated  = "MAX_INFLATED"
+	MaxInFlight  = "MAX_IN_FLIGHT"
+	MaxHeader    = "MAX_HEADER"
+	BodyTimeout  = "BODY_TIMEOUT"
+	TokensSecret = "AUTH_TOKENS_SECRET"
+	TokensFile   = "AUTH_TOKENS_FILE" //nolint:gosec // a name, not a token
 )

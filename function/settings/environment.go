@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"strings"
 
 	"github.com/aerosink/aerosink/connector/format"
 	"github.com/aerosink/aerosink/connector/format/formats"
@@ -24,6 +25,14 @@ type Environment struct {
 
 	// OneAtATime says that the process handles one request at a time. See [sink.Options].
 	OneAtATime bool
+
+	// Lambda says that the program runs on AWS Lambda: without a server of ours, and with
+	// requests that one of Lambda's fronts has taken.
+	Lambda bool
+
+	// Secret parses the name of a secret, and returns a function that reads its text. If it is
+	// nil, the program cannot read secrets.
+	Secret func(name string) (read func(context.Context) ([]byte, error), err error)
 }
 
 // Examine checks the environment, in which the variables called names are set, and the local
@@ -34,12 +43,12 @@ func (e Environment) Examine(names []string) *Examination {
 	if joined, ok := err.(interface{ Unwrap() []error }); ok {
 		x.Errors = joined.Unwrap()
 	}
-	if settings.TokensFile != "" {
-		if _, err := intake.ReadTokens(settings.TokensFile); err != nil {
+	if file := settings.Tokens.File; file != "" {
+		if _, err := intake.ReadTokens(file); err != nil {
 			x.Errors = append(x.Errors, fmt.Errorf("%s: %w", tokensFile.Name, err))
 		}
 	}
-	for _, v := range Variables() {
+	for _, v := range e.Variables() {
 		x.Values = append(x.Values, Finding{v.Name, x.effective(v)})
 	}
 	x.warn()
@@ -76,10 +85,10 @@ func (e Environment) Load(o sink.Options) (Settings, error) { return e.parse(o, 
 func (e Environment) parse(o sink.Options, read schemaReader) (Settings, error) {
 	p := parser{Environment: e}
 	s := Settings{
-		TokensFile: tokensFile.in(e.Getenv),
-		Timeout:    p.duration(timeout),
-		Tokens:     p.tokens(),
-		Limits:     p.limits(),
+		Timeout:  p.duration(timeout),
+		Tokens:   p.tokens(),
+		Limits:   p.limits(),
+		BasePath: p.basePath(),
 		Parser: formats.Parser{
 			MetadataKey: metadataKey.in(e.Getenv),
 			Limits: format.Limits{
@@ -102,10 +111,10 @@ func (e Environment) parse(o sink.Options, read schemaReader) (Settings, error) 
 
 // Entry reads only the limits and the tokens, so that a client without a token learns nothing
 // about errors in other settings.
-func (e Environment) Entry() (limits intake.Limits, file string, own []intake.Token, err error) {
+func (e Environment) Entry() (intake.Limits, intake.Tokens, error) {
 	p := parser{Environment: e}
-	limits, own = p.limits(), p.tokens()
-	return limits, tokensFile.in(e.Getenv), own, errors.Join(p.errs...)
+	limits, tokens := p.limits(), p.tokens()
+	return limits, tokens, errors.Join(p.errs...)
 }
 
 // LogLevel returns the lowest level to log, or the default if the variable is invalid.
@@ -118,3 +127,14 @@ func (e Environment) LogLevel() slog.Level {
 // Project returns the name of the Google Cloud project, "" if the environment does not name
 // it.
 func (e Environment) Project() string { return project.in(e.Getenv) }
+
+// BasePath returns the path that requests have before their own, "" if there is none.
+func (e Environment) BasePath() string { return (&parser{Environment: e}).basePath() }
+
+// sinkExample returns an example of a sink that keeps changes for others to read.
+func (e Environment) sinkExample() string { return e.Sinks.Example("pubsub", "sqs") }
+
+// deadLettersExample returns an example of a bucket for dead letters.
+func (e Environment) deadLettersExample() string {
+	return strings.Replace(e.Sinks.Example("gs", "s3"), "PREFIX", "dead-letters", 1)
+}

@@ -65,7 +65,7 @@ func TestExamine_values(t *testing.T) {
 			t.Errorf("values %s\nlack %q", shown, want)
 		}
 	}
-	if len(f.Values) != len(settings.Variables()) || strings.Contains(shown, "secret") {
+	if len(f.Values) != len(environment(env()).Variables()) || strings.Contains(shown, "secret") {
 		t.Errorf("settings %s", shown)
 	}
 }

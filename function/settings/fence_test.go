@@ -33,9 +33,9 @@ func TestParse_fence(t *testing.T) {
 		{"fence:b,sink:a,fence:b?x", "", "", "", `SINKS: "fence:b?x" twice; list each sink once`},
 		{"fence:b,sink:a,fence:c", "", "", "", `SINKS: "fence:c" is a second fence; name one`},
 		{"fence:b,sink:a", "memory", "", "", "FENCE: SINKS names a fence too; remove one of them"},
-		{"fence:b", "", "", "", "SINKS: only a fence, so changes have nowhere to go; add for example pubsub://PROJECT/TOPIC"},
+		{"fence:b", "", "", "", "SINKS: only a fence, so changes have nowhere to go; add for example sink:NAME"},
 		{"sink:a", "redis", "", "", "FENCE: want memory or memory?size=64MiB"},
-		{"sink:a", "", "fence:b", "", `DEAD_LETTERS: "fence:b" is a fence, which stores no changes`},
+		{"sink:a", "", "fence:b", "", `DEAD_LETTERS: "fence:b" is a fence, which stores no changes; set for example sink:NAME`},
 	} {
 		s, err := withFences("SINKS", tt.sinks, "FENCE", tt.fence, "DEAD_LETTERS", tt.deadLetters).Parse(sink.Options{})
 		if tt.err != "" {

@@ -2,7 +2,6 @@ package settings
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"math"
 	"net/netip"
@@ -36,14 +35,41 @@ func (p *parser) limits() intake.Limits {
 	}
 }
 
-func (p *parser) tokens() []intake.Token {
-	text := tokens.in(p.Getenv)
-	if text == "" {
-		return nil
+// tokens parses the variables of tokens. It is an error if there is a secret that cannot be
+// read here: without it, everybody would be admitted.
+func (p *parser) tokens() intake.Tokens {
+	t := intake.Tokens{File: tokensFile.in(p.Getenv)}
+	if text := tokens.in(p.Getenv); text != "" {
+		own, err := intake.ParseTokens(strings.Split(text, ","))
+		p.fail(tokens, err)
+		t.Own = own
 	}
-	own, err := intake.ParseTokens(strings.Split(text, ","))
-	p.fail(tokens, err)
-	return own
+	arn := tokensSecret.in(p.Getenv)
+	switch {
+	case arn == "":
+	case p.Secret == nil:
+		p.fail(tokensSecret, fmt.Errorf("this program does not read secrets of AWS; set %s or %s", tokensFile.Name, tokens.Name))
+	default:
+		read, err := p.Secret(arn)
+		p.fail(tokensSecret, err)
+		t.Secret = read
+	}
+	return t
+}
+
+// basePath parses the path of a mapping.
+func (p *parser) basePath() string {
+	text := basePath.in(p.Getenv)
+	if !p.Lambda || text == "" {
+		return ""
+	}
+	if strings.ContainsAny(text, ":?# ") {
+		p.fail(basePath, fmt.Errorf("invalid path %q: want for example /changes", text))
+	}
+	if text = strings.Trim(text, "/"); text == "" {
+		return ""
+	}
+	return "/" + text
 }
 
 func (p *parser) sinks(s *Settings, o sink.Options) {
@@ -72,9 +98,9 @@ func (p *parser) sinks(s *Settings, o sink.Options) {
 	}
 	switch {
 	case empty:
-		p.fail(sinks, errors.New("not set, so changes have nowhere to go; set for example pubsub://PROJECT/TOPIC"))
+		p.fail(sinks, fmt.Errorf("not set, so changes have nowhere to go; set for example %s", p.sinkExample()))
 	case len(s.Sinks) == 0 && !failed:
-		p.fail(sinks, errors.New("only a fence, so changes have nowhere to go; add for example pubsub://PROJECT/TOPIC"))
+		p.fail(sinks, fmt.Errorf("only a fence, so changes have nowhere to go; add for example %s", p.sinkExample()))
 	}
 }
 
@@ -87,11 +113,13 @@ func (p *parser) deadLetters(s *Settings, o sink.Options) {
 	switch {
 	case err != nil:
 	case strings.HasPrefix(spec.URL, "log:"):
-		err = errors.New("a log is not durable; set for example gs://BUCKET/dead-letters")
+		err = fmt.Errorf("a log is not durable; set for example %s", p.deadLettersExample())
 	case spec.Fence != nil:
-		err = fmt.Errorf("%q is a fence, which stores no changes; set for example gs://BUCKET/dead-letters", text)
+		err = fmt.Errorf("%q is a fence, which stores no changes; set for example %s", text, p.deadLettersExample())
 	case strings.HasPrefix(spec.URL, "aerospike:"):
-		err = errors.New("a dead letter may have no digest to be stored under; set for example gs://BUCKET/dead-letters")
+		err = fmt.Errorf("a dead letter may have no digest to be stored under; set for example %s", p.deadLettersExample())
+	case strings.HasPrefix(spec.URL, "kinesis:"):
+		err = fmt.Errorf("a stream keeps its records for a day by default, and removes them whether or not somebody has looked at them; set for example %s", p.deadLettersExample())
 	case hasTarget(s.Sinks, spec):
 		err = fmt.Errorf("%q is one of %s, whose readers expect changes; name another one", text, sinks.Name)
 	}

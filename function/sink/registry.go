@@ -46,6 +46,28 @@ func (r Registry) Examples() string {
 	return strings.Join(examples[:last], ", ") + " and " + examples[last]
 }
 
+// Offered returns which of these schemes the program offers.
+func (r Registry) Offered(schemes ...string) []string {
+	return slices.DeleteFunc(slices.Clone(schemes), func(scheme string) bool {
+		_, ok := r.kind(scheme)
+		return !ok
+	})
+}
+
+// Example returns the example of a URL of the first of these schemes that the program offers,
+// or else of its first kind.
+func (r Registry) Example(schemes ...string) string {
+	for _, scheme := range schemes {
+		if k, ok := r.kind(scheme); ok {
+			return k.Example
+		}
+	}
+	if len(r.kinds) == 0 {
+		return ""
+	}
+	return r.kinds[0].Example
+}
+
 // Parse parses the URL of a sink, such as pubsub://PROJECT/TOPIC?ordering=256. Errors
 // contain no data other than the URL.
 func (r Registry) Parse(text string, o Options) (Spec, error) {

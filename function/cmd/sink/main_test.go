@@ -13,7 +13,6 @@ import (
 	"cloud.google.com/go/pubsub/v2/apiv1/pubsubpb"
 
 	"github.com/aerosink/aerosink/connector/change/changetest"
-	"github.com/aerosink/aerosink/function/settings"
 	"github.com/aerosink/aerosink/function/sink/sinktest"
 )
 
@@ -45,7 +44,7 @@ func TestEnv(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, v := range settings.Variables() {
+	for _, v := range newEnvironment(environment(nil)).Variables() {
 		row := regexp.MustCompile(`(?m)^  ` + v.Name + ` +` + v.Default + ` +` + v.Unit + `  `)
 		if v.Unit == "" || !row.MatchString(env) {
 			t.Errorf("no %s with default %q and unit %q in:\n%s", v.Name, v.Default, v.Unit, env)
