@@ -51,7 +51,7 @@ var importRules = map[string]struct {
 	"connector/xdr/xdrtest":          {"connector/change connector/xdr", ""},
 	"function":                       {"connector/change connector/cloudlog connector/deadletter connector/format connector/format/formats connector/plural connector/report function/intake function/problem function/settings function/sink function/store", "cloud.google.com/go/pubsub cloud.google.com/go/storage cloud.google.com/go/auth google.golang.org"},
 	"function/audit":                 {"connector/change connector/format/formats connector/plural connector/xdr function/replay/checkpointfile function/replay/newest function/replay/objects function/replay/retry function/replay/status function/sink/aerospike", "net/http cloud.google.com google.golang.org"},
-	"function/aws":                   {"function/sink function/sink/aerospike function/sink/archive/s3 function/sink/sqs", "net/http cloud.google.com google.golang.org"},
+	"function/aws":                   {"function/sink function/sink/aerospike function/sink/archive/s3 function/sink/awsconfig function/sink/sqs", "net/http cloud.google.com google.golang.org"},
 	"function/cmd/framework":         {". connector/cli function/google function/settings function/sink", "cloud.google.com/go/pubsub cloud.google.com/go/storage"},
 	"function/cmd/lambda":            {"connector/cli connector/cloudlog function function/aws function/commands function/lambda function/lambda/emf function/replay/objects function/replay/objects/s3 function/settings", "cloud.google.com google.golang.org"},
 	"function/cmd/local":             {"*", ""},

@@ -113,7 +113,7 @@ func BenchmarkInvoke(b *testing.B) {
 			log := slog.New(slog.DiscardHandler)
 			receiver := function.New(environment, log)
 			defer receiver.Close()
-			h := newHandler(receiver, environment.Getenv, log, io.Discard)
+			h := newHandler(receiver, environment, log, io.Discard)
 			event := []byte(strings.NewReplacer("MEDIATYPE", mediaType, "BODY", base64.StdEncoding.EncodeToString(body)).Replace(
 				`{"version":"2.0","rawPath":"/","requestContext":{"http":{"method":"POST"}},"headers":{"content-type":"MEDIATYPE"},"body":"BODY","isBase64Encoded":true}`))
 			var before, after runtime.MemStats

@@ -21,7 +21,9 @@ const runtimeAPI = "AWS_LAMBDA_RUNTIME_API"
 
 // newEnvironment returns the environment, with the sinks that this program offers.
 func newEnvironment(getenv func(string) string) settings.Environment {
-	return settings.Environment{Getenv: getenv, Sinks: aws.Sinks(), OneAtATime: lambdacontext.MaxConcurrency() <= 1}
+	return settings.Environment{
+		Getenv: getenv, Sinks: aws.Sinks(), Lambda: true, OneAtATime: lambdacontext.MaxConcurrency() <= 1, Secret: aws.Secret,
+	}
 }
 
 // run answers the invocations of Lambda until the process is killed. The sinks are opened
@@ -34,15 +36,15 @@ func run(getenv func(string) string, out io.Writer) {
 	if err := receiver.Open(); err != nil {
 		log.Error("cannot open the sinks yet; each request tries again", "error", err)
 	}
-	runtime.Start(newHandler(receiver, getenv, log, out))
+	runtime.Start(newHandler(receiver, environment, log, out))
 }
 
 // newHandler returns the handler of invocations. Each of them may end with a line of metrics.
-func newHandler(receiver *function.Receiver, getenv func(string) string, log *slog.Logger, out io.Writer) *lambda.Handler {
+func newHandler(receiver *function.Receiver, environment settings.Environment, log *slog.Logger, out io.Writer) *lambda.Handler {
 	registry := prometheus.NewRegistry()
 	metrics := emf.New(out, prometheus.Gatherers{receiver.Gatherer(), registry}, lambdacontext.FunctionName)
 	return lambda.New(receiver, lambda.Options{
-		Log: log, BasePath: getenv("BASE_PATH"), Metrics: registry,
+		Log: log, BasePath: environment.BasePath(), Metrics: registry,
 		Answered: func(ctx context.Context) {
 			if err := metrics.Write(); err != nil {
 				log.ErrorContext(ctx, "no metrics", "error", err)
