@@ -33,6 +33,17 @@ type Kind struct {
 // NewRegistry returns a registry of these kinds, in the order in which errors list them.
 func NewRegistry(kinds ...Kind) Registry { return Registry{kinds} }
 
+// With returns a registry that also has the kinds of other whose schemes r does not have.
+func (r Registry) With(other Registry) Registry {
+	kinds := slices.Clone(r.kinds)
+	for _, k := range other.kinds {
+		if _, ok := r.kind(k.Scheme); !ok {
+			kinds = append(kinds, k)
+		}
+	}
+	return Registry{kinds}
+}
+
 // Examples lists an example of a URL of each kind.
 func (r Registry) Examples() string {
 	var examples []string

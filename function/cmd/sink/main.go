@@ -2,6 +2,8 @@
 // over HTTP and stores them in Pub/Sub and Cloud Storage. It also reads stored changes
 // back, and compares them with the database. Environment variables configure it. Run
 // "sink help" for the commands.
+//
+// With the build tag aws it also has the sinks and buckets of AWS, beside Google's.
 package main
 
 import (
@@ -10,8 +12,6 @@ import (
 
 	"github.com/aerosink/aerosink/connector/cli"
 	"github.com/aerosink/aerosink/function/commands"
-	"github.com/aerosink/aerosink/function/replay/objects"
-	"github.com/aerosink/aerosink/function/replay/objects/gcs"
 )
 
 // stamp is the version, set by the linker: -X main.stamp=v1.2.3.
@@ -23,7 +23,7 @@ func main() { program(os.Getenv, os.Environ()).Main() }
 // environ lists all of them as NAME=value.
 func program(getenv func(string) string, environ []string) *cli.Program {
 	p := commands.Program{
-		Name: "sink", Environment: newEnvironment(getenv), Environ: environ, Buckets: objects.Buckets{"gs": gcs.Open},
+		Name: "sink", Environment: newEnvironment(getenv), Environ: environ, Buckets: buckets,
 		Words: commands.Words{
 			Bucket: "gs://BUCKET/PREFIX", Sink: "pubsub://shop/changes",
 			Archive: "gs://shop-archive/changes", DeadLetters: "gs://shop-dead/letters", Messages: "Pub/Sub",

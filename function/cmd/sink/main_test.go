@@ -40,7 +40,7 @@ func TestEnv(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	env, _, err := sinkCommand(t, map[string]string{"AUTH_TOKENS": "secret"}, "env")
+	env, _, err := sinkCommand(t, map[string]string{"AUTH_TOKENS": "hidden"}, "env")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,7 +55,7 @@ func TestEnv(t *testing.T) {
 			t.Errorf("no %s in:\n%s", name, help)
 		}
 	}
-	if strings.Contains(env, "secret") || strings.Contains(help, "MAX_DEPTH") {
+	if strings.Contains(env, "hidden") || strings.Contains(help, "MAX_DEPTH") {
 		t.Errorf("env:\n%s\nhelp:\n%s", env, help)
 	}
 }

@@ -12,15 +12,9 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/aerosink/aerosink/function"
-	"github.com/aerosink/aerosink/function/google"
 	"github.com/aerosink/aerosink/function/settings"
 	"github.com/aerosink/aerosink/function/sink"
 )
-
-// newEnvironment returns the environment, with the sinks that this program offers.
-func newEnvironment(getenv func(string) string) settings.Environment {
-	return settings.Environment{Getenv: getenv, Sinks: google.Sinks()}
-}
 
 // serve serves the function until ctx ends.
 func serve(ctx context.Context, getenv func(string) string, stderr io.Writer) error {
