@@ -119,7 +119,7 @@ func (o *replayOptions) targets(from string, getenv func(string) string) (destin
 		case isBelow(text, from) && !o.dryRun:
 			return nil, nil, cli.Usagef("%s is where the changes are read from: it would hold each of them twice; name other sinks with -to", text)
 		default:
-			sinks = append(sinks, withoutLinger(text))
+			sinks = append(sinks, replayURL(text))
 		}
 	}
 	if len(destinations) == 0 && len(sinks) == 0 && !o.dryRun {
@@ -141,16 +141,28 @@ func isBelow(text, from string) bool {
 // isBucket reports whether URLs with the scheme name buckets, and so archives.
 func isBucket(scheme string) bool { return scheme == "gs" || scheme == "s3" }
 
-// withoutLinger returns the URL of a sink with linger=0s if it is an archive, so that it
-// writes one object for each chunk of the replay. The names of objects then depend only on
-// the chunks, and a second replay of the same archive writes the same objects.
-func withoutLinger(text string) string {
+// replayURL returns the URL of a sink with what a replay needs, unless it says otherwise.
+//
+// An archive gets linger=0s, so that it writes one object for each chunk of the replay. The
+// names of objects then depend only on the chunks, and a second replay of the same archive
+// writes the same objects. A queue of SQS gets dedup=off: it would drop what it was sent in the
+// last five minutes, even if nobody has it any more.
+func replayURL(text string) string {
+	name, value := "linger", "0s"
 	u, err := url.Parse(text)
-	if err != nil || !isBucket(u.Scheme) || u.Query().Has("linger") {
+	switch {
+	case err != nil:
+		return text
+	case u.Scheme == "sqs":
+		name, value = "dedup", "off"
+	case !isBucket(u.Scheme):
 		return text
 	}
 	q := u.Query()
-	q.Set("linger", "0s")
+	if q.Has(name) {
+		return text
+	}
+	q.Set(name, value)
 	u.RawQuery = q.Encode()
 	return u.String()
 }

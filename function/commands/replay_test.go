@@ -2,17 +2,20 @@ package commands
 
 import "testing"
 
-func TestWithoutLinger(t *testing.T) {
+func TestReplayURL(t *testing.T) {
 	for text, want := range map[string]string{
 		"gs://b/p":                        "gs://b/p?linger=0s",
 		"gs://b/p?format=avro":            "gs://b/p?format=avro&linger=0s",
 		"gs://b/p?linger=1s":              "gs://b/p?linger=1s",
 		"GS://b/p":                        "gs://b/p?linger=0s",
 		"s3://b/p?region=eu-west-1":       "s3://b/p?linger=0s&region=eu-west-1",
+		"sqs://r/1/q.fifo":                "sqs://r/1/q.fifo?dedup=off",
+		"sqs://r/1/q.fifo?dedup=on":       "sqs://r/1/q.fifo?dedup=on",
+		"kinesis://r/1/s":                 "kinesis://r/1/s",
 		"pubsub://p/t?ordering=256":       "pubsub://p/t?ordering=256",
 		"gs://b/p?path=dt%3D{date}&x=y z": "gs://b/p?linger=0s&path=dt%3D%7Bdate%7D&x=y+z",
 	} {
-		if got := withoutLinger(text); got != want {
+		if got := replayURL(text); got != want {
 			t.Errorf("%s: %s, want %s", text, got, want)
 		}
 	}
