@@ -63,6 +63,7 @@ var importRules = map[string]struct {
 	"function/lambda":                {"function/problem", "cloud.google.com google.golang.org github.com/aws"},
 	"function/lambda/emf":            {"", "net/http log log/slog cloud.google.com google.golang.org github.com/aws"},
 	"function/lambda/gateway":        {"", "*"},
+	"function/pipeline":              {"connector connector/change connector/cli connector/deliver connector/deliver/post connector/devnode connector/format connector/format/formats connector/format/json connector/route connector/xdr connector/xdr/xdrtest testdata", "cloud.google.com google.golang.org github.com/aws"},
 	"function/problem":               {"connector/report", "cloud.google.com"},
 	"function/replay":                {"connector/change connector/credentials connector/deadletter connector/format connector/format/formats connector/format/json connector/format/msgpack connector/plural connector/report function/replay/checkpointfile function/replay/newest function/replay/objects function/replay/retry function/replay/status function/sink function/sink/row", ""},
 	"function/replay/checkpointfile": {"", "*"},
@@ -96,9 +97,9 @@ var importRules = map[string]struct {
 	"testdata":                       {"", ""},
 }
 
-// forTests lists the packages that only tests, each other, and the local pipeline
-// (function/cmd/local) may import.
-var forTests = []string{"connector/change/changetest", "connector/cli/clitest", "connector/deliver/delivertest", "connector/devnode", "connector/devnode/devnodetest", "connector/xdr/xdrtest", "function/sink/awstest", "function/sink/sinktest", "function/sink/sinktest/contract", "testdata"}
+// forTests lists the packages that only tests, each other, and the programs that run a pipeline
+// on one machine (function/cmd/local, function/lambda/local) may import.
+var forTests = []string{"connector/change/changetest", "connector/cli/clitest", "connector/deliver/delivertest", "connector/devnode", "connector/devnode/devnodetest", "connector/xdr/xdrtest", "function/pipeline", "function/sink/awstest", "function/sink/sinktest", "function/sink/sinktest/contract", "testdata"}
 
 // testModules are modules that only tests may import, as readers and writers that are not
 // ours, and why. No binary links them, not even through another module.

@@ -18,6 +18,8 @@ import (
 	"cloud.google.com/go/storage"
 	"github.com/fsouza/fake-gcs-server/fakestorage"
 	"google.golang.org/api/iterator"
+
+	"github.com/aerosink/aerosink/function/pipeline"
 )
 
 // Names in the embedded cloud.
@@ -113,7 +115,7 @@ func (c *cloud) openPubSub(ctx context.Context, address string) (err error) {
 func startPubSub(ctx context.Context, address string) (*pstest.Server, error) {
 	l, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
 	if err != nil {
-		return nil, listenError("Pub/Sub", address, "-ports", err)
+		return nil, pipeline.ListenError("Pub/Sub", address, "-ports", err)
 	}
 	if err := l.Close(); err != nil {
 		return nil, err
@@ -150,7 +152,7 @@ func (c *cloud) openStorage(ctx context.Context, address string) error {
 		return fmt.Errorf("keep the objects of Cloud Storage: %w; choose another folder with -dir", err)
 	}
 	if err != nil {
-		return listenError("Cloud Storage", address, "-ports", err)
+		return pipeline.ListenError("Cloud Storage", address, "-ports", err)
 	}
 	c.closers = append(c.closers, func() error { c.storage.Stop(); return nil })
 	for _, bucket := range c.buckets {

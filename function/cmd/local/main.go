@@ -4,10 +4,10 @@
 // Storage are embedded emulators. The commands put, get and delete are clients of the node.
 // Run "local help" for all of it.
 //
-// The steps of [options.run] are [openCloud], [openPipeline], [startNode], the pipeline's
-// start, and then [options.follow], which shows what comes out until it is interrupted. With
-// -once there is no node: [options.playOnce] plays captured messages, and checks that every
-// change came out.
+// The steps of [options.run] are [openCloud], [openProcess], [pipeline.StartNode], the start of
+// the function and the connector, and then [options.follow], which shows what comes out until
+// it is interrupted. With -once there is no node: [options.playOnce] plays captured messages,
+// and checks that every change came out.
 package main
 
 import (

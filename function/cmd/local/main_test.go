@@ -20,6 +20,8 @@ import (
 	"github.com/aerosink/aerosink/connector/format/json"
 	"github.com/aerosink/aerosink/connector/xdr"
 	"github.com/aerosink/aerosink/connector/xdr/xdrtest"
+
+	"github.com/aerosink/aerosink/function/pipeline"
 )
 
 func TestMain(m *testing.M) { changetest.Main(m, main) }
@@ -31,7 +33,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 
 func TestPlayOnce(t *testing.T) {
 	hexFile := filepath.Join(t.TempDir(), "frames.hex")
-	frames, err := captures()
+	frames, err := pipeline.Captures()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -209,14 +211,6 @@ func TestFollow_nodeAddress(t *testing.T) {
 	}
 }
 
-func TestNodeAddress_oneAddress(t *testing.T) {
-	for _, listener := range []string{"10.0.0.5:8901", "[fd00::1]:8901"} {
-		if got, hint := nodeAddress(listener); got != listener || hint != "the address of -listen" {
-			t.Errorf("%s: %s (%s)", listener, got, hint)
-		}
-	}
-}
-
 // The commands that are printed to see the objects work as they are.
 func TestFollow_storageCommands(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
@@ -248,29 +242,30 @@ func TestFollow_storageCommands(t *testing.T) {
 
 // The checker finds changes that are missing, added, misplaced or altered.
 func TestChecker(t *testing.T) {
-	frames, err := captures()
+	frames, err := pipeline.Captures()
 	if err != nil {
 		t.Fatal(err)
 	}
+	f := json.Format{StringifyMapKeys: true}
 	fresh := func() (*checker, []byte) {
-		l, err := newChecker(frames, json.Format{StringifyMapKeys: true}, defaultShards)
+		l, err := newChecker(frames, f, defaultShards)
 		if err != nil {
 			t.Fatal(err)
 		}
-		l.played()
-		line, err := l.format.Append(nil, &l.entries[0].change)
+		l.Played()
+		line, err := f.Append(nil, &l.Entries[0].Change)
 		if err != nil {
 			t.Fatal(err)
 		}
 		return l, bytes.TrimSuffix(line, []byte("\n"))
 	}
 	l, line := fresh()
-	good := &pubsubpb.PubsubMessage{Data: line, Attributes: expectedAttributes(&l.entries[0].change), OrderingKey: "255"}
-	if err := l.checkMessage(good); err != nil || l.missing != len(frames)-1 {
-		t.Fatalf("%v, %d missing", err, l.missing)
+	good := &pubsubpb.PubsubMessage{Data: line, Attributes: pipeline.ExpectedAttributes(&l.Entries[0].Change), OrderingKey: "255"}
+	if err := l.checkMessage(good); err != nil || l.missing() != len(frames)-1 {
+		t.Fatalf("%v, %d missing", err, l.missing())
 	}
-	if err := l.checkMessage(good); err != nil || l.missing != len(frames)-1 {
-		t.Errorf("a repeated message: %v, %d missing", err, l.missing)
+	if err := l.checkMessage(good); err != nil || l.missing() != len(frames)-1 {
+		t.Errorf("a repeated message: %v, %d missing", err, l.missing())
 	}
 	for _, tt := range []struct {
 		name   string
@@ -285,10 +280,10 @@ func TestChecker(t *testing.T) {
 		{"missing attributes", func(m *pubsubpb.PubsubMessage) { m.Attributes = nil }, "attribute"},
 	} {
 		l, line := fresh()
-		m := &pubsubpb.PubsubMessage{Data: bytes.Clone(line), Attributes: expectedAttributes(&l.entries[0].change), OrderingKey: "255"}
+		m := &pubsubpb.PubsubMessage{Data: bytes.Clone(line), Attributes: pipeline.ExpectedAttributes(&l.Entries[0].Change), OrderingKey: "255"}
 		tt.alter(m)
-		if err := l.checkMessage(m); err == nil || !strings.Contains(err.Error(), tt.reason) || l.missing != len(frames) {
-			t.Errorf("%s: %v, %d missing", tt.name, err, l.missing)
+		if err := l.checkMessage(m); err == nil || !strings.Contains(err.Error(), tt.reason) || l.missing() != len(frames) {
+			t.Errorf("%s: %v, %d missing", tt.name, err, l.missing())
 		}
 	}
 	object1 := object{name: "changes/namespace=source-ns1/x", text: string(line) + "\n"}

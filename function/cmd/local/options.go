@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"flag"
 	"fmt"
 	"net"
@@ -15,15 +14,9 @@ import (
 	"github.com/aerosink/aerosink/connector/format"
 	"github.com/aerosink/aerosink/connector/format/formats"
 	"github.com/aerosink/aerosink/function/google"
+	"github.com/aerosink/aerosink/function/pipeline"
 	"github.com/aerosink/aerosink/function/settings"
 	"github.com/aerosink/aerosink/function/sink"
-)
-
-// Forms of the output.
-const (
-	formText = "text" // a change in five lines, for reading
-	formLine = "line" // a change in one line, for reading
-	formJSON = "json" // a change as one line of JSON, and nothing else on standard output
 )
 
 // options are the flags of the pipeline. After check, the derived fields are set.
@@ -35,10 +28,7 @@ type options struct {
 	form    string
 	timeout time.Duration
 
-	node        string
-	allowRemote bool
-	namespaces  string
-	unshipped   string
+	node pipeline.NodeOptions
 
 	listen string
 	ports  int
@@ -62,12 +52,9 @@ func (o *options) flags(f *flag.FlagSet) {
 	f.BoolVar(&o.play, "play", false, "play captured changes at the start")
 	f.StringVar(&o.file, "xdr", "", "play the messages in `FILE` instead: hexadecimal, or JSON lines as testdata/xdr.jsonl")
 	f.StringVar(&o.folder, "dir", "", "keep the objects in `FOLDER` (default: a temporary folder)")
-	f.StringVar(&o.form, "o", formText, "show changes as `FORM`: text, line or json")
+	f.StringVar(&o.form, "o", pipeline.FormText, "show changes as `FORM`: text, line or json")
 	f.DurationVar(&o.timeout, "timeout", time.Minute, "with -once, how long the changes may take, as a `DURATION`")
-	f.StringVar(&o.node, "node", defaultNode, "the node listens on `HOST:PORT`")
-	f.BoolVar(&o.allowRemote, "allow-remote", false, "the node, which has no passwords, may listen on other addresses than loopback")
-	f.StringVar(&o.namespaces, "namespaces", "test,shop", "`NAMES` of the node's namespaces whose changes are shipped")
-	f.StringVar(&o.unshipped, "unshipped", "restore", "`NAMES` of its namespaces whose changes are not")
+	o.node.Flags(f)
 	f.StringVar(&o.listen, "listen", "", "receive XDR at `HOST:PORT` (default: a free port of 127.0.0.1)")
 	f.IntVar(&o.ports, "ports", 0, "use ports `N`+1 to N+5 for XDR, metrics, function, Pub/Sub and Cloud Storage; 0 is free ones")
 	f.StringVar(&o.wire, "format", "json", "the `FORMAT` between connector and function: json, flat-json, message-pack or xdr")
@@ -79,16 +66,13 @@ func (o *options) flags(f *flag.FlagSet) {
 	f.StringVar(&o.sinks, "sinks", "", "all sinks as `URLS`, as in the variable SINKS; Pub/Sub and Cloud Storage are the emulators")
 }
 
-// The settings of the function.
-const (
-	defaultShards = 256
-	metadataKey   = "metadata"
-)
+// defaultShards is the number of ordering keys unless a flag says otherwise.
+const defaultShards = 256
 
 // check checks the flags, and derives what they mean together. It connects to nothing.
 func (o *options) check() error {
-	if !slices.Contains([]string{formText, formLine, formJSON}, o.form) {
-		return cli.Usagef("-o: unknown form %q: want text, line or json", o.form)
+	if err := pipeline.CheckForm(o.form); err != nil {
+		return err
 	}
 	if o.ports < 0 || o.ports > 65535-5 {
 		return cli.Usagef("-ports: %d is not a port that five can follow", o.ports)
@@ -102,11 +86,11 @@ func (o *options) check() error {
 	if o.once {
 		return o.checkOnce()
 	}
-	return o.checkNode()
+	return o.node.Check()
 }
 
 func (o *options) checkFormat() (err error) {
-	if o.format, err = formats.ByName(o.wire, metadataKey); err != nil {
+	if o.format, err = formats.ByName(o.wire, pipeline.MetadataKey); err != nil {
 		return cli.Usagef("-format: %w", err)
 	}
 	return nil
@@ -128,7 +112,7 @@ func (o *options) checkSinks() error {
 		return cli.Usagef("%w", err)
 	}
 	o.specs = s.Sinks
-	if o.form == formJSON && slices.ContainsFunc(o.specs, func(s sink.Spec) bool { return strings.HasPrefix(s.URL, "log:") }) {
+	if o.form == pipeline.FormJSON && slices.ContainsFunc(o.specs, func(s sink.Spec) bool { return strings.HasPrefix(s.URL, "log:") }) {
 		return cli.Usagef("-sinks: log: prints to standard output, where -o json prints changes; leave one out")
 	}
 	return nil
@@ -171,35 +155,6 @@ func (o *options) checkOnce() error {
 	return nil
 }
 
-// checkNode checks where the node listens and what it has.
-func (o *options) checkNode() error {
-	host, _, err := net.SplitHostPort(o.node)
-	if err != nil {
-		return cli.Usagef("-node: %q is not HOST:PORT", o.node)
-	}
-	if ip := net.ParseIP(host); host != "localhost" && !ip.IsLoopback() && !o.allowRemote {
-		return cli.Usagef("-node: the node has no passwords, and %q is not a loopback address; let other machines in with -allow-remote", host)
-	}
-	shipped, unshipped := splitNames(o.namespaces), splitNames(o.unshipped)
-	if len(shipped) == 0 {
-		return cli.Usagef("-namespaces: no names")
-	}
-	for i, name := range slices.Concat(shipped, unshipped) {
-		if slices.Contains(slices.Concat(shipped, unshipped)[:i], name) {
-			return cli.Usagef("-namespaces, -unshipped: %q twice", name)
-		}
-		if len(name) > 31 || strings.ContainsAny(name, " \t\r\n./:;=") {
-			return cli.Usagef("-namespaces, -unshipped: %q is not a name: at most 31 bytes without . / : ; = and white space", name)
-		}
-	}
-	return nil
-}
-
-// splitNames splits a list at its commas.
-func splitNames(list string) []string {
-	return strings.FieldsFunc(list, func(r rune) bool { return r == ',' || r == ' ' })
-}
-
 // port returns the address of the i-th fixed port, or of a free one.
 func (o *options) port(i int) string {
 	if o.ports == 0 {
@@ -214,33 +169,4 @@ func (o *options) xdrAddress() string {
 		return o.listen
 	}
 	return o.port(1)
-}
-
-// listenError returns the error for an address that cannot be listened on, with the flag
-// that changes it.
-func listenError(of, address, flag string, err error) error {
-	var op *net.OpError
-	if errors.As(err, &op) {
-		err = op.Err // without the address again
-	}
-	return fmt.Errorf("listen on %s for %s: %w; choose another address with %s", address, of, err, flag)
-}
-
-// exampleNamespace returns a namespace to write to, to see the change come out: "shop", as in
-// the README, if that is shipped.
-func (o *options) exampleNamespace() string {
-	shipped := splitNames(o.namespaces)
-	if slices.Contains(shipped, "shop") {
-		return "shop"
-	}
-	return shipped[0]
-}
-
-// namespaceList returns what happens to changes of the node's namespaces, for people.
-func (o *options) namespaceList() string {
-	text := "shipped: " + strings.Join(splitNames(o.namespaces), ", ")
-	if unshipped := splitNames(o.unshipped); len(unshipped) > 0 {
-		text += "; not shipped: " + strings.Join(unshipped, ", ")
-	}
-	return text
 }

@@ -137,8 +137,8 @@ func TestRun_portsTaken(t *testing.T) {
 // The example writes to a namespace that is shipped.
 func TestOptions_exampleNamespace(t *testing.T) {
 	for args, want := range map[string]string{"": "shop", "-namespaces test,orders": "test", "-namespaces orders": "orders", "-namespaces a,shop": "shop"} {
-		if o, err := parseOptions(t, args); err != nil || o.exampleNamespace() != want {
-			t.Errorf("%s: %s, error %v, want %s", args, o.exampleNamespace(), err, want)
+		if o, err := parseOptions(t, args); err != nil || o.node.Example() != want {
+			t.Errorf("%s: %s, error %v, want %s", args, o.node.Example(), err, want)
 		}
 	}
 }

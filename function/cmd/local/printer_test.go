@@ -12,12 +12,14 @@ import (
 	"github.com/aerosink/aerosink/connector/change"
 	"github.com/aerosink/aerosink/connector/cli"
 	"github.com/aerosink/aerosink/connector/format/formats"
+
+	"github.com/aerosink/aerosink/function/pipeline"
 )
 
 // message returns a change as a message in a format.
 func message(t *testing.T, formatName string, c change.Change) *pubsubpb.PubsubMessage {
 	t.Helper()
-	f, err := formats.ByName(formatName, metadataKey)
+	f, err := formats.ByName(formatName, pipeline.MetadataKey)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -26,7 +28,7 @@ func message(t *testing.T, formatName string, c change.Change) *pubsubpb.PubsubM
 		t.Fatal(err)
 	}
 	data, _ := f.Seal(record, 1)
-	attributes := expectedAttributes(&c)
+	attributes := pipeline.ExpectedAttributes(&c)
 	attributes["format"] = formatName
 	return &pubsubpb.PubsubMessage{MessageId: "m1", Data: bytes.TrimSuffix(data, []byte("\n")), Attributes: attributes, OrderingKey: "95"}
 }
@@ -59,10 +61,10 @@ func TestPrinter_line(t *testing.T) {
 		{bigQuery, "   1    write   shop  " + digest + "  7 bytes of bigquery\n"},
 	} {
 		var out bytes.Buffer
-		p := newPrinter(formLine, cli.Streams{Stdout: &out, Stderr: &out})
+		p := newPrinter(pipeline.FormLine, cli.Streams{Stdout: &out, Stderr: &out})
 		p.message(tt.message)
-		if p.err != nil || out.String() != tt.want {
-			t.Errorf("%q, error %v, want %q", out.String(), p.err, tt.want)
+		if p.Err != nil || out.String() != tt.want {
+			t.Errorf("%q, error %v, want %q", out.String(), p.Err, tt.want)
 		}
 	}
 }
@@ -81,8 +83,8 @@ func TestPrinter_text(t *testing.T) {
 		{"narrow", cli.Screen{Columns: 60}, []string{"\n                      lut=1796072400123 namespace=shop\n", ",\n                      \"bins\":[{\"name\":\"name\",\"type\":\"str\",\n", "\"value\":\"Joe Doe\"},{\"name\":\"age\",\n"}, 17},
 	} {
 		var out bytes.Buffer
-		p := newPrinter(formText, cli.Streams{Stdout: &out, Stderr: &out})
-		p.screen = tt.screen
+		p := newPrinter(pipeline.FormText, cli.Streams{Stdout: &out, Stderr: &out})
+		p.Screen = tt.screen
 		p.message(m)
 		for _, want := range tt.want {
 			if !strings.Contains(out.String(), want) {
@@ -98,7 +100,7 @@ func TestPrinter_text(t *testing.T) {
 // Bytes that are not text are shown as digits, since they could change a terminal's state.
 func TestPrinter_binaryData(t *testing.T) {
 	var out bytes.Buffer
-	p := newPrinter(formText, cli.Streams{Stdout: &out, Stderr: &out})
+	p := newPrinter(pipeline.FormText, cli.Streams{Stdout: &out, Stderr: &out})
 	m := message(t, "json", joe(change.Write))
 	m.Data, m.Attributes["format"] = append([]byte("\x1b[2J"), make([]byte, 40)...), "xdr"
 	p.message(m)
@@ -111,11 +113,11 @@ func TestPrinter_binaryData(t *testing.T) {
 // With -o json standard output has the changes, one object a line, and nothing else.
 func TestPrinter_json(t *testing.T) {
 	var changes, notes bytes.Buffer
-	p := newPrinter(formJSON, cli.Streams{Stdout: &changes, Stderr: &notes})
+	p := newPrinter(pipeline.FormJSON, cli.Streams{Stdout: &changes, Stderr: &notes})
 	p.message(message(t, "json", joe(change.Write)))
 	p.message(message(t, "message-pack", joe(change.Delete)))
 	p.notice(notice("2"))
-	p.missed(3)
+	p.Missed(3)
 	type object struct {
 		ID, OrderingKey string
 		Attributes      map[string]string
@@ -150,7 +152,7 @@ func notice(changes string) *pubsubpb.PubsubMessage {
 // Objects that somebody else writes may have no counts.
 func TestPrinter_foreignObject(t *testing.T) {
 	var out bytes.Buffer
-	p := newPrinter(formLine, cli.Streams{Stdout: &out})
+	p := newPrinter(pipeline.FormLine, cli.Streams{Stdout: &out})
 	p.notice(notice("x"))
 	m := notice("1")
 	m.Data = []byte("{")
@@ -160,21 +162,24 @@ func TestPrinter_foreignObject(t *testing.T) {
 	}
 }
 
-// failing is a writer that always fails.
+// failing is a writer that always fails, the first time with the error first.
 type failing struct{ err error }
 
-func (f failing) Write([]byte) (int, error) { return 0, f.err }
+func (f *failing) Write([]byte) (int, error) {
+	err := f.err
+	f.err = errors.New("second")
+	return 0, err
+}
 
 func TestPrinter_firstError(t *testing.T) {
 	first := errors.New("first")
-	for _, form := range []string{formText, formLine, formJSON} {
-		p := newPrinter(form, cli.Streams{Stdout: failing{first}, Stderr: failing{first}})
+	for _, form := range []string{pipeline.FormText, pipeline.FormLine, pipeline.FormJSON} {
+		p := newPrinter(form, cli.Streams{Stdout: &failing{first}, Stderr: &failing{first}})
 		p.message(message(t, "json", joe(change.Write)))
-		p.changes, p.notes = failing{errors.New("second")}, failing{errors.New("second")}
 		p.message(message(t, "json", joe(change.Write)))
-		p.printf("note")
-		if !errors.Is(p.err, first) {
-			t.Errorf("%s: %v", form, p.err)
+		p.Printf("note")
+		if !errors.Is(p.Err, first) {
+			t.Errorf("%s: %v", form, p.Err)
 		}
 	}
 }

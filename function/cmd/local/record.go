@@ -16,10 +16,8 @@ import (
 	"github.com/aerospike/aerospike-client-go/v7/types"
 
 	"github.com/aerosink/aerosink/connector/cli"
+	"github.com/aerosink/aerosink/function/pipeline"
 )
-
-// defaultNode is where the node listens, and where put, get and delete look for it.
-const defaultNode = "127.0.0.1:3000"
 
 // mostTTL is the longest time to live; the server answers 4 to a longer one.
 const mostTTL = 3650 * 24 * time.Hour
@@ -36,7 +34,7 @@ type recordOptions struct {
 }
 
 func (o *recordOptions) flags(f *flag.FlagSet) {
-	f.StringVar(&o.node, "node", defaultNode, "`HOST:PORT` of the node")
+	f.StringVar(&o.node, "node", pipeline.DefaultNode, "`HOST:PORT` of the node")
 	f.StringVar(&o.form, "o", "text", "the output as `FORM`: text or json")
 	f.BoolVar(&o.integer, "int", false, "KEY is an integer")
 	f.BoolVar(&o.bytes, "bytes", false, "KEY is bytes, in hexadecimal")

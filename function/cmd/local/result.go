@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/aerosink/aerosink/connector/change"
+	"github.com/aerosink/aerosink/function/pipeline"
 )
 
 // result is what a command did, or found.
@@ -51,7 +52,7 @@ func (r *result) writeText(out *bytes.Buffer) {
 	}
 	fmt.Fprintln(out, strings.Join(facts, ", "))
 	for _, name := range slices.Sorted(maps.Keys(r.bins)) {
-		fmt.Fprintln(out, "  "+binText(name, r.bins[name]))
+		fmt.Fprintln(out, "  "+pipeline.BinText(name, r.bins[name]))
 	}
 }
 

@@ -11,7 +11,7 @@ import (
 
 	"github.com/aerosink/aerosink/connector/cli"
 	"github.com/aerosink/aerosink/connector/xdr"
-	"github.com/aerosink/aerosink/connector/xdr/xdrtest"
+	"github.com/aerosink/aerosink/function/pipeline"
 )
 
 // run starts everything, and plays messages or follows the changes.
@@ -19,7 +19,7 @@ func (o *options) run(ctx context.Context, streams cli.Streams) (err error) {
 	if err := o.check(); err != nil {
 		return err
 	}
-	frames, err := messages(o.file)
+	frames, err := pipeline.Messages(o.file)
 	if err != nil {
 		return err
 	}
@@ -28,17 +28,17 @@ func (o *options) run(ctx context.Context, streams cli.Streams) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, cloud.close()) }()
-	p, err := openPipeline(ctx, o)
-	defer func() { err = errors.Join(err, p.stop()) }()
+	p, err := openProcess(ctx, o)
 	if err != nil {
 		return err
 	}
-	var n *node
+	defer func() { err = errors.Join(err, p.stop()) }()
+	var n *pipeline.Node
 	if !o.once {
-		if n, err = startNode(o, p.xdr.Addr().String()); err != nil {
+		if n, err = pipeline.StartNode(&o.node, p.connector.XDR.Addr().String()); err != nil {
 			return err
 		}
-		defer func() { err = errors.Join(err, n.stop()) }()
+		defer func() { err = errors.Join(err, n.Stop()) }()
 	}
 	if err := p.start(o, streams.Stderr); err != nil {
 		return err
@@ -53,21 +53,21 @@ func (o *options) run(ctx context.Context, streams cli.Streams) (err error) {
 }
 
 // playOnce plays frames, prints the changes that come out, and checks that they are the same.
-func (o *options) playOnce(ctx context.Context, frames []xdr.Frame, cloud *cloud, p *pipeline, out *printer) error {
+func (o *options) playOnce(ctx context.Context, frames []xdr.Frame, cloud *cloud, p *process, out *printer) error {
 	ctx, cancel := context.WithTimeout(ctx, o.timeout)
 	defer cancel()
 	checker, err := newChecker(frames, o.format, o.ordering)
 	if err != nil {
 		return err
 	}
-	if err := play(ctx, p, frames); err != nil {
+	if err := p.connector.Play(ctx, frames); err != nil {
 		return fmt.Errorf("play %s: %w", cli.Count(len(frames), "message"), err)
 	}
-	checker.played()
-	for checker.missing > 0 {
+	checker.Played()
+	for checker.missing() > 0 {
 		received, err := cloud.changes[0].pull(ctx)
 		if err != nil {
-			return fmt.Errorf("%s did not come out of Pub/Sub: %w", cli.Count(checker.missing, "change"), err)
+			return fmt.Errorf("%s did not come out of Pub/Sub: %w", cli.Count(checker.missing(), "change"), err)
 		}
 		for _, m := range received {
 			out.message(m)
@@ -87,12 +87,6 @@ func (o *options) playOnce(ctx context.Context, frames []xdr.Frame, cloud *cloud
 	return out.summary(checker, objects)
 }
 
-// play ships frames to the connector, as a node does.
-func play(ctx context.Context, p *pipeline, frames []xdr.Frame) error {
-	source := &xdrtest.Source{Address: p.xdr.Addr().String(), Connections: 4}
-	return source.Play(ctx, frames)
-}
-
 // delivery is messages of a subscription: changes, or notices of new objects.
 type delivery struct {
 	messages []*pubsubpb.PubsubMessage
@@ -101,10 +95,10 @@ type delivery struct {
 
 // follow prints the changes and the objects as they appear, until ctx ends. If asked to, it
 // plays frames.
-func (o *options) follow(ctx context.Context, frames []xdr.Frame, cloud *cloud, p *pipeline, out *printer) error {
+func (o *options) follow(ctx context.Context, frames []xdr.Frame, cloud *cloud, p *process, out *printer) error {
 	running, ctx := errgroup.WithContext(ctx)
 	if o.play || o.file != "" {
-		running.Go(func() error { return ignoreEnd(ctx, play(ctx, p, frames)) })
+		running.Go(func() error { return ignoreEnd(ctx, p.connector.Play(ctx, frames)) })
 	}
 	deliveries := make(chan delivery)
 	receive := func(s *subscription, notices bool) {
@@ -142,7 +136,7 @@ func show(ctx context.Context, deliveries <-chan delivery, cloud *cloud, out *pr
 	for {
 		select {
 		case <-ctx.Done():
-			return out.err
+			return out.Err
 		case d := <-deliveries:
 			for _, m := range d.messages {
 				if d.notices {
@@ -151,16 +145,16 @@ func show(ctx context.Context, deliveries <-chan delivery, cloud *cloud, out *pr
 					out.message(m)
 				}
 			}
-			if errors.Is(out.err, syscall.EPIPE) {
+			if errors.Is(out.Err, syscall.EPIPE) {
 				return errReaderGone
 			}
-			if out.err != nil {
-				return out.err
+			if out.Err != nil {
+				return out.Err
 			}
 			shown += len(d.messages)
 			if missed, freed := cloud.forget(shown, manyMessages); freed {
 				shown = 0
-				out.missed(missed)
+				out.Missed(missed)
 			}
 		}
 	}

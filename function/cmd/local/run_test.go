@@ -14,6 +14,9 @@ import (
 	"cloud.google.com/go/pubsub/v2"
 
 	"github.com/aerosink/aerosink/connector/change/changetest"
+
+	"github.com/aerosink/aerosink/connector/cli"
+	"github.com/aerosink/aerosink/function/pipeline"
 )
 
 // jsonChanges are the lines of -o json.
@@ -168,8 +171,8 @@ func TestCloud_forget(t *testing.T) {
 		t.Errorf("after 5: %d missed, freed %t, %d left", missed, freed, len(c.pubsub.Messages()))
 	}
 	var out bytes.Buffer
-	p := &printer{form: formLine, notes: &out}
-	p.missed(2)
+	p := newPrinter(pipeline.FormLine, cli.Streams{Stdout: &out})
+	p.Missed(2)
 	if want := "2 messages came faster than they can be shown, and are left out here\n"; out.String() != want {
 		t.Errorf("%q, want %q", out.String(), want)
 	}

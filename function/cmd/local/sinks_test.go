@@ -8,6 +8,8 @@ import (
 
 	"github.com/aerosink/aerosink/connector/change/changetest"
 	"github.com/aerosink/aerosink/connector/xdr/xdrtest"
+
+	"github.com/aerosink/aerosink/function/pipeline"
 )
 
 // The node can be a sink too: what is written to a namespace that is shipped appears in one
@@ -55,7 +57,7 @@ func TestFollow_fence(t *testing.T) {
 		t.Run(args[0], func(t *testing.T) {
 			out, node := startLocal(t, append(args, "-play", "-o", "line")...)
 			out.Find(t, `   9  `)
-			frames, err := captures()
+			frames, err := pipeline.Captures()
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"math"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	as "github.com/aerospike/aerospike-client-go/v7"
 	"github.com/go-json-experiment/json/jsontext"
@@ -68,24 +66,6 @@ func parseValue(text string) (any, error) {
 		return as.NewRawBlobValue(int(v.Kind()), v.Packed()), nil
 	}
 	return nil, fmt.Errorf("a number does not fit into 64 bits; to store it as a string, put it into double quotes inside single quotes, as in '\"…\"'")
-}
-
-// binText returns NAME=VALUE for a bin whose value is the JSON text. parseBin reads it
-// back, except bytes and GeoJSON, which are not what JSON says.
-func binText(name string, text []byte) string {
-	var s string
-	if len(text) > 0 && text[0] == '"' && stdjson.Unmarshal(text, &s) == nil && isBare(s) {
-		return name + "=" + s
-	}
-	return name + "=" + string(text)
-}
-
-// isBare reports whether parseValue reads s as the string s, and s shows where it ends.
-func isBare(s string) bool {
-	if s == "" || !utf8.ValidString(s) || strings.ContainsRune(`[{"`, rune(s[0])) || jsontext.Value(s).IsValid() {
-		return false
-	}
-	return !strings.ContainsFunc(s, func(r rune) bool { return unicode.IsSpace(r) || !unicode.IsPrint(r) })
 }
 
 // jsonText returns a value that a client has read as JSON: bytes in Base64, and the keys of

@@ -7,6 +7,8 @@ import (
 
 	as "github.com/aerospike/aerospike-client-go/v7"
 	"pgregory.net/rapid"
+
+	"github.com/aerosink/aerosink/function/pipeline"
 )
 
 func TestParseBin(t *testing.T) {
@@ -83,7 +85,7 @@ func TestBinText_isWhatPutTakes(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		bin, err := parseBin(binText("b", text))
+		bin, err := parseBin(pipeline.BinText("b", text))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -102,7 +104,7 @@ func TestBinText_isWhatPutTakes(t *testing.T) {
 			want = n
 		}
 		if got != want {
-			t.Fatalf("%s: %#v, want %#v", binText("b", text), got, want)
+			t.Fatalf("%s: %#v, want %#v", pipeline.BinText("b", text), got, want)
 		}
 	})
 }

@@ -1,4 +1,4 @@
-package main
+package pipeline
 
 import (
 	"bytes"
@@ -11,10 +11,10 @@ import (
 	"github.com/aerosink/aerosink/testdata"
 )
 
-// messages returns the messages in a file, or the captures if file is "".
-func messages(file string) ([]xdr.Frame, error) {
+// Messages returns the messages in a file, or the captures if file is "".
+func Messages(file string) ([]xdr.Frame, error) {
 	if file == "" {
-		return captures()
+		return Captures()
 	}
 	f, err := os.Open(file)
 	if err != nil {
@@ -31,8 +31,8 @@ func messages(file string) ([]xdr.Frame, error) {
 	return frames, nil
 }
 
-// captures returns the messages in testdata that were captured from a database.
-func captures() ([]xdr.Frame, error) {
+// Captures returns the messages in testdata that were captured from a database.
+func Captures() ([]xdr.Frame, error) {
 	vectors, err := xdrtest.ReadVectors(bytes.NewReader(testdata.XDR))
 	if err != nil {
 		return nil, err

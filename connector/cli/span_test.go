@@ -1,4 +1,4 @@
-package main
+package cli_test
 
 import (
 	"strings"
@@ -11,7 +11,7 @@ import (
 )
 
 func TestWrapped(t *testing.T) {
-	spans := []span{{text: "   1  "}, {"write", green}, {text: "  shop.customers  name=Joe tags=[1,2,3]"}}
+	spans := []cli.Span{{Text: "   1  "}, {"write", cli.Green}, {Text: "  shop.customers  name=Joe tags=[1,2,3]"}}
 	for _, tt := range []struct {
 		name   string
 		screen cli.Screen
@@ -25,7 +25,7 @@ func TestWrapped(t *testing.T) {
 		{"narrower than a word", cli.Screen{Columns: 9}, "   1\n  write\n  shop.customers\n  name=Joe\n  tags=[1,\n  2,3]\n"},
 		{"color", cli.Screen{Color: true, Columns: 24}, "   1  \x1b[32mwrite\x1b[0m\n  shop.customers\n  name=Joe tags=[1,2,3]\n"},
 	} {
-		if got := wrapped(tt.screen, 6, spans...); got != tt.want {
+		if got := cli.Wrapped(tt.screen, 6, spans...); got != tt.want {
 			t.Errorf("%s:\n%q, want\n%q", tt.name, got, tt.want)
 		}
 	}
@@ -37,7 +37,7 @@ func TestWrapped_words(t *testing.T) {
 		words := rapid.SliceOf(rapid.StringMatching(`[a-zé"{:.]{1,30}`)).Draw(t, "words")
 		columns := rapid.IntRange(1, 120).Draw(t, "columns")
 		indent := rapid.IntRange(0, 40).Draw(t, "indent")
-		got := wrapped(cli.Screen{Columns: columns}, indent, span{text: strings.Join(words, " ")})
+		got := cli.Wrapped(cli.Screen{Columns: columns}, indent, cli.Span{Text: strings.Join(words, " ")})
 		if strings.Join(strings.Fields(got), " ") != strings.Join(words, " ") {
 			t.Fatalf("%q", got)
 		}
@@ -55,7 +55,7 @@ func TestWrapped_words(t *testing.T) {
 
 // A name cannot change the state of a terminal.
 func TestWrapped_controlCharacters(t *testing.T) {
-	got := wrapped(cli.Screen{}, 0, span{text: "a\x1b[2Jb\u009bc\nd"})
+	got := cli.Wrapped(cli.Screen{}, 0, cli.Span{Text: "a\x1b[2Jb\u009bc\nd"})
 	if want := "a\uFFFD[2Jb\uFFFDc\uFFFDd\n"; got != want {
 		t.Errorf("%q, want %q", got, want)
 	}

@@ -1,40 +1,40 @@
-package main
+package cli
 
 import (
 	"strings"
 	"unicode/utf8"
-
-	"github.com/aerosink/aerosink/connector/cli"
 )
 
-// span is text of one style.
-type span struct {
-	text  string
-	style string // parameters of the escape sequence SGR, ECMA-48; "" is none
+// Span is text of one style.
+type Span struct {
+	Text  string
+	Style string // parameters of the escape sequence SGR, ECMA-48; "" is none
 }
 
+// Styles of a [Span].
 const (
-	bold  = "1"
-	dim   = "2"
-	red   = "31"
-	green = "32"
-	blue  = "34"
+	Bold  = "1"
+	Dim   = "2"
+	Red   = "31"
+	Green = "32"
+	Blue  = "34"
 )
 
-// wrapped returns spans as a line, which on a screen with columns is broken between words:
+// Wrapped returns spans as a line, which on a screen with columns is broken between words:
 // at spaces and after commas. The lines after the first begin with indent spaces, or fewer
 // on a narrow screen. A word that is longer than the screen stays whole.
-func wrapped(screen cli.Screen, indent int, spans ...span) string {
+// Control characters become U+FFFD.
+func Wrapped(screen Screen, indent int, spans ...Span) string {
 	const least = 30 // columns of the text behind the indent
 	w := wrapper{screen: screen, indent: min(indent, max(screen.Columns-least, 2))}
 	for _, s := range spans {
-		for text := printable(s.text); text != ""; {
+		for text := printable(s.Text); text != ""; {
 			word, rest := cutWord(text)
 			if word[0] == ' ' {
 				w.endWord()
 				w.spaces += len(word)
 			} else {
-				w.word += styled(screen, s.style, word)
+				w.word += styled(screen, s.Style, word)
 				w.width += utf8.RuneCountInString(word)
 			}
 			if strings.HasSuffix(word, ",") {
@@ -49,7 +49,7 @@ func wrapped(screen cli.Screen, indent int, spans ...span) string {
 
 // wrapper breaks lines.
 type wrapper struct {
-	screen cli.Screen
+	screen Screen
 	indent int
 	lines  strings.Builder
 	column int  // of the last line
@@ -74,11 +74,14 @@ func (w *wrapper) endWord() {
 	w.spaces, w.word, w.width = 0, "", 0
 }
 
+// IsControl reports whether r could change the state of a terminal.
+func IsControl(r rune) bool { return r < ' ' || r >= 0x7f && r < 0xa0 }
+
 // printable returns text without characters that change the state of a terminal: names of
 // sets may have any.
 func printable(text string) string {
 	return strings.Map(func(r rune) rune {
-		if isControl(r) {
+		if IsControl(r) {
 			return utf8.RuneError
 		}
 		return r
@@ -102,7 +105,7 @@ func cutWord(text string) (word, rest string) {
 }
 
 // styled returns text with the escape sequences of its style, if the screen has color.
-func styled(screen cli.Screen, style, text string) string {
+func styled(screen Screen, style, text string) string {
 	if style == "" || !screen.Color {
 		return text
 	}
