@@ -27,6 +27,15 @@ type bucket struct {
 	arriving map[string]int // puts that have not been answered, by key
 }
 
+// contents returns the objects in the bucket, sorted by key.
+func (b *bucket) contents() []S3Object {
+	objects := make([]S3Object, 0, len(b.objects))
+	for _, key := range slices.Sorted(maps.Keys(b.objects)) {
+		objects = append(objects, *b.objects[key])
+	}
+	return objects
+}
+
 const (
 	metadataPrefix = "X-Amz-Meta-"
 	encryption     = "X-Amz-Server-Side-Encryption"

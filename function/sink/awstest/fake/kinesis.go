@@ -112,10 +112,19 @@ func (k *Kinesis) Records(stream string) []KinesisRecord {
 	if s == nil {
 		return nil
 	}
-	records := make([]KinesisRecord, 0, len(s.records))
-	for _, r := range s.records {
-		records = append(records, r.KinesisRecord)
+	return s.contents()
+}
+
+// Empty is like Records, and removes them. Sequence numbers begin anew.
+func (k *Kinesis) Empty(stream string) []KinesisRecord {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	s := k.streams[stream]
+	if s == nil {
+		return nil
 	}
+	records := s.contents()
+	s.records = nil
 	return records
 }
 

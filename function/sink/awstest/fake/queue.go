@@ -28,6 +28,15 @@ type queue struct {
 	window     []sentMessage       // those of duplicates, oldest first
 }
 
+// contents returns the messages in the queue.
+func (q *queue) contents() []SQSMessage {
+	messages := make([]SQSMessage, 0, len(q.messages))
+	for _, m := range q.messages {
+		messages = append(messages, m.SQSMessage)
+	}
+	return messages
+}
+
 type sentMessage struct {
 	key string
 	at  time.Time

@@ -2,7 +2,6 @@ package fake
 
 import (
 	"encoding/xml"
-	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -70,10 +69,19 @@ func (s *S3) Objects(bucket string) []S3Object {
 	if b == nil {
 		return nil
 	}
-	objects := make([]S3Object, 0, len(b.objects))
-	for _, key := range slices.Sorted(maps.Keys(b.objects)) {
-		objects = append(objects, *b.objects[key])
+	return b.contents()
+}
+
+// Empty is like Objects, and deletes them.
+func (s *S3) Empty(bucket string) []S3Object {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	b := s.buckets[bucket]
+	if b == nil {
+		return nil
 	}
+	objects := b.contents()
+	clear(b.objects)
 	return objects
 }
 

@@ -93,14 +93,22 @@ func (s *SQS) CreateQueue(name string, attributes map[string]string) error {
 func (s *SQS) Messages(queue string) []SQSMessage {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if q := s.queues[queue]; q != nil {
+		return q.contents()
+	}
+	return nil
+}
+
+// Empty is like Messages, and deletes them.
+func (s *SQS) Empty(queue string) []SQSMessage {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	q := s.queues[queue]
 	if q == nil {
 		return nil
 	}
-	messages := make([]SQSMessage, 0, len(q.messages))
-	for _, m := range q.messages {
-		messages = append(messages, m.SQSMessage)
-	}
+	messages := q.contents()
+	q.messages = nil
 	return messages
 }
 

@@ -21,6 +21,15 @@ type stream struct {
 	records  []record
 }
 
+// contents returns the records in the stream.
+func (s *stream) contents() []KinesisRecord {
+	records := make([]KinesisRecord, 0, len(s.records))
+	for _, r := range s.records {
+		records = append(records, r.KinesisRecord)
+	}
+	return records
+}
+
 // shard is a range of hashes, the last included.
 type shard struct {
 	id          string
