@@ -8,6 +8,7 @@ package main
 import (
 	"context"
 	"os"
+	"slices"
 
 	"github.com/aerosink/aerosink/connector/cli"
 	"github.com/aerosink/aerosink/function/commands"
@@ -49,7 +50,7 @@ func program(getenv func(string) string, environ []string) *cli.Program {
 		Purpose: "lambda is the function on AWS Lambda: it receives changes over HTTP and stores them in SQS, Kinesis, S3 or several of them. " +
 			"Lambda starts it as bootstrap. Environment variables configure it.",
 		Stamp:    stamp,
-		Commands: append([]cli.Command{serving}, p.Commands()...),
+		Commands: slices.Concat([]cli.Command{serving}, p.Commands(), localCommands(getenv)),
 		Notes: "Variables that most installations set; run \"lambda env\" for all of them:\n" +
 			p.VariableTable("SINKS", "DEAD_LETTERS", "AUTH_TOKENS_SECRET", "BASE_PATH"),
 	}
