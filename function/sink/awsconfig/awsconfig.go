@@ -45,5 +45,16 @@ func Load(ctx context.Context, region string) (aws.Config, error) {
 	if err != nil {
 		return aws.Config{}, fmt.Errorf("load the configuration of AWS: %w", err)
 	}
+	if b, ok := c.HTTPClient.(*awshttp.BuildableClient); ok { // loading may have added AWS_CA_BUNDLE
+		c.HTTPClient = &http.Client{Transport: b.GetTransport(), CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	}
 	return c, nil
+}
+
+// CloseIdleConnections closes the connections that the client of a configuration from [Load]
+// keeps for further calls.
+func CloseIdleConnections(c aws.HTTPClient) {
+	if client, ok := c.(*http.Client); ok {
+		client.CloseIdleConnections()
+	}
 }

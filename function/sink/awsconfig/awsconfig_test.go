@@ -68,6 +68,47 @@ func TestLoad_connections(t *testing.T) {
 	}
 }
 
+// A connection that no call uses is closed when a sink is.
+func TestCloseIdleConnections(t *testing.T) {
+	closed := make(chan struct{})
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	server.Config.ConnState = func(_ net.Conn, s http.ConnState) {
+		if s == http.StateClosed {
+			close(closed)
+		}
+	}
+	server.Start()
+	defer server.Close()
+	client := load(t).HTTPClient
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL, http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := resp.Body.Close(); err != nil {
+		t.Error(err)
+	}
+	awsconfig.CloseIdleConnections(client)
+	select {
+	case <-closed:
+	case <-t.Context().Done():
+		t.Error("the connection is still open")
+	}
+}
+
+func TestPartition(t *testing.T) {
+	for region, want := range map[string]string{
+		"eu-west-1": "aws", "us-east-1": "aws", "cn-north-1": "aws-cn", "us-gov-west-1": "aws-us-gov", "us-iso-east-1": "aws-iso", "us-isob-east-1": "aws-iso-b", "eusc-de-east-1": "aws-eusc",
+	} {
+		if got := awsconfig.Partition(region); got != want {
+			t.Errorf("%s is in %s, want %s", region, got, want)
+		}
+	}
+}
+
 func load(t *testing.T) aws.Config {
 	t.Helper()
 	c, err := awsconfig.Load(t.Context(), "eu-west-1")

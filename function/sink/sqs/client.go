@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"net/http"
 	"strconv"
 	"strings"
 	"time"
@@ -53,11 +52,7 @@ func (c *queueConfig) dial(ctx context.Context) (*client, error) {
 }
 
 // close closes idle connections.
-func (c *client) close() {
-	if pooled, ok := c.sqs.Options().HTTPClient.(interface{ GetTransport() *http.Transport }); ok {
-		pooled.GetTransport().CloseIdleConnections()
-	}
-}
+func (c *client) close() { awsconfig.CloseIdleConnections(c.sqs.Options().HTTPClient) }
 
 // limitTimeout is how long readLimit waits. A Lambda function has 10 s to start.
 const limitTimeout = 2 * time.Second
