@@ -2,6 +2,8 @@ package ordered
 
 import (
 	"context"
+	"runtime"
+	"sync"
 	"testing"
 	"time"
 
@@ -31,5 +33,43 @@ func BenchmarkPut(b *testing.B) {
 			}
 			b.ReportMetric(float64(b.N)*changes/b.Elapsed().Seconds(), "messages/s")
 		})
+	}
+}
+
+// BenchmarkPut_timeIsUp measures how long 100,000 queued messages take to fail, in Puts of 500,
+// when a service does not answer.
+func BenchmarkPut_timeIsUp(b *testing.B) {
+	const puts, messages = 200, 500
+	for b.Loop() {
+		b.StopTimer()
+		blocked := make(chan struct{})
+		s := New(Config[int]{
+			Name: "test:", Call: func(context.Context, []int, []Result) { <-blocked }, Messages: 500, Bytes: 10 << 20, Calls: 1,
+			MaxMessages: puts * messages, MaxBytes: 128 << 20, Timeout: time.Hour, Pause: 2 * time.Second,
+		})
+		ctx, cancel := context.WithCancel(context.Background())
+		var queued, failed sync.WaitGroup
+		for put := range puts {
+			batch := make([]Message[int], messages)
+			for i := range batch {
+				batch[i] = Message[int]{IDs: []failures.ID{{Record: uint64(put*messages + i + 1), Content: 1}}, Size: 1000}
+			}
+			queued.Add(1)
+			failed.Go(func() {
+				queued.Done()
+				s.Put(ctx, batch)
+			})
+		}
+		queued.Wait()
+		for n := 0; n < puts*messages; n, _ = s.Queued() {
+			runtime.Gosched()
+		}
+		b.StartTimer()
+		cancel()
+		failed.Wait()
+		b.StopTimer()
+		close(blocked)
+		s.Close()
+		b.StartTimer()
 	}
 }
