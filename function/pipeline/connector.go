@@ -35,15 +35,20 @@ type Address struct{ HostPort, Flag string }
 // Listen opens the ports of a Connector, so that their addresses are known before it is
 // started.
 func Listen(ctx context.Context, xdrPort, manage Address) (*Connector, error) {
-	c := &Connector{end: make(chan error, 1)}
-	var err error
-	if c.XDR, err = new(net.ListenConfig).Listen(ctx, "tcp", xdrPort.HostPort); err != nil {
+	x, err := new(net.ListenConfig).Listen(ctx, "tcp", xdrPort.HostPort)
+	if err != nil {
 		return nil, ListenError("XDR", xdrPort.HostPort, xdrPort.Flag, err)
 	}
-	if c.Manage, err = new(net.ListenConfig).Listen(ctx, "tcp", manage.HostPort); err != nil {
-		return nil, errors.Join(ListenError("the connector's metrics", manage.HostPort, manage.Flag, err), c.XDR.Close())
+	m, err := new(net.ListenConfig).Listen(ctx, "tcp", manage.HostPort)
+	if err != nil {
+		return nil, errors.Join(ListenError("the connector's metrics", manage.HostPort, manage.Flag, err), x.Close())
 	}
-	return c, nil
+	return NewConnector(x, m), nil
+}
+
+// NewConnector returns a Connector that listens already.
+func NewConnector(xdrPort, manage net.Listener) *Connector {
+	return &Connector{XDR: xdrPort, Manage: manage, end: make(chan error, 1)}
 }
 
 // StartConfig says where a Connector sends changes, and how.

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"os/exec"
 	"strconv"
 	"strings"
@@ -17,7 +18,12 @@ import (
 	"github.com/aerosink/aerosink/connector/change/changetest"
 )
 
-func TestMain(m *testing.M) { changetest.Main(m, main) }
+func TestMain(m *testing.M) {
+	if os.Getenv(asConnector) != "" {
+		changetest.Main(m, connectorMain)
+	}
+	changetest.Main(m, main)
+}
 
 // runtimeStub is the Runtime API of Lambda
 // (https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html).
