@@ -198,6 +198,25 @@ func TestGateway_brokenBodies(t *testing.T) {
 	}
 }
 
+// A change that is not stored is lost with the usual templates of a REST API without proxy: the
+// sender gets a 200. With ours it gets the status of the function.
+func TestGateway_customLosesChanges(t *testing.T) {
+	for front, want := range map[gateway.Front]int{gateway.RESTCustom: http.StatusOK, gateway.RESTTemplates: http.StatusServiceUnavailable} {
+		got := ""
+		g := &gateway.Gateway{Front: front, Function: lambda.New(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			body, _ := io.ReadAll(r.Body)
+			got = string(body)
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}), lambda.Options{})}
+		r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(`{"a":1}`))
+		r.Header.Set("Content-Type", "application/json")
+		w := httptest.NewRecorder()
+		if g.ServeHTTP(w, r); w.Code != want || got != `{"a":1}` {
+			t.Errorf("%s: status %d, body %q, want %d", front, w.Code, got, want)
+		}
+	}
+}
+
 // Over a connection of HTTP/1.1 and one of HTTP/2.
 func TestGateway_overTheNetwork(t *testing.T) {
 	const body = "\x00binary\xff"

@@ -29,6 +29,7 @@ type cloud struct {
 	url    string
 	served chan error
 	called chan struct{} // has a value after a call
+	many   int           // what a queue, stream or bucket keeps at most, about
 
 	// What arrived has returned: the last sequence number of each queue, the number of records
 	// of each stream, and the keys of each bucket.
@@ -42,7 +43,7 @@ type cloud struct {
 func openCloud(ctx context.Context, address string, specs []sink.Spec) (*cloud, error) {
 	c := &cloud{
 		sqs: fake.NewSQS(), kinesis: fake.NewKinesis(), s3: fake.NewS3(),
-		served: make(chan error, 1), called: make(chan struct{}, 1),
+		served: make(chan error, 1), called: make(chan struct{}, 1), many: manyArrivals,
 		lastMessage: map[string]string{}, numRecords: map[string]int{}, objects: map[string]map[string]bool{},
 	}
 	if err := c.create(specs); err != nil {
@@ -146,7 +147,7 @@ func (c *cloud) arrived() arrivals {
 	var a arrivals
 	for _, queue := range c.queues {
 		all := c.sqs.Messages(queue)
-		if len(all) >= manyArrivals {
+		if len(all) >= c.many {
 			all = c.sqs.Empty(queue)
 		}
 		for _, m := range all {
@@ -159,7 +160,7 @@ func (c *cloud) arrived() arrivals {
 	for _, stream := range c.streams {
 		all, seen := c.kinesis.Records(stream), c.numRecords[stream]
 		c.numRecords[stream] = len(all)
-		if len(all) >= manyArrivals {
+		if len(all) >= c.many {
 			all, c.numRecords[stream] = c.kinesis.Empty(stream), 0
 		}
 		for _, r := range all[seen:] {
@@ -180,7 +181,7 @@ func (c *cloud) arrivedIn(bucket string) []object {
 		c.objects[bucket] = seen
 	}
 	all := c.s3.Objects(bucket)
-	many := len(all) >= manyArrivals
+	many := len(all) >= c.many
 	if many {
 		all = c.s3.Empty(bucket)
 	}

@@ -178,15 +178,13 @@ func checkPlace(text string) error {
 // checkOnce refuses what the checker cannot read.
 func (o *options) checkOnce() error {
 	switch {
-	case o.wire != "json" && o.wire != "flat-json":
-		return cli.Usagef("-once checks changes in json and flat-json; leave out -format %s", o.wire)
+	case o.wire != "json":
+		return cli.Usagef("-once checks changes in json; leave out -format %s", o.wire)
 	case o.isSet || o.environment.Getenv("FENCE") != "" || o.environment.Getenv("DEAD_LETTERS") != "":
 		return cli.Usagef("-once checks the default sinks; leave out -sinks, SINKS, FENCE and DEAD_LETTERS, or use -play instead of -once")
 	}
-	for _, g := range o.gateways[:1] {
-		if g.Front == gateway.RESTCustom {
-			return cli.Usagef("-once cannot check a front that shows no failures; leave out -front %s", g.Front)
-		}
+	if front := o.gateways[0].Front; front == gateway.RESTCustom {
+		return cli.Usagef("-once needs a front that shows failures; leave out -front %s", front)
 	}
 	return nil
 }
