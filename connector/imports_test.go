@@ -165,6 +165,23 @@ func TestImports_clouds(t *testing.T) {
 	}
 }
 
+// What plays AWS on one machine is not in the program that Lambda runs.
+func TestImports_lambdaWithoutLocal(t *testing.T) {
+	out, err := exec.Command("go", "list", "-deps", "-tags", "lambda.norpc", module+"/function/cmd/lambda").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	deps := strings.Fields(string(out))
+	for _, name := range append([]string{"function/lambda/gateway", "function/lambda/local", "function/sink/awstest/fake"}, forTests...) {
+		if slices.Contains(deps, module+"/"+name) {
+			t.Errorf("function/cmd/lambda links %s with the tag lambda.norpc", name)
+		}
+	}
+	if !slices.Contains(deps, module+"/function/lambda") {
+		t.Error("function/cmd/lambda does not link function/lambda")
+	}
+}
+
 // list returns what go list prints about the packages of the module.
 func list(t *testing.T, args ...string) string {
 	t.Helper()

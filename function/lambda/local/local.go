@@ -38,10 +38,10 @@ func Command(getenv func(string) string) cli.Command {
 	return cli.Command{
 		Name: "local", PathAs: "-xdr",
 		Summary: "run the connector and this function on loopback, behind fakes of AWS's services",
-		Details: "It needs no account: write records into a development node, or send changes with curl, and see the messages in\n" +
-			"SQS, Kinesis and S3. The connector ships to the first of the -front.\n" +
-			"Fronts: " + strings.Join(gateway.Names(), ", ") + ".\n" +
-			"Queues, streams and buckets of -sinks are made by themselves; they are in region " + fake.Region + " and account " + fake.Account + ".",
+		Details: "It needs no account: write records into a development node, or send changes with curl, and see the\n" +
+			"messages in SQS, Kinesis and S3. The connector ships to the first of the -front. The queues, streams\n" +
+			"and buckets of -sinks are made; they are in region " + fake.Region + " and account " + fake.Account + ". Fronts:\n" +
+			strings.Join(gateway.Names(), ", ") + ".",
 		Examples: "lambda local\nlambda local -once\nlambda local -front alb -ports 8900 -sinks '" + queueSink + "?mode=packed'",
 		Flags:    o.flags,
 		Run: func(ctx context.Context, streams cli.Streams, _ []string) error {

@@ -72,7 +72,7 @@ func (o *options) flags(f *flag.FlagSet) {
 	f.StringVar(&o.stage, "stage", "", "`NAME` of the stage of an API (default: $default of an HTTP API, prod of a REST API)")
 	f.StringVar(&o.binaryTypes, "binary-media-types", "*/*", "`TYPES` of a REST API that are binary; with none of them it destroys binary bodies")
 	f.IntVar(&o.concurrency, "concurrency", 1, "answer `N` invocations at once; Lambda answers one in a process, and starts others")
-	f.StringVar(&o.sinks, "sinks", "", "all sinks as `URLS` (default: the variable SINKS, or a queue, a stream and a bucket)")
+	f.StringVar(&o.sinks, "sinks", "", "all sinks as `URLS` (default: SINKS, or one of each service)")
 }
 
 // check checks the flags, and derives what they mean together. It connects to nothing.
