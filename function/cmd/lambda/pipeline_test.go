@@ -138,7 +138,7 @@ func (e *environment) Invoke(_ context.Context, event []byte) ([]byte, error) {
 	p.pending[id] = done
 	p.mu.Unlock()
 	select {
-	case p.runtimeStub.invoking <- invocation{id, string(event), time.Now().Add(enough)}:
+	case p.invoking <- invocation{id, string(event), time.Now().Add(enough)}:
 	case <-gone:
 		return nil, errKilled
 	}
