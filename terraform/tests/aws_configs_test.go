@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -82,22 +83,20 @@ func TestAWSSinks_examine(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			value := newAWSPlan(t, choice).local("environment").AsValueMap()
 			environment := map[string]string{"SINKS": value["SINKS"].AsString(), "DEAD_LETTERS": value["DEAD_LETTERS"].AsString()}
-			var unknown string
 			for _, urls := range environment {
 				for url := range strings.SplitSeq(urls, ",") {
-					if scheme, _, _ := strings.Cut(url, ":"); !strings.Contains(aws.Sinks().Examples(), scheme+":") {
-						unknown = url
-					} else if _, err := aws.Sinks().Parse(url, sink.Options{OneAtATime: true}); err != nil {
+					if _, err := aws.Sinks().Parse(url, sink.Options{OneAtATime: true}); err != nil {
 						t.Errorf("%s: %v", url, err)
 					}
 				}
 			}
-			if unknown != "" {
-				t.Skipf("this program has no sink for %s", unknown)
-			}
 			e := settings.Environment{Getenv: func(name string) string { return environment[name] }, Sinks: aws.Sinks(), OneAtATime: true}
-			if found := e.Examine([]string{"SINKS", "DEAD_LETTERS"}); len(found.Errors) > 0 || len(found.Warnings) > 0 {
-				t.Errorf("environment %v: errors %v, warnings %v", environment, found.Errors, found.Warnings)
+			found := e.Examine([]string{"SINKS", "DEAD_LETTERS"})
+			warnings := slices.DeleteFunc(found.Warnings, func(f settings.Finding) bool { // a queue takes letters up to its limit
+				return f.Variable == "DEAD_LETTERS" && strings.HasPrefix(environment["DEAD_LETTERS"], "sqs:")
+			})
+			if len(found.Errors) > 0 || len(warnings) > 0 {
+				t.Errorf("environment %v: errors %v, warnings %v", environment, found.Errors, warnings)
 			}
 		})
 	}

@@ -176,7 +176,7 @@ func TestPolicies_functionHasWhatItCalls(t *testing.T) {
 		}
 	}
 	for action := range have {
-		if need[action] == "" && !isUnbuilt(t, action) {
+		if need[action] == "" {
 			t.Errorf("the function may %s, and calls nothing that needs it", action)
 		}
 	}
@@ -185,18 +185,6 @@ func TestPolicies_functionHasWhatItCalls(t *testing.T) {
 			t.Errorf("the function may not %s, which %s needs", action, because)
 		}
 	}
-}
-
-// isUnbuilt reports whether nothing in the function uses the service of an action.
-func isUnbuilt(t *testing.T, action string) bool {
-	t.Helper()
-	service, _, _ := strings.Cut(action, ":")
-	for call := range sdkCalls(t, filepath.Join(top, "function")) {
-		if strings.HasPrefix(call, service+".") {
-			return false
-		}
-	}
-	return true
 }
 
 // The function has no right to what it does not use.

@@ -32,7 +32,7 @@
 // or than the stream allows. That limit is asked for (DescribeStreamSummary) when a record of
 // more than 1 MiB comes, which every stream takes. If asking is not permitted, Kinesis has
 // to refuse the record itself. What it refuses otherwise is refused for good under the rules of
-// package ordered.
+// package ordered, unless it is a packed record. Those have 1 MiB at most.
 //
 // # Parameters of the URL
 //

@@ -63,7 +63,7 @@ func (s *stream) encode(ctx context.Context, b sink.Batch) *encoder {
 		messages: make([]ordered.Message[record], 0, n), spans: make([]span, 0, n), scratch: *shared,
 	}
 	for i := range e.order {
-		e.order[i] = int32(i) //nolint:gosec // a batch has fewer changes
+		e.order[i] = int32(i)
 	}
 	packed := e.payload.Packed != ""
 	if packed {
@@ -157,12 +157,8 @@ func (e *encoder) add(data []byte, s span) error {
 	}
 	start := e.reserve(recordSize(data, key))
 	e.json = appendRecord(e.json, data, key)
-	content := e.ids[s.from].Content
-	for _, next := range e.ids[s.from+1 : s.to] {
-		content = content*31 + next.Content
-	}
-	r := record{json: e.json[start:len(e.json):len(e.json)], size: size}
-	e.messages = append(e.messages, ordered.Message[record]{Entry: r, IDs: e.ids[s.from:s.to], Size: size, Content: content})
+	r := record{json: e.json[start:len(e.json):len(e.json)], changes: s.to - s.from}
+	e.messages = append(e.messages, ordered.Message[record]{Entry: r, IDs: e.ids[s.from:s.to], Size: size, Content: e.ids[s.from].Content})
 	e.spans = append(e.spans, s)
 	return nil
 }
@@ -193,7 +189,7 @@ func (e *encoder) reserve(size int) int {
 	return len(e.json)
 }
 
-// packAll makes one record of all changes with the same key, or as few as the stream takes.
+// packAll makes one record of all changes with the same key, or as few as every stream takes.
 func (e *encoder) packAll() {
 	for start, end := 0, 0; start < len(e.order); start = end {
 		shard := e.shardOf(e.order[start])
@@ -204,7 +200,7 @@ func (e *encoder) packAll() {
 	}
 }
 
-// pack makes one record of the changes order[start:end], or as few as the stream takes.
+// pack makes one record of the changes order[start:end], or as few as every stream takes.
 func (e *encoder) pack(start, end int) {
 	k := e.payload.Packer(e.data)
 	kept := start
@@ -222,8 +218,8 @@ func (e *encoder) pack(start, end int) {
 	e.data = k.Scratch()
 }
 
-// packOrHalve makes one record of the changes s or, if that is too large, each half by itself.
-// The first change of the packer is order[first].
+// packOrHalve makes one record of the changes s or, if that is larger than every stream takes,
+// each half by itself. The first change of the packer is order[first].
 func (e *encoder) packOrHalve(k *payload.Packer, first int, s span) {
 	data, err := k.Message(s.from-first, s.to-first)
 	if err != nil {
@@ -238,14 +234,13 @@ func (e *encoder) packOrHalve(k *payload.Packer, first int, s span) {
 		e.attributes = e.payload.AppendSummary(e.attributes[:0], &all)
 		data = e.enclose(data)
 	}
-	err = e.add(data, s)
-	if err != nil && s.to-s.from > 1 {
+	if s.to-s.from > 1 && len(data)+len(e.partitionKey(s)) > minRecordLimit {
 		middle := (s.from + s.to) / 2
 		e.packOrHalve(k, first, span{s.from, middle})
 		e.packOrHalve(k, first, span{middle, s.to})
 		return
 	}
-	if err != nil {
+	if err := e.add(data, s); err != nil {
 		e.setVerdict(s, err)
 	}
 }

@@ -27,6 +27,7 @@ func (h *halving) send(ctx context.Context, from, to int) {
 	bytes, err := h.k.put(ctx, h.records[from:to], results)
 	h.k.metrics.request(err, results, bytes)
 	if err == nil {
+		h.blame(from, to)
 		return
 	}
 	result := h.k.resultOf(err)
@@ -35,6 +36,7 @@ func (h *halving) send(ctx context.Context, from, to int) {
 		fill(results, result)
 	case len(results) == 1:
 		results[0] = result
+		h.blame(from, to)
 		h.refused++
 	default:
 		middle := (from + to) / 2
@@ -45,6 +47,16 @@ func (h *halving) send(ctx context.Context, from, to int) {
 			return
 		}
 		h.send(ctx, middle, to)
+	}
+}
+
+// blame has refusals of packed records be those of the stream, so that they make no dead letters
+// of all changes in them.
+func (h *halving) blame(from, to int) {
+	for i := from; i < to; i++ {
+		if h.results[i].Status == ordered.Refused && h.records[i].changes > 1 {
+			h.results[i].Status = ordered.Unavailable
+		}
 	}
 }
 

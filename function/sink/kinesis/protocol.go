@@ -15,8 +15,6 @@ import (
 	"github.com/aerosink/aerosink/function/sink/ordered"
 )
 
-var errSeek = errors.New("the body of a call can be read from its beginning only")
-
 // putProtocol is the protocol of one PutRecords (AWS JSON 1.1, as in the model of the service).
 // The records come as JSON, and the results go where the sender wants them. All else, such as
 // error responses, is left to the SDK's protocol.

@@ -26,7 +26,7 @@ func TestPutProtocol_results(t *testing.T) {
 	results := make([]ordered.Result, 3)
 	if err := respond(`{"EncryptionType":"KMS","FailedRecordCount":1,"Records":[
 		{"SequenceNumber":"1","ShardId":"shardId-000000000000","ErrorCode":null},
-		{"ErrorCode":"InternalFailure","ErrorMessage":"oh"},
+		{"ErrorCode":"InternalFailure","ErrorMessage":"oh","SequenceNumber":"0"},
 		{"ShardId":"shardId-000000000001","SequenceNumber":"2"}],"More":[{"Records":[]}]}`, results); err != nil {
 		t.Fatal(err)
 	}

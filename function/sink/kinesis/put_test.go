@@ -5,6 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -12,10 +16,15 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awskinesis "github.com/aws/aws-sdk-go-v2/service/kinesis"
+	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
+
 	"github.com/aerosink/aerosink/connector/change"
 	"github.com/aerosink/aerosink/connector/format"
 	"github.com/aerosink/aerosink/connector/format/formats"
 	"github.com/aerosink/aerosink/function/sink"
+	"github.com/aerosink/aerosink/function/sink/awsconfig"
 	"github.com/aerosink/aerosink/function/sink/awstest"
 	"github.com/aerosink/aerosink/function/sink/awstest/fake"
 	"github.com/aerosink/aerosink/function/sink/sinktest"
@@ -117,6 +126,34 @@ func TestPut_packedRecordTooLarge(t *testing.T) {
 	}
 	if lines != 4 {
 		t.Errorf("%d lines, want 4", lines)
+	}
+}
+
+// The changes of a packed record that fails, and no others, are to be retried, and so are those
+// of one that Kinesis refuses, since not all of them need be wrong.
+func TestPut_packedRecordFails(t *testing.T) {
+	list, err := change.MapValue([]byte{0x81, 0x90, 0x01}) // JSON cannot express it
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, code := range []string{"AccessDeniedException", "InvalidArgumentException"} {
+		cloud := awstest.Start(t)
+		cloud.Kinesis.Fail(func(call *fake.KinesisCall) {
+			for _, e := range call.Entries {
+				if e.PartitionKey == "0" {
+					call.Error = code
+				}
+			}
+		})
+		b := sinktest.Batch("s", 6)
+		b.Changes[0] = format.Parsed{Change: change.Change{Namespace: "shop", Bins: []change.Bin{{Name: "b", Value: list}}}, Format: "xdr"}
+		want := "x-----" // one call has both records
+		if code == "InvalidArgumentException" {
+			want = "x+-+-+" // it is halved
+		}
+		if got := outcome(b, open(t, awstest.StreamSink+"?mode=packed&ordering=2", sink.Options{}).Put(t.Context(), b)); got != want {
+			t.Errorf("%s: %s, want %s", code, got, want)
+		}
 	}
 }
 
@@ -490,5 +527,68 @@ func TestPut_deadLetters(t *testing.T) {
 	b.DeadLetters = []sink.DeadLetter{{Reason: "test"}}
 	if got := outcome(b, open(t, awstest.StreamSink, sink.Options{}).Put(t.Context(), b)); got != "-" || len(cloud.Kinesis.Records(awstest.Stream)) != 0 {
 		t.Errorf("%s, want a retry", got)
+	}
+}
+
+// A call is what AWS's own client would send.
+func TestPut_callIsThatOfTheSDK(t *testing.T) {
+	awstest.Start(t)
+	var requests []*http.Request
+	var bodies []string
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			t.Error(err)
+		}
+		requests, bodies = append(requests, r), append(bodies, string(body))
+		_, _ = io.WriteString(w, `{"FailedRecordCount":0,"Records":[{"SequenceNumber":"1"},{"SequenceNumber":"2"}]}`) // else the client fails
+	}))
+	defer server.Close()
+	t.Setenv("AWS_ENDPOINT_URL", server.URL)
+	b := sinktest.Batch("s", 2)
+	b.Changes[0].Data = []byte("{\"a\":\"<é\xff\"}")
+	if verdicts := open(t, awstest.StreamSink, sink.Options{}).Put(t.Context(), b); verdicts != nil {
+		t.Fatal(verdicts)
+	}
+	config, err := awsconfig.Load(t.Context(), fake.Region)
+	if err != nil {
+		t.Fatal(err)
+	}
+	in := &awskinesis.PutRecordsInput{StreamARN: aws.String("arn:aws:kinesis:eu-west-1:123456789012:stream/changes")}
+	for i := range b.Changes {
+		in.Records = append(in.Records, types.PutRecordsRequestEntry{Data: b.Changes[i].Data, PartitionKey: aws.String(strconv.Itoa(i))})
+	}
+	if _, err := awskinesis.NewFromConfig(config).PutRecords(t.Context(), in); err != nil {
+		t.Fatal(err)
+	}
+	var ours, sdks any
+	if err := errors.Join(json.Unmarshal([]byte(bodies[0]), &ours), json.Unmarshal([]byte(bodies[1]), &sdks)); err != nil || !reflect.DeepEqual(ours, sdks) {
+		t.Errorf("%s\nwant %s, %v", bodies[0], bodies[1], err)
+	}
+	for _, name := range []string{"X-Amz-Target", "Content-Type", "Accept-Encoding", "User-Agent"} {
+		if got, want := requests[0].Header.Values(name), requests[1].Header.Values(name); !slices.Equal(got, want) {
+			t.Errorf("%s: %q, want %q", name, got, want)
+		}
+	}
+	for _, r := range requests {
+		if r.Method != http.MethodPost || r.URL.Path != "/" || !strings.Contains(r.Header.Get("Authorization"), "/eu-west-1/kinesis/aws4_request") || r.ContentLength <= 0 {
+			t.Errorf("%s %s with %d bytes and %v", r.Method, r.URL, r.ContentLength, r.Header)
+		}
+	}
+}
+
+// A change costs about one allocation, for what package ordered knows of its record. The
+// server's are counted too, and those of AWS's client, once for each call.
+func TestPut_allocations(t *testing.T) {
+	awstest.InstantKinesis(t)
+	s := open(t, awstest.StreamSink, sink.Options{})
+	b := kilobytes(500)
+	allocations := testing.AllocsPerRun(20, func() {
+		if verdicts := s.Put(t.Context(), b); verdicts != nil {
+			t.Error(verdicts)
+		}
+	})
+	if each := allocations / 500; each > 1.3 {
+		t.Errorf("%.2f allocations for a change", each)
 	}
 }

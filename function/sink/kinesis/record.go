@@ -2,13 +2,14 @@ package kinesis
 
 import (
 	"encoding/base64"
+	"errors"
 	"io"
 )
 
 // record is a record as it stands in a call.
 type record struct {
-	json []byte // of the object, with a comma before it
-	size int    // of its data and its partition key, in bytes
+	json    []byte // of the object, with a comma before it
+	changes int    // in it
 }
 
 // Parts of the JSON of a record.
@@ -77,6 +78,8 @@ func (b *body) Read(p []byte) (n int, err error) {
 	}
 	return n, nil
 }
+
+var errSeek = errors.New("the body of a call can be read from its beginning only")
 
 // Seek implements [io.Seeker], as far as the SDK needs it: it asks for the position, and
 // starts again after it has hashed the body.
