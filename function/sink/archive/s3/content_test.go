@@ -2,6 +2,7 @@ package s3
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"testing"
 	"testing/iotest"
@@ -32,7 +33,7 @@ func TestContent(t *testing.T) {
 			a, b := make([]byte, n), make([]byte, n)
 			read, errRead := io.ReadFull(got, a)
 			wantRead, errWant := io.ReadFull(want, b)
-			if read != wantRead || errRead != errWant || !bytes.Equal(a, b) {
+			if read != wantRead || !errors.Is(errRead, errWant) || !bytes.Equal(a, b) {
 				r.Fatalf("read %d, %v; want %d, %v", read, errRead, wantRead, errWant)
 			}
 		}
