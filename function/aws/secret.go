@@ -21,7 +21,7 @@ import (
 func Secret(arn string) (read func(context.Context) ([]byte, error), err error) {
 	parts := strings.Split(arn, ":") // arn:PARTITION:secretsmanager:REGION:ACCOUNT:secret:NAME-SUFFIX
 	if len(parts) != 7 || parts[0] != "arn" || parts[2] != "secretsmanager" || parts[3] == "" || parts[5] != "secret" || parts[6] == "" {
-		return nil, fmt.Errorf("%q is not the ARN of a secret; want arn:aws:secretsmanager:REGION:ACCOUNT:secret:NAME", arn)
+		return nil, errors.New("not the ARN of a secret; want arn:aws:secretsmanager:REGION:ACCOUNT:secret:NAME") // it may be a token
 	}
 	s := &secret{arn: arn, region: parts[3]}
 	return s.read, nil

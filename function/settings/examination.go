@@ -41,8 +41,12 @@ func (x *Examination) effective(v Variable) string {
 	value := v.in(getenv)
 	switch v {
 	case tokens:
-		if n := len(x.settings.Tokens.Own); n > 0 {
-			value = fmt.Sprintf("%d, not shown", n)
+		if value != "" {
+			value = fmt.Sprintf("%d, not shown", len(x.settings.Tokens.Own))
+		}
+	case tokensSecret:
+		if value != "" && x.settings.Tokens.Secret == nil {
+			value = "not shown" // it may be a token
 		}
 	case maxBody, maxInflated, maxInFlight, maxChange, maxHeader:
 		if n, err := sink.ParseSize(value); err == nil {

@@ -70,6 +70,18 @@ func TestExamine_values(t *testing.T) {
 	}
 }
 
+// What cannot be a token is not shown either: it may be one with a mistake in it.
+func TestExamine_invalidTokens(t *testing.T) {
+	for _, e := range []settings.Environment{
+		environment(env("AUTH_TOKENS", "hidden")), ofLambda("AUTH_TOKENS", "hidden"), ofLambda("AUTH_TOKENS_SECRET", "hidden-hidden-hidden"),
+	} {
+		x := e.Examine(nil)
+		if shown := fmt.Sprint(x.Values, x.Errors, x.Warnings); strings.Contains(shown, "hidden") || !strings.Contains(shown, "not shown") {
+			t.Errorf("settings %s", shown)
+		}
+	}
+}
+
 // Settings of the server have no effect under the Functions Framework, and get a warning.
 func TestExamine_underTheFunctionsFramework(t *testing.T) {
 	f := environment(env(append([]string{"FUNCTION_TARGET", "Receive", "HOST", "127.0.0.1", "METRICS_PORT", "9090", "HEADER_TIMEOUT", "1s"}, lasting...)...)).Examine(nil)
