@@ -28,13 +28,14 @@ type clouds struct {
 }
 
 // inBoth are sinks in both clouds.
-const inBoth = sinktest.PubSubSink + "," + sinktest.ArchiveSink + "?linger=0s," + awstest.QueueSink + "," + awstest.ArchiveSink + "&linger=0s"
+const inBoth = sinktest.PubSubSink + "," + sinktest.ArchiveSink + "?linger=0s," + awstest.QueueSink + "," + awstest.StreamSink + "," + awstest.ArchiveSink + "&linger=0s"
 
 // stored returns how much is stored in each sink.
 func (c *clouds) stored(t *testing.T) map[string]int {
 	t.Helper()
 	return map[string]int{
-		"pubsub": len(c.google.Messages()), "gs": len(c.google.Objects(t)), "sqs": len(c.aws.SQS.Messages(awstest.Queue)), "s3": len(c.aws.S3.Objects(awstest.Bucket)),
+		"pubsub": len(c.google.Messages()), "gs": len(c.google.Objects(t)), "sqs": len(c.aws.SQS.Messages(awstest.Queue)),
+		"kinesis": len(c.aws.Kinesis.Records(awstest.Stream)), "s3": len(c.aws.S3.Objects(awstest.Bucket)),
 	}
 }
 
@@ -43,6 +44,7 @@ func (c *clouds) fail(scheme string) {
 	c.google.FailPublish(nil)
 	c.google.FailStorage(nil)
 	c.aws.SQS.Fail(nil)
+	c.aws.Kinesis.Fail(nil)
 	c.aws.S3.Fail(nil)
 	switch scheme {
 	case "pubsub":
@@ -51,6 +53,8 @@ func (c *clouds) fail(scheme string) {
 		c.google.FailStorage(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) })
 	case "sqs":
 		c.aws.SQS.Fail(func(call *fake.SQSCall) { call.Error = "ThrottlingException" })
+	case "kinesis":
+		c.aws.Kinesis.Fail(func(call *fake.KinesisCall) { call.Error = "ProvisionedThroughputExceededException" })
 	case "s3":
 		c.aws.S3.Fail(func(call *fake.S3Call) { call.Error, call.Status = "SlowDown", http.StatusServiceUnavailable })
 	}
@@ -77,11 +81,11 @@ func TestServe_bothClouds(t *testing.T) {
 	if code := post(1); code != http.StatusOK {
 		t.Fatalf("status %d", code)
 	}
-	if diff := cmp.Diff(map[string]int{"pubsub": 1, "gs": 1, "sqs": 1, "s3": 1}, c.stored(t)); diff != "" {
+	if diff := cmp.Diff(map[string]int{"pubsub": 1, "gs": 1, "sqs": 1, "kinesis": 1, "s3": 1}, c.stored(t)); diff != "" {
 		t.Fatalf("(-want +got):\n%s", diff)
 	}
-	for i, scheme := range []string{"pubsub", "gs", "sqs", "s3"} {
-		want := map[string]int{"pubsub": i + 2, "gs": i + 2, "sqs": i + 2, "s3": i + 2}
+	for i, scheme := range []string{"pubsub", "gs", "sqs", "kinesis", "s3"} {
+		want := map[string]int{"pubsub": i + 2, "gs": i + 2, "sqs": i + 2, "kinesis": i + 2, "s3": i + 2}
 		c.fail(scheme)
 		if code := post(i + 2); code != http.StatusServiceUnavailable {
 			t.Errorf("%s fails: status %d, want 503", scheme, code)
@@ -115,7 +119,7 @@ func TestReplay_bothClouds(t *testing.T) {
 			t.Errorf("%s to %s: %q, %q, error %v", step.from, step.to, out, log, err)
 		}
 	}
-	if diff := cmp.Diff(map[string]int{"pubsub": 0, "gs": 1, "sqs": 3, "s3": 1}, c.stored(t)); diff != "" {
+	if diff := cmp.Diff(map[string]int{"pubsub": 0, "gs": 1, "sqs": 3, "kinesis": 0, "s3": 1}, c.stored(t)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
