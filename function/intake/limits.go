@@ -20,6 +20,6 @@ const (
 	MaxInFlight  = "MAX_IN_FLIGHT"
 	MaxHeader    = "MAX_HEADER"
 	BodyTimeout  = "BODY_TIMEOUT"
-	TokensSecret = "AUTH_TOKENS_SECRET"
-	TokensFile   = "AUTH_TOKENS_FILE" //nolint:gosec // a name, not a token
+	TokensSecret = "AUTH_TOKENS_SECRET" //nolint:gosec // a name, not a token
+	TokensFile   = "AUTH_TOKENS_FILE"   //nolint:gosec // a name, not a token
 )
