@@ -88,15 +88,20 @@ locals {
       Resource  = "*"
       Action    = ["kms:Decrypt"]
     }],
-    # Lambda encrypts the environment with a grant that the deployer gives it, and Secrets
-    # Manager what the deployer writes.
-    [{
-      Sid       = "Deployers"
+    # Lambda encrypts the environment with a grant that the deployer gives it, and shows it
+    # only to those who may decrypt; it holds no secrets. Secrets Manager encrypts what the
+    # deployer writes. When a secret is created, it also checks that its creator may decrypt.
+    [for s in [
+      { sid = "DeployFunction", service = "lambda", actions = ["kms:CreateGrant", "kms:Decrypt", "kms:Encrypt"], context = {} },
+      { sid = "DeploySecret", service = "secretsmanager", actions = ["kms:Encrypt", "kms:GenerateDataKey"], context = {} },
+      { sid = "CheckSecret", service = "secretsmanager", actions = ["kms:Decrypt"], context = { "kms:EncryptionContext:SecretVersionId" = "RequestToValidateKeyAccess" } },
+      ] : {
+      Sid       = s.sid
       Effect    = "Allow"
       Principal = { AWS = ["arn:${local.partition}:iam::${var.account}:root"] }
       Resource  = "*"
-      Action    = ["kms:CreateGrant", "kms:Encrypt", "kms:GenerateDataKey"]
-      Condition = { StringEquals = { "kms:ViaService" = [for service in ["lambda", "secretsmanager"] : "${service}.${var.region}.${local.domain}"] } }
+      Action    = s.actions
+      Condition = { StringEquals = merge({ "kms:ViaService" = "${s.service}.${var.region}.${local.domain}" }, s.context) }
     }],
     [{
       Sid       = "Logs"

@@ -237,3 +237,43 @@ func TestPolicies_keySeparatesRights(t *testing.T) {
 		}
 	}
 }
+
+// Who deploys with a key of the module has what AWS asks of them, through the service that asks
+// (https://docs.aws.amazon.com/secretsmanager/latest/userguide/security-encryption.html,
+// https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars-encryption.html): a secret
+// is created only if its creator may decrypt, and the environment of a function is hidden from
+// those who may not, so that each plan would change it. They cannot read the secret by that.
+func TestPolicies_deployersUseTheKey(t *testing.T) {
+	value := newAWSPlan(t, awsVariables("encryption", `{}`)).local("key_statements")
+	text, err := ctyjson.Marshal(value, value.Type())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []struct {
+		Sid       string
+		Action    []string
+		Condition map[string]map[string]any
+	}
+	if err := json.Unmarshal(text, &all); err != nil {
+		t.Fatal(err)
+	}
+	got := map[string][]string{}
+	for _, s := range all {
+		equals := s.Condition["StringEquals"]
+		via, _ := equals["kms:ViaService"].(string)
+		if check, ok := equals["kms:EncryptionContext:SecretVersionId"]; ok {
+			via += fmt.Sprint(" ", check)
+		}
+		if via != "" {
+			got[via] = append(got[via], s.Action...)
+		}
+	}
+	want := map[string][]string{
+		"lambda.eu-west-1.amazonaws.com":                                    {"kms:CreateGrant", "kms:Decrypt", "kms:Encrypt"},
+		"secretsmanager.eu-west-1.amazonaws.com":                            {"kms:Encrypt", "kms:GenerateDataKey"},
+		"secretsmanager.eu-west-1.amazonaws.com RequestToValidateKeyAccess": {"kms:Decrypt"},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+}
