@@ -6,7 +6,7 @@ variable "alarms" {
     - `enabled`: whether to create alarms.
     - `topics`: ARNs of SNS topics that get them. Without any, they appear only in the console.
     - `error_ratio`: share of requests that are answered with 5xx.
-    - `duration_ratio`: share of function.timeout that an invocation takes.
+    - `duration_ratio`: share of the 9 seconds in which the function answers that an invocation takes.
     - `age_minutes`: age of the oldest message in the queue, and of the oldest record that a consumer of the stream reads.
   EOT
   type = object({
@@ -56,7 +56,7 @@ locals {
     function-duration = {
       title   = "invocations take nearly as long as they may"
       metric  = { namespace = "AWS/Lambda", name = "Duration", statistic = "Maximum", dimensions = { FunctionName = var.prefix } }
-      above   = var.function.timeout * 1000 * var.alarms.duration_ratio
+      above   = local.answer_seconds * 1000 * var.alarms.duration_ratio
       minutes = 3
       of      = 5
     }

@@ -115,12 +115,15 @@ resource "aws_lambda_function" "this" {
 locals {
   function_arn = "arn:${local.partition}:lambda:${var.region}:${var.account}:function:${var.prefix}"
 
+  # The database waits 10 seconds.
+  answer_seconds = 9
+
   sinks = concat(local.queue_sinks, local.stream_sinks, local.archive_sinks)
 
   environment = merge(var.function.environment, {
     SINKS        = join(",", local.sinks)
     DEAD_LETTERS = local.dead_letters
-    TIMEOUT      = "9s"
+    TIMEOUT      = "${local.answer_seconds}s"
     LOG_LEVEL    = var.function.log_level
     }, local.tokens_secret == null ? {} : {
     AUTH_TOKENS_SECRET = local.tokens_secret

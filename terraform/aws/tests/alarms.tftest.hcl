@@ -21,7 +21,7 @@ run "by_default" {
   }
 
   assert {
-    condition     = aws_cloudwatch_metric_alarm.alarm["function-duration"].threshold == 12000 && aws_cloudwatch_metric_alarm.alarm["queue-age"].threshold == 3600
+    condition     = aws_cloudwatch_metric_alarm.alarm["function-duration"].threshold == 7200 && aws_cloudwatch_metric_alarm.alarm["queue-age"].threshold == 3600
     error_message = "Unexpected thresholds."
   }
 
@@ -58,7 +58,7 @@ run "all_of_them" {
   }
 
   assert {
-    condition     = aws_cloudwatch_metric_alarm.alarm["stream-age"].threshold == 300000 && aws_cloudwatch_metric_alarm.alarm["function-duration"].threshold == 7500
+    condition     = aws_cloudwatch_metric_alarm.alarm["stream-age"].threshold == 300000 && aws_cloudwatch_metric_alarm.alarm["function-duration"].threshold == 4500
     error_message = "Unexpected thresholds."
   }
 
