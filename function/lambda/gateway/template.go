@@ -25,7 +25,8 @@ const (
 )
 
 // ResponseTemplate is our mapping template of the default integration response: the status and
-// the body are those of the function's answer, and its headers are lost. ErrorPattern is the
+// the body are those of the function's answer, and its headers are lost. That response's own
+// status is 503, so that senders try again if it stays. ErrorPattern is the
 // selectionPattern of a second integration response, with the status 500, for a function that
 // fails or takes too long: without it that is a 200.
 const (
