@@ -54,10 +54,10 @@ variable "function" {
   }
 
   validation {
-    condition = length(setsubtract(keys(var.function.environment), ["SINKS", "DEAD_LETTERS", "TIMEOUT", "AUTH_TOKENS", "AUTH_TOKENS_FILE", "AUTH_TOKENS_SECRET", "LOG_LEVEL", "BASE_PATH"])) == length(var.function.environment) && alltrue([
+    condition = length(setsubtract(keys(var.function.environment), ["SINKS", "DEAD_LETTERS", "TIMEOUT", "AUTH_TOKENS", "AUTH_TOKENS_FILE", "AUTH_TOKENS_SECRET", "LOG_LEVEL"])) == length(var.function.environment) && alltrue([
       for name in keys(var.function.environment) : can(regex("^[A-Z][A-Z0-9_]+$", name)) && !startswith(name, "AWS_") && !startswith(name, "LAMBDA_")
     ])
-    error_message = "function.environment must have names in capitals, and cannot have SINKS, DEAD_LETTERS, TIMEOUT, AUTH_TOKENS…, LOG_LEVEL and BASE_PATH, which other variables set, or AWS_… and LAMBDA_…, which are Lambda's."
+    error_message = "function.environment must have names in capitals, and cannot have SINKS, DEAD_LETTERS, TIMEOUT, AUTH_TOKENS… and LOG_LEVEL, which other variables set, or AWS_… and LAMBDA_…, which are Lambda's."
   }
 }
 

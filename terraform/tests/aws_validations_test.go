@@ -108,7 +108,7 @@ var awsAcceptedValues = []map[string]string{
 	awsVariables("front", `"alb"`, "alb", `{ listener = `+awsListener+`, url = "http://ingest.internal:8080", priority = 50000 }`, "tokens", "null"),
 	awsVariables("region", `"us-gov-west-1"`, "prefix", `"a-prefix-of-16-s"`, "tags", `{ team = "data" }`, "namespaces", `["shop", "bank_2"]`, "force_destroy", "true",
 		"connectors", `["connector-1.shop.example"]`,
-		"function", `{ architecture = "x86_64", memory = 10240, timeout = 60, concurrency = -1, log_level = "DEBUG", log_days = 3653, environment = { MAX_CHANGE = "4MiB" } }`,
+		"function", `{ architecture = "x86_64", memory = 10240, timeout = 60, concurrency = -1, log_level = "DEBUG", log_days = 3653, environment = { MAX_CHANGE = "4MiB", BASE_PATH = "/changes" } }`,
 		"queue", `{ ordering = 4096, dedup = false, packed = { format = "avro", compression = "none" }, retention_days = 1, visibility_seconds = 43200, attempts = 1000 }`,
 		"stream", `{ shards = 500, ordering = 1, key = "digest", data = "xdr", envelope = true, retention_hours = 8760, max_record_kib = 10240 }`,
 		"archive", `{ format = "parquet", compression = "zstd", prefix = "shop/changes", path = "set={set}/shard={shard:16}", transitions = { STANDARD_IA = 30, DEEP_ARCHIVE = 365 }, expire_days = 3650, restore_days = 0 }`,
