@@ -2,7 +2,8 @@ package ordered
 
 import "github.com/aerosink/aerosink/function/sink"
 
-// put is a Put that waits for its verdicts. The Sender's lock guards it, but for done.
+// put is a Put that waits for its verdicts. The Sender's lock guards it, but for done. Once it
+// is abandoned, or done is closed, nobody sets verdicts and panicked any more, and Put reads them.
 type put struct {
 	messages   int
 	unfinished int

@@ -420,6 +420,23 @@ func TestPut_panic(t *testing.T) {
 	})
 }
 
+// A call that panics after the Put of its messages has returned leaves that Put alone.
+func TestPut_panicAfterEnd(t *testing.T) {
+	for range 20 {
+		s := (&service{}).sender()
+		called := make(chan struct{})
+		s.Call = func(ctx context.Context, _ []text, _ []Result) {
+			close(called)
+			<-ctx.Done() // the Put is about to return
+			panic("made for the test")
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		go func() { <-called; cancel() }()
+		wantVerdicts(t, s.Put(ctx, messagesOf("a1", "b1")), "retry retry")
+		wantIdle(t, s)
+	}
+}
+
 // Without messages there is nothing to do.
 func TestPut_empty(t *testing.T) {
 	if errs := (&service{}).sender().Put(t.Context(), nil); errs != nil {

@@ -81,7 +81,9 @@ func (s *Sender[E]) work(c *call[E]) {
 		s.calls--
 		if panicked != nil {
 			for _, e := range c.entries {
-				e.put.panicked = panicked
+				if !e.put.abandoned {
+					e.put.panicked = panicked
+				}
 			}
 		}
 		s.finishCall(c, results, began)
