@@ -66,9 +66,16 @@ func TestAppendEnvelope_holdsEverything(t *testing.T) {
 	})
 }
 
-func TestAppendEnvelope_numbers(t *testing.T) {
+func TestAppendEnvelope(t *testing.T) {
 	attributes := []payload.Attribute{{Name: "lut", Value: strconv.FormatInt(1<<41, 10), Number: true}, {Name: "empty"}, {Name: "set", Value: "a\"b\u2028"}}
-	if got := string(appendEnvelope(nil, attributes, []byte("1"))); got != "{\"lut\":2199023255552,\"set\":\"a\\\"b\u2028\",\"data\":1}" {
-		t.Errorf("%s", got)
+	for data, want := range map[string]string{
+		`1`:              `"data":1`,
+		` {"a":1,"a":2}`: `"data":{"a":1,"a":2}`, // as it came, even so
+		`{"a":1} {}`:     `"data_base64":"eyJhIjoxfSB7fQ=="`,
+		``:               `"data_base64":""`,
+	} {
+		if got := string(appendEnvelope(nil, attributes, []byte(data))); got != "{\"lut\":2199023255552,\"set\":\"a\\\"b\u2028\","+want+"}" {
+			t.Errorf("%q: %s", data, got)
+		}
 	}
 }

@@ -223,3 +223,20 @@ func TestPut_packedOrder(t *testing.T) {
 		t.Errorf("stored %s: %v", versionsOf(lines), err)
 	}
 }
+
+// A packed record that failed holds back later changes of all records in it.
+func TestPut_failedPackedRecordComesFirst(t *testing.T) {
+	cloud := awstest.Start(t)
+	cloud.Kinesis.Fail(once(func(call *fake.KinesisCall) { call.Error = "AccessDeniedException" }))
+	s := open(t, awstest.StreamSink+"?mode=packed&ordering=1&pause=1m", sink.Options{})
+	first := []format.Parsed{version(1, 1), version(2, 1)}
+	for _, tt := range []struct {
+		changes []format.Parsed
+		want    string
+	}{{first, "--"}, {[]format.Parsed{version(2, 2)}, "-"}, {first, "++"}, {[]format.Parsed{version(2, 2)}, "+"}} {
+		b := sink.Batch{Changes: tt.changes}
+		if got := outcome(b, s.Put(t.Context(), b)); got != tt.want {
+			t.Errorf("%s, want %s", got, tt.want)
+		}
+	}
+}

@@ -2,6 +2,7 @@ package kinesis_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -517,6 +518,24 @@ func TestPut_empty(t *testing.T) {
 	cloud.Kinesis.Fail(c.fault(nil))
 	if verdicts := open(t, awstest.StreamSink, sink.Options{}).Put(t.Context(), sink.Batch{}); verdicts != nil || c.records != nil {
 		t.Errorf("%v after %d calls", verdicts, len(c.records))
+	}
+}
+
+// A Put whose sender has gone makes no call.
+func TestPut_cancelledBefore(t *testing.T) {
+	cloud := awstest.Start(t)
+	var c calls
+	cloud.Kinesis.Fail(c.fault(nil))
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	b := sinktest.Batch("s", 1)
+	s := open(t, awstest.StreamSink, sink.Options{})
+	verdicts := s.Put(ctx, b)
+	if got := outcome(b, verdicts); got != "-" || !errors.Is(verdicts[0], context.Canceled) {
+		t.Errorf("%s, %v", got, verdicts)
+	}
+	if verdicts := s.Put(t.Context(), b); verdicts != nil || len(c.records) != 1 {
+		t.Errorf("%v after %d calls, want one: nothing waits for the first", verdicts, len(c.records))
 	}
 }
 
