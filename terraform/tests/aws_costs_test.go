@@ -63,7 +63,7 @@ func costRow(t *testing.T, of map[string]float64, batch int) string {
 	row := fmt.Sprintf("| %d ", batch)
 	for _, dollars := range []float64{
 		requests / 1e6 * chunks(bytes, 512<<10) * price("HTTP API"),
-		requests / 1e6 * chunks(bytes, 512<<10) * price("REST API"),
+		requests / 1e6 * price("REST API"),
 		requests/1e6*price("Lambda, invocations") + seconds*memory*price("Lambda, time"),
 		single / 1e6 * price("SQS FIFO"),
 		packed / 1e6 * price("SQS FIFO"),
