@@ -7,6 +7,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -81,9 +82,16 @@ func (s *settings) open(ctx context.Context, _ string) (archive.Bucket, error) {
 
 // Create implements [archive.Bucket]. It sends the object in one request.
 func (b *bucket) Create(ctx context.Context, o archive.Object) (archive.Outcome, error) {
-	_, err := b.client.PutObject(ctx, b.put(o))
+	out, err := b.client.PutObject(ctx, b.put(o))
+	if err == nil && aws.ToString(out.ETag) == "" {
+		return archive.Unknown, errNoETag
+	}
 	return outcomeOf(err), Advise(err)
 }
+
+// errNoETag is the error of a success that S3 has not answered. AWS's client does not look at
+// the body of the response, so a page of a proxy is a success to it.
+var errNoETag = errors.New("the response has no ETag, so it is not from S3, and the object may not exist; see what is between this program and S3")
 
 // put returns the request that creates an object, unless one with its name exists.
 func (b *bucket) put(o archive.Object) *s3.PutObjectInput {
@@ -116,7 +124,8 @@ func outcomeOf(err error) archive.Outcome {
 		return archive.Exists
 	case code == "SlowDown" || status == http.StatusTooManyRequests || code == "BadDigest": // the last if the body was damaged on its way
 		return archive.Throttled
-	case status == 0 || status >= http.StatusInternalServerError || status == http.StatusRequestTimeout || code == "RequestTimeout" ||
+	case status < http.StatusMultipleChoices || // no response, or a success that cannot be read
+		status >= http.StatusInternalServerError || status == http.StatusRequestTimeout || code == "RequestTimeout" ||
 		status == http.StatusConflict: // another write of this name is under way
 		return archive.Unknown
 	}

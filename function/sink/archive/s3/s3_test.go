@@ -5,6 +5,7 @@ import (
 	"encoding/pem"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -131,6 +132,48 @@ func TestPut_answers(t *testing.T) {
 	}
 }
 
+// What something on the way answers is not taken for S3's: the write is repeated until S3 has
+// answered.
+func TestPut_answersOfProxy(t *testing.T) {
+	const page = "<html><body>Sign in to use this network</body></html>"
+	for _, tt := range []struct {
+		name    string
+		status  int
+		headers http.Header
+		body    string
+	}{
+		{"a page", http.StatusOK, http.Header{"Content-Type": {"text/html"}}, page},
+		{"nothing", http.StatusOK, nil, ""},
+		{"no content", http.StatusNoContent, nil, ""},
+		{"a header that cannot be read", http.StatusOK, http.Header{"Etag": {`"1"`}, "X-Amz-Object-Size": {"many"}}, ""},
+		{"a page of an error", http.StatusBadGateway, http.Header{"Content-Type": {"text/html"}}, page},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			cloud := awstest.Start(t)
+			var attempts atomic.Int32
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if attempts.Add(1) > 1 {
+					cloud.ServeHTTP(w, r)
+					return
+				}
+				_, _ = io.Copy(io.Discard, r.Body)
+				maps.Copy(w.Header(), tt.headers)
+				w.WriteHeader(tt.status)
+				_, _ = io.WriteString(w, tt.body)
+			}))
+			t.Cleanup(server.Close)
+			t.Setenv("AWS_ENDPOINT_URL", server.URL)
+			s := open(t, awstest.ArchiveSink+"&linger=0s", sink.Options{Timeout: 3 * time.Second})
+			if verdicts := s.Put(t.Context(), sinktest.Batch("orders", 2)); verdicts != nil {
+				t.Error(verdicts[0])
+			}
+			if objects, n := len(cloud.S3.Objects(awstest.Bucket)), attempts.Load(); objects != 1 || n != 2 {
+				t.Errorf("%d objects, want 1; %d attempts, want 2", objects, n)
+			}
+		})
+	}
+}
+
 func faults(f ...func(*fake.S3Call)) []func(*fake.S3Call) { return f }
 
 func refused(code string) func(*fake.S3Call) {
@@ -176,8 +219,9 @@ func TestPut_encryption(t *testing.T) {
 // Over TLS the body is not hashed for the signature, and without TLS it is.
 func TestPut_signature(t *testing.T) {
 	var hashes atomic.Pointer[[]string]
-	handler := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
+		w.Header().Set("ETag", `"1"`)
 		all := append([]string{r.Header.Get("X-Amz-Content-Sha256"), r.Header.Get("X-Amz-Checksum-Crc32c"), r.Header.Get("If-None-Match"), r.Header.Get("Content-Encoding")}, r.TransferEncoding...)
 		hashes.Store(&all)
 	})
