@@ -116,7 +116,7 @@ func (c streamConfig) open(ctx context.Context, r prometheus.Registerer) (sink.S
 		return nil, err
 	}
 	k := newStreamSink(s, r)
-	if err := k.metrics.register(r); err != nil {
+	if err := k.metrics.Register(r); err != nil {
 		return nil, err
 	}
 	return k, nil

@@ -25,7 +25,7 @@ type halving struct {
 func (h *halving) send(ctx context.Context, from, to int) {
 	results := h.results[from:to]
 	bytes, err := h.k.put(ctx, h.records[from:to], results)
-	h.k.metrics.request(err, results, bytes)
+	h.k.metrics.CountCall(callCode(err, results), len(results), bytes)
 	if err == nil {
 		h.blame(from, to)
 		return

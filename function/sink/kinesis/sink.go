@@ -15,7 +15,7 @@ import (
 type streamSink struct {
 	*stream
 	sender     *ordered.Sender[record]
-	metrics    *metrics
+	metrics    *ordered.Metrics
 	registerer prometheus.Registerer // of the metrics; may be nil
 }
 
@@ -45,7 +45,7 @@ func (k *streamSink) Put(ctx context.Context, b sink.Batch) sink.Verdicts {
 	}
 	e := k.encode(ctx, b)
 	errs := k.sender.Put(ctx, e.messages)
-	k.metrics.count(len(e.messages), errs)
+	k.metrics.Count(len(e.messages), errs)
 	for i, err := range errs {
 		e.setVerdict(e.spans[i], err)
 	}
@@ -55,7 +55,7 @@ func (k *streamSink) Put(ctx context.Context, b sink.Batch) sink.Verdicts {
 // Close implements [sink.Sink].
 func (k *streamSink) Close() error {
 	k.sender.Close()
-	k.metrics.unregister(k.registerer)
+	k.metrics.Unregister(k.registerer)
 	k.close()
 	return nil
 }

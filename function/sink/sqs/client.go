@@ -25,7 +25,7 @@ type client struct {
 	sqs      *sqs.Client
 	queueURL string
 	limit    int // most bytes of a message
-	metrics  *metrics
+	metrics  *ordered.Metrics
 }
 
 // dial makes a client. It does not call SQS.
@@ -97,7 +97,7 @@ func (c *client) send(ctx context.Context, messages []*message, results []ordere
 		size += m.size
 	}
 	out, err := c.sqs.SendMessageBatch(ctx, &sqs.SendMessageBatchInput{QueueUrl: &c.queueURL, Entries: entries})
-	c.metrics.request(codeOf(err), len(messages), size)
+	c.metrics.CountCall(codeOf(err), len(messages), size)
 	switch result := c.resultOf(err); {
 	case err == nil:
 		c.results(messages, out, results)

@@ -105,7 +105,7 @@ func (c queueConfig) open(ctx context.Context, r prometheus.Registerer) (sink.Si
 	}
 	cl.readLimit(ctx)
 	q := newQueue(c, cl, r)
-	if err := q.metrics.register(r); err != nil {
+	if err := q.metrics.Register(r); err != nil {
 		return nil, err
 	}
 	return q, nil

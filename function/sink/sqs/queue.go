@@ -16,7 +16,7 @@ type queue struct {
 	queueConfig
 	client     *client
 	sender     *ordered.Sender[*message]
-	metrics    *metrics
+	metrics    *ordered.Metrics
 	registerer prometheus.Registerer // of the metrics; may be nil
 }
 
@@ -47,7 +47,7 @@ func (q *queue) Put(ctx context.Context, b sink.Batch) sink.Verdicts {
 	e := newEncoder(q, b)
 	e.encode()
 	errs := q.sender.Put(ctx, e.messages)
-	q.metrics.count(len(e.messages), errs)
+	q.metrics.Count(len(e.messages), errs)
 	for i, err := range errs {
 		e.setVerdict(e.spans[i], err)
 	}
@@ -57,7 +57,7 @@ func (q *queue) Put(ctx context.Context, b sink.Batch) sink.Verdicts {
 // Close implements [sink.Sink].
 func (q *queue) Close() error {
 	q.sender.Close()
-	q.metrics.unregister(q.registerer)
+	q.metrics.Unregister(q.registerer)
 	q.client.close()
 	return nil
 }
