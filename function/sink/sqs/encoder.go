@@ -149,13 +149,22 @@ func (e *encoder) add(m *message, id string, s span) error {
 	m.MessageDeduplicationId = &id
 	m.MessageSystemAttributes = e.trace
 	m.changes = s.to - s.from
-	content := e.ids[s.from].Content
-	for _, next := range e.ids[s.from+1 : s.to] {
-		content = content*31 + next.Content
-	}
-	e.messages = append(e.messages, ordered.Message[*message]{Entry: m, IDs: e.ids[s.from:s.to], Group: group, Size: m.size, Content: content})
+	e.messages = append(e.messages, ordered.Message[*message]{Entry: m, IDs: e.ids[s.from:s.to], Group: group, Size: m.size, Content: e.content(s)})
 	e.spans = append(e.spans, s)
 	return nil
+}
+
+// content returns a hash of the changes s as they came.
+func (e *encoder) content(s span) uint64 {
+	var content uint64
+	for at := s.from; at < s.to; at++ {
+		one := e.ids[at].Content
+		if e.ids[at].Record == 0 { // the ID of a change of an unknown record is zero
+			one = failures.Hash(e.change(at).Data)
+		}
+		content = content*31 + one
+	}
+	return content
 }
 
 // pack makes one message of the changes order[start:end], or as few as the queue takes.

@@ -421,6 +421,26 @@ func TestPut_everythingRefused(t *testing.T) {
 	}
 }
 
+// Changes of unknown records are told apart: the refusals of one do not count for another.
+func TestPut_refusedUnknownRecords(t *testing.T) {
+	cloud := awstest.Start(t)
+	cloud.SQS.Fail(func(c *fake.SQSCall) {
+		failEntries(c, fake.SQSError{Code: "InvalidMessageContents", SenderFault: true}, func(body string) bool { return strings.HasPrefix(body, "unknown") })
+	})
+	s := open(t, awstest.QueueSink, sink.Options{})
+	unknown := func(number int) sink.Batch {
+		return batchOf(format.Parsed{Data: fmt.Appendf(nil, "unknown %d", number), Format: "json"})
+	}
+	for i, want := range []string{"retry", "retry", "retry", "retry"} {
+		wantVerdicts(t, s.Put(t.Context(), unknown(i)), want)
+		wantVerdicts(t, s.Put(t.Context(), batchOf(version(1, i+1))), "ok")
+	}
+	for _, want := range []string{"retry", "never"} { // the first was refused before
+		wantVerdicts(t, s.Put(t.Context(), unknown(0)), want)
+		wantVerdicts(t, s.Put(t.Context(), batchOf(version(2, 1))), "ok")
+	}
+}
+
 // If SQS refuses a whole call for what is in it, each half is sent by itself, until the message
 // is found.
 func TestPut_refusedCall(t *testing.T) {
