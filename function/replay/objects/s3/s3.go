@@ -10,6 +10,7 @@ import (
 	"hash/crc32"
 	"io"
 	"iter"
+	"net/http"
 	"net/url"
 	"os"
 	"strconv"
@@ -86,12 +87,15 @@ func (b *bucket) copy(ctx context.Context, file io.Writer, o objects.Object) err
 	switch {
 	case errors.As(err, &missing):
 		return change.Permanent(err)
-	case err != nil && archive.StatusOf(err) == 412:
+	case err != nil && archive.StatusOf(err) == http.StatusPreconditionFailed && archive.IsFromS3(err):
 		return change.Permanent(fmt.Errorf("it has changed since it was listed: %w", err))
 	case err != nil:
 		return archive.Advise(err)
 	}
 	defer func() { _ = got.Body.Close() }() // it was only read
+	if aws.ToString(got.ETag) == "" {
+		return archive.ErrNotFromS3
+	}
 	sum := crc32.New(crc32.MakeTable(crc32.Castagnoli))
 	n, err := io.Copy(io.MultiWriter(file, sum), got.Body)
 	want, known := checksumOf(got)

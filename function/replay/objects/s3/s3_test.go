@@ -3,6 +3,7 @@ package s3_test
 import (
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
@@ -127,18 +128,35 @@ func TestFetch_failures(t *testing.T) {
 		{"unavailable", func(c *awstest.Cloud) {
 			c.S3.Fail(func(c *fake.S3Call) { c.Status = http.StatusServiceUnavailable })
 		}, false, "503"},
+		{"precondition of another", func(c *awstest.Cloud) {
+			c.S3.Fail(func(c *fake.S3Call) { c.Status = http.StatusPreconditionFailed })
+		}, false, "412"},
+		{"page of a proxy", func(*awstest.Cloud) { proxy(t, http.StatusOK) }, false, "not from S3"},
+		{"missing page of a proxy", func(*awstest.Cloud) { proxy(t, http.StatusNotFound) }, false, "404"},
 		{"connection broken", func(c *awstest.Cloud) { c.S3.Fail(func(c *fake.S3Call) { c.DropConnection = true }) }, false, "EOF"},
 	} {
 		cloud := awstest.Start(t)
 		put(t, "a.ndjson", "{}", nil)
-		source := open(t, "s3://archive?region=eu-west-1")
-		listed := list(t, source)
+		listed := list(t, open(t, "s3://archive?region=eu-west-1"))
 		tt.change(cloud)
+		source := open(t, "s3://archive?region=eu-west-1")
 		_, _, err := source.Fetch(t.Context(), listed[0])
 		if err == nil || change.IsPermanent(err) != tt.permanent || !strings.Contains(err.Error(), tt.err) {
 			t.Errorf("%s: error %v, permanent %t", tt.name, err, change.IsPermanent(err))
 		}
 	}
+}
+
+// proxy has AWS's clients that are made from now on find a server that answers with a page.
+func proxy(t *testing.T, status int) {
+	t.Helper()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/html")
+		w.WriteHeader(status)
+		_, _ = io.WriteString(w, "<html><body>Sign in to use this network</body></html>")
+	}))
+	t.Cleanup(server.Close)
+	t.Setenv("AWS_ENDPOINT_URL", server.URL)
 }
 
 // The checksum in the metadata of our objects is verified, also where the store has none.

@@ -74,9 +74,13 @@ func StatusOf(err error) int {
 	return e.HTTPStatusCode()
 }
 
-// isFromS3 reports whether S3 has answered, and not something on the way: the SDK makes up a
-// code for any response, but only S3 gives a request an ID.
-func isFromS3(err error) bool {
+// ErrNotFromS3 is the error of a success that S3 has not answered. The SDK does not look at what
+// the body holds, so that a page of a proxy is a success to it; but only S3 names an ETag.
+var ErrNotFromS3 = errors.New("the response has no ETag, so it is not from S3; see what is between this program and S3")
+
+// IsFromS3 reports whether S3 has answered an error, and not something on the way: the SDK makes
+// up a code for any response, but only S3 gives a request an ID.
+func IsFromS3(err error) bool {
 	var e *awshttp.ResponseError
 	return errors.As(err, &e) && e.ServiceRequestID() != ""
 }

@@ -7,7 +7,6 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -84,14 +83,10 @@ func (s *settings) open(ctx context.Context, _ string) (archive.Bucket, error) {
 func (b *bucket) Create(ctx context.Context, o archive.Object) (archive.Outcome, error) {
 	out, err := b.client.PutObject(ctx, b.put(o))
 	if err == nil && aws.ToString(out.ETag) == "" {
-		return archive.Unknown, errNoETag
+		return archive.Unknown, ErrNotFromS3
 	}
 	return outcomeOf(err), Advise(err)
 }
-
-// errNoETag is the error of a success that S3 has not answered. AWS's client does not look at
-// the body of the response, so a page of a proxy is a success to it.
-var errNoETag = errors.New("the response has no ETag, so it is not from S3, and the object may not exist; see what is between this program and S3")
 
 // put returns the request that creates an object, unless one with its name exists.
 func (b *bucket) put(o archive.Object) *s3.PutObjectInput {
@@ -120,7 +115,7 @@ func outcomeOf(err error) archive.Outcome {
 	switch {
 	case err == nil:
 		return archive.Created
-	case status == http.StatusPreconditionFailed && isFromS3(err):
+	case status == http.StatusPreconditionFailed && IsFromS3(err):
 		return archive.Exists
 	case code == "SlowDown" || status == http.StatusTooManyRequests || code == "BadDigest": // the last if the body was damaged on its way
 		return archive.Throttled
@@ -168,6 +163,9 @@ func ReadObject(ctx context.Context, s3URL string, limit int64) (content []byte,
 		return nil, fmt.Errorf("read %s: %w", s3URL, Advise(err))
 	}
 	defer func() { _ = o.Body.Close() }() // it was only read
+	if aws.ToString(o.ETag) == "" {
+		return nil, fmt.Errorf("read %s: %w", s3URL, ErrNotFromS3)
+	}
 	content, err = io.ReadAll(io.LimitReader(o.Body, limit+1))
 	switch {
 	case err != nil:

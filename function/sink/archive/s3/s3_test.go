@@ -3,6 +3,7 @@ package s3_test
 import (
 	"crypto/tls"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -308,5 +309,11 @@ func TestReadObject(t *testing.T) {
 		if (err == nil) != (tt.err == "") || err != nil && !strings.Contains(err.Error(), tt.err) || err == nil && string(content) != "{\"i\":0}\n" {
 			t.Errorf("%s: %q, error %v", tt.url, content, err)
 		}
+	}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "<html>") }))
+	defer server.Close()
+	t.Setenv("AWS_ENDPOINT_URL", server.URL)
+	if content, err := s3.ReadObject(t.Context(), "s3://archive/"+name+"?region=eu-west-1", 100); !errors.Is(err, s3.ErrNotFromS3) {
+		t.Errorf("a page of a proxy: %q, error %v", content, err)
 	}
 }
