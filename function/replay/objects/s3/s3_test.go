@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -157,6 +159,34 @@ func proxy(t *testing.T, status int) {
 	}))
 	t.Cleanup(server.Close)
 	t.Setenv("AWS_ENDPOINT_URL", server.URL)
+}
+
+// A store without checksums makes no line in the log for each object. AWS's client writes its
+// log to what standard error is when it is made.
+func TestFetch_quiet(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("ETag", `"1"`)
+		_, _ = io.WriteString(w, "{}")
+	}))
+	t.Cleanup(server.Close)
+	awstest.Start(t) // credentials
+	t.Setenv("AWS_ENDPOINT_URL", server.URL)
+	log, err := os.Create(filepath.Join(t.TempDir(), "log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = log.Close() }()
+	stderr := os.Stderr
+	os.Stderr = log
+	defer func() { os.Stderr = stderr }()
+	_, release, err := open(t, "s3://archive?region=eu-west-1").Fetch(t.Context(), objects.Object{Name: "a.ndjson", Version: `"1"`})
+	if err != nil {
+		t.Fatal(err)
+	}
+	release()
+	if text, err := os.ReadFile(log.Name()); err != nil || len(text) > 0 {
+		t.Errorf("logged %q, %v", text, err)
+	}
 }
 
 // The checksum in the metadata of our objects is verified, also where the store has none.
