@@ -1,5 +1,6 @@
 // Package objects reads the objects of an archive, or of dead letters, in a bucket or in a
-// directory. Access to a cloud's buckets is in packages of their own: see gcs and s3. What comes in is the name of a folder, what goes out are changes:
+// directory. Access to the buckets of a cloud is in a package of its own: see gcs and s3. What
+// comes in is the name of a folder, what goes out are changes:
 //
 //  1. [Buckets.Open] opens a [Source], which lists objects by name;
 //  2. a [Filter] rules out objects by their path;
