@@ -21,11 +21,11 @@ var hashSeed = maphash.MakeSeed()
 // Hash returns a hash of data, which is different in each process.
 func Hash(data []byte) uint64 { return maphash.Bytes(hashSeed, data) }
 
-// IDOf returns the ID of p, the zero ID if its record is unknown.
+// IDOf returns the ID of p.
 func IDOf(p *format.Parsed) ID {
 	c := &p.Change
 	if c.Namespace == "" && c.Digest == (change.Digest{}) {
-		return ID{}
+		return ID{Content: Hash(p.Data)}
 	}
 	var h maphash.Hash
 	h.SetSeed(hashSeed)

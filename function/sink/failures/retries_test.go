@@ -3,6 +3,8 @@ package failures
 import (
 	"testing"
 	"time"
+
+	"github.com/aerosink/aerosink/connector/format"
 )
 
 // Retries that would exceed the limit allow nothing until their pause is over. Then nothing
@@ -47,5 +49,19 @@ func TestRetries_expireOneByOne(t *testing.T) {
 	}
 	if changes != 0 {
 		t.Errorf("%d changes are pending at the end", changes)
+	}
+}
+
+// Changes of unknown records are told apart by their bytes, and are not waited for.
+func TestIDOf_unknownRecord(t *testing.T) {
+	a, b := IDOf(&format.Parsed{Data: []byte("a")}), IDOf(&format.Parsed{Data: []byte("b")})
+	if a.Record != 0 || b.Record != 0 || a == b || a != IDOf(&format.Parsed{Data: []byte("a")}) {
+		t.Errorf("IDs %v and %v", a, b)
+	}
+	var changes int
+	r, now := NewRetries(&changes), time.Now()
+	r.Expect([]ID{a}, now.Add(time.Minute))
+	if changes != 0 || !r.Allows([]ID{b}, now) {
+		t.Errorf("%d changes are waited for", changes)
 	}
 }

@@ -158,11 +158,7 @@ func (e *encoder) add(m *message, id string, s span) error {
 func (e *encoder) content(s span) uint64 {
 	var content uint64
 	for at := s.from; at < s.to; at++ {
-		one := e.ids[at].Content
-		if e.ids[at].Record == 0 { // the ID of a change of an unknown record is zero
-			one = failures.Hash(e.change(at).Data)
-		}
-		content = content*31 + one
+		content = content*31 + e.ids[at].Content
 	}
 	return content
 }
