@@ -1,14 +1,15 @@
 // Package sink defines sinks, which store changes durably, and what they have in common.
 // A sink takes a batch of changes, with the bytes that they were read from, and returns
 // a verdict on each. A nil verdict means that the change is durable: Pub/Sub has given
-// its message an ID, SQS has taken its message, or Cloud Storage or S3 has its object. The
+// its message an ID, SQS or Kinesis has taken it, or Cloud Storage or S3 has its object. The
 // package does not import net/http.
 //
-// The sinks are in packages of their own, [pubsub], [sqs] and [archive], except log:, which is
-// for trying things out.
+// The sinks are in packages of their own, [pubsub], [sqs], [kinesis] and [archive], except log:,
+// which is for trying things out.
 //
 // [pubsub]: https://pkg.go.dev/github.com/aerosink/aerosink/function/sink/pubsub
 // [sqs]: https://pkg.go.dev/github.com/aerosink/aerosink/function/sink/sqs
+// [kinesis]: https://pkg.go.dev/github.com/aerosink/aerosink/function/sink/kinesis
 // [archive]: https://pkg.go.dev/github.com/aerosink/aerosink/function/sink/archive
 package sink
 
