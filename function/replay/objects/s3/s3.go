@@ -10,7 +10,6 @@ import (
 	"hash/crc32"
 	"io"
 	"iter"
-	"net/http"
 	"net/url"
 	"os"
 	"strconv"
@@ -87,7 +86,7 @@ func (b *bucket) copy(ctx context.Context, file io.Writer, o objects.Object) err
 	switch {
 	case errors.As(err, &missing):
 		return change.Permanent(err)
-	case err != nil && archive.StatusOf(err) == http.StatusPreconditionFailed && archive.IsFromS3(err):
+	case err != nil && archive.IsPreconditionFailed(err):
 		return change.Permanent(fmt.Errorf("it has changed since it was listed: %w", err))
 	case err != nil:
 		return archive.Advise(err)

@@ -79,11 +79,17 @@ func StatusOf(err error) int {
 // the body holds, so that a page of a proxy is a success to it; but only S3 names an ETag.
 var ErrNotFromS3 = errors.New("the response has no ETag, so it is not from S3; see what is between this program and S3")
 
-// IsFromS3 reports whether S3 has answered an error, and not something on the way: the SDK makes
+// isFromS3 reports whether S3 has answered an error, and not something on the way: the SDK makes
 // up a code for any response, but only S3 gives a request an ID.
-func IsFromS3(err error) bool {
+func isFromS3(err error) bool {
 	var e *awshttp.ResponseError
 	return errors.As(err, &e) && e.ServiceRequestID() != ""
+}
+
+// IsPreconditionFailed reports whether S3 has answered that the condition of a request does not
+// hold.
+func IsPreconditionFailed(err error) bool {
+	return StatusOf(err) == http.StatusPreconditionFailed && isFromS3(err)
 }
 
 // codeOf returns the code of an error of S3, "" if it has none.

@@ -115,7 +115,7 @@ func outcomeOf(err error) archive.Outcome {
 	switch {
 	case err == nil:
 		return archive.Created
-	case status == http.StatusPreconditionFailed && IsFromS3(err):
+	case IsPreconditionFailed(err):
 		return archive.Exists
 	case code == "SlowDown" || status == http.StatusTooManyRequests || code == "BadDigest": // the last if the body was damaged on its way
 		return archive.Throttled
