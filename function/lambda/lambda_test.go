@@ -471,7 +471,8 @@ func TestTraceParent(t *testing.T) {
 func TestInvoke_traceOfTheInvocation(t *testing.T) {
 	const ofLambda = "Root=1-67891233-abcdef012345678912345678;Parent=463ac35c9f6413ad;Sampled=1"
 	h := New(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, r.Header.Get("Traceparent")) }), Options{})
-	ctx := context.WithValue(t.Context(), traceKey, ofLambda) //nolint:staticcheck // the key is that of aws-lambda-go
+	//lint:ignore SA1029 the key is that of aws-lambda-go
+	ctx := context.WithValue(t.Context(), traceKey, ofLambda) //nolint:staticcheck // the same
 	for headers, want := range map[string]string{
 		`{}`: "00-67891233abcdef012345678912345678-463ac35c9f6413ad-01",
 		`{"x-amzn-trace-id":"Root=1-00000001-abcdef012345678912345678"}`:                         "00-67891233abcdef012345678912345678-463ac35c9f6413ad-01",

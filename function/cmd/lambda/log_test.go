@@ -21,7 +21,8 @@ func TestLogHandler_names(t *testing.T) {
 		var out bytes.Buffer
 		log := slog.New(newLogHandler(&out, func(name string) string { return map[string]string{"LOG_LEVEL": "debug"}[name] }))
 		ctx := lambdacontext.NewContext(t.Context(), &lambdacontext.LambdaContext{AwsRequestID: "id"})
-		ctx = context.WithValue(ctx, "x-amzn-trace-id", "Root=1-2-3;Parent=4") //nolint:staticcheck // the key is that of aws-lambda-go
+		//lint:ignore SA1029 the key is that of aws-lambda-go
+		ctx = context.WithValue(ctx, "x-amzn-trace-id", "Root=1-2-3;Parent=4") //nolint:staticcheck // the same
 		log.With("a", 1).Log(ctx, level, "text", slog.String("@type", "of Google"), slog.Group("g", "level", "kept", "@type", "kept"))
 		var got map[string]any
 		if err := json.Unmarshal(out.Bytes(), &got); err != nil {

@@ -85,13 +85,13 @@ func resultOfRecord(code, message string) ordered.Result {
 	if statusOf(code) == ordered.Refused {
 		return ordered.Result{Status: ordered.Refused, Err: refusal(code)}
 	}
-	return ordered.Result{Status: statusOf(code), Err: fmt.Errorf("Kinesis does not take the record: %s: %s", code, message)} //nolint:staticcheck // a name
+	return ordered.Result{Status: statusOf(code), Err: fmt.Errorf("record not taken by Kinesis: %s: %s", code, message)}
 }
 
 // refusal returns the error of a record that Kinesis refuses for what it holds. It leaves out the
 // text of Kinesis, which may quote the record.
 func refusal(code string) error {
-	return fmt.Errorf("Kinesis refuses the record: %s", code) //nolint:staticcheck // a name
+	return fmt.Errorf("record refused by Kinesis: %s", code)
 }
 
 // codeOf returns the code of an error of a call: that of Kinesis, the status of a response that

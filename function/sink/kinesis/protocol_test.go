@@ -1,6 +1,7 @@
 package kinesis
 
 import (
+	"context"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -19,7 +20,7 @@ import (
 func respond(text string, results []ordered.Result) error {
 	p := putProtocol{results: results}
 	response := &smithyhttp.Response{Response: &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(strings.NewReader(text))}}
-	return p.DeserializeResponse(nil, nil, nil, response, nil) //nolint:staticcheck // no context is used
+	return p.DeserializeResponse(context.Background(), nil, nil, response, nil)
 }
 
 func TestPutProtocol_results(t *testing.T) {
