@@ -360,6 +360,8 @@ func TestPipeline_kills(t *testing.T) {
 		t.Fatal(err)
 	}
 
+	mu.Lock() // the last reply may be counted before Answered has returned
+	defer mu.Unlock()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.look()
