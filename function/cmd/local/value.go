@@ -5,6 +5,7 @@ import (
 	stdjson "encoding/json"
 	"fmt"
 	"math"
+	"strconv"
 	"strings"
 
 	as "github.com/aerospike/aerospike-client-go/v7"
@@ -111,6 +112,9 @@ func plain(v any) any {
 	case float64:
 		if math.IsNaN(v) || math.IsInf(v, 0) {
 			return fmt.Sprint(v)
+		}
+		if math.Abs(v) >= 1<<63 { // without an exponent it would read as an integer that is too large
+			return stdjson.RawMessage(strconv.FormatFloat(v, 'e', -1, 64))
 		}
 	}
 	return v
