@@ -71,7 +71,7 @@ var importRules = map[string]struct {
 	"function/replay/newest":         {"connector/change connector/format/formats function/replay/objects function/replay/retry function/replay/spill", "net net/http log log/slog cloud.google.com"},
 	"function/replay/objects":        {"connector/change connector/deadletter connector/format connector/format/formats connector/format/json connector/format/msgpack function/sink/row", "log log/slog net/http cloud.google.com google.golang.org"},
 	"function/replay/objects/gcs":    {"connector/change connector/credentials function/replay/objects", "log log/slog net/http"},
-	"function/replay/objects/s3":     {"connector/change function/replay/objects function/sink/archive/s3", "log log/slog net/http cloud.google.com google.golang.org"},
+	"function/replay/objects/s3":     {"connector/change function/replay/objects function/sink/archive/s3 function/sink/awsconfig", "log log/slog net/http cloud.google.com google.golang.org"},
 	"function/replay/retry":          {"connector/change", "log log/slog net net/http"},
 	"function/replay/spill":          {"", "*"},
 	"function/replay/status":         {"", "*"},

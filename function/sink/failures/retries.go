@@ -21,6 +21,15 @@ var hashSeed = maphash.MakeSeed()
 // Hash returns a hash of data, which is different in each process.
 func Hash(data []byte) uint64 { return maphash.Bytes(hashSeed, data) }
 
+// Content returns a hash of the contents of several changes, in their order.
+func Content(ids []ID) uint64 {
+	var content uint64
+	for _, id := range ids {
+		content = content*31 + id.Content
+	}
+	return content
+}
+
 // IDOf returns the ID of p.
 func IDOf(p *format.Parsed) ID {
 	c := &p.Change

@@ -65,3 +65,16 @@ func TestIDOf_unknownRecord(t *testing.T) {
 		t.Errorf("%d changes are waited for", changes)
 	}
 }
+
+// Each change counts in the content of a message, and its place.
+func TestContent(t *testing.T) {
+	a, b, c := ID{1, 5}, ID{2, 7}, ID{3, 9}
+	seen := map[uint64]bool{}
+	for _, ids := range [][]ID{{a}, {b}, {a, b}, {b, a}, {a, c}, {a, b, c}} {
+		if content := Content(ids); seen[content] {
+			t.Errorf("%v has the content of another", ids)
+		} else {
+			seen[content] = true
+		}
+	}
+}

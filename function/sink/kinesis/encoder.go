@@ -158,7 +158,7 @@ func (e *encoder) add(data []byte, s span) error {
 	start := e.reserve(recordSize(data, key))
 	e.json = appendRecord(e.json, data, key)
 	r := record{json: e.json[start:len(e.json):len(e.json)], changes: s.to - s.from}
-	e.messages = append(e.messages, ordered.Message[record]{Entry: r, IDs: e.ids[s.from:s.to], Size: size, Content: e.ids[s.from].Content})
+	e.messages = append(e.messages, ordered.Message[record]{Entry: r, IDs: e.ids[s.from:s.to], Size: size, Content: failures.Content(e.ids[s.from:s.to])})
 	e.spans = append(e.spans, s)
 	return nil
 }

@@ -53,11 +53,12 @@ func (r *ready[E]) sweep() {
 }
 
 // take removes the entries of the next call: at most messages, and at most size bytes unless
-// the first alone has more. A group that has more than fits keeps its turn for the next call.
+// the first alone has more. A group that has more than fits goes behind the others, so that one
+// that always has more does not keep them waiting.
 func (r *ready[E]) take(messages, size int) []*entry[E] {
 	var taken []*entry[E]
-	done := 0 // groups
-	for _, g := range r.turns {
+	for len(r.turns) > 0 && len(taken) < messages {
+		g := r.turns[0]
 		n := 0
 		for _, e := range g.entries {
 			if len(taken) == messages || len(taken) > 0 && e.Size > size {
@@ -67,11 +68,11 @@ func (r *ready[E]) take(messages, size int) []*entry[E] {
 		}
 		if n < len(g.entries) {
 			g.entries = g.entries[n:]
+			r.turns = append(r.turns[1:], g)
 			break
 		}
 		delete(r.groups, g.number)
-		done++
+		r.turns = r.turns[1:]
 	}
-	r.turns = r.turns[done:]
 	return taken
 }

@@ -147,9 +147,23 @@ func TestPut_groups(t *testing.T) {
 		}
 		messages[6].Size = 50 // more than a call: it goes alone
 		wantVerdicts(t, s.Put(t.Context(), messages), "ok ok ok ok ok ok ok")
-		if got := fmt.Sprint(service.calls); got != "[[a1 c1 e1] [g1] [b1 d1 f1]]" {
+		if got := fmt.Sprint(service.calls); got != "[[a1 c1 e1] [b1 d1 f1] [g1]]" {
 			t.Errorf("calls %s", got)
 		}
+		wantIdle(t, s)
+	})
+}
+
+// A group that always has more than a call takes does not keep the others waiting.
+func TestPut_busyGroup(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		service := &service{}
+		s := service.sender()
+		s.Messages, s.Calls = 1, 1
+		messages := messagesOf("a1", "b1", "c1", "d1", "x1")
+		messages[4].Group = 1
+		wantVerdicts(t, s.Put(t.Context(), messages), "ok ok ok ok ok")
+		wantTaken(t, service, "a1", "x1", "b1", "c1", "d1")
 		wantIdle(t, s)
 	})
 }

@@ -149,18 +149,9 @@ func (e *encoder) add(m *message, id string, s span) error {
 	m.MessageDeduplicationId = &id
 	m.MessageSystemAttributes = e.trace
 	m.changes = s.to - s.from
-	e.messages = append(e.messages, ordered.Message[*message]{Entry: m, IDs: e.ids[s.from:s.to], Group: group, Size: m.size, Content: e.content(s)})
+	e.messages = append(e.messages, ordered.Message[*message]{Entry: m, IDs: e.ids[s.from:s.to], Group: group, Size: m.size, Content: failures.Content(e.ids[s.from:s.to])})
 	e.spans = append(e.spans, s)
 	return nil
-}
-
-// content returns a hash of the changes s as they came.
-func (e *encoder) content(s span) uint64 {
-	var content uint64
-	for at := s.from; at < s.to; at++ {
-		content = content*31 + e.ids[at].Content
-	}
-	return content
 }
 
 // pack makes one message of the changes order[start:end], or as few as the queue takes.

@@ -22,6 +22,7 @@ import (
 	"github.com/aerosink/aerosink/connector/change"
 	"github.com/aerosink/aerosink/function/replay/objects"
 	archive "github.com/aerosink/aerosink/function/sink/archive/s3"
+	"github.com/aerosink/aerosink/function/sink/awsconfig"
 )
 
 // bucket is a bucket of S3. The prefix is the name of an object or a folder, so changes does
@@ -49,7 +50,7 @@ func Open(ctx context.Context, u *url.URL) (objects.Source, error) {
 }
 
 // Close implements [objects.Source].
-func (b *bucket) Close() {}
+func (b *bucket) Close() { awsconfig.CloseIdleConnections(b.client.Options().HTTPClient) }
 
 // List implements [objects.Source]. S3 lists objects sorted by the bytes of their names.
 func (b *bucket) List(ctx context.Context) iter.Seq2[objects.Object, error] {

@@ -20,6 +20,7 @@ import (
 
 	"github.com/aerosink/aerosink/function/sink"
 	"github.com/aerosink/aerosink/function/sink/archive"
+	"github.com/aerosink/aerosink/function/sink/awsconfig"
 )
 
 // bucketName is the form of a name (https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html).
@@ -128,7 +129,10 @@ func outcomeOf(err error) archive.Outcome {
 }
 
 // Close implements [archive.Bucket].
-func (b *bucket) Close() error { return nil }
+func (b *bucket) Close() error {
+	awsconfig.CloseIdleConnections(b.client.Options().HTTPClient)
+	return nil
+}
 
 // probe checks that the bucket exists and may be written to. It sends an object with a wrong
 // checksum: S3 refuses that only once it has found that the caller may write it, and stores
