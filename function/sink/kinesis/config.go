@@ -115,8 +115,8 @@ func (c streamConfig) open(ctx context.Context, r prometheus.Registerer) (sink.S
 	if err != nil {
 		return nil, err
 	}
-	k := newStreamSink(s, r)
-	if err := k.metrics.Register(r); err != nil {
+	k := newStreamSink(s)
+	if k.registration, err = sink.Register(r, k.metrics.Collectors()...); err != nil {
 		return nil, err
 	}
 	return k, nil

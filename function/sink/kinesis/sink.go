@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/prometheus/client_golang/prometheus"
-
 	"github.com/aerosink/aerosink/function/sink"
 	"github.com/aerosink/aerosink/function/sink/ordered"
 )
@@ -14,13 +12,13 @@ import (
 // streamSink is the sink: it puts the records of Puts into a stream.
 type streamSink struct {
 	*stream
-	sender     *ordered.Sender[record]
-	metrics    *ordered.Metrics
-	registerer prometheus.Registerer // of the metrics; may be nil
+	sender       *ordered.Sender[record]
+	metrics      *ordered.Metrics
+	registration sink.Registration // of the metrics
 }
 
-func newStreamSink(s *stream, r prometheus.Registerer) *streamSink {
-	k := &streamSink{stream: s, registerer: r}
+func newStreamSink(s *stream) *streamSink {
+	k := &streamSink{stream: s}
 	k.sender = ordered.New(ordered.Config[record]{
 		Name: s.url, Call: k.send, Messages: maxCallRecords, Bytes: maxCallBytes, Calls: maxCalls,
 		MaxMessages: s.maxMessages, MaxBytes: s.maxBytes, Timeout: s.timeout, Pause: s.pause,
@@ -55,7 +53,7 @@ func (k *streamSink) Put(ctx context.Context, b sink.Batch) sink.Verdicts {
 // Close implements [sink.Sink].
 func (k *streamSink) Close() error {
 	k.sender.Close()
-	k.metrics.Unregister(k.registerer)
+	k.registration.Unregister()
 	k.close()
 	return nil
 }

@@ -2,7 +2,6 @@ package ordered
 
 import (
 	"errors"
-	"fmt"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -95,31 +94,7 @@ func (m *Metrics) Count(messages int, errs []error) {
 	m.verdicts[verdictSent].Add(float64(messages))
 }
 
-func (m *Metrics) all() []prometheus.Collector {
+// Collectors returns all metrics, to be registered.
+func (m *Metrics) Collectors() []prometheus.Collector {
 	return append([]prometheus.Collector{m.calls, m.messages, m.callMessages, m.callBytes}, m.gauges...)
-}
-
-// Register registers the metrics with r, unless it is nil. If several sinks have the same URL,
-// only the first is counted.
-func (m *Metrics) Register(r prometheus.Registerer) error {
-	if r == nil {
-		return nil
-	}
-	for _, c := range m.all() {
-		var twice prometheus.AlreadyRegisteredError
-		if err := r.Register(c); err != nil && !errors.As(err, &twice) {
-			return fmt.Errorf("register metrics: %w", err)
-		}
-	}
-	return nil
-}
-
-// Unregister undoes Register, so that the sink can be opened again.
-func (m *Metrics) Unregister(r prometheus.Registerer) {
-	if r == nil {
-		return
-	}
-	for _, c := range m.all() {
-		r.Unregister(c)
-	}
 }

@@ -74,8 +74,8 @@ func (c topicConfig) open(ctx context.Context, r prometheus.Registerer) (sink.Si
 	if err != nil {
 		return nil, err
 	}
-	p := newPublisher(c, t, r)
-	if err := p.metrics.register(r); err != nil {
+	p := newPublisher(c, t)
+	if p.registration, err = sink.Register(r, p.metrics.all()...); err != nil {
 		return nil, errors.Join(err, t.client.Close())
 	}
 	return p, nil

@@ -1,9 +1,6 @@
 package pubsub
 
 import (
-	"errors"
-	"fmt"
-
 	"github.com/prometheus/client_golang/prometheus"
 	"google.golang.org/grpc/codes"
 )
@@ -69,29 +66,4 @@ func (m *metrics) count(verdict string, messages int) { m.verdicts[verdict].Add(
 
 func (m *metrics) all() []prometheus.Collector {
 	return append([]prometheus.Collector{m.requests, m.messages, m.requestMessages, m.requestSize}, m.gauges...)
-}
-
-// register registers the metrics with r, unless it is nil. If several sinks have the
-// same URL, only the first is counted.
-func (m *metrics) register(r prometheus.Registerer) error {
-	if r == nil {
-		return nil
-	}
-	for _, c := range m.all() {
-		var twice prometheus.AlreadyRegisteredError
-		if err := r.Register(c); err != nil && !errors.As(err, &twice) {
-			return fmt.Errorf("register metrics: %w", err)
-		}
-	}
-	return nil
-}
-
-// unregister undoes register, so that the sink can be opened again.
-func (m *metrics) unregister(r prometheus.Registerer) {
-	if r == nil {
-		return
-	}
-	for _, c := range m.all() {
-		r.Unregister(c)
-	}
 }

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/googleapis/gax-go/v2"
-	"github.com/prometheus/client_golang/prometheus"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
@@ -39,7 +38,7 @@ type publisher struct {
 	topic           topic
 	maxMessageBytes int // of the messages in a request
 	metrics         *metrics
-	registerer      prometheus.Registerer // of the metrics; may be nil
+	registration    sink.Registration // of the metrics
 
 	errOverloaded, errBehind, errEarlier error // verdicts
 
@@ -58,8 +57,8 @@ type publisher struct {
 	workers sync.WaitGroup
 }
 
-func newPublisher(c topicConfig, t topic, r prometheus.Registerer) *publisher {
-	p := &publisher{topicConfig: c, topic: t, maxMessageBytes: requestBytes - len(t.field), registerer: r}
+func newPublisher(c topicConfig, t topic) *publisher {
+	p := &publisher{topicConfig: c, topic: t, maxMessageBytes: requestBytes - len(t.field)}
 	p.lanes = newLanes(c.shards, &p.retries)
 	p.errOverloaded = fmt.Errorf("publish to %s: %w: the queue is at a limit: max-messages=%d, max-bytes=%d", c.url, sink.ErrOverloaded, c.maxMessages, c.maxBytes)
 	p.errBehind = fmt.Errorf("publish to %s: an earlier message with the same ordering key failed", c.url)
@@ -94,7 +93,7 @@ func (p *publisher) Put(ctx context.Context, b sink.Batch) sink.Verdicts {
 // Close implements [sink.Sink].
 func (p *publisher) Close() error {
 	p.workers.Wait()
-	p.metrics.unregister(p.registerer)
+	p.registration.Unregister()
 	return p.topic.client.Close()
 }
 

@@ -104,8 +104,8 @@ func (c queueConfig) open(ctx context.Context, r prometheus.Registerer) (sink.Si
 		return nil, err
 	}
 	cl.readLimit(ctx)
-	q := newQueue(c, cl, r)
-	if err := q.metrics.Register(r); err != nil {
+	q := newQueue(c, cl)
+	if q.registration, err = sink.Register(r, q.metrics.Collectors()...); err != nil {
 		return nil, err
 	}
 	return q, nil

@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"strconv"
 
-	"github.com/prometheus/client_golang/prometheus"
-
 	"github.com/aerosink/aerosink/function/sink"
 	"github.com/aerosink/aerosink/function/sink/ordered"
 )
@@ -14,18 +12,18 @@ import (
 // queue is the sink: it sends the messages of Puts to a queue.
 type queue struct {
 	queueConfig
-	client     *client
-	sender     *ordered.Sender[*message]
-	metrics    *ordered.Metrics
-	registerer prometheus.Registerer // of the metrics; may be nil
+	client       *client
+	sender       *ordered.Sender[*message]
+	metrics      *ordered.Metrics
+	registration sink.Registration // of the metrics
 }
 
 // calls is how many calls are in flight at once. Each takes a few milliseconds, so that 32
 // make several thousand a second.
 const calls = 32
 
-func newQueue(c queueConfig, cl *client, r prometheus.Registerer) *queue {
-	q := &queue{queueConfig: c, client: cl, registerer: r}
+func newQueue(c queueConfig, cl *client) *queue {
+	q := &queue{queueConfig: c, client: cl}
 	most := calls
 	if c.inOneGroup() {
 		most = 1
@@ -57,7 +55,7 @@ func (q *queue) Put(ctx context.Context, b sink.Batch) sink.Verdicts {
 // Close implements [sink.Sink].
 func (q *queue) Close() error {
 	q.sender.Close()
-	q.metrics.Unregister(q.registerer)
+	q.registration.Unregister()
 	q.client.close()
 	return nil
 }
