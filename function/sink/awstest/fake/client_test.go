@@ -61,11 +61,24 @@ func (c *clock) read() time.Time { return c.now }
 
 func (c *clock) advance(d time.Duration) { c.now = c.now.Add(d) }
 
-// short returns a context for a call that is not going to be answered.
-func short(t testing.TB) context.Context {
+// untilReached returns the context of a client that gives up once its call has come as far as
+// reached says.
+func untilReached(t testing.TB, reached func() bool) context.Context {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	ctx, cancel := context.WithCancel(t.Context())
 	t.Cleanup(cancel)
+	go func() {
+		defer cancel()
+		look := time.NewTicker(time.Millisecond)
+		defer look.Stop()
+		for !reached() {
+			select {
+			case <-look.C:
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
 	return ctx
 }
 

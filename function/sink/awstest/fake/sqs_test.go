@@ -426,7 +426,7 @@ func TestSQS_faults(t *testing.T) {
 			})
 			ctx := t.Context()
 			if tt.name == "hangs" || tt.name == "the answer comes late" {
-				ctx = short(t)
+				ctx = untilReached(t, func() bool { return len(calls) > 0 && len(cloud.SQS.Messages(awstest.Queue)) == tt.stored })
 			}
 			code, result := send(ctx, client, queueURL+awstest.Queue, entries(2))
 			if tt.code == "no answer" && !strings.HasPrefix(code, tt.code) || tt.code != "no answer" && code != tt.code || result.String() != tt.result {
